@@ -23,7 +23,7 @@ const Socket = "/run/enshu/lab"
 // Roles of a re-executed binary, told by Args[0].
 const (
 	RoleHost = "enshu-host" // PID 1 of a host; its connection to the lab is descriptor 3
-	RoleWait = "enshu-wait" // waits on descriptor 3 for its id maps, then becomes Args[1:]
+	RoleWait = "enshu-wait" // waits on descriptor 3 for its id maps, then becomes Args[1:], and root by that
 )
 
 func init() {
