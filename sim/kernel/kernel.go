@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 
 	nl "github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -21,6 +22,7 @@ type Kernel struct {
 	layers *Layers
 	single bool
 	links  *nl.Handle // in the lab's own network namespace
+	lives  atomic.Uint64
 }
 
 // Config is what a lab process needs to know to make hosts.

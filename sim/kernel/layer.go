@@ -137,6 +137,9 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 			return fmt.Errorf("%s: %w", l.Name, err)
 		}
 	}
+	if err := copyMachine(filepath.Join(dir, machineLayer)); err != nil {
+		return err
+	}
 	if err := maskMachine(filepath.Join(dir, "mask"), layers, hidden); err != nil {
 		return err
 	}
@@ -273,6 +276,51 @@ func lchown(full string, e Entry) error {
 	return nil
 }
 
+// machineLayer is the lowest layer of every host: what the machine's own
+// programs, which hosts run, expect in /etc.
+const machineLayer = "machine"
+
+var machineFiles = []string{"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/terminfo",
+	"/etc/vim", "/etc/vimrc", "/etc/virc", "/etc/nanorc", "/etc/protocols", "/etc/services", "/etc/rpc", "/etc/man_db.conf", "/etc/manpath.config", "/etc/less", "/etc/lynx.cfg"}
+
+func copyMachine(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, name := range machineFiles {
+		err := filepath.WalkDir(name, func(from string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return nil // what this user may not read, a host does without
+			}
+			to := filepath.Join(dir, from)
+			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+				return err
+			}
+			switch d.Type() {
+			case fs.ModeDir:
+				return os.MkdirAll(to, 0o755)
+			case fs.ModeSymlink:
+				target, err := os.Readlink(from)
+				if err != nil {
+					return nil
+				}
+				return os.Symlink(target, to)
+			case 0:
+				data, err := os.ReadFile(from)
+				if err != nil {
+					return nil
+				}
+				return os.WriteFile(to, data, 0o644)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // maskMachine makes the layer that lies over the machine's /usr: it hides the
 // machine's own copies of software that a host may or may not have installed.
 func maskMachine(dir string, layers []Layer, hidden []string) error {
@@ -332,6 +380,8 @@ func (l *Layers) lower(packages []string, at string) string {
 	}
 	if at == "usr" {
 		dirs = append(dirs, "mask/usr", "/usr")
+	} else {
+		dirs = append(dirs, machineLayer)
 	}
 	return strings.Join(dirs, ":")
 }

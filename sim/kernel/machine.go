@@ -27,6 +27,7 @@ type MachineConfig struct {
 	Interfaces []Interface
 	Gateway    netip.Addr // default route; the zero Addr is none
 	Disk       int64      // bytes that the host may write
+	KeepDisk   bool       // the disk of the machine's last life is kept: a reboot
 	Processes  uint64     // limit on processes of one user
 }
 
@@ -44,6 +45,7 @@ type Machine struct {
 	Programs *net.UnixListener // where the host's other stubs connect
 
 	process *os.Process
+	life    uint64 // numbers the boots of a lab
 	inside  *worker
 	root    int // O_PATH descriptor of the root directory
 }
@@ -59,14 +61,14 @@ func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err er
 		}
 	}()
 	dir := filepath.Join(place, "hosts", c.Name)
-	if err := os.RemoveAll(dir); err != nil {
-		return nil, err
-	}
-	for _, d := range []string{"door", "disk", "root"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+	if !c.KeepDisk {
+		if err := k.newDisk(dir, c.Disk); err != nil {
 			return nil, err
 		}
 	}
+	// The overlay of the machine's last life may still be coming down.
+	m.life = k.lives.Add(1)
+	os.Remove(filepath.Join(dir, "door", filepath.Base(guest.Socket)))
 	m.Programs, err = net.ListenUnix("unixpacket", &net.UnixAddr{Name: filepath.Join(dir, "door", filepath.Base(guest.Socket)), Net: "unixpacket"})
 	if err != nil {
 		return nil, err
@@ -82,7 +84,7 @@ func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err er
 			return nil, err
 		}
 	}
-	if err := m.Stub.Do(k.furnish(dir, c)); err != nil {
+	if err := m.Stub.Do(k.furnish(dir, m.life, c)); err != nil {
 		return nil, err
 	}
 	m.root, err = unix.Open(fmt.Sprintf("/proc/%d/root", m.PID), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -94,6 +96,27 @@ func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err er
 	}
 	m.inside.do(func() { err = addresses(c) })
 	return m, err
+}
+
+// newDisk gives a host an empty disk: a tmpfs of the lab's, so that it outlives
+// a reboot.
+func (k *Kernel) newDisk(dir string, size int64) error {
+	disk := filepath.Join(dir, "disk")
+	for unix.Unmount(disk, unix.MNT_DETACH) == nil {
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	for _, d := range []string{"door", "disk", "root"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	data := fmt.Sprintf("mode=755,size=%d,nr_inodes=%d", size, 4096+size/4096)
+	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, data); err != nil {
+		return fmt.Errorf("mount %s: %w", disk, err)
+	}
+	return nil
 }
 
 // clone starts PID 1 of the host as a stub in namespaces of its own.
@@ -191,14 +214,13 @@ func addresses(c MachineConfig) error {
 var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 
 // furnish lists what PID 1's stub must do to stand in a complete root file system.
-func (k *Kernel) furnish(dir string, c MachineConfig) *stub.Batch {
+func (k *Kernel) furnish(dir string, life uint64, c MachineConfig) *stub.Batch {
 	const plain = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	disk, root := filepath.Join(dir, "disk"), filepath.Join(dir, "root")
 	b := &stub.Batch{}
 	b.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-	b.Mount("tmpfs", disk, "tmpfs", 0, fmt.Sprintf("mode=755,size=%d,nr_inodes=%d", c.Disk, 4096+c.Disk/4096))
 	overlay := func(target, at, name string) {
-		up, work := filepath.Join(disk, name), filepath.Join(disk, name+".work")
+		up, work := filepath.Join(disk, name), filepath.Join(disk, fmt.Sprintf("%s.work%d", name, life))
 		b.Mkdir(up, 0o755)
 		b.Mkdir(work, 0o755)
 		b.Mount("overlay", target, "overlay", 0, fmt.Sprintf("userxattr,lowerdir=%s,upperdir=%s,workdir=%s", k.layers.lower(c.Packages, at), up, work))
@@ -318,6 +340,37 @@ func (m *Machine) WriteFile(name string, data []byte, mode os.FileMode, uid, gid
 		err = errors.Join(err, cerr)
 	}
 	return errors.Join(err, f.Chmod(mode), f.Close())
+}
+
+// Symlink makes or replaces a symbolic link in the host.
+func (m *Machine) Symlink(target, name string) error {
+	if err := m.mkdirAll(filepath.Dir(name)); err != nil {
+		return err
+	}
+	parent, err := m.Open(filepath.Dir(name), os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	at := int(parent.Fd())
+	unix.Unlinkat(at, filepath.Base(name), 0)
+	return os.NewSyscallError("symlinkat "+name, unix.Symlinkat(target, at, filepath.Base(name)))
+}
+
+// Mkdir makes a directory with its parents and gives it an owner.
+func (m *Machine) Mkdir(name string, mode os.FileMode, uid, gid int) error {
+	if err := m.mkdirAll(name); err != nil {
+		return err
+	}
+	d, err := m.Open(name, os.O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Chown(uid, gid); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return d.Chmod(mode)
 }
 
 func (m *Machine) mkdirAll(name string) error {

@@ -96,6 +96,10 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	case *stream:
 		files = append(files, in.lent)
 	case *os.File:
+		control(in, func(fd int) {
+			_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+			interactive = err == nil
+		})
 		files = append(files, in)
 	default:
 		r, w, err := os.Pipe()
