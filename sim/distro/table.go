@@ -33,6 +33,18 @@ func New() *Distro {
 	return d
 }
 
+// Add puts a package into the table that is not the distribution's own.
+func (d *Distro) Add(p Package) error {
+	if _, ok := d.byName[p.Name]; ok {
+		return fmt.Errorf("there is a package %q already", p.Name)
+	}
+	d.packages = append(d.packages, p)
+	for i := range d.packages { // the slice may have moved
+		d.byName[d.packages[i].Name] = &d.packages[i]
+	}
+	return nil
+}
+
 // All returns every package, the base first.
 func (d *Distro) All() []Package { return d.packages }
 

@@ -106,7 +106,7 @@ func runScript(o order) (string, int, error) {
 		err = werr
 		status = st.Shell()
 		return 0
-	})
+	}, nil)
 	return out.String(), status, err
 }
 

@@ -89,7 +89,7 @@ func (s *Server) welcome(ctx context.Context, sock *net.UnixConn) {
 	}
 	conn := NewConn(line, sock)
 	go conn.Serve()
-	s.run(ctx, p, conn, cred, files, s.Host.Programs[p.Path])
+	s.run(ctx, p, conn, cred, files, s.Host.Programs[p.Path], func() { s.ready(p.PID) })
 }
 
 // receiveHello reads the first message of a connection.
@@ -119,8 +119,9 @@ func receiveHello(sock *net.UnixConn) (*guest.Message, []*os.File, *unix.Ucred, 
 }
 
 // Init runs prog as PID 1 of the host. conn is the host's first stub, labPID
-// its number for the lab. Init returns when the Program and the stub have ended.
-func (s *Server) Init(ctx context.Context, conn *Conn, labPID int, p *host.Proc, prog host.Program) host.Status {
+// its number for the lab; onReady is called when the host has booted. Init
+// returns when the Program and the stub have ended.
+func (s *Server) Init(ctx context.Context, conn *Conn, labPID int, p *host.Proc, prog host.Program, onReady func()) host.Status {
 	line := s.Host.Clock.Timeline()
 	line.Hold()
 	defer line.Release()
@@ -134,11 +135,11 @@ func (s *Server) Init(ctx context.Context, conn *Conn, labPID int, p *host.Proc,
 		}
 		files[i] = f
 	}
-	return s.run(ctx, p, conn, &unix.Ucred{Pid: int32(labPID)}, files, prog)
+	return s.run(ctx, p, conn, &unix.Ucred{Pid: int32(labPID)}, files, prog, onReady)
 }
 
 // run runs a Program behind its stub.
-func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.Ucred, files []*os.File, prog host.Program) host.Status {
+func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.Ucred, files []*os.File, prog host.Program, onReady func()) host.Status {
 	line := s.Host.Clock.Timeline()
 	conn.listen(p.Deliver, func() { p.Deliver(syscall.SIGKILL) })
 	y := &sys{conn: conn, server: s, proc: p, ucred: cred, sockets: map[io.Closer]struct{}{}}
@@ -186,7 +187,7 @@ func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.U
 		})
 		defer stop()
 		return prog(ctx, p)
-	}, func() { s.ready(p.PID) })
+	}, onReady)
 	if err := p.Crash(); err != nil {
 		s.Log.Error("program crashed", "host", s.Host.Name, "program", p.Name(), "error", err)
 	}
