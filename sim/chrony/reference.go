@@ -69,7 +69,7 @@ func newReference() reference {
 
 // correction is what an update makes of the clock.
 type correction struct {
-	refused    bool    // maxchange: exit unless ignored
+	refused    bool // maxchange: exit unless ignored
 	ignored    bool
 	offset     float64 // seconds that the clock is fast
 	dfreq      float64 // change of frequency, 0 when the update was too uncertain
