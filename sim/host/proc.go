@@ -30,8 +30,10 @@ type Proc struct {
 	Args, Env      []string
 	Dir            string
 	PID, PPID      int
-	UID, GID       int
+	UID, GID       int // effective
+	RUID           int // real; differs in a set-user-ID program
 	Groups         []int
+	Umask          int
 	Stdin          io.Reader // may be a [Terminal]
 	Stdout, Stderr io.Writer // may be a Terminal
 	Sys            Sys
@@ -43,6 +45,7 @@ type Proc struct {
 	mu      sync.Mutex // guards what follows
 	cancel  context.CancelCauseFunc
 	ending  bool
+	early   []syscall.Signal // delivered before Run
 	caught  map[syscall.Signal]bool
 	onReady func()
 	isReady bool
@@ -95,8 +98,16 @@ func (p *Proc) Run(ctx context.Context, prog Program, onReady func()) Status {
 	p.signals = clock.NewQueue[syscall.Signal](line, 0)
 	p.onReady = onReady
 	p.cancel = cancel
+	early := p.early
+	p.early = nil
 	p.mu.Unlock()
-	code := p.guard(func() int { return prog(ctx, p) })
+	for _, sig := range early {
+		p.Deliver(sig)
+	}
+	code := 0
+	if ctx.Err() == nil {
+		code = p.guard(func() int { return prog(ctx, p) })
+	}
 	signalled, bySignal := context.Cause(ctx).(Signalled)
 	p.end(nil)
 	p.threads.Wait()
@@ -117,7 +128,7 @@ func (p *Proc) guard(f func() int) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.mu.Lock()
-			p.crash = fmt.Errorf("%s on %s crashed: %v\n%s", p.Args[0], p.Host.Name, r, debug.Stack())
+			p.crash = fmt.Errorf("%s on %s crashed: %v\n%s", p.Name(), p.Host.Name, r, debug.Stack())
 			p.mu.Unlock()
 			p.end(Signalled{syscall.SIGSEGV})
 		}
@@ -148,16 +159,23 @@ func (p *Proc) Crash() error {
 }
 
 // Deliver gives the process a signal, as kill(2) does: one it catches waits for
-// WaitSignal; any other ends it, unless the default is to ignore it. It does
-// nothing before Run.
+// WaitSignal; any other ends it, unless the default is to ignore it. Stopping a
+// process (SIGSTOP and its kin) is not modelled and does nothing. What comes
+// before Run counts at its beginning.
 func (p *Proc) Deliver(sig syscall.Signal) {
 	p.mu.Lock()
+	if p.cancel == nil {
+		p.early = append(p.early, sig)
+		p.mu.Unlock()
+		return
+	}
 	caught := p.caught[sig] && sig != syscall.SIGKILL
 	p.mu.Unlock()
 	switch {
 	case caught:
 		p.signals.TryPut(sig)
 	case sig == syscall.SIGCHLD, sig == syscall.SIGCONT, sig == syscall.SIGWINCH, sig == syscall.SIGURG:
+	case sig == syscall.SIGSTOP, sig == syscall.SIGTSTP, sig == syscall.SIGTTIN, sig == syscall.SIGTTOU:
 	case p.PID == 1 && sig != syscall.SIGKILL:
 	default:
 		p.end(Signalled{sig})
@@ -193,6 +211,14 @@ func (p *Proc) Ready() {
 
 // Sleep blocks for d on the host's clock, or until ctx ends, whose cause it returns.
 func (p *Proc) Sleep(ctx context.Context, d time.Duration) error { return p.Clock.Sleep(ctx, d) }
+
+// WithTimeout returns a context that ends, with os.ErrDeadlineExceeded as its
+// cause, when d has passed on the host's clock.
+func (p *Proc) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := p.Clock.AfterFunc(d, func() { cancel(os.ErrDeadlineExceeded) })
+	return ctx, func() { t.Stop(); cancel(context.Canceled) }
+}
 
 // Now returns the host's time, in UTC.
 func (p *Proc) Now() time.Time { return p.Clock.Now() }
