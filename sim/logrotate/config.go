@@ -30,9 +30,9 @@ type config struct {
 	out    *messages
 	global set
 	sets   []*set
+	known  map[string]bool // the logs of all sets
 	taboos []string
 	depth  int
-	files  host.Files // for createolddir, with the rights of su
 }
 
 // read reads a file or a directory of files. It reports whether all was right.
@@ -178,21 +178,26 @@ func (r *reader) skip() error {
 	}
 	r.out.error("found error in %s, skipping\n", r.block.pattern)
 	r.failed = true
-	r.block = nil
 	if r.skipBlock() {
-		r.openScript()
-		return errAbort
-	}
+		r.drop()
+	} // else the block is told to be skipped, and is used: it goes only with its brace
 	return nil
 }
 
-func (r *reader) openScript() {
-	r.out.error("%s:prerotate, postrotate or preremove without endscript\n", r.name)
+func (r *reader) giveUp() bool {
+	r.drop()
+	return false
 }
 
-func (r *reader) giveUp() bool {
+// drop forgets the block that is being read.
+func (r *reader) drop() {
+	if r.block == nil {
+		return
+	}
+	for _, name := range r.block.files {
+		delete(r.known, name)
+	}
 	r.block = nil
-	return false
 }
 
 // finish takes a block that the end of the file closes.
@@ -230,7 +235,7 @@ func (r *reader) keyword(word string) error {
 		arg = r.rest()
 	case script:
 		if arg, ok = r.script(); !ok {
-			r.openScript()
+			r.out.error("%s:prerotate, postrotate or preremove without endscript\n", r.name)
 			return errAbort
 		}
 	case global:
@@ -282,16 +287,16 @@ func (r *reader) uid(name string) (int, bool) {
 	if u, ok := libc.UserByName(r.p, name); ok {
 		return u.UID, true
 	}
-	n, ok := cNumber(name)
-	return int(n), ok && n >= 0
+	n, rest := cNumber(name)
+	return int(n), rest == "" && n >= 0
 }
 
 func (r *reader) gid(name string) (int, bool) {
 	if g, ok := libc.GroupByName(r.p, name); ok {
 		return g.GID, true
 	}
-	n, ok := cNumber(name)
-	return int(n), ok && n >= 0
+	n, rest := cNumber(name)
+	return int(n), rest == "" && n >= 0
 }
 
 // open begins a block: names up to a brace.
@@ -320,27 +325,28 @@ func (r *reader) open() error {
 	r.block = &b
 	for _, pattern := range patterns {
 		for _, name := range glob(r.p, pattern) {
-			r.add(name)
+			if !r.add(name) {
+				break // the rest of this pattern is given up
+			}
 		}
 	}
 	return nil
 }
 
-// add takes a log into the block, unless it is a directory or known already.
-func (r *reader) add(name string) {
+// add takes a log into the block, unless it is a directory. It reports false
+// when the log is known already.
+func (r *reader) add(name string) bool {
 	if info, err := r.p.Sys.Lstat(libc.Abs(r.p, name)); err == nil && info.IsDir() {
-		return
+		return true
 	}
-	for _, s := range append(r.sets[:len(r.sets):len(r.sets)], r.block) {
-		for _, known := range s.files {
-			if known == name {
-				r.complain("duplicate log entry for " + name)
-				r.failed = true
-				return
-			}
-		}
+	if r.known[name] {
+		r.complain("duplicate log entry for " + name)
+		r.failed = true
+		return false
 	}
+	r.known[name] = true
 	r.block.files = append(r.block.files, name)
+	return true
 }
 
 // close ends a block.

@@ -68,11 +68,13 @@ func size(what string, put func(*set, int64, *lookups)) directive {
 
 func count(what, bad string, least int64, field func(*set) *int) directive {
 	return directive{value, what, func(s *set, arg string, _ *lookups) error {
-		n, ok := cNumber(arg)
-		if !ok || n < least {
+		n, rest := cNumber(arg)
+		// The number is taken even if it is bad, which shows in a block that the
+		// end of the file closes.
+		*field(s) = int(max(min(n, 1<<31-1), least))
+		if rest != "" || n < least {
 			return fmt.Errorf("bad %s '%s'", bad, arg)
 		}
-		*field(s) = int(min(n, 1<<31-1))
 		return nil
 	}}
 }
@@ -239,8 +241,8 @@ func parseSize(arg string) (int64, error) {
 			return 0, fmt.Errorf("unknown unit '%c'", last)
 		}
 	}
-	n, ok := cNumber(number)
-	if !ok || n < 0 || n > (1<<63-1)/unit {
+	n, rest := cNumber(number)
+	if rest != "" || n < 0 || n > (1<<63-1)/unit {
 		return 0, fmt.Errorf("bad size '%s'", number)
 	}
 	return n * unit, nil
@@ -284,38 +286,45 @@ func parseOwnership(name, arg string, o ownership, l *lookups) (ownership, error
 	return o, nil
 }
 
-// cNumber reads a whole number as strtol(3) does with base 0.
-func cNumber(s string) (int64, bool) {
-	s = strings.TrimLeft(s, " \t")
-	digits := strings.TrimLeft(s, "+-")
-	if len(s)-len(digits) > 1 {
-		return 0, false
+// cNumber reads a whole number from the beginning of s as strtol(3) does with
+// base 0, and returns what is left of s; all of it when there is no number.
+func cNumber(s string) (n int64, rest string) {
+	t := strings.TrimLeft(s, " \t")
+	negative := strings.HasPrefix(t, "-")
+	if negative || strings.HasPrefix(t, "+") {
+		t = t[1:]
 	}
-	base, all := int64(10), digits
+	base, some := int64(10), false
 	switch {
-	case strings.HasPrefix(digits, "0x"), strings.HasPrefix(digits, "0X"):
-		base, digits = 16, digits[2:]
-	case strings.HasPrefix(digits, "0"):
+	case len(t) > 2 && t[0] == '0' && t[1]|0x20 == 'x' && digit(t[2]) < 16:
+		base, t = 16, t[2:]
+	case strings.HasPrefix(t, "0"):
 		base = 8
 	}
-	var n int64
-	for _, c := range []byte(digits) {
-		d := int64(c | 0x20)
-		switch {
-		case c >= '0' && c <= '9':
-			d = int64(c - '0')
-		case d >= 'a' && d <= 'f':
-			d += 10 - 'a'
-		default:
-			return 0, false
+	for ; t != "" && digit(t[0]) < base; t = t[1:] {
+		some = true
+		if n > (1<<63-1-digit(t[0]))/base {
+			n = 1<<63 - 1
+			continue
 		}
-		if d >= base || n > (1<<62)/base {
-			return 0, false
-		}
-		n = n*base + d
+		n = n*base + digit(t[0])
 	}
-	if s[0:len(s)-len(all)] == "-" {
+	if !some {
+		return 0, s
+	}
+	if negative {
 		n = -n
 	}
-	return n, digits != ""
+	return n, t
+}
+
+// digit returns the value of a digit, 99 when it is none.
+func digit(c byte) int64 {
+	switch {
+	case c >= '0' && c <= '9':
+		return int64(c - '0')
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return int64(c|0x20-'a') + 10
+	}
+	return 99
 }

@@ -12,7 +12,7 @@ import (
 // when there is none (glob(3) with GLOB_NOCHECK and GLOB_TILDE).
 func glob(p *host.Proc, pattern string) []string {
 	expanded := tilde(p, pattern)
-	if found := expand(p, expanded); len(found) > 0 {
+	if found := matches(p, expanded); len(found) > 0 {
 		return found
 	}
 	return []string{unescape(expanded)}
@@ -40,8 +40,8 @@ func tilde(p *host.Proc, pattern string) string {
 	return pattern
 }
 
-// expand returns the names that a pattern matches, sorted.
-func expand(p *host.Proc, pattern string) []string {
+// matches returns the names that a pattern matches, sorted.
+func matches(p *host.Proc, pattern string) []string {
 	found := []string{""}
 	if strings.HasPrefix(pattern, "/") {
 		found[0] = "/"

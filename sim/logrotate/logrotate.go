@@ -2,12 +2,8 @@ package logrotate
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"syscall"
-	"time"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -108,7 +104,7 @@ func run(ctx context.Context, p *host.Proc, d Defaults) int {
 
 // rotateAll reads the configuration and the state, rotates, and writes the state.
 func rotateAll(ctx context.Context, p *host.Proc, d Defaults, o options, files []string, out *messages) int {
-	c := &config{p: p, out: out, global: newSet(d), taboos: taboos}
+	c := &config{p: p, out: out, global: newSet(d), known: map[string]bool{}, taboos: taboos}
 	ok := true
 	for _, f := range files {
 		ok = c.read(f, p.Dir) && ok
@@ -138,71 +134,6 @@ func rotateAll(ctx context.Context, p *host.Proc, d Defaults, o options, files [
 		return 1
 	}
 	return 0
-}
-
-var errLock = errors.New("state file not locked")
-
-// lockState makes the state file if it is missing and locks it against other runs.
-func lockState(ctx context.Context, p *host.Proc, o options, out *messages) (*os.File, error) {
-	name := libc.Abs(p, o.stateFile)
-	f, err := p.Sys.OpenFile(name, os.O_RDWR, 0)
-	if errors.Is(err, syscall.ENOENT) {
-		out.note("Creating stub state file: %s\n", o.stateFile)
-		f, err = p.Sys.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o640)
-		if err != nil {
-			out.error("error creating stub state file %s: %s\n", o.stateFile, libc.Strerror(err))
-			return nil, errLock
-		}
-		io.WriteString(f, stateTop)
-		p.Stamp(f)
-	}
-	if err != nil {
-		out.error("error opening state file %s: %s\n", o.stateFile, libc.Strerror(err))
-		return nil, errLock
-	}
-	if o.skipLock {
-		out.note("Skip locking state file %s\n", o.stateFile)
-		f.Close()
-		return nil, nil
-	}
-	info, err := f.Stat()
-	if err == nil && info.Mode()&0o004 != 0 {
-		out.warn("state file %s is world-readable and thus can be locked from other unprivileged users. Skipping lock acquisition...\n", o.stateFile)
-		f.Close()
-		return nil, nil
-	}
-	for {
-		err := flock(f)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			out.error("error acquiring lock on state file %s: %s\n", o.stateFile, libc.Strerror(err))
-			f.Close()
-			return nil, errLock
-		}
-		if !o.waitLock {
-			out.error("state file %s is already locked\nlogrotate does not support parallel execution on the same set of logfiles.\n", o.stateFile)
-			f.Close()
-			return nil, errLock
-		}
-		if err := p.Sleep(ctx, time.Second); err != nil {
-			f.Close()
-			return nil, err
-		}
-	}
-	out.note("acquired lock on state file %s", o.stateFile)
-	return f, nil
-}
-
-func flock(f *os.File) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var got error
-	err = conn.Control(func(fd uintptr) { got = syscall.Flock(int(fd), syscall.LOCK_EX|syscall.LOCK_NB) })
-	return errors.Join(err, got)
 }
 
 // badArgument finds the argument at which Getopt stopped; unread is what it left.

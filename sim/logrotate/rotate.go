@@ -76,6 +76,8 @@ func (r *rotation) set(s *set) bool {
 		j := &job{rotation: r, set: s, disk: disk, log: log, path: libc.Abs(r.p, log)}
 		jobs[i] = j
 		j.consider()
+		// A log that is not there gets its entry too.
+		r.state.find(log, r.now)
 		failed = failed || j.failed
 		if j.due() {
 			due++
@@ -346,7 +348,7 @@ func (j *job) compressDelayed() {
 // dated returns the old logs with a date in their names, oldest first.
 func (j *job) dated(comp string) []string {
 	n := j.names
-	found := expand(j.p, literal(n.prefix())+n.pattern+literal(n.ext+comp))
+	found := matches(j.p, literal(n.prefix())+n.pattern+literal(n.ext+comp))
 	if format, own := j.set.format(); own {
 		sortByDate(found, len(n.prefix()), format, j.now.Location())
 	}

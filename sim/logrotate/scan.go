@@ -144,13 +144,13 @@ func (s *scanner) script() (string, bool) {
 
 // skipBlock passes the rest of a block that has an error, with its brace.
 // Braces count only at the beginning of a line, and not within scripts. It
-// reports whether a script did not end.
-func (s *scanner) skipBlock() (openScript bool) {
+// reports false when the file ended before.
+func (s *scanner) skipBlock() bool {
 	for s.pos < len(s.text) {
 		switch c := s.text[s.pos]; {
 		case c == '}':
 			s.pos++
-			return false
+			return true
 		case c == '\n':
 			s.pos++
 			s.line++
@@ -159,9 +159,7 @@ func (s *scanner) skipBlock() (openScript bool) {
 		default:
 			switch s.word() {
 			case "prerotate", "postrotate", "firstaction", "lastaction", "preremove":
-				if _, ok := s.script(); !ok {
-					return true
-				}
+				s.script()
 			default:
 				s.endOfLine()
 			}

@@ -87,7 +87,7 @@ func (s *state) parse(file, text string, now time.Time) error {
 // line is how the entry stands in the file.
 func (e *entry) line() string {
 	t := e.last
-	name := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(e.name)
+	name := strings.ReplaceAll(e.name, `"`, `\"`)
 	return fmt.Sprintf("\"%s\" %d-%d-%d-%d:%d:%d\n", name, t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second())
 }
 
