@@ -357,6 +357,7 @@ func (d *dmesg) file(w io.Writer, text string) {
 		io.WriteString(w, text)
 		return
 	}
+	d.prefixAll = false // it is for the buffer only
 	for _, m := range parseRing(text) {
 		d.record(w, m)
 	}
@@ -465,10 +466,6 @@ func (d *dmesg) record(w io.Writer, m message) {
 		prefix := head.String()
 		if i > 0 && !d.prefixAll {
 			prefix = strings.Repeat(" ", plain)
-			if d.color {
-				// The original counts only the time here.
-				prefix = strings.Repeat(" ", plain)
-			}
 		}
 		if d.color && i == 0 {
 			line = colored(m, line)
