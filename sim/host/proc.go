@@ -43,6 +43,7 @@ type Proc struct {
 	mu      sync.Mutex // guards what follows
 	cancel  context.CancelCauseFunc
 	ending  bool
+	early   []syscall.Signal // delivered before Run
 	caught  map[syscall.Signal]bool
 	onReady func()
 	isReady bool
@@ -95,8 +96,16 @@ func (p *Proc) Run(ctx context.Context, prog Program, onReady func()) Status {
 	p.signals = clock.NewQueue[syscall.Signal](line, 0)
 	p.onReady = onReady
 	p.cancel = cancel
+	early := p.early
+	p.early = nil
 	p.mu.Unlock()
-	code := p.guard(func() int { return prog(ctx, p) })
+	for _, sig := range early {
+		p.Deliver(sig)
+	}
+	code := 0
+	if ctx.Err() == nil {
+		code = p.guard(func() int { return prog(ctx, p) })
+	}
 	signalled, bySignal := context.Cause(ctx).(Signalled)
 	p.end(nil)
 	p.threads.Wait()
@@ -117,7 +126,7 @@ func (p *Proc) guard(f func() int) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.mu.Lock()
-			p.crash = fmt.Errorf("%s on %s crashed: %v\n%s", p.Args[0], p.Host.Name, r, debug.Stack())
+			p.crash = fmt.Errorf("%s on %s crashed: %v\n%s", p.Name(), p.Host.Name, r, debug.Stack())
 			p.mu.Unlock()
 			p.end(Signalled{syscall.SIGSEGV})
 		}
@@ -148,16 +157,23 @@ func (p *Proc) Crash() error {
 }
 
 // Deliver gives the process a signal, as kill(2) does: one it catches waits for
-// WaitSignal; any other ends it, unless the default is to ignore it. It does
-// nothing before Run.
+// WaitSignal; any other ends it, unless the default is to ignore it. Stopping a
+// process (SIGSTOP and its kin) is not modelled and does nothing. What comes
+// before Run counts at its beginning.
 func (p *Proc) Deliver(sig syscall.Signal) {
 	p.mu.Lock()
+	if p.cancel == nil {
+		p.early = append(p.early, sig)
+		p.mu.Unlock()
+		return
+	}
 	caught := p.caught[sig] && sig != syscall.SIGKILL
 	p.mu.Unlock()
 	switch {
 	case caught:
 		p.signals.TryPut(sig)
 	case sig == syscall.SIGCHLD, sig == syscall.SIGCONT, sig == syscall.SIGWINCH, sig == syscall.SIGURG:
+	case sig == syscall.SIGSTOP, sig == syscall.SIGTSTP, sig == syscall.SIGTTIN, sig == syscall.SIGTTOU:
 	case p.PID == 1 && sig != syscall.SIGKILL:
 	default:
 		p.end(Signalled{sig})
