@@ -14,6 +14,7 @@ func Packages() []Package {
 	return []Package{
 		filesystemPackage(),
 		setupPackage(),
+		systemdPackage(),
 		releasePackage(),
 	}
 }
