@@ -43,19 +43,19 @@ func (c *collector) keep(at string, x io.Closer) {
 // listen opens "udp 192.0.2.10:514" or the like.
 func (c *collector) listen(at string) {
 	kind, addr, _ := strings.Cut(at, " ")
-	c.h.Go(nil, func(ctx context.Context, p *host.Proc) {
+	c.h.Go(nil, func(ctx context.Context, p *host.Proc) int {
 		if kind == "udp" {
 			conn, err := p.Sys.ListenPacket("udp4", addr)
 			if err != nil {
 				c.r.t.Error(err)
-				return
+				return 1
 			}
 			c.keep(at, conn)
 			b := make([]byte, 1<<16)
 			for {
 				n, _, err := conn.ReadFrom(b)
 				if err != nil {
-					return
+					return 0
 				}
 				c.mu.Lock()
 				c.got[at] = append(c.got[at], string(b[:n]))
@@ -65,13 +65,13 @@ func (c *collector) listen(at string) {
 		l, err := p.Sys.Listen("tcp4", addr)
 		if err != nil {
 			c.r.t.Error(err)
-			return
+			return 1
 		}
 		c.keep(at, l)
 		for {
 			conn, err := l.Accept()
 			if err != nil {
-				return
+				return 0
 			}
 			c.keep(at, conn)
 			c.mu.Lock()
@@ -122,17 +122,17 @@ func (c *collector) take(at string) []string {
 
 // nameServer answers every question with "no such name".
 func nameServer(t *testing.T, h *memnet.Host) {
-	h.Go(nil, func(ctx context.Context, p *host.Proc) {
+	h.Go(nil, func(ctx context.Context, p *host.Proc) int {
 		conn, err := p.Sys.ListenPacket("udp4", "192.0.2.53:53")
 		if err != nil {
 			t.Error(err)
-			return
+			return 1
 		}
 		b := make([]byte, 4096)
 		for {
 			n, from, err := conn.ReadFrom(b)
 			if err != nil {
-				return
+				return 1
 			}
 			var q dns.Msg
 			if q.Unpack(b[:n]) != nil {

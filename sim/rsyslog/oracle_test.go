@@ -316,7 +316,7 @@ func (r *oracleRun) occupy(at string) {
 	if strings.HasPrefix(addr, "[") {
 		family = "6"
 	}
-	r.server.Go(nil, func(ctx context.Context, p *host.Proc) {
+	r.server.Go(nil, func(ctx context.Context, p *host.Proc) int {
 		if kind == "udp" {
 			c, err := p.Sys.ListenPacket("udp"+family, addr)
 			if err == nil {
@@ -326,6 +326,7 @@ func (r *oracleRun) occupy(at string) {
 			defer l.Close()
 		}
 		p.Sleep(ctx, time.Hour)
+		return 0
 	})
 	time.Sleep(time.Millisecond)
 }
