@@ -15,6 +15,7 @@ func Packages() []Package {
 	return []Package{
 		filesystemPackage(),
 		setupPackage(),
+		systemdPackage(),
 		releasePackage(),
 	}
 }
