@@ -355,7 +355,11 @@ func (c *client) waitSync(args string) bool {
 		r, ok := ask[*candm.Tracking](c, candm.GetTracking, nil, candm.TrackingReply)
 		if ok {
 			correction := math.Abs(r.Correction)
-			fmt.Fprintf(c.out, "try: %d, refid: %08X, correction: %.9f, skew: %.3f\n", i, r.RefID, correction, r.Skew)
+			if c.csv {
+				c.csvLine(i, fmt.Sprintf("%08X", r.RefID), number(9, correction), number(3, r.Skew))
+			} else {
+				fmt.Fprintf(c.out, "try: %d, refid: %08X, correction: %.9f, skew: %.3f\n", i, r.RefID, correction, r.Skew)
+			}
 			if r.RefID != 0 && r.RefID != ntp.RefIDLocal && r.Leap != uint16(ntp.LeapUnsynchronised) &&
 				(limits[1] == 0 || correction <= limits[1]) && (limits[2] == 0 || r.Skew <= limits[2]) {
 				return true
