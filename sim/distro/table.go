@@ -16,6 +16,8 @@ func Packages() []Package {
 		filesystemPackage(),
 		setupPackage(),
 		releasePackage(),
+		postfixPackage(),
+		snailPackage(),
 	}
 }
 
