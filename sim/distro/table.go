@@ -17,6 +17,8 @@ func Packages() []Package {
 		setupPackage(),
 		systemdPackage(),
 		releasePackage(),
+		postfixPackage(),
+		snailPackage(),
 	}
 }
 
