@@ -49,9 +49,17 @@ func (k *tokens) Awake() int {
 	return k.awake
 }
 
+// still reports whether nothing has woken since calm returned seen.
+func (k *tokens) still(seen uint64) bool {
+	k.tmu.Lock()
+	defer k.tmu.Unlock()
+	return k.awake == 0 && k.changes == seen
+}
+
 // calm returns when nothing is awake and no socket that a goroutine waits for
-// is ready. A packet that no socket holds any more was dropped.
-func (k *tokens) calm(ctx context.Context) error {
+// is ready. A packet that no socket holds any more was dropped. What it returns
+// is for still.
+func (k *tokens) calm(ctx context.Context) (uint64, error) {
 	quiet := 0
 	for {
 		k.tmu.Lock()
@@ -64,7 +72,7 @@ func (k *tokens) calm(ctx context.Context) error {
 			select {
 			case <-idle:
 			case <-ctx.Done():
-				return context.Cause(ctx)
+				return 0, context.Cause(ctx)
 			}
 			quiet = 0
 			continue
@@ -87,17 +95,15 @@ func (k *tokens) calm(ctx context.Context) error {
 			n, err := unix.Poll(fds, wait)
 			ready = n > 0 || err != nil
 		}
-		k.tmu.Lock()
-		same := k.changes == seen && k.awake == 0
-		k.tmu.Unlock()
+		same := k.still(seen)
 		switch {
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		case ready || !same:
 			quiet = 0
 			runtime.Gosched()
 		case len(fds) == 0 || quiet > 0:
-			return nil
+			return seen, nil
 		default:
 			quiet++
 		}
@@ -109,10 +115,21 @@ func (k *tokens) calm(ctx context.Context) error {
 type Socket struct {
 	line *Timeline
 	fd   int
+
+	mu      sync.Mutex
+	blocked map[*block]struct{}
+}
+
+// block is one blocking call that is under way.
+type block struct {
+	events int16
+	held   bool // the caller has its token, or one waits for it
 }
 
 // Socket registers a non-blocking descriptor; fd stays the caller's.
-func (l *Timeline) Socket(fd int) *Socket { return &Socket{line: l, fd: fd} }
+func (l *Timeline) Socket(fd int) *Socket {
+	return &Socket{line: l, fd: fd, blocked: map[*block]struct{}{}}
+}
 
 // Block gives the caller's token back while it waits for events (POLLIN,
 // POLLOUT) on the socket. try is called with a token held, at first and
@@ -121,43 +138,69 @@ func (l *Timeline) Socket(fd int) *Socket { return &Socket{line: l, fd: fd} }
 // or the descriptor is closed (syscall.RawConn's Read and Write do). After
 // Block the caller has its token, whatever happened.
 func (s *Socket) Block(events int16, wait func(try func(uintptr) bool) error, try func(fd uintptr) bool) error {
-	held := true
+	b := &block{events: events, held: true}
 	err := wait(func(fd uintptr) bool {
-		if !held {
-			s.line.Hold()
-			held = true
-		}
+		s.mu.Lock()
+		s.hold(b)
+		s.mu.Unlock()
 		if try(fd) {
 			return true
 		}
-		s.wait(events, 1)
-		held = false
+		s.mu.Lock()
+		b.held = false
+		s.blocked[b] = struct{}{}
+		s.note()
+		s.mu.Unlock()
 		s.line.Release()
 		return false
 	})
-	if !held {
-		s.line.Hold()
-	}
-	s.wait(events, 0)
+	s.mu.Lock()
+	s.hold(b)
+	s.mu.Unlock()
 	return err
 }
 
-// wait notes whether a goroutine waits for events on s.
-func (s *Socket) wait(events int16, on int16) {
+// Interrupt calls f, which must end the blocking calls for events (a deadline
+// in the past, a close), and hands their callers tokens.
+func (s *Socket) Interrupt(events int16, f func()) {
+	s.mu.Lock()
+	for b := range s.blocked {
+		if b.events&events != 0 {
+			s.hold(b)
+		}
+	}
+	s.mu.Unlock()
+	f()
+}
+
+// hold gives a blocked call its token. The caller holds mu.
+func (s *Socket) hold(b *block) {
+	if b.held {
+		return
+	}
+	b.held = true
+	s.line.Hold()
+	delete(s.blocked, b)
+	s.note()
+}
+
+// note tells the Timeline which events the blocked calls wait for. The caller
+// holds mu.
+func (s *Socket) note() {
+	var events int16
+	for b := range s.blocked {
+		events |= b.events
+	}
 	k := &s.line.tokens
 	k.tmu.Lock()
 	defer k.tmu.Unlock()
 	if k.waiting == nil {
 		k.waiting = map[*Socket]int16{}
 	}
-	now := k.waiting[s] &^ events
-	if on != 0 {
-		now |= events
-	}
-	if now == 0 {
+	if events == 0 {
 		delete(k.waiting, s)
 	} else {
-		k.waiting[s] = now
+		k.waiting[s] = events
 	}
 }
 

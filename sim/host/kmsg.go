@@ -26,6 +26,7 @@ type Kmsg struct {
 	limit   int
 	records []KmsgRecord
 	next    uint64
+	cleared uint64
 	waits   []*clock.Wait
 }
 
@@ -66,6 +67,21 @@ func (k *Kmsg) Since(seq uint64) []KmsgRecord {
 		}
 	}
 	return nil
+}
+
+// Clear hides what the buffer has from readers that begin at Cleared, as
+// dmesg(1) does (SYSLOG_ACTION_CLEAR). The records stay.
+func (k *Kmsg) Clear() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.cleared = k.next
+}
+
+// Cleared returns the number of the first record after the last Clear.
+func (k *Kmsg) Cleared() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.cleared
 }
 
 // Next returns the number that the next record will have.

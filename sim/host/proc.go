@@ -30,8 +30,10 @@ type Proc struct {
 	Args, Env      []string
 	Dir            string
 	PID, PPID      int
-	UID, GID       int
+	UID, GID       int // effective
+	RUID           int // real; differs in a set-user-ID program
 	Groups         []int
+	Umask          int
 	Stdin          io.Reader // may be a [Terminal]
 	Stdout, Stderr io.Writer // may be a Terminal
 	Sys            Sys
@@ -209,6 +211,14 @@ func (p *Proc) Ready() {
 
 // Sleep blocks for d on the host's clock, or until ctx ends, whose cause it returns.
 func (p *Proc) Sleep(ctx context.Context, d time.Duration) error { return p.Clock.Sleep(ctx, d) }
+
+// WithTimeout returns a context that ends, with os.ErrDeadlineExceeded as its
+// cause, when d has passed on the host's clock.
+func (p *Proc) WithTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := p.Clock.AfterFunc(d, func() { cancel(os.ErrDeadlineExceeded) })
+	return ctx, func() { t.Stop(); cancel(context.Canceled) }
+}
 
 // Now returns the host's time, in UTC.
 func (p *Proc) Now() time.Time { return p.Clock.Now() }

@@ -61,7 +61,7 @@ var Kinds = map[Kind][]string{
 	MessageSent:     {"to", "over", "text", "tag", "rule", "from"},
 	MessageWritten:  {"file", "text", "tag", "rule"},
 	MessageDropped:  {"reason", "text", "tag", "rule", "to"},
-	ConfigLoaded:    {"file", "errors"},
+	ConfigLoaded:    {"file", "errors", "digest"}, // one event a file; digest is Digest of what was read
 	FileRotated:     {"from", "to"},
 
 	PacketRefused:   {"from", "to", "protocol", "chain", "action", "interface"},

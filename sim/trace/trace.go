@@ -7,6 +7,8 @@ package trace
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -43,9 +45,9 @@ func NewLog(l *clock.Timeline) *Log { return &Log{line: l, grown: make(chan stru
 
 // Append records an event and returns its number. The kind must be in [Kinds].
 func (l *Log) Append(host, program string, pid int, kind Kind, attrs Attrs) uint64 {
-	at := l.line.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	at := l.line.Now().UTC() // under the lock, so that later events have later times
 	seq := uint64(len(l.events)) + 1
 	l.events = append(l.events, Event{seq, at, host, program, pid, kind, attrs})
 	close(l.grown)
@@ -88,6 +90,14 @@ func (l *Log) Wait(ctx context.Context, seq uint64) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// Digest is a short fingerprint of a configuration file, by which a reader of
+// the trace sees whether a daemon has read what the file holds now. Times would
+// not do: the clock of a host can be wrong, and the lab's can be warped.
+func Digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:8])
 }
 
 // Write writes events as JSON lines.

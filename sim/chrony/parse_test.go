@@ -1,0 +1,93 @@
+package chrony
+
+import (
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+// noHost is a host without files and names.
+type noHost map[string]string
+
+func (h noHost) readFile(name string) ([]byte, error) {
+	if s, ok := h[name]; ok {
+		return []byte(s), nil
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ENOENT}
+}
+
+func (h noHost) readDir(dir string) ([]string, error) {
+	var names []string
+	for n := range h {
+		if filepath.Dir(n) == dir {
+			names = append(names, filepath.Base(n))
+		}
+	}
+	return names, nil
+}
+
+func (h noHost) resolve(string) (netip.Addr, bool) { return netip.Addr{}, false }
+
+func oracle(t testing.TB, name string, v any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "oracle", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(data, v); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+func TestDirectives(t *testing.T) {
+	files, err := filepath.Glob("testdata/oracle/conf/directive-*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no oracle data", err)
+	}
+	for _, f := range files {
+		var c struct {
+			Expected []struct {
+				Directive   string `yaml:"directive"`
+				PrintExit   int    `yaml:"print_exit"`
+				PrintStdout string `yaml:"print_stdout"`
+				PrintStderr string `yaml:"print_stderr"`
+			}
+		}
+		oracle(t, "conf/"+filepath.Base(f), &c)
+		for _, e := range c.Expected {
+			t.Run(strings.TrimSuffix(filepath.Base(f), ".yaml")+"/"+e.Directive, func(t *testing.T) {
+				host := noHost{"/etc/chrony.conf": "# line one is a comment\n" + e.Directive + "\n"}
+				var out strings.Builder
+				p := newParser(host, func(l string) { out.WriteString(l + "\n") })
+				text := ""
+				if err := p.readFile("/etc/chrony.conf"); err != nil {
+					text = "<time> Fatal error : " + err.Error() + "\n"
+				}
+				for _, w := range p.conf.warnings {
+					text += "<time> " + w + "\n"
+				}
+				if out.String() != e.PrintStdout {
+					t.Errorf("printed %q, want %q", out.String(), e.PrintStdout)
+				}
+				if text != e.PrintStderr {
+					t.Errorf("error %q, want %q", text, e.PrintStderr)
+				}
+			})
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add("server a iburst minpoll 4\nallow 192.0.2/24\nmakestep 1 3\nlocal stratum 10 orphan\nrefclock SHM 0 refid X\n")
+	f.Add("include /c\nconfdir /\nratelimit interval 3 burst")
+	f.Fuzz(func(t *testing.T, text string) {
+		p := newParser(noHost{"/c": text}, func(string) {})
+		p.readFile("/c")
+	})
+}

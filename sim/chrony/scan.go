@@ -1,0 +1,92 @@
+package chrony
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// The words of chrony.conf and chronyc are separated by blanks; numbers are
+// read as scanf(3) does, which takes as many characters as make sense.
+
+const blanks = " \t\n\v\f\r"
+
+// normalize joins the words of a line by single blanks. A line whose first
+// character is one of !;#% is a comment, and empty.
+func normalize(line string) string {
+	if i := strings.IndexByte(line, 0); i >= 0 {
+		line = line[:i]
+	}
+	words := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(blanks, r) })
+	if len(words) > 0 && strings.ContainsAny(words[0][:1], "!;#%") {
+		return ""
+	}
+	return strings.Join(words, " ")
+}
+
+// word cuts the first word off a normalized line.
+func word(line string) (first, rest string) {
+	first, rest, _ = strings.Cut(line, " ")
+	return first, rest
+}
+
+func words(line string) []string {
+	if line == "" {
+		return nil
+	}
+	return strings.Split(line, " ")
+}
+
+// scanInt reads a decimal integer at the start of s and returns what follows it.
+func scanInt(s string) (v int, rest string, ok bool) {
+	t := strings.TrimLeft(s, blanks)
+	i := 0
+	if i < len(t) && (t[i] == '+' || t[i] == '-') {
+		i++
+	}
+	digits := i
+	for i < len(t) && t[i] >= '0' && t[i] <= '9' {
+		i++
+	}
+	if i == digits {
+		return 0, s, false
+	}
+	n, err := strconv.ParseInt(t[:i], 10, 64)
+	if err != nil {
+		n = math.MaxInt32
+		if t[0] == '-' {
+			n = math.MinInt32
+		}
+	}
+	return int(int32(n)), t[i:], true
+}
+
+// scanFloat reads a floating-point number at the start of s.
+func scanFloat(s string) (v float64, rest string, ok bool) {
+	t := strings.TrimLeft(s, blanks)
+	end := 0
+	for i := 1; i <= len(t) && i <= 64; i++ {
+		if strings.ContainsAny(t[i-1:i], blanks+"_") {
+			break
+		}
+		if f, err := strconv.ParseFloat(t[:i], 64); err == nil || math.IsInf(f, 0) {
+			v, end = f, i
+		}
+	}
+	return v, t[end:], end > 0
+}
+
+// scanHex reads a hexadecimal number at the start of s.
+func scanHex(s string) (v uint64, rest string, ok bool) {
+	t := strings.TrimLeft(s, blanks)
+	t = strings.TrimPrefix(strings.TrimPrefix(t, "0x"), "0X")
+	i := 0
+	for i < len(t) && strings.ContainsRune("0123456789abcdefABCDEF", rune(t[i])) {
+		i++
+	}
+	v, err := strconv.ParseUint(t[:i], 16, 64)
+	return v, t[i:], err == nil
+}
+
+// skip drops the blank before the next word.
+func skip(s string) string { return strings.TrimLeft(s, blanks) }

@@ -1,0 +1,5 @@
+# .bash_profile
+
+if [ -f ~/.bashrc ]; then
+    . ~/.bashrc
+fi

@@ -1,0 +1,145 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	nl "github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// place is where a lab process keeps its sockets and mount points: a tmpfs in
+// its own mount namespace, over a directory that every machine has.
+const place = "/run"
+
+// Kernel is the lab process's hold on its namespaces.
+type Kernel struct {
+	layers *Layers
+	single bool
+	links  *nl.Handle // in the lab's own network namespace
+	lives  atomic.Uint64
+}
+
+// Config is what a lab process needs to know to make hosts.
+type Config struct {
+	Cache    string // folder for unpacked packages, shared by the user's labs
+	Layers   []Layer
+	Hidden   []string // see [OpenLayers]
+	SingleID bool
+}
+
+// Setup confines the calling lab process, which [Launch] started: it makes its
+// mounts private, gives it a /proc of its own, and unpacks the packages.
+func Setup(c Config) (*Kernel, error) {
+	for _, m := range []struct {
+		source, target, fstype string
+		flags                  uintptr
+		data                   string
+	}{
+		{"", "/", "", unix.MS_REC | unix.MS_PRIVATE, ""},
+		{"proc", "/proc", "proc", unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC, ""},
+		{"tmpfs", place, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=755,size=64m"},
+	} {
+		if err := unix.Mount(m.source, m.target, m.fstype, m.flags, m.data); err != nil {
+			return nil, fmt.Errorf("mount %s: %w", m.target, err)
+		}
+	}
+	layers, err := OpenLayers(c.Cache, c.Layers, c.Hidden)
+	if err != nil {
+		return nil, err
+	}
+	links, err := nl.NewHandle()
+	if err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
+	lo, err := links.LinkByName("lo")
+	if err == nil {
+		err = links.LinkSetUp(lo)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lo: %w", err)
+	}
+	return &Kernel{layers: layers, single: c.SingleID, links: links}, nil
+}
+
+// AddNetwork makes the bridge of a network. index numbers the lab's networks.
+func (k *Kernel) AddNetwork(index int) error {
+	attrs := nl.NewLinkAttrs()
+	attrs.Name = bridgeName(index)
+	snooping := false
+	br := &nl.Bridge{LinkAttrs: attrs, MulticastSnooping: &snooping}
+	if err := k.links.LinkAdd(br); err != nil {
+		return fmt.Errorf("bridge %s: %w", attrs.Name, err)
+	}
+	// The lab itself has no address on any network, of either family.
+	os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", attrs.Name, "disable_ipv6"), []byte("1"), 0)
+	return k.links.LinkSetUp(br)
+}
+
+func bridgeName(index int) string { return fmt.Sprintf("net%d", index) }
+
+// worker is one OS thread that stands in a host's network namespace and never
+// leaves it. What it opens there may be used anywhere.
+type worker struct{ jobs chan func() }
+
+func newWorker(pid int) (*worker, error) {
+	w := &worker{jobs: make(chan func())}
+	ready := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		fd, err := unix.Open(fmt.Sprintf("/proc/%d/ns/net", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Setns(fd, unix.CLONE_NEWNET)
+			unix.Close(fd)
+		}
+		ready <- err
+		if err != nil {
+			return
+		}
+		for f := range w.jobs {
+			f()
+		}
+	}()
+	return w, <-ready
+}
+
+// do runs f on the thread and waits for it.
+func (w *worker) do(f func()) {
+	done := make(chan struct{})
+	w.jobs <- func() { f(); close(done) }
+	<-done
+}
+
+// Missing reports what this machine lacks for labs, one sentence each, with
+// what to do.
+func Missing() []string {
+	var missing []string
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		var major, minor int
+		fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+		if major < 5 || major == 5 && minor < 11 {
+			missing = append(missing, fmt.Sprintf("Linux %d.%d is too old: overlay file systems in user namespaces need 5.11", major, minor))
+		}
+	}
+	for _, k := range namespaceKnobs {
+		b, err := os.ReadFile(k.file)
+		if err == nil && strings.TrimSpace(string(b)) == k.bad && (os.Geteuid() != 0 || k.bad == "0") {
+			missing = append(missing, fmt.Sprintf("%s is %s: as root run `sysctl -w %s`", k.file, k.bad, k.mend))
+		}
+	}
+	if _, err := os.Stat("/proc/self/ns/user"); errors.Is(err, os.ErrNotExist) {
+		missing = append(missing, "the kernel has no user namespaces (CONFIG_USER_NS)")
+	}
+	for _, tool := range []string{"/usr/bin/bash"} {
+		if _, err := os.Stat(tool); err != nil {
+			missing = append(missing, tool+" is missing: install bash")
+		}
+	}
+	return missing
+}

@@ -1,0 +1,159 @@
+package kernel_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"enshu/sim/clock"
+	"enshu/sim/host"
+	"enshu/sim/kernel"
+	"enshu/sim/stub"
+	"enshu/sim/trace"
+)
+
+func TestMain(m *testing.M) {
+	if os.Args[0] == kernel.RoleLab {
+		os.Exit(inLab())
+	}
+	os.Exit(m.Run())
+}
+
+// order is what a test asks of its lab process, reply what it says.
+type order struct {
+	Cache  string
+	Single bool
+	Script string
+}
+
+type reply struct {
+	Out    string
+	Status int
+	Err    string
+}
+
+// inLab is the lab process of these tests: one host, two Programs, one script.
+func inLab() int {
+	orders, replies := os.NewFile(kernel.FirstFile, "orders"), os.NewFile(kernel.FirstFile+1, "replies")
+	var o order
+	if err := json.NewDecoder(orders).Decode(&o); err != nil {
+		return 1
+	}
+	var r reply
+	out, status, err := runScript(o)
+	r.Out, r.Status = out, status
+	if err != nil {
+		r.Err = err.Error()
+	}
+	json.NewEncoder(replies).Encode(r)
+	return 0
+}
+
+func runScript(o order) (string, int, error) {
+	programs := map[string]host.Program{
+		"/usr/bin/greet": func(ctx context.Context, p *host.Proc) int {
+			in, _ := io.ReadAll(p.Stdin)
+			fmt.Fprintf(p.Stdout, "uid=%d args=%q in=%q\n", p.UID, p.Args[1:], in)
+			return 3
+		},
+	}
+	layer := kernel.Layer{Name: "base", Tree: fstest.MapFS{
+		"etc/passwd": {Data: []byte("root:x:0:0:root:/root:/bin/bash\nlinuc:x:1000:1000::/home/linuc:/bin/bash\n")},
+	}, Entries: []kernel.Entry{
+		{Path: "/bin", Link: "usr/bin"}, {Path: "/lib", Link: "usr/lib"}, {Path: "/lib64", Link: "usr/lib64"},
+		{Path: "/root", Mode: os.ModeDir | 0o700},
+	}, Programs: []string{"/usr/bin/greet"}}
+	k, err := kernel.Setup(kernel.Config{Cache: o.Cache, Layers: []kernel.Layer{layer}, SingleID: o.Single})
+	if err != nil {
+		return "", 0, err
+	}
+	if err := k.AddNetwork(0); err != nil {
+		return "", 0, err
+	}
+	line := clock.New(time.Time{})
+	h := &host.Host{Name: "alpha", Clock: clock.NewLocal(line, 0, 0), Trace: trace.NewLog(line), Programs: programs}
+	m, err := k.Boot(line, kernel.MachineConfig{Name: "alpha", Hostname: "alpha", Packages: []string{"base"}, Disk: 8 << 20, Processes: 100,
+		Interfaces: []kernel.Interface{{Address: netip.MustParsePrefix("192.168.0.10/24")}}})
+	if err != nil {
+		return "", 0, err
+	}
+	defer m.Destroy()
+	s, err := stub.NewServer(h, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return "", 0, err
+	}
+	s.SingleID = o.Single
+	ctx := context.Background()
+	go s.Serve(ctx, m.Programs)
+	var out bytes.Buffer
+	status := -1
+	s.Init(ctx, m.Stub, m.PID, &host.Proc{Path: "/sbin/init", Args: []string{"init"}, Dir: "/", Env: []string{"PATH=/usr/bin:/usr/sbin"}}, func(ctx context.Context, p *host.Proc) int {
+		var child *host.Process
+		child, err = p.Start(host.Cmd{Path: "/bin/bash", Args: []string{"bash", "-c", o.Script}, Stdout: &out, Stderr: &out})
+		if err != nil {
+			return 1
+		}
+		st, werr := child.Wait(ctx)
+		err = werr
+		status = st.Shell()
+		return 0
+	}, nil)
+	return out.String(), status, err
+}
+
+// lab runs a script in a fresh host and returns its output and status.
+func lab(t *testing.T, script string) (string, int) {
+	t.Helper()
+	ids := kernel.FindIDs()
+	cache, err := os.MkdirTemp("", "enshu-test") // not t.TempDir, whose parent the lab's root may not enter
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(cache) })
+	os.Chmod(cache, 0o777)
+	inR, inW, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := kernel.Launch(ids, nil, os.Stderr, inR, outW)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inR.Close()
+	outW.Close()
+	json.NewEncoder(inW).Encode(order{cache, ids.Single, script})
+	var r reply
+	if err := json.NewDecoder(outR).Decode(&r); err != nil {
+		t.Fatal("the lab process said nothing: ", err)
+	}
+	p.Wait()
+	if r.Err != "" {
+		t.Fatal(r.Err)
+	}
+	return r.Out, r.Status
+}
+
+func TestProgramBehindStub(t *testing.T) {
+	out, status := lab(t, `echo hi | greet a 'b c'; echo "status $?"; hostname; ip -4 -br addr show eth0; ls -ld /root; cat /proc/1/comm; exit 5`)
+	if status != 5 {
+		t.Errorf("status %d, want 5", status)
+	}
+	for _, want := range []string{`uid=0 args=["a" "b c"] in="hi\n"`, "status 3", "\nalpha\n", "192.168.0.10/24", "drwx------"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("output lacks %q:\n%s", want, out)
+		}
+	}
+}

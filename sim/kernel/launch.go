@@ -1,0 +1,282 @@
+// Package kernel makes the machines of a lab out of Linux namespaces: the lab
+// process's own confinement, and for each host its namespaces, root file
+// system, links and packet filter. It wires what no process of a host would;
+// Programs never use it.
+//
+// Everything lives in namespaces that die with the lab process, which is PID 1
+// of its own: nothing is named in the system and nothing can be left behind.
+package kernel
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"enshu/sim/stub/guest"
+)
+
+// RoleLab is Args[0] of a lab process; see [Launch].
+const RoleLab = "enshu-lab"
+
+// FirstFile is the number of the first descriptor that Launch passes on.
+const FirstFile = 4
+
+// rootBase is where the ids of a lab that root starts begin: far from every
+// account, so that a lab of root's has no more rights than anybody's.
+const rootBase = 0x6e730000
+
+// IDs says which user ids a lab has.
+type IDs struct {
+	Single bool   // one id only: no other users inside hosts
+	Why    string // why only one, for the user
+	uid    []idRange
+	gid    []idRange
+	helper bool // newuidmap and newgidmap write the maps
+}
+
+type idRange struct{ inside, outside, count int }
+
+// FindIDs finds the widest map of ids that the invoking user may have: an
+// unprivileged range for root, the ranges of /etc/subuid and /etc/subgid with
+// newuidmap(1), or the user's own id alone.
+func FindIDs() IDs {
+	uid, gid := os.Geteuid(), os.Getegid()
+	if uid == 0 {
+		r := []idRange{{0, rootBase, 1 << 16}}
+		return IDs{uid: r, gid: r}
+	}
+	single := IDs{Single: true, uid: []idRange{{0, uid, 1}}, gid: []idRange{{0, gid, 1}}}
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		single.Why = err.Error()
+		return single
+	}
+	for _, tool := range []string{"newuidmap", "newgidmap"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			single.Why = tool + " is not installed (package uidmap, or shadow-utils)"
+			return single
+		}
+	}
+	subuid, err := subIDs("/etc/subuid", u)
+	if err != nil {
+		single.Why = err.Error()
+		return single
+	}
+	subgid, err := subIDs("/etc/subgid", u)
+	if err != nil {
+		single.Why = err.Error()
+		return single
+	}
+	return IDs{
+		uid:    []idRange{{0, uid, 1}, {1, subuid.outside, subuid.count}},
+		gid:    []idRange{{0, gid, 1}, {1, subgid.outside, subgid.count}},
+		helper: true,
+	}
+}
+
+// OwnCache makes the folder of [Config].Cache. Root's labs are not root: theirs
+// belongs to the ids that they have.
+func (ids IDs) OwnCache(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return os.Chown(dir, ids.uid[0].outside, ids.gid[0].outside)
+}
+
+// subIDs finds the first range of at least 65535 ids that a file of subuid(5)
+// gives to a user.
+func subIDs(file string, u *user.User) (idRange, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return idRange{}, fmt.Errorf("%w (add a line %s:100000:65536)", err, u.Username)
+	}
+	defer f.Close()
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		p := strings.Split(sc.Text(), ":")
+		if len(p) != 3 || p[0] != u.Username && p[0] != u.Uid {
+			continue
+		}
+		first, err1 := strconv.Atoi(p[1])
+		count, err2 := strconv.Atoi(p[2])
+		if err1 == nil && err2 == nil && count >= 65535 {
+			return idRange{1, first, 65535}, nil
+		}
+	}
+	return idRange{}, fmt.Errorf("%s has no range of 65536 ids for %s (add a line %s:100000:65536)", file, u.Username, u.Username)
+}
+
+// Launch starts this binary again as a lab process, RoleLab in its Args[0], in
+// user, mount, pid, network, ipc and uts namespaces of its own, as PID 1 and
+// root there. args follow Args[0]; files become descriptors from FirstFile on.
+// The process is in a session of its own and outlives the caller.
+func Launch(ids IDs, args []string, stderr *os.File, files ...*os.File) (*os.Process, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	c := &exec.Cmd{
+		Path:       "/proc/self/exe",
+		Args:       append([]string{guest.RoleWait, RoleLab}, args...),
+		Stderr:     stderr,
+		ExtraFiles: append([]*os.File{r}, files...),
+		Dir:        "/",
+		SysProcAttr: &syscall.SysProcAttr{
+			Setsid: true,
+			Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID |
+				syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
+		},
+	}
+	if !ids.helper {
+		// Root's own id is not in its map, and an id that is in none loses its
+		// capabilities with execve(2): the maps must stand before that.
+		c.SysProcAttr.UidMappings, c.SysProcAttr.GidMappings = sysMap(ids.uid), sysMap(ids.gid)
+		c.SysProcAttr.GidMappingsEnableSetgroups = !ids.Single
+		c.SysProcAttr.Credential = &syscall.Credential{NoSetGroups: ids.Single}
+	}
+	err = c.Start()
+	r.Close()
+	if err != nil {
+		return nil, explain(err)
+	}
+	if ids.helper {
+		if err := ids.write(c.Process.Pid); err != nil {
+			c.Process.Kill()
+			c.Wait()
+			return nil, explain(err)
+		}
+	}
+	if _, err := w.Write([]byte{1}); err != nil {
+		c.Process.Kill()
+		c.Wait()
+		return nil, err
+	}
+	return c.Process, nil
+}
+
+func sysMap(ranges []idRange) []syscall.SysProcIDMap {
+	var m []syscall.SysProcIDMap
+	for _, r := range ranges {
+		m = append(m, syscall.SysProcIDMap{ContainerID: r.inside, HostID: r.outside, Size: r.count})
+	}
+	return m
+}
+
+// write gives a waiting process its ids, through newuidmap(1) and newgidmap(1).
+func (ids IDs) write(pid int) error {
+	for _, m := range []struct {
+		tool   string
+		ranges []idRange
+	}{{"newuidmap", ids.uid}, {"newgidmap", ids.gid}} {
+		args := []string{strconv.Itoa(pid)}
+		for _, r := range m.ranges {
+			args = append(args, strconv.Itoa(r.inside), strconv.Itoa(r.outside), strconv.Itoa(r.count))
+		}
+		if out, err := exec.Command(m.tool, args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s %s: %w: %s", m.tool, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+		}
+	}
+	return nil
+}
+
+// ErrNoNamespaces means that the machine does not let this user make user
+// namespaces. Its text says what to do.
+var ErrNoNamespaces = errors.New("this machine does not allow user namespaces to ordinary users")
+
+// explain tells the user what a failure to make namespaces means.
+func explain(err error) error {
+	if !errors.Is(err, syscall.EPERM) && !errors.Is(err, syscall.EACCES) && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	for _, c := range namespaceKnobs {
+		b, rerr := os.ReadFile(c.file)
+		if rerr == nil && strings.TrimSpace(string(b)) == c.bad {
+			return fmt.Errorf("%w (%w): %s is %s; as root run: sysctl -w %s", ErrNoNamespaces, err, c.file, c.bad, c.mend)
+		}
+	}
+	return fmt.Errorf("%w (%w): run `enshu doctor`", ErrNoNamespaces, err)
+}
+
+// namespaceKnobs are the settings that forbid user namespaces.
+var namespaceKnobs = []struct{ file, bad, mend string }{
+	{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"},
+	{"/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"},
+	{"/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=15000"},
+}
+
+// ProbeArg as the argument of a lab process asks it only to try what hosts need.
+const ProbeArg = "--probe"
+
+// Probe finds out whether this user can make hosts here, by making namespaces
+// and an overlay file system and dropping them.
+func Probe(ids IDs) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	p, err := Launch(ids, []string{ProbeArg}, nil, w)
+	w.Close()
+	if err != nil {
+		return err
+	}
+	said, _ := io.ReadAll(r)
+	if _, err := p.Wait(); err != nil {
+		return err
+	}
+	if text := string(said); text != "ok" {
+		return fmt.Errorf("hosts cannot be made: %s", text)
+	}
+	return nil
+}
+
+// RunProbe is the lab process's side of Probe.
+func RunProbe() int {
+	out := os.NewFile(FirstFile, "probe")
+	if err := tryMounts(); err != nil {
+		fmt.Fprint(out, err)
+		return 1
+	}
+	fmt.Fprint(out, "ok")
+	return 0
+}
+
+func tryMounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w (inside a container, run it with its /proc unmasked)", err)
+	}
+	if err := unix.Mount("tmpfs", place, "tmpfs", 0, ""); err != nil {
+		return fmt.Errorf("mount %s: %w", place, err)
+	}
+	for _, d := range []string{"lower", "upper", "work", "root"} {
+		if err := os.Mkdir(place+"/"+d, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mknod(place+"/lower/x", unix.S_IFCHR, 0); err != nil {
+		return fmt.Errorf("whiteout: %w", err)
+	}
+	if err := unix.Setxattr(place+"/lower", "user.overlay.opaque", []byte("y"), 0); err != nil {
+		return fmt.Errorf("tmpfs without extended attributes (Linux 6.6, CONFIG_TMPFS_XATTR): %w", err)
+	}
+	data := "userxattr,lowerdir=" + place + "/lower:/usr,upperdir=" + place + "/upper,workdir=" + place + "/work"
+	if err := unix.Mount("overlay", place+"/root", "overlay", 0, data); err != nil {
+		return fmt.Errorf("mount overlay: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,359 @@
+package scenario
+
+import (
+	"encoding"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// decoder walks a YAML tree into structs and keeps every error.
+type decoder struct {
+	file  string
+	known *Known
+	errs  Errors
+	refs  []reference
+}
+
+func (d *decoder) errorf(n *yaml.Node, format string, args ...any) {
+	d.errs = append(d.errs, Error{d.file, Pos{max(n.Line, 1), max(n.Column, 1)}, fmt.Sprintf(format, args...)})
+}
+
+// field is one field of a struct as its tag describes it.
+type field struct {
+	index        int
+	name         string
+	doc          string
+	required     bool
+	keyed        bool
+	isKey, isVal bool
+	typ          reflect.Type
+}
+
+// fields reads the tags of a struct type.
+func fields(t reflect.Type) []field {
+	var out []field
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag, ok := sf.Tag.Lookup("lab")
+		if !ok || tag == "-" {
+			continue
+		}
+		parts := strings.Split(tag, ",")
+		f := field{index: i, name: parts[0], doc: sf.Tag.Get("doc"), typ: sf.Type}
+		for _, o := range parts[1:] {
+			switch o {
+			case "required":
+				f.required = true
+			case "keyed":
+				f.keyed = true
+			case "key":
+				f.isKey = true
+			case "value":
+				f.isVal = true
+			}
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+var (
+	textType  = reflect.TypeFor[encoding.TextUnmarshaler]()
+	checkType = reflect.TypeFor[Check]()
+	posType   = reflect.TypeFor[Pos]()
+	addrType  = reflect.TypeFor[netip.Addr]()
+	netType   = reflect.TypeFor[netip.Prefix]()
+)
+
+// value decodes a node. The zero value stays where it could not.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, what string) {
+	if n.Kind == yaml.AliasNode {
+		d.errorf(n, "aliases (*%s) are not part of a lab file; write the value out", n.Value)
+		return
+	}
+	t := v.Type()
+	if t.Kind() == reflect.Pointer {
+		v.Set(reflect.New(t.Elem()))
+		d.value(n, v.Elem(), what)
+		return
+	}
+	switch {
+	case t == checkType:
+		d.check(n, v.Addr().Interface().(*Check))
+		return
+	case references[t].known != nil:
+		if s, ok := d.scalar(n, what, "a name"); ok {
+			if t == reflect.TypeFor[UnitName]() {
+				s = strings.TrimSuffix(s, ".service")
+			}
+			v.SetString(s)
+			d.refs = append(d.refs, reference{t, s, n})
+		}
+		return
+	case reflect.PointerTo(t).Implements(textType):
+		if s, ok := d.scalar(n, what, "a plain value"); ok {
+			if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
+				d.errorf(n, "%s: %s", what, plainError(t, s, err))
+			}
+		}
+		return
+	}
+	switch t.Kind() {
+	case reflect.String:
+		if s, ok := d.scalar(n, what, "a text"); ok {
+			v.SetString(s)
+		}
+	case reflect.Int:
+		if s, ok := d.scalar(n, what, "a whole number"); ok {
+			i, err := strconv.ParseInt(s, 10, 32)
+			if err != nil {
+				d.errorf(n, "%s: %q is not a whole number", what, clip(s))
+				return
+			}
+			v.SetInt(i)
+		}
+	case reflect.Bool:
+		if s, ok := d.scalar(n, what, "true or false"); ok {
+			if s != "true" && s != "false" {
+				d.errorf(n, "%s: %q is not true or false", what, clip(s))
+				return
+			}
+			v.SetBool(s == "true")
+		}
+	case reflect.Slice:
+		if n.Kind != yaml.SequenceNode {
+			d.errorf(n, "%s: expected a list, found %s", what, kindName(n))
+			return
+		}
+		for i, item := range n.Content {
+			e := reflect.New(t.Elem()).Elem()
+			d.value(item, e, fmt.Sprintf("%s, item %d", what, i+1))
+			v.Set(reflect.Append(v, e))
+		}
+	case reflect.Struct:
+		d.object(n, v, what)
+	default:
+		panic("scenario: no rule to decode " + t.String())
+	}
+}
+
+// plainError rewords the errors of types that are not ours.
+func plainError(t reflect.Type, s string, err error) string {
+	switch t {
+	case addrType:
+		return fmt.Sprintf("%q is not an IP address", clip(s))
+	case netType:
+		return fmt.Sprintf("%q is not a subnet; write it as 192.168.0.0/24", clip(s))
+	}
+	return err.Error()
+}
+
+// scalar returns the text of a plain value.
+func (d *decoder) scalar(n *yaml.Node, what, want string) (string, bool) {
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
+		d.errorf(n, "%s: expected %s, found nothing", what, want)
+		return "", false
+	case n.Kind == yaml.MappingNode && len(n.Content) > 0 && n.Content[0].Kind == yaml.MappingNode:
+		d.errorf(n, "%s: put the text with {{…}} in quotes, YAML reads { as a mapping", what)
+		return "", false
+	case n.Kind != yaml.ScalarNode:
+		d.errorf(n, "%s: expected %s, found %s", what, want, kindName(n))
+		return "", false
+	case strings.ContainsRune(n.Value, 0):
+		d.errorf(n, "%s: a text may not hold a zero byte", what)
+		return "", false
+	}
+	return n.Value, true
+}
+
+// object decodes a mapping into a struct.
+func (d *decoder) object(n *yaml.Node, v reflect.Value, what string) {
+	fs := fields(v.Type())
+	if n.Kind != yaml.MappingNode {
+		for _, f := range fs {
+			if f.isVal {
+				d.value(n, v.Field(f.index), what)
+				d.finish(n, v, map[string]*yaml.Node{f.name: n})
+				return
+			}
+		}
+		d.errorf(n, "%s: expected a mapping, found %s", what, kindName(n))
+		return
+	}
+	byName := map[string]field{}
+	var names []string
+	for _, f := range fs {
+		if !f.isKey {
+			byName[f.name] = f
+			names = append(names, f.name)
+		}
+	}
+	at := map[string]*yaml.Node{}
+	for key, val := range d.pairs(n, what) {
+		f, ok := byName[key.Value]
+		if !ok {
+			d.errorf(key, "unknown key %q in %s%s", clip(key.Value), what, Meant(key.Value, names))
+			continue
+		}
+		at[f.name] = val
+		if f.keyed {
+			d.keyed(val, v.Field(f.index), f.name)
+		} else {
+			d.value(val, v.Field(f.index), f.name)
+		}
+	}
+	for _, f := range fs {
+		if f.required && at[f.name] == nil {
+			d.errorf(n, "%s: the key %q is missing", what, f.name)
+		} else if f.required && empty(at[f.name]) {
+			d.errorf(at[f.name], "%s: %q is empty", what, f.name)
+		}
+	}
+	d.finish(n, v, at)
+}
+
+// finish notes positions and asks a struct for its own rules.
+func (d *decoder) finish(n *yaml.Node, v reflect.Value, at map[string]*yaml.Node) {
+	if p := v.FieldByName("Pos"); p.IsValid() && p.Type() == posType {
+		p.Set(reflect.ValueOf(Pos{n.Line, n.Column}))
+	}
+	if c, ok := v.Addr().Interface().(Checker); ok {
+		c.Check(func(key, format string, args ...any) {
+			place := n
+			if at[key] != nil {
+				place = at[key]
+			}
+			d.errorf(place, format, args...)
+		})
+	}
+}
+
+// keyed decodes a mapping into a slice of structs with a key field.
+func (d *decoder) keyed(n *yaml.Node, v reflect.Value, what string) {
+	if n.Kind != yaml.MappingNode {
+		if n.Kind == yaml.AliasNode {
+			d.value(n, v, what)
+			return
+		}
+		d.errorf(n, "%s: expected a mapping, found %s", what, kindName(n))
+		return
+	}
+	elem := v.Type().Elem()
+	var key field
+	for _, f := range fields(elem) {
+		if f.isKey {
+			key = f
+		}
+	}
+	for k, val := range d.pairs(n, what) {
+		e := reflect.New(elem).Elem()
+		d.value(k, e.Field(key.index), what)
+		d.object(val, e, fmt.Sprintf("%s.%s", what, clip(k.Value)))
+		if p := e.FieldByName("Pos"); p.IsValid() && p.Type() == posType {
+			p.Set(reflect.ValueOf(Pos{k.Line, k.Column}))
+		}
+		v.Set(reflect.Append(v, e))
+	}
+}
+
+// pairs yields the keys and values of a mapping, refusing keys that are not
+// plain or that occur twice.
+func (d *decoder) pairs(n *yaml.Node, what string) func(func(k, v *yaml.Node) bool) {
+	return func(yield func(k, v *yaml.Node) bool) {
+		seen := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k := n.Content[i]
+			switch {
+			case k.Kind != yaml.ScalarNode:
+				d.errorf(k, "%s: a key must be plain text", what)
+				continue
+			case k.Tag == "!!merge":
+				d.errorf(k, "%s: merging (<<) is not part of a lab file", what)
+				continue
+			case seen[k.Value] != 0:
+				d.errorf(k, "%s: %q is there twice; first in line %d", what, clip(k.Value), seen[k.Value])
+				continue
+			}
+			seen[k.Value] = k.Line
+			if !yield(k, n.Content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// check decodes a check: one key that names the kind, beside "within" and "not".
+func (d *decoder) check(n *yaml.Node, c *Check) {
+	if n.Kind != yaml.MappingNode {
+		d.errorf(n, "check: expected a mapping such as {service: {host: server, unit: rsyslog}}, found %s", kindName(n))
+		return
+	}
+	c.Pos = Pos{n.Line, n.Column}
+	known := []string{"within", "not"}
+	for _, k := range d.known.Kinds {
+		known = append(known, k.Name)
+	}
+	for key, val := range d.pairs(n, "check") {
+		switch kind := d.known.kind(key.Value); {
+		case key.Value == "within":
+			d.value(val, reflect.ValueOf(&c.Within).Elem(), "within")
+			if c.Within < 0 {
+				d.errorf(val, "within: a time span must be positive")
+			}
+		case key.Value == "not":
+			d.value(val, reflect.ValueOf(&c.Not).Elem(), "not")
+		case kind == nil:
+			d.errorf(key, "unknown check %q%s", clip(key.Value), Meant(key.Value, known))
+		case c.Kind != "":
+			d.errorf(key, "a check is of one kind; %q and %q are two list items", c.Kind, kind.Name)
+		default:
+			c.Kind = kind.Name
+			args := reflect.New(reflect.TypeOf(kind.Args))
+			if empty(val) {
+				d.errorf(val, "%s: the check expects nothing, it would always pass", kind.Name)
+			} else {
+				d.value(val, args.Elem(), kind.Name)
+			}
+			c.Args = args.Interface()
+		}
+	}
+	if c.Kind == "" && len(d.errs) == 0 {
+		d.errorf(n, "the check names no kind%s", Meant("", known[2:]))
+	}
+}
+
+func empty(n *yaml.Node) bool {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		return strings.TrimSpace(n.Value) == "" || n.Tag == "!!null"
+	case yaml.AliasNode:
+		return false
+	}
+	return len(n.Content) == 0
+}
+
+func kindName(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Tag == "!!null":
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", clip(n.Value))
+}
+
+// clip shortens what an error quotes.
+func clip(s string) string {
+	if r := []rune(s); len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,199 @@
+package stub
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"enshu/sim/stub/guest"
+)
+
+const atFDCWD = unix.AT_FDCWD
+
+// mode turns the permission and special bits of Go's mode into the kernel's.
+func mode(m fs.FileMode) int {
+	bits := int(m.Perm())
+	if m&fs.ModeSetuid != 0 {
+		bits |= unix.S_ISUID
+	}
+	if m&fs.ModeSetgid != 0 {
+		bits |= unix.S_ISGID
+	}
+	if m&fs.ModeSticky != 0 {
+		bits |= unix.S_ISVTX
+	}
+	return bits
+}
+
+func pathError(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: name, Err: err}
+}
+
+// OpenFile opens in the stub. The open never waits: a FIFO without a reader
+// gives ENXIO to a writer, as with O_NONBLOCK.
+func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	_, files, err := s.conn.do(call{unix.SYS_OPENAT, guest.MakesFile | guest.PassFile,
+		[]any{atFDCWD, name, flag | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, mode(perm)}})
+	if err != nil || len(files) != 1 {
+		closeAll(files)
+		if err == nil {
+			err = errGone
+		}
+		return nil, pathError("open", name, err)
+	}
+	f, err := named(files[0], name)
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	s.keep(f)
+	return f, nil
+}
+
+// named gives a received descriptor the name that it has in the host.
+func named(f *os.File, name string) (*os.File, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	var derr error
+	raw.Control(func(p uintptr) { fd, derr = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0) })
+	f.Close()
+	if derr != nil {
+		return nil, derr
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func (s *sys) Stat(name string) (fs.FileInfo, error) { return s.stat("stat", name, 0) }
+func (s *sys) Lstat(name string) (fs.FileInfo, error) {
+	return s.stat("lstat", name, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+func (s *sys) stat(op, name string, flags int) (fs.FileInfo, error) {
+	r, files, err := s.conn.do(call{unix.SYS_NEWFSTATAT, guest.OutOf(2),
+		[]any{atFDCWD, name, out(unsafe.Sizeof(syscall.Stat_t{})), flags}})
+	closeAll(files)
+	if err != nil {
+		return nil, pathError(op, name, err)
+	}
+	if len(r[0].out) < int(unsafe.Sizeof(syscall.Stat_t{})) {
+		return nil, pathError(op, name, errGone)
+	}
+	info := &fileInfo{name: path.Base(name)}
+	info.st = *(*syscall.Stat_t)(unsafe.Pointer(unsafe.StringData(r[0].out)))
+	return info, nil
+}
+
+// fileInfo is fs.FileInfo over the kernel's stat structure.
+type fileInfo struct {
+	name string
+	st   syscall.Stat_t
+}
+
+func (f *fileInfo) Name() string       { return f.name }
+func (f *fileInfo) Size() int64        { return f.st.Size }
+func (f *fileInfo) ModTime() time.Time { return time.Unix(f.st.Mtim.Unix()) }
+func (f *fileInfo) IsDir() bool        { return f.Mode().IsDir() }
+func (f *fileInfo) Sys() any           { return &f.st }
+func (f *fileInfo) Mode() fs.FileMode {
+	m := fs.FileMode(f.st.Mode & 0o777)
+	switch f.st.Mode & syscall.S_IFMT {
+	case syscall.S_IFBLK:
+		m |= fs.ModeDevice
+	case syscall.S_IFCHR:
+		m |= fs.ModeDevice | fs.ModeCharDevice
+	case syscall.S_IFDIR:
+		m |= fs.ModeDir
+	case syscall.S_IFIFO:
+		m |= fs.ModeNamedPipe
+	case syscall.S_IFLNK:
+		m |= fs.ModeSymlink
+	case syscall.S_IFSOCK:
+		m |= fs.ModeSocket
+	}
+	if f.st.Mode&syscall.S_ISUID != 0 {
+		m |= fs.ModeSetuid
+	}
+	if f.st.Mode&syscall.S_ISGID != 0 {
+		m |= fs.ModeSetgid
+	}
+	if f.st.Mode&syscall.S_ISVTX != 0 {
+		m |= fs.ModeSticky
+	}
+	return m
+}
+
+func (s *sys) Readlink(name string) (string, error) {
+	r, files, err := s.conn.do(call{unix.SYS_READLINKAT, guest.OutOf(2), []any{atFDCWD, name, out(4096), 4096}})
+	closeAll(files)
+	if err != nil {
+		return "", pathError("readlink", name, err)
+	}
+	if r[0].value < 0 || r[0].value > int64(len(r[0].out)) {
+		return "", pathError("readlink", name, errGone)
+	}
+	return r[0].out[:r[0].value], nil
+}
+
+func (s *sys) Mkdir(name string, perm fs.FileMode) error {
+	return pathError("mkdir", name, s.conn.one(call{unix.SYS_MKDIRAT, 0, []any{atFDCWD, name, mode(perm)}}))
+}
+
+func (s *sys) Mkfifo(name string, perm fs.FileMode) error {
+	return pathError("mkfifo", name, s.conn.one(call{unix.SYS_MKNODAT, 0, []any{atFDCWD, name, unix.S_IFIFO | mode(perm), 0}}))
+}
+
+func (s *sys) Remove(name string) error {
+	err := s.conn.one(call{unix.SYS_UNLINKAT, 0, []any{atFDCWD, name, 0}})
+	if err == syscall.EISDIR {
+		err = s.conn.one(call{unix.SYS_UNLINKAT, 0, []any{atFDCWD, name, unix.AT_REMOVEDIR}})
+	}
+	return pathError("remove", name, err)
+}
+
+func (s *sys) Rename(from, to string) error {
+	err := s.conn.one(call{unix.SYS_RENAMEAT2, 0, []any{atFDCWD, from, atFDCWD, to, 0}})
+	if err == nil {
+		return nil
+	}
+	return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+}
+
+func (s *sys) Link(from, to string) error {
+	err := s.conn.one(call{unix.SYS_LINKAT, 0, []any{atFDCWD, from, atFDCWD, to, 0}})
+	if err == nil {
+		return nil
+	}
+	return &os.LinkError{Op: "link", Old: from, New: to, Err: err}
+}
+
+func (s *sys) Symlink(target, name string) error {
+	err := s.conn.one(call{unix.SYS_SYMLINKAT, 0, []any{target, atFDCWD, name}})
+	if err == nil {
+		return nil
+	}
+	return &os.LinkError{Op: "symlink", Old: target, New: name, Err: err}
+}
+
+func (s *sys) Chmod(name string, m fs.FileMode) error {
+	return pathError("chmod", name, s.conn.one(call{unix.SYS_FCHMODAT, 0, []any{atFDCWD, name, mode(m)}}))
+}
+
+func (s *sys) Chown(name string, uid, gid int) error {
+	return pathError("chown", name, s.conn.one(call{unix.SYS_FCHOWNAT, 0, []any{atFDCWD, name, uid, gid, 0}}))
+}
+
+func (s *sys) Chtimes(name string, atime, mtime time.Time) error {
+	ts := [2]unix.Timespec{unix.NsecToTimespec(atime.UnixNano()), unix.NsecToTimespec(mtime.UnixNano())}
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&ts)), unsafe.Sizeof(ts))
+	return pathError("chtimes", name, s.conn.one(call{unix.SYS_UTIMENSAT, 0, []any{atFDCWD, name, string(b), 0}}))
+}

@@ -1,0 +1,296 @@
+// Package guest is what runs in a stub: the small real process that stands in
+// a host for a Program. It thinks nothing. It tells the lab process who it is,
+// lends it its stdio, performs system calls where it stands, starts children,
+// passes signals on, and ends when it is told.
+//
+// A stub is the enshu binary itself under another name. The package's init
+// takes over before heavier packages initialise: Go initialises the first
+// package in import path order that is ready, so this package imports next to
+// nothing and its path must sort early. A test of sim/stub guards the cost.
+package guest
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+	"unsafe"
+)
+
+// Socket is where the lab process listens in every host. A process that finds
+// it is inside a host, and so a stub.
+const Socket = "/run/enshu/lab"
+
+// Roles of a re-executed binary, told by Args[0].
+const (
+	RoleHost = "enshu-host" // PID 1 of a host; its connection to the lab is descriptor 3
+	RoleWait = "enshu-wait" // waits on descriptor 3 for its id maps, then becomes Args[1:], and root by that
+)
+
+func init() {
+	if len(os.Args) == 0 {
+		return
+	}
+	switch os.Args[0] {
+	case RoleHost:
+		serve(3)
+	case RoleWait:
+		var b [1]byte
+		if n, _ := syscall.Read(3, b[:]); n == 1 {
+			syscall.Close(3)
+			syscall.Exec("/proc/self/exe", os.Args[1:], os.Environ())
+		}
+		os.Exit(1)
+	}
+	var st syscall.Stat_t
+	if syscall.Stat(Socket, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFSOCK {
+		fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
+		if err == nil {
+			err = syscall.Connect(fd, &syscall.SockaddrUnix{Name: Socket})
+		}
+		if err != nil {
+			die("the lab does not answer: " + err.Error())
+		}
+		hello(fd)
+		serve(fd)
+	}
+}
+
+func die(text string) {
+	syscall.Write(2, []byte(os.Args[0]+": "+text+"\n"))
+	os.Exit(126)
+}
+
+// hello tells the lab what was executed and lends stdio.
+func hello(fd int) {
+	exe := make([]byte, 4096)
+	n, err := syscall.Readlink("/proc/self/exe", exe)
+	if err != nil {
+		die("/proc is missing: " + err.Error())
+	}
+	dir, _ := syscall.Getwd()
+	m := Message{Kind: Hello}
+	m.Int(int64(os.Getpid()))
+	m.Int(int64(os.Getppid()))
+	m.Int(int64(os.Getuid()))
+	m.Int(int64(syscall.Getpgrp()))
+	mask := syscall.Umask(0o022)
+	syscall.Umask(mask)
+	m.Int(int64(mask))
+	m.Str(string(exe[:n]))
+	m.Str(dir)
+	m.Strs(os.Args)
+	m.Strs(os.Environ())
+	fds := make([]int, 3)
+	for i := range fds {
+		fds[i] = i
+		if _, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(i), syscall.F_GETFD, 0); e != 0 {
+			null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
+			if err != nil {
+				die("/dev/null: " + err.Error())
+			}
+			fds[i] = null
+		}
+	}
+	syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, MaxMessage)
+	if err := syscall.Sendmsg(fd, m.Bytes(), syscall.UnixRights(fds...), nil, 0); err != nil {
+		if err == syscall.EMSGSIZE {
+			die("Argument list too long")
+		}
+		die("the lab does not answer: " + err.Error())
+	}
+}
+
+// serve does what the lab asks until it says how to end. It never returns.
+func serve(fd int) {
+	signals := make(chan os.Signal, 32)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+		syscall.SIGPIPE, syscall.SIGALRM, syscall.SIGTERM, syscall.SIGCONT, syscall.SIGWINCH, syscall.SIGCHLD, syscall.SIGTSTP)
+	go func() {
+		for s := range signals {
+			sig := s.(syscall.Signal)
+			if sig == syscall.SIGCHLD {
+				reap(fd)
+				continue
+			}
+			m := Message{Kind: Signal}
+			m.Int(int64(sig))
+			syscall.Write(fd, m.Bytes())
+			if sig == syscall.SIGTSTP {
+				syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			}
+		}
+	}()
+	in, oob := make([]byte, MaxMessage), make([]byte, syscall.CmsgSpace(4*MaxFiles))
+	for {
+		n, oobn, _, _, err := syscall.Recvmsg(fd, in, oob, syscall.MSG_CMSG_CLOEXEC)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || n == 0 {
+			os.Exit(125) // the lab is gone
+		}
+		var files []int
+		if scms, err := syscall.ParseSocketControlMessage(oob[:oobn]); err == nil && len(scms) > 0 {
+			files, _ = syscall.ParseUnixRights(&scms[0])
+		}
+		m := Parse(in[:n])
+		switch m.Kind {
+		case Calls:
+			calls(fd, m)
+		case Spawn:
+			spawn(fd, m, files)
+		case Exit:
+			end(int(m.NextInt()), syscall.Signal(m.NextInt()))
+		}
+		for _, f := range files {
+			syscall.Close(f)
+		}
+	}
+}
+
+// end ends the process as the Program did.
+func end(code int, sig syscall.Signal) {
+	if sig != 0 {
+		signal.Reset(sig)
+		// A dump of a stub's memory would tell nobody anything.
+		syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+		if sig == syscall.SIGSEGV || sig == syscall.SIGABRT {
+			sig = syscall.SIGKILL // the Go runtime would print its own trace
+		}
+		syscall.Kill(os.Getpid(), sig)
+		select {}
+	}
+	os.Exit(code)
+}
+
+// reap collects children that ended and tells the lab.
+func reap(fd int) {
+	for {
+		var ws syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+		m := Message{Kind: Child}
+		m.Int(int64(pid))
+		if ws.Signaled() {
+			m.Int(0)
+			m.Int(int64(ws.Signal()))
+		} else {
+			m.Int(int64(ws.ExitStatus()))
+			m.Int(0)
+		}
+		syscall.Write(fd, m.Bytes())
+	}
+}
+
+// calls performs system calls in order and stops after the first that failed
+// and was not allowed to.
+func calls(fd int, m *Message) {
+	id := m.NextInt()
+	reply := Message{Kind: Reply}
+	reply.Int(id)
+	var pass, made []int
+	for m.More() {
+		nr, flags, args := uintptr(m.NextInt()), m.NextInt(), int(m.NextInt())
+		var a [6]uintptr
+		var keep [6][]byte
+		for i := 0; i < args && i < 6; i++ {
+			switch m.NextInt() {
+			case ArgInt:
+				a[i] = uintptr(m.NextInt())
+			case ArgIn:
+				keep[i] = append([]byte(m.NextStr()), 0)
+				a[i] = uintptr(unsafe.Pointer(&keep[i][0]))
+			case ArgOut:
+				keep[i] = make([]byte, max(1, min(int(m.NextInt()), MaxMessage/2)))
+				a[i] = uintptr(unsafe.Pointer(&keep[i][0]))
+			case ArgResult: // the descriptor that an earlier call made
+				if k := int(m.NextInt()); k >= 0 && k < len(made) {
+					a[i] = uintptr(made[k])
+				}
+			}
+		}
+		var ret uintptr
+		var errno syscall.Errno
+		for {
+			ret, _, errno = syscall.Syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+			if errno != syscall.EINTR {
+				break
+			}
+		}
+		reply.Int(int64(ret))
+		reply.Int(int64(errno))
+		var out string
+		for i := range keep {
+			if flags&OutOf(i) != 0 {
+				out = string(keep[i])
+			}
+		}
+		reply.Str(out)
+		if flags&MakesFile != 0 && errno == 0 {
+			made = append(made, int(ret))
+			if flags&PassFile != 0 {
+				pass = append(pass, int(ret))
+			}
+		} else {
+			made = append(made, -1)
+		}
+		if errno != 0 && flags&MayFail == 0 {
+			break
+		}
+	}
+	var rights []byte
+	if len(pass) > 0 {
+		rights = syscall.UnixRights(pass...)
+	}
+	syscall.Sendmsg(fd, reply.Bytes(), rights, nil, 0)
+	for _, f := range made {
+		if f >= 0 {
+			syscall.Close(f)
+		}
+	}
+}
+
+// spawn starts a child with the given descriptors as its first ones.
+func spawn(fd int, m *Message, files []int) {
+	id := m.NextInt()
+	path, dir := m.NextStr(), m.NextStr()
+	args, env := m.NextStrs(), m.NextStrs()
+	flags, umask := m.NextInt(), int(m.NextInt())
+	attr := &syscall.ProcAttr{Dir: dir, Env: env, Sys: &syscall.SysProcAttr{}}
+	for _, f := range files {
+		attr.Files = append(attr.Files, uintptr(f))
+	}
+	if flags&SpawnSession != 0 {
+		attr.Sys.Setsid = true
+	}
+	if flags&SpawnTerminal != 0 {
+		attr.Sys.Setctty = true
+	}
+	if flags&SpawnCred != 0 {
+		cred := &syscall.Credential{Uid: uint32(m.NextInt()), Gid: uint32(m.NextInt())}
+		for n := m.NextInt(); n > 0 && m.More(); n-- {
+			cred.Groups = append(cred.Groups, uint32(m.NextInt()))
+		}
+		cred.NoSetGroups = flags&SpawnKeepGroups != 0
+		attr.Sys.Credential = cred
+	}
+	if umask != 0 {
+		old := syscall.Umask(umask)
+		defer syscall.Umask(old)
+	}
+	reply := Message{Kind: Reply}
+	reply.Int(id)
+	pid, err := syscall.ForkExec(path, args, attr)
+	errno, _ := err.(syscall.Errno)
+	if err != nil && errno == 0 {
+		errno = syscall.EINVAL
+	}
+	reply.Int(int64(pid))
+	reply.Int(int64(errno))
+	syscall.Write(fd, reply.Bytes())
+}

@@ -1,0 +1,333 @@
+package stub
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"enshu/sim/host"
+	"enshu/sim/stub/guest"
+	"enshu/sim/trace"
+)
+
+// Server runs the Programs of one host behind its stubs.
+type Server struct {
+	Host     *host.Host
+	Log      *slog.Logger
+	SingleID bool // only one user id is mapped: setgroups is refused
+
+	null *os.File
+
+	// starting is held for reading while a child is being started: what it does
+	// meanwhile waits until its parent knows it.
+	starting sync.RWMutex
+
+	mu    sync.Mutex
+	kids  map[int]*kid // by pid in the host
+	pids  map[int]int  // pid in the lab's namespace to pid in the host, of live stubs
+	procs map[int]*host.Proc
+}
+
+// NewServer returns a server for a host. SingleID may be set before it is used.
+func NewServer(h *host.Host, log *slog.Logger) (*Server, error) {
+	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{Host: h, Log: log, null: null, kids: map[int]*kid{}, pids: map[int]int{}, procs: map[int]*host.Proc{}}, nil
+}
+
+// Serve answers stubs that connect to l until it is closed or ctx ends.
+func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	l.SetUnlinkOnClose(false)
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		c, err := l.AcceptUnix()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("stub: %s: %w", s.Host.Name, err)
+		}
+		go s.welcome(ctx, c)
+	}
+}
+
+// welcome reads a stub's hello and runs its Program.
+func (s *Server) welcome(ctx context.Context, sock *net.UnixConn) {
+	line := s.Host.Clock.Timeline()
+	line.Hold()
+	defer line.Release()
+	defer sock.Close()
+	m, files, cred, err := receiveHello(sock)
+	if err != nil || len(files) != 3 {
+		closeAll(files)
+		return
+	}
+	p := &host.Proc{Host: s.Host, Clock: s.Host.Clock, UID: int(cred.Uid), GID: int(cred.Gid)}
+	p.PID, p.PPID, p.RUID = int(m.NextInt()), int(m.NextInt()), int(m.NextInt())
+	m.NextInt() // process group
+	p.Umask = int(m.NextInt())
+	p.Path, p.Dir = strings.TrimSuffix(m.NextStr(), " (deleted)"), m.NextStr()
+	p.Args, p.Env = m.NextStrs(), m.NextStrs()
+	if pid, ok := hostPID(int(cred.Pid)); ok {
+		p.PID = pid // what the kernel says counts
+	}
+	p.Groups = groupsOf(int(cred.Pid))
+	if len(p.Args) == 0 {
+		p.Args = []string{p.Path}
+	}
+	conn := NewConn(line, sock)
+	go conn.Serve()
+	s.run(ctx, p, conn, cred, files, s.Host.Programs[p.Path], func() { s.ready(p.PID) })
+}
+
+// receiveHello reads the first message of a connection.
+func receiveHello(sock *net.UnixConn) (*guest.Message, []*os.File, *unix.Ucred, error) {
+	raw, err := sock.SyscallConn()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	var cred *unix.Ucred
+	var cerr error
+	raw.Control(func(fd uintptr) { cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	if cerr != nil {
+		return nil, nil, nil, cerr
+	}
+	buf, oob := make([]byte, guest.MaxMessage), make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
+	n, oobn, _, _, err := sock.ReadMsgUnix(buf, oob)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	files := receivedFiles(oob[:oobn])
+	m := guest.Parse(buf[:n])
+	if m.Kind != guest.Hello {
+		closeAll(files)
+		return nil, nil, nil, fmt.Errorf("stub: first message is %q", m.Kind)
+	}
+	return m, files, cred, nil
+}
+
+// Init runs prog as PID 1 of the host. conn is the host's first stub, labPID
+// its number for the lab; onReady is called when the host has booted. Init
+// returns when the Program and the stub have ended.
+func (s *Server) Init(ctx context.Context, conn *Conn, labPID int, p *host.Proc, prog host.Program, onReady func()) host.Status {
+	line := s.Host.Clock.Timeline()
+	line.Hold()
+	defer line.Release()
+	defer conn.sock.Close()
+	p.Host, p.Clock, p.PID = s.Host, s.Host.Clock, 1
+	files := make([]*os.File, 3)
+	for i := range files {
+		f, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+		if err != nil {
+			return host.Status{Code: 1}
+		}
+		files[i] = f
+	}
+	return s.run(ctx, p, conn, &unix.Ucred{Pid: int32(labPID)}, files, prog, onReady)
+}
+
+// run runs a Program behind its stub.
+func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.Ucred, files []*os.File, prog host.Program, onReady func()) host.Status {
+	line := s.Host.Clock.Timeline()
+	conn.listen(p.Deliver, func() { p.Deliver(syscall.SIGKILL) })
+	y := &sys{conn: conn, server: s, proc: p, ucred: cred, sockets: map[io.Closer]struct{}{}}
+	p.Sys = y
+	var streams []*stream
+	for i, f := range files {
+		flag := os.O_WRONLY
+		if i == 0 {
+			flag = os.O_RDONLY
+		}
+		v := newStream(line, f, flag, func() { p.Deliver(syscall.SIGPIPE) })
+		switch w := v.(type) {
+		case *terminal:
+			streams = append(streams, w.stream)
+		case *stream:
+			streams = append(streams, w)
+		}
+		switch i {
+		case 0:
+			p.Stdin = v.(io.Reader)
+		case 1:
+			p.Stdout = v.(io.Writer)
+		case 2:
+			p.Stderr = v.(io.Writer)
+		}
+	}
+	s.hello(p, int(cred.Pid))
+	command := strings.Join(p.Args, " ")
+	byHand := p.PPID > 1
+	if byHand {
+		p.Emit(trace.CommandRun, trace.Attrs{"command": command, "user": strconv.Itoa(p.UID), "dir": p.Dir})
+	}
+	if prog == nil {
+		prog = func(_ context.Context, p *host.Proc) int {
+			fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], errNoProgram)
+			return 127
+		}
+	}
+	st := p.Run(ctx, func(ctx context.Context, p *host.Proc) int {
+		// A read of a terminal or pipe ends with the process, not with the next key.
+		stop := context.AfterFunc(ctx, func() {
+			for _, f := range streams {
+				f.interrupt()
+			}
+		})
+		defer stop()
+		return prog(ctx, p)
+	}, onReady)
+	if err := p.Crash(); err != nil {
+		s.Log.Error("program crashed", "host", s.Host.Name, "program", p.Name(), "error", err)
+	}
+	y.closeAll()
+	if byHand {
+		p.Emit(trace.CommandDone, trace.Attrs{"command": command, "status": st.String()})
+	}
+	for _, f := range streams {
+		f.close()
+	}
+	conn.exit(st)
+	<-conn.ended
+	s.goodbye(p, int(cred.Pid))
+	return st
+}
+
+// hello notes a stub that has connected.
+func (s *Server) hello(p *host.Proc, labPID int) {
+	s.starting.Lock() // a parent that is just starting it has registered it after this
+	defer s.starting.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pids[labPID] = p.PID
+	s.procs[p.PID] = p
+	if k := s.kids[p.PID]; k != nil {
+		s.settle(k)
+	}
+}
+
+func (s *Server) goodbye(p *host.Proc, labPID int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pids, labPID)
+	delete(s.procs, p.PID)
+}
+
+// settle lets a child stop keeping the lab awake. The caller holds mu.
+func (s *Server) settle(k *kid) {
+	if k.awake {
+		k.awake = false
+		s.Host.Clock.Timeline().Release()
+	}
+}
+
+func (s *Server) adopt(pid int, k *kid) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kids[pid] = k
+}
+
+// ready notes that a child's Program said that it is ready.
+func (s *Server) ready(pid int) {
+	s.mu.Lock()
+	k := s.kids[pid]
+	s.mu.Unlock()
+	if k != nil {
+		k.proc.MarkReady()
+	}
+}
+
+// bury notes that a child has ended, once its output has been taken.
+func (s *Server) bury(pid int, k *kid, st host.Status) {
+	line := s.Host.Clock.Timeline()
+	line.Hold()
+	go func() {
+		defer line.Release()
+		for _, f := range k.drain {
+			f()
+		}
+		k.proc.Exited(st)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.settle(k)
+		if s.kids[pid] == k {
+			delete(s.kids, pid)
+		}
+	}()
+}
+
+// adopt tells c whom to tell of the end of a child, which may have been already.
+func (c *Conn) adopt(pid int, ended func(host.Status)) {
+	c.mu.Lock()
+	st, over := c.early[pid]
+	delete(c.early, pid)
+	if !over && c.gone {
+		st, over = host.Status{Signal: syscall.SIGKILL}, true
+	}
+	if !over {
+		c.kids[pid] = ended
+	}
+	c.mu.Unlock()
+	if over {
+		ended(st)
+	}
+}
+
+// cred translates a sender's credentials from the lab's namespaces to the host's.
+func (s *Server) cred(u *unix.Ucred) host.SenderCred {
+	s.mu.Lock()
+	pid, ok := s.pids[int(u.Pid)]
+	s.mu.Unlock()
+	if !ok {
+		if pid, ok = hostPID(int(u.Pid)); !ok {
+			pid = 0 // it is gone already
+		}
+	}
+	return host.SenderCred{PID: pid, UID: int(u.Uid), GID: int(u.Gid)}
+}
+
+// hostPID returns the number that a process of the lab has in its innermost
+// namespace (proc_pid_status(5), NSpid).
+func hostPID(pid int) (int, bool) {
+	v, ok := statusField(pid, "NSpid:")
+	if !ok || len(v) == 0 {
+		return 0, false
+	}
+	n, err := strconv.Atoi(v[len(v)-1])
+	return n, err == nil
+}
+
+func groupsOf(pid int) []int {
+	v, _ := statusField(pid, "Groups:")
+	var groups []int
+	for _, f := range v {
+		if n, err := strconv.Atoi(f); err == nil {
+			groups = append(groups, n)
+		}
+	}
+	return groups
+}
+
+func statusField(pid int, name string) ([]string, bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return nil, false
+	}
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			return strings.Fields(rest), true
+		}
+	}
+	return nil, false
+}
