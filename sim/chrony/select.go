@@ -61,6 +61,7 @@ type candidate struct {
 	orphanID uint32 // not 0: it serves the orphan stratum, with this reference id
 
 	reach uint8 // newest poll in bit 0
+	polls int   // so far, up to the width of reach
 
 	status  status
 	updates int     // samples since the reference last used them
@@ -81,6 +82,7 @@ func (c *candidate) reached(ok bool) {
 	if ok {
 		c.reach |= 1
 	}
+	c.polls = min(c.polls+1, 8)
 }
 
 // selector chooses the sources that steer the clock.

@@ -32,7 +32,7 @@ func Dial(name string) (*Client, error) {
 		}
 		switch len(names) {
 		case 0:
-			return nil, fmt.Errorf("no lab %w: `enshu list` shows what can be started, `enshu start LAB` starts it", ErrNotRunning)
+			return nil, errors.New("no lab is running: `enshu list` shows what can be started, `enshu start LAB` starts one")
 		case 1:
 			name = names[0]
 		default:
@@ -78,7 +78,7 @@ func (r reader) Read(b []byte) (int, error) {
 	if err == nil && n == 0 {
 		err = io.EOF
 	}
-	return n, err
+	return max(n, 0), err
 }
 
 // Close ends the connection; what the request started may go on.

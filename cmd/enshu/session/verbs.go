@@ -18,7 +18,9 @@ import (
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	var s *Status
 	err := c.ask(ctx, &Request{Verb: verbStatus}, nil, func(r *Reply) error {
-		s = r.Lab
+		if r.Lab != nil {
+			s = r.Lab
+		}
 		return nil
 	})
 	return s, err
@@ -53,7 +55,9 @@ func (c *Client) Hint(ctx context.Context, task string) (*Hint, error) {
 	}
 	var h *Hint
 	err := c.ask(ctx, &Request{Verb: verbHint, Args: args}, nil, func(r *Reply) error {
-		h = r.Hint
+		if r.Hint != nil {
+			h = r.Hint
+		}
 		return nil
 	})
 	return h, err

@@ -1,0 +1,610 @@
+package systemd
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// dep is a kind of dependency (systemd.unit(5)).
+type dep string
+
+const (
+	requires   dep = "Requires"
+	requisite  dep = "Requisite"
+	wants      dep = "Wants"
+	bindsTo    dep = "BindsTo"
+	partOf     dep = "PartOf"
+	conflicts  dep = "Conflicts"
+	before     dep = "Before"
+	after      dep = "After"
+	onFailure  dep = "OnFailure"
+	onSuccess  dep = "OnSuccess"
+	triggers   dep = "Triggers"
+	requiredBy dep = "RequiredBy"
+	wantedBy   dep = "WantedBy"
+	boundBy    dep = "BoundBy"
+	consistsOf dep = "ConsistsOf"
+	conflicted dep = "ConflictedBy"
+	triggered  dep = "TriggeredBy"
+	requisiteO dep = "RequisiteOf"
+)
+
+// inverse of a dependency: what the other unit has.
+var inverse = map[dep]dep{
+	requires: requiredBy, requisite: requisiteO, wants: wantedBy, bindsTo: boundBy, partOf: consistsOf,
+	conflicts: conflicted, before: after, after: before, triggers: triggered,
+}
+
+// command is one line of ExecStart= and the like.
+type command struct {
+	path   string
+	argv   []string
+	ignore bool // "-": a failure counts as success
+	raw    bool // ":": no expansion of variables
+}
+
+func (c command) String() string { return strings.Join(c.argv, " ") }
+
+// condition is one Condition...= or Assert...= line.
+type condition struct {
+	kind    string // without Condition or Assert
+	value   string
+	trigger bool // "|": one of these must hold
+	negate  bool
+}
+
+// config is what the files of a unit say.
+type config struct {
+	description   string
+	documentation []string
+	deps          map[dep][]string
+
+	conditions, asserts []condition
+
+	noDefaults                       bool // DefaultDependencies=no
+	refuseStart, refuseStop, isolate bool
+	stopWhenUnneeded                 bool
+	limitInterval                    time.Duration
+	limitBurst                       int
+	jobTimeout                       time.Duration
+
+	service *serviceConfig
+	socket  *socketConfig
+	timer   *timerConfig
+	install installConfig
+}
+
+type serviceConfig struct {
+	kind            string // Type=
+	remainAfterExit bool
+	exec            map[string][]command // by ExecStart, ExecStartPre …
+	restart         string
+	restartSec      time.Duration
+	timeoutStart    time.Duration
+	timeoutStop     time.Duration
+	pidFile         string
+	busName         string
+	killMode        string
+	killSignal      syscall.Signal
+	sendSIGKILL     bool
+	sendSIGHUP      bool
+	user, group     string
+	supplementary   []string
+	environment     []string
+	envFiles        []string // "-" before the name: may be missing
+	passEnv         []string
+	unsetEnv        []string
+	umask           int
+	dir             string // WorkingDirectory=
+	dirOptional     bool
+	stdin           string
+	stdout, stderr  string
+	identifier      string // SyslogIdentifier=
+	facility        string
+	level           string
+	successStatus   []string
+	restartPrevent  []string
+	restartForce    []string
+	guessMainPID    bool
+	runtimeDirs     []string
+	stateDirs       []string
+	logsDirs        []string
+	sockets         []string
+	slice           string
+}
+
+type socketConfig struct {
+	listens []string // "Stream /run/x"
+	service string
+	accept  bool
+}
+
+type timerConfig struct {
+	calendar   []string
+	monotonic  []struct{ base, span string }
+	unit       string
+	persistent bool
+}
+
+// installConfig is the [Install] section.
+type installConfig struct {
+	alias, wantedBy, requiredBy, also []string
+	defaultInstance                   string
+	present                           bool // it has something that enables
+}
+
+func newConfig(kind string) *config {
+	c := &config{deps: map[dep][]string{}, limitInterval: 10 * time.Second, limitBurst: 5, jobTimeout: forever}
+	switch kind {
+	case "service":
+		c.service = &serviceConfig{
+			exec: map[string][]command{}, restart: "no", restartSec: 100 * time.Millisecond,
+			timeoutStart: 90 * time.Second, timeoutStop: 90 * time.Second, killMode: "control-group",
+			killSignal: syscall.SIGTERM, sendSIGKILL: true, umask: 0o022, stdin: "null", guessMainPID: true,
+		}
+	case "socket":
+		c.socket = &socketConfig{}
+	case "timer":
+		c.timer = &timerConfig{}
+	}
+	return c
+}
+
+// keysOf are the settings that a section may have, beyond those that this
+// package acts on; systemd knows them, so they are no mistake.
+var keysOf = map[string]string{
+	"Unit": `Description Documentation Wants Requires Requisite BindsTo PartOf Upholds Conflicts Before After OnFailure
+		OnSuccess PropagatesReloadTo ReloadPropagatedFrom PropagatesStopTo StopPropagatedFrom JoinsNamespaceOf RequiresMountsFor
+		OnFailureJobMode OnSuccessJobMode IgnoreOnIsolate StopWhenUnneeded RefuseManualStart RefuseManualStop AllowIsolate
+		DefaultDependencies CollectMode FailureAction SuccessAction FailureActionExitStatus SuccessActionExitStatus JobTimeoutSec
+		JobRunningTimeoutSec JobTimeoutAction JobTimeoutRebootArgument StartLimitIntervalSec StartLimitInterval StartLimitBurst StartLimitAction
+		RebootArgument SourcePath BindTo OnFailureIsolate SurviveFinalKillSignal`,
+	"Install": `Alias WantedBy RequiredBy UpheldBy Also DefaultInstance`,
+	"Service": `Type ExitType RemainAfterExit GuessMainPID PIDFile BusName ExecStart ExecStartPre ExecStartPost ExecCondition ExecReload
+		ExecStop ExecStopPost RestartSec TimeoutStartSec TimeoutStopSec TimeoutAbortSec TimeoutSec TimeoutStartFailureMode TimeoutStopFailureMode
+		RuntimeMaxSec RuntimeRandomizedExtraSec WatchdogSec Restart SuccessExitStatus RestartPreventExitStatus RestartForceExitStatus
+		RootDirectoryStartOnly NonBlocking NotifyAccess Sockets FileDescriptorStoreMax USBFunctionDescriptors USBFunctionStrings OOMPolicy
+		OpenFile ReloadSignal StartLimitInterval StartLimitBurst StartLimitAction FailureAction PermissionsStartOnly SysVStartPriority
+		WorkingDirectory RootDirectory RootImage User Group DynamicUser SupplementaryGroups PAMName CapabilityBoundingSet AmbientCapabilities
+		NoNewPrivileges SecureBits UMask LimitCPU LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitNOFILE LimitAS LimitNPROC
+		LimitMEMLOCK LimitLOCKS LimitSIGPENDING LimitMSGQUEUE LimitNICE LimitRTPRIO LimitRTTIME OOMScoreAdjust Nice CPUSchedulingPolicy
+		CPUSchedulingPriority CPUSchedulingResetOnFork CPUAffinity IOSchedulingClass IOSchedulingPriority ProtectSystem ProtectHome
+		RuntimeDirectory StateDirectory CacheDirectory LogsDirectory ConfigurationDirectory RuntimeDirectoryMode StateDirectoryMode
+		CacheDirectoryMode LogsDirectoryMode ConfigurationDirectoryMode RuntimeDirectoryPreserve ReadWritePaths ReadOnlyPaths InaccessiblePaths
+		ExecPaths NoExecPaths PrivateTmp PrivateDevices PrivateNetwork PrivateUsers PrivateMounts PrivateIPC ProtectHostname ProtectClock
+		ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectControlGroups RestrictAddressFamilies RestrictNamespaces
+		LockPersonality MemoryDenyWriteExecute RestrictRealtime RestrictSUIDSGID RemoveIPC MountFlags MountAPIVFS ProtectProc ProcSubset
+		BindPaths BindReadOnlyPaths TemporaryFileSystem SystemCallFilter SystemCallErrorNumber SystemCallArchitectures SystemCallLog
+		Environment EnvironmentFile PassEnvironment UnsetEnvironment StandardInput StandardOutput StandardError StandardInputText
+		StandardInputData LogLevelMax LogExtraFields LogRateLimitIntervalSec LogRateLimitBurst LogNamespace SyslogIdentifier SyslogFacility
+		SyslogLevel SyslogLevelPrefix TTYPath TTYReset TTYVHangup TTYVTDisallocate TTYRows TTYColumns LoadCredential SetCredential
+		IgnoreSIGPIPE UtmpIdentifier UtmpMode SELinuxContext AppArmorProfile SmackProcessLabel KeyringMode TimerSlackNSec Personality
+		KillMode KillSignal RestartKillSignal SendSIGHUP SendSIGKILL FinalKillSignal WatchdogSignal Slice CPUAccounting CPUWeight
+		StartupCPUWeight CPUShares CPUQuota CPUQuotaPeriodSec AllowedCPUs AllowedMemoryNodes MemoryAccounting MemoryMin MemoryLow MemoryHigh
+		MemoryMax MemorySwapMax MemoryLimit TasksAccounting TasksMax IOAccounting IOWeight IODeviceWeight IOReadBandwidthMax
+		IOWriteBandwidthMax IPAccounting IPAddressAllow IPAddressDeny DeviceAllow DevicePolicy Delegate DisableControllers ManagedOOMSwap
+		ManagedOOMMemoryPressure ManagedOOMMemoryPressureLimit ManagedOOMPreference RestrictFileSystems NetworkNamespacePath IPCNamespacePath`,
+	"Socket": `ListenStream ListenDatagram ListenSequentialPacket ListenFIFO ListenSpecial ListenNetlink ListenMessageQueue SocketProtocol
+		BindIPv6Only Backlog BindToDevice SocketUser SocketGroup SocketMode DirectoryMode Accept Writable FlushPending MaxConnections
+		MaxConnectionsPerSource KeepAlive NoDelay Priority DeferAcceptSec ReceiveBuffer SendBuffer IPTOS IPTTL Mark ReusePort PipeSize
+		FreeBind Transparent Broadcast PassCredentials PassSecurity PassPacketInfo Timestamping TCPCongestion ExecStartPre ExecStartPost
+		ExecStopPre ExecStopPost TimeoutSec Service RemoveOnStop Symlinks FileDescriptorName TriggerLimitIntervalSec TriggerLimitBurst`,
+	"Timer": `OnActiveSec OnBootSec OnStartupSec OnUnitActiveSec OnUnitInactiveSec OnCalendar AccuracySec RandomizedDelaySec
+		FixedRandomDelay OnClockChange OnTimezoneChange Unit Persistent WakeSystem RemainAfterElapse`,
+	"Path":      `PathExists PathExistsGlob PathChanged PathModified DirectoryNotEmpty Unit MakeDirectory DirectoryMode TriggerLimitIntervalSec TriggerLimitBurst`,
+	"Mount":     `What Where Type Options SloppyOptions LazyUnmount ReadWriteOnly ForceUnmount DirectoryMode TimeoutSec`,
+	"Automount": `Where ExtraOptions DirectoryMode TimeoutIdleSec`,
+	"Swap":      `What Priority Options TimeoutSec`,
+	"Slice":     ``, "Scope": `RuntimeMaxSec`,
+}
+
+// sectionsOf returns the sections that a unit of a type may have.
+func sectionsOf(kind string) []string {
+	s := []string{"Unit", "Install"}
+	if kind != "target" && kind != "device" && kind != "" {
+		s = append(s, strings.ToUpper(kind[:1])+kind[1:])
+	}
+	return s
+}
+
+func knownKey(section, key string) bool {
+	if strings.HasPrefix(key, "X-") || strings.HasPrefix(key, "Condition") || strings.HasPrefix(key, "Assert") {
+		return true
+	}
+	return slices.Contains(strings.Fields(keysOf[section]), key) ||
+		section != "Unit" && section != "Install" && slices.Contains(strings.Fields(keysOf["Service"]), key)
+}
+
+// assign applies one setting, its specifiers resolved, and returns what is
+// wrong with it.
+func (c *config) assign(s setting) string {
+	if !knownKey(s.section, s.key) {
+		return "Unknown key '" + s.key + "' in section [" + s.section + "], ignoring."
+	}
+	switch s.section {
+	case "Unit":
+		return c.assignUnit(s)
+	case "Install":
+		c.install.assign(s)
+	case "Service":
+		return c.assignService(s)
+	case "Socket":
+		c.assignSocket(s)
+	case "Timer":
+		c.assignTimer(s)
+	}
+	return ""
+}
+
+func (c *config) assignUnit(s setting) string {
+	switch s.key {
+	case "Description":
+		c.description = s.value
+	case "Documentation":
+		if s.value == "" {
+			c.documentation = nil
+		}
+		c.documentation = append(c.documentation, strings.Fields(s.value)...)
+	case "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Conflicts", "Before", "After", "OnFailure", "OnSuccess":
+		for _, name := range strings.Fields(s.value) {
+			if validName(name) && !slices.Contains(c.deps[dep(s.key)], name) {
+				c.deps[dep(s.key)] = append(c.deps[dep(s.key)], name)
+			} else if !validName(name) {
+				return "Failed to add dependency on " + name + ", ignoring: Invalid argument"
+			}
+		}
+	case "DefaultDependencies":
+		return setBool(s, func(b bool) { c.noDefaults = !b })
+	case "RefuseManualStart":
+		return setBool(s, func(b bool) { c.refuseStart = b })
+	case "RefuseManualStop":
+		return setBool(s, func(b bool) { c.refuseStop = b })
+	case "AllowIsolate":
+		return setBool(s, func(b bool) { c.isolate = b })
+	case "StopWhenUnneeded":
+		return setBool(s, func(b bool) { c.stopWhenUnneeded = b })
+	case "StartLimitIntervalSec", "StartLimitInterval":
+		return setSpan(s, &c.limitInterval)
+	case "StartLimitBurst":
+		n, err := strconv.Atoi(s.value)
+		if err != nil || n < 0 {
+			return "Failed to parse StartLimitBurst= setting, ignoring: " + s.value
+		}
+		c.limitBurst = n
+	default:
+		list, kind := &c.conditions, ""
+		if k, ok := strings.CutPrefix(s.key, "Condition"); ok {
+			kind = k
+		} else if k, ok := strings.CutPrefix(s.key, "Assert"); ok {
+			list, kind = &c.asserts, k
+		}
+		if kind == "" {
+			return ""
+		}
+		if s.value == "" {
+			*list = nil
+			return ""
+		}
+		cond := condition{kind: kind, value: s.value}
+		if v, ok := strings.CutPrefix(cond.value, "|"); ok {
+			cond.trigger, cond.value = true, strings.TrimLeft(v, " \t")
+		}
+		if v, ok := strings.CutPrefix(cond.value, "!"); ok {
+			cond.negate, cond.value = true, strings.TrimLeft(v, " \t")
+		}
+		*list = append(*list, cond)
+	}
+	return ""
+}
+
+func (c *config) assignSocket(s setting) {
+	switch {
+	case strings.HasPrefix(s.key, "Listen"):
+		kind := map[string]string{"ListenStream": "Stream", "ListenDatagram": "Datagram", "ListenSequentialPacket": "SequentialPacket",
+			"ListenFIFO": "FIFO", "ListenNetlink": "Netlink", "ListenSpecial": "Special", "ListenMessageQueue": "MessageQueue"}[s.key]
+		if s.value == "" {
+			c.socket.listens = nil
+		} else if kind != "" {
+			v := s.value
+			if _, err := strconv.ParseUint(v, 10, 16); err == nil && kind != "Netlink" {
+				v = "[::]:" + v
+			}
+			c.socket.listens = append(c.socket.listens, kind+" "+v)
+		}
+	case s.key == "Service":
+		c.socket.service = s.value
+	case s.key == "Accept":
+		c.socket.accept, _ = parseBool(s.value)
+	}
+}
+
+func (c *config) assignTimer(s setting) {
+	switch s.key {
+	case "OnCalendar":
+		c.timer.calendar = append(c.timer.calendar, s.value)
+	case "OnActiveSec", "OnBootSec", "OnStartupSec", "OnUnitActiveSec", "OnUnitInactiveSec":
+		c.timer.monotonic = append(c.timer.monotonic, struct{ base, span string }{s.key, s.value})
+	case "Unit":
+		c.timer.unit = s.value
+	case "Persistent":
+		c.timer.persistent, _ = parseBool(s.value)
+	}
+}
+
+func (i *installConfig) assign(s setting) {
+	list := map[string]*[]string{"Alias": &i.alias, "WantedBy": &i.wantedBy, "RequiredBy": &i.requiredBy, "Also": &i.also}[s.key]
+	switch {
+	case list != nil && s.value == "":
+		*list = nil
+	case list != nil:
+		*list = append(*list, strings.Fields(s.value)...)
+	case s.key == "DefaultInstance":
+		i.defaultInstance = s.value
+	}
+	i.present = len(i.alias)+len(i.wantedBy)+len(i.requiredBy)+len(i.also) > 0 || i.defaultInstance != ""
+}
+
+func setBool(s setting, set func(bool)) string {
+	b, ok := parseBool(s.value)
+	if !ok {
+		return "Failed to parse boolean value, ignoring: " + s.value
+	}
+	set(b)
+	return ""
+}
+
+func setSpan(s setting, into *time.Duration) string {
+	d, ok := parseSpan(s.value, time.Second)
+	if !ok {
+		return "Failed to parse " + s.key + "= parameter, ignoring: " + s.value
+	}
+	*into = d
+	return ""
+}
+
+// one of the words, or the text that systemd logs about another.
+func setWord(s setting, into *string, what string, words ...string) string {
+	if !slices.Contains(words, s.value) {
+		return "Failed to parse " + what + ", ignoring: " + s.value
+	}
+	*into = s.value
+	return ""
+}
+
+func (c *config) assignService(s setting) string {
+	v := c.service
+	list := func(into *[]string) string {
+		if s.value == "" {
+			*into = nil
+			return ""
+		}
+		words, ok := splitWords(s.value)
+		*into = append(*into, words...)
+		if !ok {
+			return "Invalid syntax, ignoring: " + s.value
+		}
+		return ""
+	}
+	switch s.key {
+	case "Type":
+		return setWord(s, &v.kind, "service type", "simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")
+	case "ExecStart", "ExecStartPre", "ExecStartPost", "ExecCondition", "ExecReload", "ExecStop", "ExecStopPost":
+		return v.assignExec(s)
+	case "Restart":
+		return setWord(s, &v.restart, "service restart specifier", "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always")
+	case "RemainAfterExit":
+		return setBool(s, func(b bool) { v.remainAfterExit = b })
+	case "GuessMainPID":
+		return setBool(s, func(b bool) { v.guessMainPID = b })
+	case "RestartSec":
+		return setSpan(s, &v.restartSec)
+	case "TimeoutStartSec", "TimeoutStopSec", "TimeoutSec":
+		d, ok := parseSpan(s.value, time.Second)
+		if !ok {
+			return "Failed to parse " + s.key + "= parameter, ignoring: " + s.value
+		}
+		if d == 0 {
+			d = forever
+		}
+		if s.key != "TimeoutStopSec" {
+			v.timeoutStart = d
+		}
+		if s.key != "TimeoutStartSec" {
+			v.timeoutStop = d
+		}
+	case "StartLimitInterval", "StartLimitBurst":
+		s.section = "Unit"
+		return c.assignUnit(s)
+	case "PIDFile":
+		v.pidFile = s.value
+		if v.pidFile != "" && !strings.HasPrefix(v.pidFile, "/") {
+			v.pidFile = "/run/" + v.pidFile
+		}
+	case "BusName":
+		v.busName = s.value
+	case "KillMode":
+		return setWord(s, &v.killMode, "kill mode", "control-group", "process", "mixed", "none")
+	case "KillSignal":
+		sig, ok := parseSignal(s.value)
+		if !ok {
+			return "Failed to parse kill signal, ignoring: " + s.value
+		}
+		v.killSignal = sig
+	case "SendSIGKILL":
+		return setBool(s, func(b bool) { v.sendSIGKILL = b })
+	case "SendSIGHUP":
+		return setBool(s, func(b bool) { v.sendSIGHUP = b })
+	case "User":
+		v.user = s.value
+	case "Group":
+		v.group = s.value
+	case "SupplementaryGroups":
+		return list(&v.supplementary)
+	case "Environment":
+		return list(&v.environment)
+	case "EnvironmentFile":
+		if s.value == "" {
+			v.envFiles = nil
+		} else {
+			v.envFiles = append(v.envFiles, s.value)
+		}
+	case "PassEnvironment":
+		return list(&v.passEnv)
+	case "UnsetEnvironment":
+		return list(&v.unsetEnv)
+	case "UMask":
+		n, err := strconv.ParseUint(s.value, 8, 32)
+		if err != nil || n > 0o777 {
+			return "Failed to parse mode value, ignoring: " + s.value
+		}
+		v.umask = int(n)
+	case "WorkingDirectory":
+		v.dir, v.dirOptional = strings.CutPrefix(s.value, "-")
+		if v.dir != "" && v.dir != "~" && !strings.HasPrefix(v.dir, "/") {
+			v.dir = ""
+			return "WorkingDirectory= path is not absolute: " + s.value
+		}
+	case "StandardInput":
+		v.stdin = s.value
+	case "StandardOutput":
+		v.stdout = outputOf(s.value)
+	case "StandardError":
+		v.stderr = outputOf(s.value)
+	case "SyslogIdentifier":
+		v.identifier = s.value
+	case "SyslogFacility":
+		v.facility = s.value
+	case "SyslogLevel":
+		v.level = s.value
+	case "SuccessExitStatus":
+		return list(&v.successStatus)
+	case "RestartPreventExitStatus":
+		return list(&v.restartPrevent)
+	case "RestartForceExitStatus":
+		return list(&v.restartForce)
+	case "RuntimeDirectory":
+		return list(&v.runtimeDirs)
+	case "StateDirectory":
+		return list(&v.stateDirs)
+	case "LogsDirectory":
+		return list(&v.logsDirs)
+	case "Sockets":
+		return list(&v.sockets)
+	case "Slice":
+		v.slice = s.value
+	}
+	return ""
+}
+
+// outputOf gives the old names of outputs their new ones.
+func outputOf(s string) string {
+	switch s {
+	case "syslog":
+		return "journal"
+	case "syslog+console":
+		return "journal+console"
+	}
+	return s
+}
+
+// assignExec adds the commands of a line; several are parted by a word ";".
+func (v *serviceConfig) assignExec(s setting) string {
+	if s.value == "" {
+		v.exec[s.key] = nil
+		return ""
+	}
+	words, ok := splitWords(s.value)
+	if !ok {
+		return "Unbalanced quoting or invalid escape, ignoring: " + s.value
+	}
+	for len(words) > 0 {
+		n := slices.Index(words, ";")
+		line := words
+		if n >= 0 {
+			line, words = words[:n], words[n+1:]
+		} else {
+			words = nil
+		}
+		if len(line) == 0 {
+			continue
+		}
+		var c command
+		first := line[0]
+		argv0 := false
+	prefixes:
+		for first != "" {
+			switch first[0] {
+			case '-':
+				c.ignore = true
+			case ':':
+				c.raw = true
+			case '@':
+				argv0 = true
+			case '+', '!':
+			default:
+				break prefixes
+			}
+			first = first[1:]
+		}
+		if first == "" {
+			return "Empty path in command line, ignoring: " + s.value
+		}
+		c.path = first
+		c.argv = append([]string{first}, line[1:]...)
+		if argv0 && len(c.argv) > 1 {
+			c.argv = c.argv[1:]
+		}
+		v.exec[s.key] = append(v.exec[s.key], c)
+	}
+	return ""
+}
+
+// signals are the names of signal(7) that unit files and kill take.
+var signals = map[string]syscall.Signal{
+	"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "USR1": 10, "SEGV": 11,
+	"USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15, "STKFLT": 16, "CHLD": 17, "CONT": 18, "STOP": 19, "TSTP": 20, "TTIN": 21,
+	"TTOU": 22, "URG": 23, "XCPU": 24, "XFSZ": 25, "VTALRM": 26, "PROF": 27, "WINCH": 28, "IO": 29, "PWR": 30, "SYS": 31,
+}
+
+func parseSignal(s string) (syscall.Signal, bool) {
+	if n, err := strconv.Atoi(s); err == nil {
+		return syscall.Signal(n), n > 0 && n < 65
+	}
+	sig, ok := signals[strings.TrimPrefix(s, "SIG")]
+	return sig, ok
+}
+
+// signalName returns "KILL" for SIGKILL.
+func signalName(sig syscall.Signal) string {
+	for name, s := range signals {
+		if s == sig {
+			return name
+		}
+	}
+	if sig >= 34 {
+		return "RTMIN+" + strconv.Itoa(int(sig)-34)
+	}
+	return strconv.Itoa(int(sig))
+}
+
+// exitNames are the exit statuses with a name (systemd.exec(5)). Those of the
+// C library and of systemd itself have one everywhere; the others, of the LSB,
+// only in the journal.
+var exitNames = map[int]string{0: "SUCCESS", 1: "FAILURE", 200: "CHDIR", 201: "NICE", 202: "FDS", 203: "EXEC", 204: "MEMORY",
+	205: "LIMITS", 206: "OOM_ADJUST", 207: "SIGNAL_MASK", 208: "STDIN", 209: "STDOUT", 210: "CHROOT", 211: "IOPRIO", 216: "GROUP",
+	217: "USER", 218: "CAPABILITIES", 219: "CGROUP", 220: "SETSID", 222: "STDERR", 226: "NAMESPACE", 233: "RUNTIME_DIRECTORY",
+	238: "STATE_DIRECTORY"}
+
+var lsbNames = map[int]string{2: "INVALIDARGUMENT", 3: "NOTIMPLEMENTED", 4: "NOPERMISSION", 5: "NOTINSTALLED", 6: "NOTCONFIGURED", 7: "NOTRUNNING"}
+
+const (
+	exitChdir = 200
+	exitExec  = 203
+	exitStdin = 208
+	exitOut   = 209
+	exitGroup = 216
+	exitUser  = 217
+)

@@ -1,0 +1,415 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/wire/syslog"
+)
+
+// executorPath is what stands in for a command that cannot be started, so that
+// a process fails with systemd's own exit status as it does after a real fork.
+const executorPath = "/usr/lib/systemd/systemd-executor"
+
+// Executor is the program that PID 1 runs when a command of a unit cannot be
+// started: its only argument is the exit status (systemd.exec(5)).
+func Executor(_ context.Context, p *host.Proc) int {
+	if len(p.Args) != 2 {
+		return 1
+	}
+	n := 0
+	for _, c := range p.Args[1] {
+		if c < '0' || c > '9' {
+			return 1
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+// process is a child of PID 1 that belongs to a unit.
+type process struct {
+	*host.Process
+	cmd command
+}
+
+// spawn starts one command of a service. The command always becomes a process,
+// if only one that fails with the exit status that tells why.
+func (s *service) spawn(c command, kind string) (*process, error) {
+	m, v := s.u.m, s.u.config().service
+	cmd, code := s.prepare(c)
+	if code < 0 {
+		return nil, syscall.ENOENT
+	}
+	var closers []io.Closer
+	if code == 0 {
+		var err error
+		if closers, err = s.stdio(&cmd, path.Base(c.path)); err != nil {
+			code = exitOut
+		}
+	}
+	defer func() {
+		for _, c := range closers {
+			c.Close()
+		}
+	}()
+	var child *host.Process
+	err := error(syscall.ENOENT)
+	if code == 0 {
+		child, err = m.p.Start(cmd)
+		if err != nil {
+			code = exitExec
+		}
+	}
+	if err != nil {
+		child, err = m.p.Sys.Start(host.Cmd{
+			Path: executorPath, Args: []string{path.Base(c.path), itoa(code)}, Env: m.environ(), Dir: "/",
+			Cred: &host.Cred{}, Stdout: cmd.Stdout, Stderr: cmd.Stderr, Session: true,
+		})
+		if err != nil {
+			s.u.say(syslog.Err, "", "Failed to spawn '%s' task: %s", kind, libc.Strerror(err))
+			return nil, err
+		}
+	}
+	ident := v.identifier
+	if ident == "" {
+		ident = path.Base(c.path)
+	}
+	m.publish(s.u, ident, child.PID)
+	s.children = append(s.children, child.PID)
+	m.p.Go(func() {
+		st, err := child.Wait(m.ctx)
+		if err != nil {
+			return
+		}
+		m.post(func() {
+			m.withdraw(child.PID)
+			s.children = slices.DeleteFunc(s.children, func(pid int) bool { return pid == child.PID })
+			s.exited(child, st)
+		})
+	})
+	return &process{child, c}, nil
+}
+
+// prepare makes the Cmd of a command, or the exit status that says why not.
+func (s *service) prepare(c command) (cmd host.Cmd, code int) {
+	m, v := s.u.m, s.u.config().service
+	cred := &host.Cred{}
+	home, login, shell := "/root", "root", "/bin/sh"
+	if v.user != "" {
+		u, ok := libc.UserByName(m.p, v.user)
+		if !ok {
+			return cmd, exitUser
+		}
+		cred = libc.CredOf(m.p, u)
+		home, login, shell = u.Dir, u.Name, u.Shell
+	}
+	if v.group != "" {
+		g, ok := libc.GroupByName(m.p, v.group)
+		if !ok {
+			return cmd, exitGroup
+		}
+		cred.GID = g.GID
+	}
+	for _, name := range v.supplementary {
+		g, ok := libc.GroupByName(m.p, name)
+		if !ok {
+			return cmd, exitGroup
+		}
+		cred.Groups = append(cred.Groups, g.GID)
+	}
+	s.makeDirs(cred)
+	env := m.environ()
+	if v.user != "" {
+		env = append(env, "HOME="+home, "LOGNAME="+login, "USER="+login, "SHELL="+shell)
+	}
+	env = append(env, "INVOCATION_ID="+s.u.invocation.String(), "SYSTEMD_EXEC_PID=0")
+	if s.mainPID > 0 {
+		env = append(env, "MAINPID="+itoa(s.mainPID))
+	}
+	for _, name := range v.passEnv {
+		for _, e := range m.p.Env {
+			if strings.HasPrefix(e, name+"=") {
+				env = append(env, e)
+			}
+		}
+	}
+	for _, e := range v.environment {
+		if strings.Contains(e, "=") {
+			env = append(env, e)
+		}
+	}
+	for _, name := range v.envFiles {
+		optional := strings.HasPrefix(name, "-")
+		name = strings.TrimPrefix(name, "-")
+		data, err := libc.ReadFile(m.p, name)
+		if err != nil {
+			if !optional {
+				s.u.say(syslog.Warning, "", "Failed to load environment files: %s", libc.Strerror(err))
+				return cmd, -1
+			}
+			continue
+		}
+		env = append(env, parseEnvFile(data)...)
+	}
+	env = slices.DeleteFunc(env, func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(v.unsetEnv, name) || slices.Contains(v.unsetEnv, e)
+	})
+	dir := v.dir
+	switch dir {
+	case "":
+		dir = "/"
+	case "~":
+		dir = home
+	}
+	if info, err := m.p.Sys.Stat(dir); err != nil || !info.IsDir() {
+		if !v.dirOptional {
+			return cmd, exitChdir
+		}
+		dir = "/"
+	}
+	args := c.argv
+	if !c.raw {
+		args = expand(c.argv, env)
+	}
+	return host.Cmd{Path: c.path, Args: args, Env: env, Dir: dir, Cred: cred, Umask: v.umask, Session: true}, 0
+}
+
+// makeDirs makes RuntimeDirectory= and its kin.
+func (s *service) makeDirs(cred *host.Cred) {
+	v := s.u.config().service
+	for base, names := range map[string][]string{"/run": v.runtimeDirs, "/var/lib": v.stateDirs, "/var/log": v.logsDirs} {
+		for _, n := range names {
+			dir := path.Join(base, n)
+			if libc.MkdirAll(s.u.m.p, dir, 0o755) == nil {
+				s.u.m.p.Sys.Chown(dir, cred.UID, cred.GID)
+			}
+		}
+	}
+}
+
+// environ is what PID 1 gives every process.
+func (m *manager) environ() []string {
+	env := []string{"LANG=" + m.lang(), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	return append(env, m.env...)
+}
+
+// lang is what /etc/locale.conf says.
+func (m *manager) lang() string {
+	data, _ := libc.ReadFile(m.p, "/etc/locale.conf")
+	for _, e := range parseEnvFile(data) {
+		if v, ok := strings.CutPrefix(e, "LANG="); ok && v != "" {
+			return v
+		}
+	}
+	return "C.UTF-8"
+}
+
+// parseEnvFile reads the lines of EnvironmentFile=: NAME=value, shell quotes
+// around the value, comments.
+func parseEnvFile(data []byte) []string {
+	var env []string
+	lines := libc.Lines(data)
+	for i := 0; i < len(lines); i++ {
+		line := strings.TrimLeft(lines[i], " \t")
+		for trailingBackslashes(line) && i+1 < len(lines) {
+			i++
+			line = line[:len(line)-1] + lines[i]
+		}
+		if line == "" || line[0] == '#' || line[0] == ';' {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		name = strings.TrimSpace(name)
+		if !ok || name == "" {
+			continue
+		}
+		env = append(env, name+"="+unquoteEnv(strings.TrimSpace(value)))
+	}
+	return env
+}
+
+func unquoteEnv(s string) string {
+	var b strings.Builder
+	quote := byte(0)
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case quote == '\'' && c != '\'':
+			b.WriteByte(c)
+		case c == '\\' && i+1 < len(s) && (quote == 0 || strings.IndexByte("\"\\`$", s[i+1]) >= 0):
+			i++
+			b.WriteByte(s[i])
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// expand resolves $NAME as a word of its own, which may become several, and
+// ${NAME} anywhere; "$$" is a dollar sign (systemd.service(5)).
+func expand(argv, env []string) []string {
+	get := func(name string) string {
+		for i := len(env) - 1; i >= 0; i-- {
+			if v, ok := strings.CutPrefix(env[i], name+"="); ok {
+				return v
+			}
+		}
+		return ""
+	}
+	var out []string
+	for i, a := range argv {
+		if i > 0 && len(a) > 1 && a[0] == '$' && a[1] != '{' && a[1] != '$' && isName(a[1:]) {
+			words, _ := splitWords(get(a[1:]))
+			out = append(out, words...)
+			continue
+		}
+		var b strings.Builder
+		for j := 0; j < len(a); j++ {
+			if a[j] != '$' || j+1 == len(a) {
+				b.WriteByte(a[j])
+				continue
+			}
+			switch {
+			case a[j+1] == '$':
+				b.WriteByte('$')
+				j++
+			case a[j+1] == '{' && strings.IndexByte(a[j:], '}') > 0:
+				end := j + strings.IndexByte(a[j:], '}')
+				b.WriteString(get(a[j+2 : end]))
+				j = end
+			default:
+				n := j + 1
+				for n < len(a) && isName(a[j+1:n+1]) {
+					n++
+				}
+				if n == j+1 {
+					b.WriteByte('$')
+					continue
+				}
+				b.WriteString(get(a[j+1 : n]))
+				j = n - 1
+			}
+		}
+		out = append(out, b.String())
+	}
+	return out
+}
+
+func isName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// stdio opens what StandardInput=, StandardOutput= and StandardError= say.
+func (s *service) stdio(cmd *host.Cmd, ident string) ([]io.Closer, error) {
+	m, v := s.u.m, s.u.config().service
+	if v.identifier != "" {
+		ident = v.identifier
+	}
+	var closers []io.Closer
+	open := func(spec string) (io.Writer, error) {
+		kind, arg, _ := strings.Cut(spec, ":")
+		switch kind {
+		case "null":
+			return nil, nil
+		case "file", "append", "truncate":
+			flag := map[string]int{"file": 0, "append": os.O_APPEND, "truncate": os.O_TRUNC}[kind]
+			f, err := m.p.Sys.OpenFile(arg, os.O_WRONLY|os.O_CREATE|flag, 0o644)
+			if err != nil {
+				return nil, err
+			}
+			closers = append(closers, f)
+			return f, nil
+		case "tty":
+			f, err := m.p.Sys.OpenFile("/dev/console", os.O_WRONLY, 0)
+			if err != nil {
+				return nil, nil
+			}
+			closers = append(closers, f)
+			return f, nil
+		}
+		c, err := m.dialStream(ident, s.u.name, v)
+		if err != nil {
+			return nil, nil // no journal, no output
+		}
+		closers = append(closers, c)
+		return c, nil
+	}
+	if name, ok := strings.CutPrefix(v.stdin, "file:"); ok {
+		f, err := m.p.Sys.OpenFile(name, os.O_RDONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, f)
+		cmd.Stdin = f
+	}
+	out := v.stdout
+	if out == "" || out == "inherit" {
+		out = "journal"
+	}
+	var err error
+	if cmd.Stdout, err = open(out); err != nil {
+		return closers, err
+	}
+	if v.stderr == "" || v.stderr == "inherit" || outputOf(v.stderr) == out {
+		cmd.Stderr = cmd.Stdout
+		return closers, nil
+	}
+	cmd.Stderr, err = open(v.stderr)
+	return closers, err
+}
+
+// dialStream connects a service's output to the journal. What the stream is
+// about stands in its first lines (see stream.go).
+func (m *manager) dialStream(ident, unit string, v *serviceConfig) (io.WriteCloser, error) {
+	// Which process writes is known only once it runs; journald waits for it.
+	m.p.Sys.Remove(execLink(unit, ident))
+	ctx, cancel := context.WithCancel(m.ctx)
+	defer cancel()
+	c, err := m.p.Sys.Dial(ctx, "unix", stdoutSock)
+	if err != nil {
+		return nil, err
+	}
+	level := syslog.Info
+	if l, ok := syslog.ParseSeverity(v.level); ok {
+		level = l
+	}
+	facility := syslog.Daemon
+	if f, ok := syslog.ParseFacility(v.facility); ok {
+		facility = f
+	}
+	if _, err := c.Write(streamHeader{ident: ident, unit: unit, priority: syslog.Make(facility, level), prefix: true}.encode()); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// signal sends a signal to a process that may not be a child of PID 1.
+func (m *manager) signal(pid int, sig syscall.Signal) error {
+	err := m.p.Sys.Kill(pid, sig)
+	if errors.Is(err, os.ErrProcessDone) {
+		return syscall.ESRCH
+	}
+	return err
+}

@@ -1,0 +1,211 @@
+package systemd
+
+import (
+	"context"
+	"net"
+	"path"
+	"strings"
+	"syscall"
+
+	"enshu/sim/clock"
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/wire/syslog"
+)
+
+// Exit statuses of [Init]: what whoever runs the host is to do next, as
+// reboot(2) would tell the kernel.
+const (
+	ExitPoweroff = 0 // the host is off
+	ExitReboot   = 1 // start the host again: what is not in files is gone
+	ExitHalt     = 2 // the host stands still; off, as far as anybody can tell
+	ExitFailure  = 255
+)
+
+// Init is PID 1: /usr/lib/systemd/systemd, which /sbin/init leads to. It
+// brings up default.target, says that it is ready when the boot is over, keeps
+// the units, and returns one of the Exit statuses once the host went down.
+// When its context ends it is gone at once, and so is the host.
+func Init(ctx context.Context, p *host.Proc) int {
+	m := &manager{
+		p: p, ctx: ctx, queue: clock.NewQueue[func()](p.Clock.Timeline(), 0),
+		units: map[string]*unit{}, alias: map[string]string{}, byPID: map[int]*unit{},
+		started: p.Clock.Monotonic(), exit: ExitFailure,
+	}
+	if err := m.prepare(); err != nil {
+		p.Stderr.Write([]byte("Failed to set up /run/systemd: " + libc.Strerror(err) + "\n"))
+		return ExitFailure
+	}
+	l, err := p.Sys.Listen("unix", privateSock)
+	if err != nil {
+		p.Stderr.Write([]byte("Failed to listen on " + privateSock + ": " + libc.Strerror(err) + "\n"))
+		return ExitFailure
+	}
+	defer l.Close()
+	p.Sys.Chmod(privateSock, 0o666)
+	p.Go(func() { m.accept(l) })
+	p.Catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPWR)
+	p.Go(func() { m.signals() })
+	m.post(m.boot)
+	m.run()
+	return m.exit
+}
+
+// prepare makes what PID 1 keeps under /run, and the machine ID at the first boot.
+func (m *manager) prepare() error {
+	p := m.p
+	for _, dir := range []string{runDir, "/run/systemd/system", journalDir, unitsDir, "/run/log"} {
+		if err := libc.MkdirAll(p, dir, 0o755); err != nil {
+			return err
+		}
+	}
+	names, _ := libc.ReadDir(p, unitsDir)
+	for _, n := range names {
+		p.Sys.Remove(path.Join(unitsDir, n))
+	}
+	for _, stale := range []string{privateSock, journaldPID, flushedFile, nativeSock, devLogSock, stdoutSock} {
+		p.Sys.Remove(stale)
+	}
+	m.bootID = drawID(p, "boot", p.Now().UnixNano())
+	if err := libc.WriteFile(p, bootIDFile, []byte(m.bootID.String()+"\n"), 0o444); err != nil {
+		return err
+	}
+	if machineID(p) == "" {
+		id := drawID(p, "machine")
+		if err := libc.WriteFile(p, machineIDFile, []byte(id.String()+"\n"), 0o444); err != nil {
+			return err
+		}
+	}
+	m.startedAt = m.now()
+	return nil
+}
+
+func (m *manager) accept(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		// A connection must not outlive PID 1.
+		stop := context.AfterFunc(m.ctx, func() { conn.Close() })
+		m.p.Go(func() {
+			defer stop()
+			m.serve(conn)
+		})
+	}
+}
+
+// signals acts on what is sent to PID 1 (systemd(1)).
+func (m *manager) signals() {
+	for {
+		sig, err := m.p.WaitSignal(m.ctx)
+		if err != nil {
+			return
+		}
+		m.post(func() {
+			switch sig {
+			case syscall.SIGINT:
+				m.shutdown("reboot", false)
+			case syscall.SIGPWR:
+				m.shutdown("poweroff", false)
+			case syscall.SIGHUP:
+				m.reload()
+			}
+		})
+	}
+}
+
+// boot enqueues the start of the default target.
+func (m *manager) boot() {
+	osName := osRelease(m.p)["PRETTY_NAME"]
+	if osName == "" {
+		osName = "Linux"
+	}
+	m.log(syslog.Info, "systemd "+versionLine+" running in system mode")
+	m.log(syslog.Info, "Welcome to "+osName+"!")
+	m.log(syslog.Info, "Hostname set to <"+hostname(m.p)+">.")
+	for _, name := range []string{"-.slice", "system.slice", "init.scope", "-.mount"} {
+		u := m.get(name)
+		u.state, u.changed, u.activeEnter, u.inactiveExit = active, m.startedAt, m.startedAt, m.startedAt
+		u.sub = map[string]string{"slice": "active", "scope": "running", "mount": "mounted"}[unitType(name)]
+	}
+	m.byPID[1] = m.units["init.scope"]
+	m.applyPresets()
+	target := m.get("default.target")
+	if target.loadProblem() != nil {
+		m.log(syslog.Err, "Failed to load default target: "+target.frag.reason)
+		if target = m.get("rescue.target"); target.loadProblem() != nil {
+			m.log(syslog.Emerg, "Failed to start default target, freezing.")
+			return
+		}
+	}
+	m.log(syslog.Info, "Queued start job for default target "+target.description()+".")
+	m.enqueue(target, jobStart, true, nil)
+}
+
+// shutdown takes every unit down and ends PID 1.
+func (m *manager) shutdown(kind string, force bool) {
+	if m.stopping && !force {
+		return
+	}
+	m.exit = map[string]int{"reboot": ExitReboot, "poweroff": ExitPoweroff, "halt": ExitHalt}[kind]
+	m.stopping = true
+	if force {
+		m.over = true
+		return
+	}
+	for _, j := range append([]*job(nil), m.jobs...) {
+		m.finish(j, resultCanceled)
+	}
+	target := m.get("shutdown.target")
+	w := &jobWait{jobs: map[int]bool{}}
+	for _, u := range m.sorted() {
+		if u.isInactive() || keptOnIsolate(u) || u == target {
+			continue
+		}
+		if j := m.enqueue(u, jobStop, true, nil); j != nil {
+			m.watch(w, j)
+		}
+	}
+	m.await(w, func([]jobResult) {
+		if t := m.get(kind + ".target"); t.loadProblem() == nil {
+			t.announce(syslog.Info, msgStarted, "Reached target %s.", nil, resultDone)
+		}
+		m.log(syslog.Info, "Shutting down.")
+		if j := m.units["systemd-journald.service"]; j != nil && j.state == active {
+			m.journalUp = false
+			last := &jobWait{jobs: map[int]bool{}}
+			if k := m.install(j, jobStop); k != nil {
+				m.watch(last, k)
+				m.await(last, func([]jobResult) { m.over = true })
+				return
+			}
+		}
+		m.over = true
+	})
+}
+
+// versionLine is what systemctl --version begins with.
+const versionLine = "252 (252-51.el9_6.1)"
+
+// osRelease reads os-release(5).
+func osRelease(p *host.Proc) map[string]string {
+	data, err := libc.ReadFile(p, "/etc/os-release")
+	if err != nil {
+		data, _ = libc.ReadFile(p, "/usr/lib/os-release")
+	}
+	values := map[string]string{}
+	for _, e := range parseEnvFile(data) {
+		name, value, _ := strings.Cut(e, "=")
+		values[name] = value
+	}
+	return values
+}
+
+// journaldChanged notes whether journald takes messages: from when it is up
+// until it is no more.
+func (m *manager) journaldChanged(u *unit) {
+	if u.name == "systemd-journald.service" && !m.stopping {
+		m.journalUp = u.state == active
+	}
+}

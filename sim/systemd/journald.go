@@ -1,0 +1,666 @@
+package systemd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"enshu/sim/clock"
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/sdjournal"
+	"enshu/sim/trace"
+	"enshu/sim/wire/journal"
+	"enshu/sim/wire/syslog"
+)
+
+// Message IDs of journald's own lines.
+const (
+	msgJournalStart   = "f77379a8490b408bbe5f6940505a777b"
+	msgJournalStop    = "d93fb3c9c24d451a97cea615ce59c00b"
+	msgJournalUsage   = "ec387f577b844b8fa948f33cad9a75e6"
+	msgJournalDropped = "a596d6fe7bfa4994828e72309e95d61e"
+)
+
+// kernelSeqFile remembers which kernel messages are in the journal.
+const kernelSeqFile = "/run/systemd/journal/kernel-seqnum"
+
+// message is something that came in, with what the kernel says of its sender.
+type message struct {
+	fields []journal.Field
+	cred   host.SenderCred
+	unit   string // told by PID 1 for the stream it opened for a unit
+	raw    []byte // of a datagram of /dev/log, to forward as it is
+	at     time.Time
+}
+
+// journald is the state of a running systemd-journald. Its loop owns it;
+// threads that read sockets only put work into the queue.
+type journald struct {
+	p     *host.Proc
+	ctx   context.Context
+	queue *clock.Queue[func()]
+	conf  journaldConfig
+
+	store   *store // nil with Storage=none, or when there is no room
+	boot    journal.ID
+	machine string
+	limits  rateLimits
+	known   map[int]*sender
+	forward net.Conn
+
+	subscribers []*clock.Queue[struct{}]
+	entries     []*journal.Entry // not written yet
+	uids        []int
+	last        time.Time // of the newest entry
+	streams     int
+}
+
+// Journald is /usr/lib/systemd/systemd-journald. It takes messages from
+// /dev/log, the native socket, the outputs of services and the kernel, and
+// keeps them in files that sim/sdjournal reads. SIGUSR1 moves the volatile
+// journal to the disk, SIGUSR2 rotates.
+func Journald(ctx context.Context, p *host.Proc) int {
+	j := &journald{
+		p: p, ctx: ctx, queue: clock.NewQueue[func()](p.Clock.Timeline(), 4096),
+		boot: bootID(p), machine: machineID(p), known: map[int]*sender{}, limits: rateLimits{},
+	}
+	var problems []problem
+	j.conf, problems = readJournaldConfig(p)
+	for _, dir := range []string{journalDir} {
+		if err := libc.MkdirAll(p, dir, 0o755); err != nil {
+			return j.die(dir, err)
+		}
+	}
+	if err := j.openStorage(libc.Exists(p, flushedFile)); err != nil {
+		return j.die("journal", err)
+	}
+	j.say(syslog.Info, msgJournalStart, "Journal started")
+	for _, bad := range problems {
+		j.say(syslog.Warning, "", bad.String())
+	}
+	j.sayUsage()
+	closers, err := j.listen()
+	for _, c := range closers {
+		defer c()
+	}
+	if err != nil {
+		return j.die(journalDir, err)
+	}
+	p.Catch(syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP)
+	p.Go(j.signals)
+	if j.conf.readKmsg {
+		p.Go(j.kernel)
+	}
+	j.write()
+	p.Ready()
+	j.run()
+	j.say(syslog.Info, msgJournalStop, "Journal stopped")
+	j.write()
+	if j.store != nil {
+		j.store.close()
+	}
+	return 0
+}
+
+func (j *journald) die(what string, err error) int {
+	text := "Failed to open " + what + ": " + libc.Strerror(err)
+	j.p.Stderr.Write([]byte(text + "\n"))
+	j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, syslog.Err)), "systemd-journald["+itoa(j.p.PID)+"]: "+text)
+	return 1
+}
+
+// run does the queued work; entries are written when none is left, or many wait.
+func (j *journald) run() {
+	for {
+		f, err := j.queue.Get(j.ctx)
+		if err != nil {
+			return
+		}
+		f()
+		if j.queue.Len() == 0 || len(j.entries) >= 256 {
+			j.write()
+		}
+	}
+}
+
+// put queues work; who floods the journal waits.
+func (j *journald) put(f func()) bool { return j.queue.Put(j.ctx, f) == nil }
+
+// openStorage opens the journal where it belongs: on disk once it was flushed.
+func (j *journald) openStorage(flushed bool) error {
+	disk := false
+	switch j.conf.storage {
+	case "none":
+		return nil
+	case "persistent":
+		disk = flushed
+	case "auto":
+		disk = flushed && libc.Exists(j.p, sdjournal.PersistentDir)
+	}
+	s, err := openStore(j.p, j.conf, disk)
+	if err != nil && disk {
+		s, err = openStore(j.p, j.conf, false)
+	}
+	if err != nil {
+		return err
+	}
+	j.store = s
+	if last := s.system.Last(); last != nil {
+		j.last = last.Realtime
+	}
+	return nil
+}
+
+// flush moves the volatile journal to the disk.
+func (j *journald) flush() {
+	if j.store == nil || j.store.permanent || j.conf.storage == "volatile" ||
+		j.conf.storage == "auto" && !libc.Exists(j.p, sdjournal.PersistentDir) {
+		libc.WriteFile(j.p, flushedFile, nil, 0o644)
+		return
+	}
+	j.write()
+	from := j.p.Clock.Monotonic()
+	disk, err := openStore(j.p, j.conf, true)
+	if err != nil {
+		j.say(syslog.Err, "", "Failed to open system journal: "+libc.Strerror(err))
+		return
+	}
+	n := 0
+	var batch []*journal.Entry
+	var uids []int
+	if r, err := sdjournal.Open(j.p, sdjournal.Options{Dirs: []string{j.store.dir}}); err == nil {
+		for {
+			e, err := r.Next()
+			if err == nil {
+				uid := 0
+				if j.conf.splitUID {
+					uid = splitUID(e.Get("_UID"))
+				}
+				batch, uids = append(batch, e), append(uids, uid)
+				n++
+			}
+			if len(batch) >= 256 || err != nil && len(batch) > 0 {
+				if werr := disk.append(batch, uids); werr != nil {
+					j.say(syslog.Err, "", "Failed to flush to system journal: "+libc.Strerror(werr))
+					r.Close()
+					disk.close()
+					return
+				}
+				batch, uids = batch[:0], uids[:0]
+			}
+			if err != nil {
+				break
+			}
+		}
+		r.Close()
+	}
+	volatile := j.store
+	volatile.close()
+	removeAll(j.p, volatile.dir)
+	j.store = disk
+	libc.WriteFile(j.p, flushedFile, nil, 0o644)
+	took := j.p.Clock.Monotonic() - from
+	j.say(syslog.Info, "", "Time spent on flushing to "+disk.dir+" is "+formatSpan(took, time.Microsecond)+" for "+itoa(n)+" entries.")
+	j.sayUsage()
+}
+
+// rotate archives the journal files and removes the oldest beyond the limits.
+func (j *journald) rotate() {
+	j.write()
+	if j.store == nil {
+		return
+	}
+	if err := j.store.rotate(); err != nil {
+		j.complain("Failed to rotate journal: " + libc.Strerror(err))
+	}
+	j.tidy()
+}
+
+func (j *journald) tidy() {
+	var before time.Time
+	if j.conf.maxRetention > 0 && j.conf.maxRetention != forever {
+		before = j.p.Now().Add(-j.conf.maxRetention)
+	}
+	vacuum(j.p, j.store.dir, j.store.max, j.store.maxFiles, before)
+}
+
+// sayUsage logs how much room the journal takes.
+func (j *journald) sayUsage() {
+	if j.store == nil {
+		return
+	}
+	_, used := archives(j.p, j.store.dir)
+	what := "Runtime Journal"
+	if j.store.permanent {
+		what = "System Journal"
+	}
+	free := max(0, j.store.max-used)
+	j.say(syslog.Info, msgJournalUsage, what+" ("+j.store.dir+") is "+formatBytes(used)+", max "+formatBytes(j.store.max)+", "+formatBytes(free)+" free.",
+		journal.Field{Name: "JOURNAL_NAME", Value: what}, journal.Field{Name: "JOURNAL_PATH", Value: j.store.dir},
+		journal.Field{Name: "CURRENT_USE", Value: strconv.FormatInt(used, 10)}, journal.Field{Name: "CURRENT_USE_PRETTY", Value: formatBytes(used)},
+		journal.Field{Name: "MAX_USE", Value: strconv.FormatInt(j.store.max, 10)}, journal.Field{Name: "MAX_USE_PRETTY", Value: formatBytes(j.store.max)},
+		journal.Field{Name: "AVAILABLE", Value: strconv.FormatInt(free, 10)}, journal.Field{Name: "AVAILABLE_PRETTY", Value: formatBytes(free)})
+}
+
+// say adds a line of journald itself.
+func (j *journald) say(sev syslog.Severity, id, text string, extra ...journal.Field) {
+	fields := []journal.Field{
+		{Name: "_TRANSPORT", Value: "driver"}, {Name: "PRIORITY", Value: itoa(int(sev))}, {Name: "SYSLOG_FACILITY", Value: "3"},
+		{Name: "SYSLOG_IDENTIFIER", Value: "systemd-journald"}, {Name: "MESSAGE", Value: text},
+	}
+	if id != "" {
+		fields = append(fields, journal.Field{Name: "MESSAGE_ID", Value: id})
+	}
+	j.add(&message{fields: append(fields, extra...), at: j.p.Now(),
+		cred: host.SenderCred{PID: j.p.PID, UID: j.p.UID, GID: j.p.GID}, unit: "systemd-journald.service"})
+}
+
+// complain says in the kernel's log what is wrong with the journal.
+func (j *journald) complain(text string) {
+	j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, syslog.Warning)), "systemd-journald["+itoa(j.p.PID)+"]: "+text)
+}
+
+// take is the way of every message from outside: rate limit, forwarding, file.
+func (j *journald) take(m *message) {
+	s := j.sender(m)
+	severity := severityOf(m.fields)
+	if key := s.unit; key != "" && j.conf.rateInterval > 0 && j.conf.rateBurst > 0 {
+		available := int64(defaultRuntimeMax)
+		if j.store != nil {
+			available = max(0, j.store.max-j.store.system.Size())
+		}
+		ok, lost := j.limits.test(key, severity, j.p.Clock.Monotonic(), j.conf.rateInterval, burstFor(j.conf.rateBurst, available))
+		if lost > 0 {
+			j.say(syslog.Info, msgJournalDropped, "Suppressed "+itoa(lost)+" messages from "+key,
+				journal.Field{Name: "N_DROPPED", Value: itoa(lost)}, journal.Field{Name: "OBJECT_PID", Value: itoa(m.cred.PID)},
+				journal.Field{Name: "OBJECT_SYSTEMD_UNIT", Value: key})
+			j.p.Emit(trace.MessageDropped, trace.Attrs{"reason": "journald rate limit: " + itoa(lost) + " messages", "tag": key})
+		}
+		if !ok {
+			return
+		}
+	}
+	j.pass(m, severity)
+	if severity > j.conf.maxStore {
+		return
+	}
+	j.add(m)
+}
+
+// add makes an entry of a message.
+func (j *journald) add(m *message) {
+	if j.conf.storage == "none" {
+		return
+	}
+	now := j.p.Now().Truncate(time.Microsecond)
+	if now.Before(j.last) {
+		// A file's times never fall: the clock was set back, so a new file begins.
+		j.last = now
+		j.complain("Time jumped backwards, rotating.")
+		j.rotate()
+	}
+	j.last = now
+	fields := append(m.fields, j.trusted(m)...)
+	e := &journal.Entry{Realtime: now, Monotonic: j.p.Host.Kmsg.Uptime().Truncate(time.Microsecond), BootID: j.boot, Fields: fields}
+	uid := 0
+	if j.conf.splitUID {
+		uid = splitUID(itoa(m.cred.UID))
+	}
+	j.entries, j.uids = append(j.entries, e), append(j.uids, uid)
+}
+
+// splitUID is whose file a message goes to: that of ordinary users their own.
+func splitUID(s string) int {
+	if n, err := strconv.Atoi(s); err == nil && n >= 1000 && n < 65534 {
+		return n
+	}
+	return 0
+}
+
+// write puts the waiting entries into the files and wakes who follows them.
+func (j *journald) write() {
+	if len(j.entries) == 0 {
+		return
+	}
+	if j.store != nil {
+		err := j.store.append(j.entries, j.uids)
+		if err != nil {
+			// No room: make some, once.
+			if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+				vacuum(j.p, j.store.dir, 1, 0, time.Time{})
+			}
+			if err = j.store.append(j.entries, j.uids); err != nil {
+				j.complain("Failed to write entry (" + itoa(len(j.entries)) + " items), ignoring: " + libc.Strerror(err))
+			}
+		}
+	}
+	j.entries, j.uids = nil, nil
+	if j.store != nil && j.store.full() {
+		if err := j.store.rotate(); err != nil {
+			j.complain("Failed to rotate journal: " + libc.Strerror(err))
+		}
+		j.tidy()
+	}
+	for _, q := range j.subscribers {
+		q.TryPut(struct{}{})
+	}
+}
+
+// listen opens the sockets and starts the threads that read them.
+func (j *journald) listen() (closers []func(), err error) {
+	p := j.p
+	for _, s := range []struct {
+		path string
+		take func(b []byte, cred host.SenderCred)
+	}{{nativeSock, j.native}, {devLogSock, j.devLog}} {
+		p.Sys.Remove(s.path)
+		c, err := p.Sys.ListenPacket("unixgram", s.path)
+		if err != nil {
+			return closers, err
+		}
+		closers = append(closers, func() { c.Close() })
+		p.Sys.Chmod(s.path, 0o666)
+		p.Go(func() { j.receive(c, s.take) })
+	}
+	if target, err := p.Sys.Readlink("/dev/log"); err != nil || target != devLogSock {
+		p.Sys.Remove("/dev/log")
+		p.Sys.Symlink(devLogSock, "/dev/log")
+	}
+	for _, s := range []struct {
+		path  string
+		mode  uint32
+		serve func(net.Conn)
+	}{{stdoutSock, 0o666, j.stream}, {sdjournal.NotifySocket, 0o666, j.subscribe}, {journaldCtl, 0o600, j.control}} {
+		p.Sys.Remove(s.path)
+		l, err := p.Sys.Listen("unix", s.path)
+		if err != nil {
+			return closers, err
+		}
+		closers = append(closers, func() { l.Close() })
+		p.Sys.Chmod(s.path, fsMode(s.mode))
+		p.Go(func() { j.accept(l, s.serve) })
+	}
+	return closers, nil
+}
+
+func (j *journald) accept(l net.Listener, serve func(net.Conn)) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		stop := context.AfterFunc(j.ctx, func() { conn.Close() })
+		j.p.Go(func() {
+			defer stop()
+			defer conn.Close()
+			serve(conn)
+		})
+	}
+}
+
+func (j *journald) receive(c net.PacketConn, take func([]byte, host.SenderCred)) {
+	buf := make([]byte, 256<<10)
+	cc, hasCred := c.(host.CredConn)
+	for {
+		var n int
+		var cred host.SenderCred
+		var err error
+		if hasCred {
+			n, _, cred, err = cc.ReadFromCred(buf)
+		} else {
+			n, _, err = c.ReadFrom(buf)
+		}
+		if err != nil {
+			return
+		}
+		b := slices.Clone(buf[:n])
+		if !j.put(func() { take(b, cred) }) {
+			return
+		}
+	}
+}
+
+// native takes a datagram of the native protocol.
+func (j *journald) native(b []byte, cred host.SenderCred) {
+	at := j.p.Now()
+	for _, fields := range journal.DecodeNative(b) {
+		fields = append(fields, journal.Field{Name: "_TRANSPORT", Value: "journal"},
+			journal.Field{Name: "_SOURCE_REALTIME_TIMESTAMP", Value: strconv.FormatInt(at.UnixMicro(), 10)})
+		j.take(&message{fields: fields, cred: cred, at: at})
+	}
+}
+
+// devLog takes a datagram of /dev/log.
+func (j *journald) devLog(b []byte, cred host.SenderCred) {
+	if len(b) == 0 {
+		return
+	}
+	at := j.p.Now()
+	fields := append(parseSyslog(b), journal.Field{Name: "_SOURCE_REALTIME_TIMESTAMP", Value: strconv.FormatInt(at.UnixMicro(), 10)})
+	j.take(&message{fields: fields, cred: cred, raw: b, at: at})
+}
+
+// stream takes the output of a program.
+func (j *journald) stream(conn net.Conn) {
+	var cred host.SenderCred
+	if pc, ok := conn.(host.PeerCred); ok {
+		cred, _ = pc.PeerCred()
+	}
+	s := streamParser{lineMax: j.conf.lineMax}
+	var id journal.ID
+	buf := make([]byte, 16<<10)
+	for eof := false; !eof; {
+		n, err := conn.Read(buf)
+		eof = err != nil
+		lines, bad := s.feed(buf[:n], eof)
+		if len(lines) > 0 || bad != "" {
+			ok := j.put(func() {
+				if id == (journal.ID{}) {
+					j.streams++
+					id = drawID(j.p, "stream", j.boot, j.p.PID, j.streams)
+				}
+				for _, l := range lines {
+					j.take(j.line(l, s.header, id, cred))
+				}
+				if bad != "" {
+					j.complain(bad)
+				}
+			})
+			if !ok {
+				return
+			}
+		}
+		if bad != "" {
+			return
+		}
+	}
+}
+
+// line makes a message of a line of output.
+func (j *journald) line(l streamLine, h streamHeader, id journal.ID, cred host.SenderCred) *message {
+	fields := []journal.Field{
+		{Name: "_TRANSPORT", Value: "stdout"}, {Name: "_STREAM_ID", Value: id.String()}, {Name: "PRIORITY", Value: itoa(int(l.priority.Severity()))},
+	}
+	if f := l.priority.Facility(); f > 0 {
+		fields = append(fields, journal.Field{Name: "SYSLOG_FACILITY", Value: itoa(int(f))})
+	}
+	if h.ident != "" {
+		fields = append(fields, journal.Field{Name: "SYSLOG_IDENTIFIER", Value: h.ident})
+	}
+	if l.end != "" {
+		fields = append(fields, journal.Field{Name: "_LINE_BREAK", Value: l.end})
+	}
+	fields = append(fields, journal.Field{Name: "MESSAGE", Value: l.text})
+	m := &message{fields: fields, cred: cred, at: j.p.Now()}
+	if cred.PID == 1 && cred.UID == 0 && h.unit != "" {
+		m.unit = h.unit
+		m.cred.PID = j.execPID(h.unit, h.ident)
+	}
+	return m
+}
+
+// execPID asks which process PID 1 last started for a unit. PID 1 says so
+// right after the process began, which may be after its first line came.
+func (j *journald) execPID(unit, ident string) int {
+	for range 50 {
+		if target, err := j.p.Sys.Readlink(execLink(unit, ident)); err == nil {
+			if pid, err := strconv.Atoi(target); err == nil {
+				return pid
+			}
+		}
+		if j.p.Sleep(j.ctx, time.Millisecond) != nil {
+			break
+		}
+	}
+	return 0
+}
+
+// kernel takes the kernel's messages, from where an earlier journald stopped.
+func (j *journald) kernel() {
+	seq := uint64(0)
+	if data, err := libc.ReadFile(j.p, kernelSeqFile); err == nil {
+		boot, n, _ := strings.Cut(strings.TrimSpace(string(data)), " ")
+		if v, err := strconv.ParseUint(n, 10, 64); err == nil && boot == j.boot.String() {
+			seq = v
+		}
+	}
+	for {
+		records := j.p.Host.Kmsg.Since(seq)
+		for _, r := range records {
+			if !j.put(func() { j.kmsg(r) }) {
+				return
+			}
+			seq = r.Seq + 1
+		}
+		if len(records) > 0 {
+			libc.WriteFile(j.p, kernelSeqFile, []byte(j.boot.String()+" "+strconv.FormatUint(seq, 10)+"\n"), 0o644)
+		}
+		if err := j.p.Host.Kmsg.Wait(j.ctx, seq); err != nil {
+			return
+		}
+	}
+}
+
+// kmsg takes one record of the kernel's ring buffer.
+func (j *journald) kmsg(r host.KmsgRecord) {
+	priority := syslog.Priority(r.Priority)
+	text := strings.TrimSuffix(r.Text, "\n")
+	fields := []journal.Field{
+		{Name: "_TRANSPORT", Value: "kernel"}, {Name: "PRIORITY", Value: itoa(int(priority.Severity()))},
+		{Name: "SYSLOG_FACILITY", Value: itoa(int(priority.Facility()))},
+		{Name: "_SOURCE_MONOTONIC_TIMESTAMP", Value: strconv.FormatInt(r.At.Microseconds(), 10)},
+	}
+	if priority.Facility() == syslog.Kern {
+		fields = append(fields, journal.Field{Name: "SYSLOG_IDENTIFIER", Value: "kernel"})
+	} else if ident, pid, rest, ok := cutIdentifier(text); ok {
+		text = rest
+		fields = append(fields, journal.Field{Name: "SYSLOG_IDENTIFIER", Value: ident})
+		if pid != "" {
+			fields = append(fields, journal.Field{Name: "SYSLOG_PID", Value: pid})
+		}
+	}
+	fields = append(fields, journal.Field{Name: "MESSAGE", Value: text})
+	severity := priority.Severity()
+	m := &message{fields: fields, at: j.p.Now()}
+	if severity <= j.conf.maxStore {
+		j.add(m)
+	}
+}
+
+func (j *journald) signals() {
+	for {
+		sig, err := j.p.WaitSignal(j.ctx)
+		if err != nil {
+			return
+		}
+		j.put(func() {
+			switch sig {
+			case syscall.SIGUSR1:
+				j.say(syslog.Info, "", "Received client request to flush runtime journal.")
+				j.flush()
+			case syscall.SIGUSR2:
+				j.say(syslog.Info, "", "Received client request to rotate journal, rotating.")
+				j.rotate()
+			}
+		})
+	}
+}
+
+// subscribe tells a reader whenever entries were appended.
+func (j *journald) subscribe(conn net.Conn) {
+	q := clock.NewQueue[struct{}](j.p.Clock.Timeline(), 1)
+	if !j.put(func() { j.subscribers = append(j.subscribers, q) }) {
+		return
+	}
+	defer j.put(func() {
+		j.subscribers = slices.DeleteFunc(j.subscribers, func(x *clock.Queue[struct{}]) bool { return x == q })
+	})
+	for {
+		if _, err := conn.Write([]byte{'\n'}); err != nil {
+			return
+		}
+		if _, err := q.Get(j.ctx); err != nil {
+			return
+		}
+	}
+}
+
+// control answers journalctl's --rotate, --flush, --sync and --relinquish-var:
+// one word a line, answered by "ok" when it is done.
+func (j *journald) control(conn net.Conn) {
+	in := bufio.NewScanner(conn)
+	for in.Scan() {
+		done := clock.NewQueue[struct{}](j.p.Clock.Timeline(), 1)
+		word := in.Text()
+		j.put(func() {
+			j.write()
+			switch word {
+			case "rotate":
+				j.rotate()
+			case "flush":
+				j.flush()
+			case "relinquish":
+				j.relinquish()
+			}
+			j.write()
+			done.TryPut(struct{}{})
+		})
+		if _, err := done.Get(j.ctx); err != nil {
+			return
+		}
+		if _, err := conn.Write([]byte("ok\n")); err != nil {
+			return
+		}
+	}
+}
+
+// relinquish goes back to the volatile journal, so that /var can be unmounted.
+func (j *journald) relinquish() {
+	if j.store == nil || !j.store.permanent {
+		return
+	}
+	s, err := openStore(j.p, j.conf, false)
+	if err != nil {
+		return
+	}
+	j.store.close()
+	j.store = s
+	j.p.Sys.Remove(flushedFile)
+}
+
+// severityOf reads PRIORITY=.
+func severityOf(fields []journal.Field) syslog.Severity {
+	for _, f := range fields {
+		if f.Name == "PRIORITY" && len(f.Value) == 1 && f.Value[0] >= '0' && f.Value[0] <= '7' {
+			return syslog.Severity(f.Value[0] - '0')
+		}
+	}
+	return syslog.Info
+}

@@ -1,0 +1,507 @@
+package systemd
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+)
+
+// unitDirs are the load path, what comes first wins.
+var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"}
+
+// Load states of a unit.
+const (
+	loadOK       = "loaded"
+	loadNotFound = "not-found"
+	loadBad      = "bad-setting"
+	loadError    = "error"
+	loadMasked   = "masked"
+)
+
+// fragment is what the disk has for a unit.
+type fragment struct {
+	name     string // the unit's own name, aliases resolved
+	aliases  []string
+	path     string // of its unit file, "" when none
+	dropIns  []string
+	stamps   map[string]time.Time // of the files it was read from
+	state    string
+	reason   string
+	config   *config
+	problems []problem
+}
+
+// loader reads units from disk, as the disk is when the first is looked up.
+type loader struct {
+	p *host.Proc
+	// index has the names in the directories of the load path, so that most
+	// questions need no call of the kernel.
+	index map[string]map[string]bool
+}
+
+func newLoader(p *host.Proc) *loader { return &loader{p: p, index: map[string]map[string]bool{}} }
+
+// has reports whether a directory of the load path has a name.
+func (l *loader) has(dir, name string) bool {
+	in, ok := l.index[dir]
+	if !ok {
+		in = map[string]bool{}
+		names, _ := libc.ReadDir(l.p, dir)
+		for _, n := range names {
+			in[n] = true
+		}
+		l.index[dir] = in
+	}
+	return in[name]
+}
+
+// find looks a unit's file up along the load path. Links inside of it make the
+// name an alias. masked is a link to /dev/null or an empty file.
+func (l *loader) find(name string) (real, file string, masked bool) {
+	seen := map[string]bool{}
+	for !seen[name] {
+		seen[name] = true
+		file, target, ok := l.look(name)
+		if !ok {
+			_, _, instance, _ := splitName(name)
+			if !instance {
+				return name, "", false
+			}
+			file, target, ok = l.look(templateOf(name))
+			if !ok {
+				return name, "", false
+			}
+		}
+		if target == "/dev/null" {
+			return name, file, true
+		}
+		if target != "" && unitType(path.Base(target)) != "" && l.inPath(file, target) {
+			next := path.Base(target)
+			if prefix, _, _, template := splitName(next); template {
+				if _, instance, is, _ := splitName(name); is {
+					next = prefix + "@" + instance + "." + unitType(next)
+				}
+			}
+			if next != name {
+				name = next
+				continue
+			}
+		}
+		if info, err := l.p.Sys.Stat(file); err == nil && info.Size() == 0 && info.Mode().IsRegular() {
+			return name, file, true
+		}
+		return name, file, false
+	}
+	return name, "", false
+}
+
+// inPath reports whether the target of a link at file is a place of the load path.
+func (l *loader) inPath(file, target string) bool {
+	if !strings.HasPrefix(target, "/") {
+		target = path.Join(path.Dir(file), target)
+	}
+	return slices.Contains(unitDirs, path.Dir(target)) || path.Dir(target) == "/lib/systemd/system"
+}
+
+func (l *loader) look(name string) (file, target string, ok bool) {
+	for _, dir := range unitDirs {
+		if !l.has(dir, name) {
+			continue
+		}
+		file := path.Join(dir, name)
+		info, err := l.p.Sys.Lstat(file)
+		if err != nil || info.IsDir() {
+			continue
+		}
+		if target, err := l.p.Sys.Readlink(file); err == nil {
+			return file, target, true
+		}
+		return file, "", true
+	}
+	return "", "", false
+}
+
+// load reads a unit and its drop-ins.
+func (l *loader) load(name string) *fragment {
+	real, file, masked := l.find(name)
+	f := &fragment{name: real, path: file, stamps: map[string]time.Time{}, state: loadOK}
+	kind := unitType(real)
+	f.config = newConfig(kind)
+	if real != name {
+		f.aliases = append(f.aliases, name)
+	}
+	switch {
+	case masked:
+		f.state, f.reason = loadMasked, "Unit "+real+" is masked."
+		f.stamp(l, file)
+		return f
+	case file == "":
+		if builtin(f) {
+			break
+		}
+		f.state, f.reason = loadNotFound, "Unit "+real+" not found."
+		return f
+	}
+	f.dropIns = l.dropIns(real)
+	files := f.dropIns
+	if file != "" {
+		files = append([]string{file}, f.dropIns...)
+	}
+	for _, name := range files {
+		if err := l.read(f, name, kind); err != nil {
+			f.state = loadError
+			f.reason = "Unit " + real + " failed to load properly, please adjust/correct and reload service manager: " + libc.Strerror(err)
+			return f
+		}
+	}
+	l.links(f)
+	if why := f.config.check(kind); why != "" {
+		f.problems = append(f.problems, problem{file: real, text: why})
+		f.state, f.reason = loadBad, "Unit "+real+" has a bad unit file setting."
+	}
+	f.config.defaults(real)
+	return f
+}
+
+func (f *fragment) stamp(l *loader, file string) {
+	if info, err := l.p.Sys.Stat(file); err == nil {
+		f.stamps[file] = info.ModTime()
+	}
+}
+
+func (l *loader) read(f *fragment, file, kind string) error {
+	data, err := libc.ReadFile(l.p, file)
+	if errors.Is(err, syscall.ENOENT) && file != f.path {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.stamp(l, file)
+	settings, problems, err := parseUnitFile(file, data, sectionsOf(kind))
+	f.problems = append(f.problems, problems...)
+	if err != nil {
+		return err
+	}
+	for _, s := range settings {
+		v, bad := l.specifiers(s.value, f.name, strings.HasPrefix(s.key, "Exec"))
+		if bad != "" {
+			f.problems = append(f.problems, problem{file, s.line, "Failed to resolve unit specifiers in " + s.value + ", ignoring: Invalid slot"})
+			continue
+		}
+		s.value = v
+		if why := f.config.assign(s); why != "" {
+			f.problems = append(f.problems, problem{file, s.line, why})
+		}
+	}
+	return nil
+}
+
+// dropIns lists the *.conf files for a unit, by their names, the earlier
+// directory winning.
+func (l *loader) dropIns(name string) []string {
+	kind := unitType(name)
+	var dirs []string
+	add := func(n string) { dirs = append(dirs, n+".d") }
+	add(name)
+	if _, _, instance, _ := splitName(name); instance {
+		add(templateOf(name))
+	}
+	stem := strings.TrimSuffix(name, "."+kind)
+	for i := strings.LastIndexByte(stem, '-'); i > 0; i = strings.LastIndexByte(stem[:i], '-') {
+		add(stem[:i+1] + "." + kind)
+	}
+	add(kind)
+	found := map[string]string{}
+	for _, d := range dirs {
+		for _, base := range unitDirs {
+			if !l.has(base, d) {
+				continue
+			}
+			dir := path.Join(base, d)
+			names, _ := libc.ReadDir(l.p, dir)
+			for _, n := range names {
+				if strings.HasSuffix(n, ".conf") && found[n] == "" {
+					found[n] = path.Join(dir, n)
+				}
+			}
+		}
+	}
+	names := make([]string, 0, len(found))
+	for n := range found {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	var files []string
+	for _, n := range names {
+		if target, err := l.p.Sys.Readlink(found[n]); err == nil && target == "/dev/null" {
+			continue
+		}
+		files = append(files, found[n])
+	}
+	return files
+}
+
+// links adds what stands in NAME.wants and NAME.requires.
+func (l *loader) links(f *fragment) {
+	names := []string{f.name}
+	if _, _, instance, _ := splitName(f.name); instance {
+		names = append(names, templateOf(f.name))
+	}
+	for _, name := range names {
+		for suffix, kind := range map[string]dep{".wants": wants, ".requires": requires} {
+			for _, dir := range unitDirs {
+				if !l.has(dir, name+suffix) {
+					continue
+				}
+				in, _ := libc.ReadDir(l.p, path.Join(dir, name+suffix))
+				for _, n := range in {
+					if validName(n) && !slices.Contains(f.config.deps[kind], n) {
+						f.config.deps[kind] = append(f.config.deps[kind], n)
+					}
+				}
+			}
+		}
+	}
+}
+
+// changed reports whether the files a unit was loaded from are no longer the
+// same (NeedDaemonReload).
+func (l *loader) changed(f *fragment) bool {
+	for file, at := range f.stamps {
+		info, err := l.p.Sys.Stat(file)
+		if err != nil || !info.ModTime().Equal(at) {
+			return true
+		}
+	}
+	return f.path == "" && f.state == loadNotFound && l.found(f.name)
+}
+
+func (l *loader) found(name string) bool {
+	_, file, _ := l.find(name)
+	return file != ""
+}
+
+// specifiers resolves %n and its kin (systemd.unit(5)). In commands what is
+// unknown stays.
+func (l *loader) specifiers(s, name string, command bool) (string, string) {
+	if !strings.Contains(s, "%") {
+		return s, ""
+	}
+	prefix, instance, _, _ := splitName(name)
+	stem := strings.TrimSuffix(name, "."+unitType(name))
+	last := prefix[strings.LastIndexByte(prefix, '-')+1:]
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case '%':
+			b.WriteByte('%')
+		case 'n':
+			b.WriteString(name)
+		case 'N':
+			b.WriteString(stem)
+		case 'p':
+			b.WriteString(prefix)
+		case 'P':
+			b.WriteString(unescapeName(prefix))
+		case 'i':
+			b.WriteString(instance)
+		case 'I':
+			b.WriteString(unescapeName(instance))
+		case 'j':
+			b.WriteString(last)
+		case 'J':
+			b.WriteString(unescapeName(last))
+		case 'f':
+			if instance != "" {
+				b.WriteString("/" + unescapeName(instance))
+			} else {
+				b.WriteString("/" + unescapeName(prefix))
+			}
+		case 'H':
+			b.WriteString(hostname(l.p))
+		case 'l':
+			short, _, _ := strings.Cut(hostname(l.p), ".")
+			b.WriteString(short)
+		case 'm':
+			b.WriteString(machineID(l.p))
+		case 'b':
+			b.WriteString(bootID(l.p).String())
+		case 't':
+			b.WriteString("/run")
+		case 'S':
+			b.WriteString("/var/lib")
+		case 'C':
+			b.WriteString("/var/cache")
+		case 'L':
+			b.WriteString("/var/log")
+		case 'E':
+			b.WriteString("/etc")
+		case 'T':
+			b.WriteString("/tmp")
+		case 'V':
+			b.WriteString("/var/tmp")
+		case 'h':
+			b.WriteString("/root")
+		case 'u', 'g':
+			b.WriteString("root")
+		case 'U', 'G':
+			b.WriteString("0")
+		case 's':
+			b.WriteString("/bin/sh")
+		default:
+			if !command {
+				return "", s[i-1 : i+1]
+			}
+			b.WriteString(s[i-1 : i+1])
+		}
+	}
+	return b.String(), ""
+}
+
+// check returns why systemd refuses a unit.
+func (c *config) check(kind string) string {
+	v := c.service
+	if kind != "service" {
+		return ""
+	}
+	starts := len(v.exec["ExecStart"])
+	if v.kind == "" {
+		v.kind = "simple"
+		switch {
+		case v.busName != "":
+			v.kind = "dbus"
+		case starts == 0:
+			v.kind = "oneshot"
+		}
+	}
+	switch {
+	case starts == 0 && len(v.exec["ExecStop"]) == 0:
+		return "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing."
+	case v.kind != "oneshot" && starts == 0:
+		return "Service has no ExecStart= setting, which is only allowed for Type=oneshot services. Refusing."
+	case starts == 0 && !v.remainAfterExit:
+		return "Service has no ExecStart= setting, which is only allowed for RemainAfterExit=yes services. Refusing."
+	case v.kind != "oneshot" && starts > 1:
+		return "Service has more than one ExecStart= setting, which is only allowed for Type=oneshot services. Refusing."
+	case v.kind == "oneshot" && (v.restart == "always" || v.restart == "on-success"):
+		return "Service has Restart= set to either always or on-success, which isn't allowed for Type=oneshot services. Refusing."
+	case v.kind == "dbus" && v.busName == "":
+		return "Service is of type D-Bus but no D-Bus service name has been specified. Refusing."
+	}
+	return ""
+}
+
+// defaults adds the dependencies that every unit of a type has.
+func (c *config) defaults(name string) {
+	kind := unitType(name)
+	add := func(d dep, names ...string) {
+		for _, n := range names {
+			if !slices.Contains(c.deps[d], n) && n != name {
+				c.deps[d] = append(c.deps[d], n)
+			}
+		}
+	}
+	if v := c.service; v != nil {
+		if v.slice == "" {
+			v.slice = "system.slice"
+		}
+		add(requires, v.slice)
+		add(after, v.slice)
+		if v.kind == "oneshot" && v.timeoutStart == 90*time.Second {
+			v.timeoutStart = forever
+		}
+		for _, s := range v.sockets {
+			add(wants, s)
+			add(after, s)
+		}
+	}
+	if s := c.socket; s != nil {
+		if s.service == "" {
+			s.service = strings.TrimSuffix(name, ".socket") + ".service"
+		}
+		if s.accept {
+			s.service = ""
+		} else {
+			add(triggers, s.service)
+			add(before, s.service)
+		}
+	}
+	if t := c.timer; t != nil {
+		if t.unit == "" {
+			t.unit = strings.TrimSuffix(name, ".timer") + ".service"
+		}
+		add(triggers, t.unit)
+		add(before, t.unit)
+	}
+	if c.noDefaults {
+		return
+	}
+	switch kind {
+	case "service":
+		add(requires, "sysinit.target")
+		add(after, "sysinit.target", "basic.target")
+		add(conflicts, "shutdown.target")
+		add(before, "shutdown.target")
+	case "target":
+		for _, d := range []dep{requires, wants, requisite, bindsTo} {
+			for _, n := range c.deps[d] {
+				if !slices.Contains(c.deps[before], n) {
+					add(after, n)
+				}
+			}
+		}
+		if name != "shutdown.target" {
+			add(conflicts, "shutdown.target")
+			add(before, "shutdown.target")
+		}
+	case "socket":
+		add(requires, "sysinit.target")
+		add(after, "sysinit.target")
+		add(before, "sockets.target", "shutdown.target")
+		add(conflicts, "shutdown.target")
+	case "timer":
+		add(requires, "sysinit.target")
+		add(after, "sysinit.target")
+		add(before, "timers.target", "shutdown.target")
+		add(conflicts, "shutdown.target")
+	case "path":
+		add(requires, "sysinit.target")
+		add(after, "sysinit.target")
+		add(before, "paths.target", "shutdown.target")
+		add(conflicts, "shutdown.target")
+	}
+}
+
+// builtin gives the units that exist without a file their description.
+func builtin(f *fragment) bool {
+	texts := map[string]string{
+		"-.slice": "Root Slice", "system.slice": "System Slice", "user.slice": "User and Session Slice",
+		"init.scope": "System and Service Manager", "-.mount": "Root Mount",
+	}
+	text, ok := texts[f.name]
+	if !ok {
+		return false
+	}
+	f.config.description = text
+	f.config.noDefaults = true
+	switch f.name {
+	case "-.slice", "system.slice", "user.slice":
+		f.config.documentation = []string{"man:systemd.special(7)"}
+	case "init.scope":
+		f.config.documentation = []string{"man:systemd(1)"}
+	}
+	return true
+}

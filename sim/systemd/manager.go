@@ -1,0 +1,365 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"enshu/sim/clock"
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/wire/journal"
+	"enshu/sim/wire/syslog"
+)
+
+// manager is PID 1. One goroutine, the loop of Init, owns all of it; others
+// post functions to its queue.
+type manager struct {
+	p     *host.Proc
+	ctx   context.Context
+	queue *clock.Queue[func()]
+
+	units  map[string]*unit  // by their own names
+	alias  map[string]string // other names
+	edges  map[*unit]map[dep][]*unit
+	loader *loader
+
+	jobs    []*job // those not finished, in the order of their ids
+	nextJob int
+	waiting []*jobWait
+
+	env         []string // of set-environment
+	bootID      journal.ID
+	invocations int
+	journalUp   bool // journald takes what is logged
+	started     time.Duration
+	bootDone    bool
+	startedAt   moment
+	exit        int  // what Init returns, when it is over
+	over        bool // the loop ends
+	stopping    bool // a shutdown is under way
+	byPID       map[int]*unit
+	past        []int // ended processes that journald may still ask about
+}
+
+// post hands f to the loop. It never blocks.
+func (m *manager) post(f func()) { m.queue.TryPut(f) }
+
+// later posts f once d of the host's time has passed.
+func (m *manager) later(d time.Duration, f func()) *clock.LocalTimer {
+	return m.p.Clock.AfterFunc(d, func() { m.post(f) })
+}
+
+func (m *manager) now() moment {
+	return moment{m.p.Now(), m.p.Host.Kmsg.Uptime()}
+}
+
+// run executes what is posted until the manager is over or ctx ends.
+func (m *manager) run() {
+	for !m.over {
+		f, err := m.queue.Get(m.ctx)
+		if err != nil {
+			return
+		}
+		m.loader = newLoader(m.p)
+		f()
+		m.dispatch()
+	}
+}
+
+// realName resolves an alias that is known.
+func (m *manager) realName(name string) string {
+	if real, ok := m.alias[name]; ok {
+		return real
+	}
+	return name
+}
+
+// get returns a unit, loading it and all it depends on.
+func (m *manager) get(name string) *unit {
+	if u := m.units[m.realName(name)]; u != nil {
+		if u.frag.state == loadNotFound && m.loader.found(name) {
+			m.reloadUnit(u)
+		}
+		return u
+	}
+	u := m.loadOne(name)
+	for todo := []*unit{u}; len(todo) > 0; todo = todo[1:] {
+		for _, names := range todo[0].frag.config.deps {
+			for _, n := range names {
+				if m.units[m.realName(n)] == nil {
+					todo = append(todo, m.loadOne(n))
+				}
+			}
+		}
+	}
+	return u
+}
+
+func (m *manager) loadOne(name string) *unit {
+	f := m.loader.load(name)
+	if f.name != name {
+		m.alias[name] = f.name
+		if u := m.units[f.name]; u != nil {
+			if !slices.Contains(u.frag.aliases, name) {
+				u.frag.aliases = append(u.frag.aliases, name)
+			}
+			return u
+		}
+	}
+	u := m.newUnit(f)
+	m.units[f.name] = u
+	m.edges = nil
+	u.tell()
+	return u
+}
+
+// tell logs what is wrong with the unit's files.
+func (u *unit) tell() {
+	for _, p := range u.frag.problems {
+		u.log(syslog.Warning, "", p.String())
+	}
+}
+
+func (m *manager) reloadUnit(u *unit) {
+	u.frag = m.loader.load(u.name)
+	m.edges = nil
+	u.tell()
+}
+
+// graph returns the dependencies between the units in memory, both ways.
+func (m *manager) graph() map[*unit]map[dep][]*unit {
+	if m.edges != nil {
+		return m.edges
+	}
+	g := make(map[*unit]map[dep][]*unit, len(m.units))
+	add := func(u, v *unit, d dep) {
+		if g[u] == nil {
+			g[u] = map[dep][]*unit{}
+		}
+		if !slices.Contains(g[u][d], v) {
+			g[u][d] = append(g[u][d], v)
+		}
+	}
+	for _, u := range m.sorted() {
+		for d, names := range u.frag.config.deps {
+			for _, n := range names {
+				v := m.units[m.realName(n)]
+				if v == nil || v == u {
+					continue
+				}
+				add(u, v, d)
+				if inv, ok := inverse[d]; ok {
+					add(v, u, inv)
+				}
+			}
+		}
+	}
+	m.edges = g
+	return g
+}
+
+// sorted returns the units in memory by name.
+func (m *manager) sorted() []*unit {
+	list := make([]*unit, 0, len(m.units))
+	for _, u := range m.units {
+		list = append(list, u)
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].name < list[j].name })
+	return list
+}
+
+// collect forgets the units that nothing needs: a unit that is dead and that
+// no other asks for is read anew when somebody does.
+func (m *manager) collect() {
+	keep := map[*unit]bool{}
+	var mark func(*unit)
+	mark = func(u *unit) {
+		if keep[u] {
+			return
+		}
+		keep[u] = true
+		for _, names := range u.frag.config.deps {
+			for _, n := range names {
+				if v := m.units[m.realName(n)]; v != nil {
+					mark(v)
+				}
+			}
+		}
+	}
+	for _, u := range m.units {
+		if u.state != inactive || u.job != nil {
+			mark(u)
+		}
+	}
+	for name, u := range m.units {
+		if !keep[u] {
+			delete(m.units, name)
+			for _, a := range u.frag.aliases {
+				delete(m.alias, a)
+			}
+			m.edges = nil
+		}
+	}
+}
+
+// reload reads all unit files again (daemon-reload); what runs goes on.
+func (m *manager) reload() {
+	m.log(syslog.Info, "Reloading.")
+	m.collect()
+	m.loader = newLoader(m.p)
+	for _, u := range m.sorted() {
+		if u.state == inactive && u.job == nil && u.svc != nil && u.inactiveEnter.zero() {
+			delete(m.units, u.name)
+			continue
+		}
+		u.frag = m.loader.load(u.name)
+		u.tell()
+	}
+	m.alias = map[string]string{}
+	m.edges = nil
+	for _, u := range m.sorted() {
+		for _, names := range u.frag.config.deps {
+			for _, n := range names {
+				m.get(n)
+			}
+		}
+	}
+	m.edges = nil
+}
+
+// notify is called after a unit changed its state.
+func (m *manager) notify(u *unit, from string) {
+	m.journaldChanged(u)
+	if j := u.job; j != nil && j.running {
+		m.progress(j)
+	}
+	if u.isInactive() && from != inactive && from != failed {
+		for _, v := range u.deps(boundBy) {
+			if !v.isInactive() && v.job == nil {
+				m.enqueue(v, jobStop, true, nil)
+			}
+		}
+	}
+	if u.state == failed && from != failed {
+		for _, v := range u.config().deps[onFailure] {
+			m.enqueue(m.get(v), jobStart, false, nil)
+		}
+	}
+	if u.state == inactive && from == active {
+		for _, v := range u.config().deps[onSuccess] {
+			m.enqueue(m.get(v), jobStart, false, nil)
+		}
+	}
+	for _, s := range u.deps(triggered) {
+		if s.state == active && unitType(s.name) == "socket" {
+			s.set(active, s.socketSub())
+		}
+		if s.timer != nil && s.state == active && u.isInactive() {
+			s.timer.arm()
+		}
+	}
+}
+
+// publish makes known which unit a process belongs to: journald asks the
+// links that stand in /run/systemd/units, since it must not wait for PID 1.
+//
+//	pid:PID             → UNIT
+//	exec:UNIT:IDENT     → PID, of the last process started with that identifier
+//	invocation:UNIT     → its invocation ID, as with the real PID 1
+func (m *manager) publish(u *unit, ident string, pid int) {
+	m.byPID[pid] = u
+	replaceLink(m.p, u.name, path.Join(unitsDir, "pid:"+itoa(pid)))
+	if ident != "" {
+		replaceLink(m.p, itoa(pid), execLink(u.name, ident))
+	}
+	replaceLink(m.p, u.invocation.String(), path.Join(unitsDir, "invocation:"+u.name))
+}
+
+func execLink(unit, ident string) string {
+	return path.Join(unitsDir, "exec:"+unit+":"+strings.ReplaceAll(ident, "/", "_"))
+}
+
+// withdraw forgets a process that ended; the last of them stay a while, since
+// what they wrote may not have been read yet.
+func (m *manager) withdraw(pid int) {
+	delete(m.byPID, pid)
+	m.past = append(m.past, pid)
+	if len(m.past) > 32 {
+		m.p.Sys.Remove(path.Join(unitsDir, "pid:"+itoa(m.past[0])))
+		m.past = m.past[1:]
+	}
+}
+
+// systemState is what is-system-running says.
+func (m *manager) systemState() string {
+	switch {
+	case m.stopping:
+		return "stopping"
+	case !m.bootDone:
+		return "starting"
+	}
+	for _, u := range m.units {
+		if u.state == failed {
+			return "degraded"
+		}
+	}
+	return "running"
+}
+
+// checkBoot notes the end of the boot: nothing is left to do.
+func (m *manager) checkBoot() {
+	if m.bootDone || len(m.jobs) > 0 || m.stopping {
+		return
+	}
+	m.bootDone = true
+	m.p.Ready()
+	took := m.p.Clock.Monotonic() - m.started
+	m.log(syslog.Info, "Startup finished in "+formatSpan(took, time.Millisecond)+".",
+		journal.Field{Name: "MESSAGE_ID", Value: msgStartupEnd},
+		journal.Field{Name: "USERSPACE_USEC", Value: itoa(int(took.Microseconds()))})
+}
+
+func globExists(p *host.Proc, pattern string) bool {
+	dir, base := path.Split(pattern)
+	names, _ := libc.ReadDir(p, path.Clean(dir))
+	for _, n := range names {
+		if ok, _ := path.Match(base, n); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// errUnit is an error that systemctl tells its user.
+type errUnit struct{ name, text string }
+
+func (e *errUnit) Error() string { return e.text }
+
+// Names of errors, as on D-Bus without their prefix.
+const (
+	errNoSuchUnit     = "NoSuchUnit"
+	errLoadFailed     = "LoadFailed"
+	errMasked         = "UnitMasked"
+	errBadSetting     = "BadUnitSetting"
+	errNotApplicable  = "JobTypeNotApplicable"
+	errNoIsolation    = "NoIsolation"
+	errInvalidArgs    = "InvalidArgs"
+	errAuth           = "InteractiveAuthorizationRequired"
+	errOnlyDependency = "OnlyByDependency"
+	errNoPID          = "NoUnitForPID"
+	errFileExists     = "FileExists"
+	errShutdown       = "ShuttingDown"
+)
+
+func asErrUnit(err error) *errUnit {
+	var e *errUnit
+	if errors.As(err, &e) {
+		return e
+	}
+	return &errUnit{"Failed", libc.Strerror(err)}
+}

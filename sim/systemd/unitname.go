@@ -1,0 +1,126 @@
+package systemd
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// unitTypes are the suffixes of units, in the order in which lists sort them.
+var unitTypes = []string{"automount", "mount", "path", "scope", "service", "slice", "socket", "swap", "target", "timer", "device"}
+
+// unitType returns the suffix of a unit name, "" when it has none.
+func unitType(name string) string {
+	t := name[strings.LastIndexByte(name, '.')+1:]
+	if len(t) < len(name) && slices.Contains(unitTypes, t) {
+		return t
+	}
+	return ""
+}
+
+// mangle makes a unit name of what a user typed (unit_name_mangle): ".service"
+// is added, a path becomes a mount or device.
+func mangle(s string) string {
+	if unitType(s) != "" && !strings.HasPrefix(s, "/") {
+		return s
+	}
+	if strings.HasPrefix(s, "/dev/") {
+		return escapePath(s) + ".device"
+	}
+	if strings.HasPrefix(s, "/") {
+		return escapePath(s) + ".mount"
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '/':
+			b.WriteByte('-')
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte(":-_.\\@", c) >= 0, strings.IndexByte("*?[]", c) >= 0:
+			b.WriteByte(c)
+		default:
+			b.WriteString("\\x" + hex2(c))
+		}
+	}
+	if isGlob(s) {
+		return b.String()
+	}
+	return b.String() + ".service"
+}
+
+func isGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
+
+func hex2(c byte) string {
+	const digits = "0123456789abcdef"
+	return string([]byte{digits[c>>4], digits[c&15]})
+}
+
+// escapePath is unit_name_path_escape.
+func escapePath(p string) string {
+	p = strings.Trim(path.Clean(p), "/")
+	if p == "" {
+		return "-"
+	}
+	var b strings.Builder
+	for i := 0; i < len(p); i++ {
+		c := p[i]
+		switch {
+		case c == '/':
+			b.WriteByte('-')
+		case c == '.' && i == 0, c == '-', c == '\\':
+			b.WriteString("\\x" + hex2(c))
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.IndexByte(":_.", c) >= 0:
+			b.WriteByte(c)
+		default:
+			b.WriteString("\\x" + hex2(c))
+		}
+	}
+	return b.String()
+}
+
+// unescapeName turns an escaped instance back (%I).
+func unescapeName(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '-' {
+			b.WriteByte('/')
+			continue
+		}
+		if s[i] == '\\' && i+3 < len(s)+0 && s[i+1] == 'x' {
+			if n, r, ok := unescape(s[i+1:]); ok {
+				b.WriteString(r)
+				i += n
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// splitName parts "prefix@instance.type". isTemplate reports "prefix@.type".
+func splitName(name string) (prefix, instance string, isInstance, isTemplate bool) {
+	stem := strings.TrimSuffix(name, "."+unitType(name))
+	prefix, instance, ok := strings.Cut(stem, "@")
+	return prefix, instance, ok && instance != "", ok && instance == ""
+}
+
+// templateOf returns the template of an instance.
+func templateOf(name string) string {
+	prefix, _, _, _ := splitName(name)
+	return prefix + "@." + unitType(name)
+}
+
+// validName reports whether a unit may be called so.
+func validName(name string) bool {
+	if name == "" || len(name) > 255 || unitType(name) == "" || name[0] == '.' || name[0] == '@' {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte(":-_.\\@", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
