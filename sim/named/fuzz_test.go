@@ -44,6 +44,7 @@ func FuzzLoad(f *testing.F) {
 func FuzzZone(f *testing.F) {
 	f.Add("@ 60 SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n* CNAME a.b\n", "x.example.")
 	f.Add("@ 60 SOA . . 1 1 1 1 1\n@ NS a.\nsub NS a.\n*.sub A 192.0.2.1\n", "a.sub.example.")
+	f.Add("@ 60 SOA a a 1 1 1 1 1\n@ NS b.\n$GENERATE 0-999 a TXT $\n", "a.example.")
 	f.Add("$INCLUDE /etc/passwd\n$GENERATE 1-3 a$ A 192.0.2.$\n", "a1.example.")
 	f.Fuzz(func(t *testing.T, text, name string) {
 		for _, origin := range []string{"example.", "."} {

@@ -36,6 +36,7 @@ func readZone(origin, file, text string) (z *zone, warnings []string, err error)
 	zp := dns.NewZoneParser(strings.NewReader(text), origin, file)
 	zp.SetDefaultTTL(3600)
 	soas := 0
+	seen := map[string]bool{}
 	for rr, ok := zp.Next(); ok; rr, ok = zp.Next() {
 		name := dns.CanonicalName(rr.Header().Name)
 		if !dns.IsSubDomain(origin, name) {
@@ -49,9 +50,11 @@ func readZone(origin, file, text string) (z *zone, warnings []string, err error)
 			soas++
 			z.soa = s
 		}
-		if slices.ContainsFunc(z.nodes[name], func(o dns.RR) bool { return dns.IsDuplicate(o, rr) }) {
-			continue
+		data := name + " " + dns.Type(rr.Header().Rrtype).String() + " " + strings.TrimPrefix(rr.String(), rr.Header().String())
+		if seen[data] {
+			continue // RFC 2181 section 5
 		}
+		seen[data] = true
 		z.nodes[name] = append(z.nodes[name], rr)
 		for up := name; up != origin && up != "."; {
 			_, up = cutLabel(up)
