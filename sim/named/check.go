@@ -14,7 +14,7 @@ import (
 
 // CheckConf is named-checkconf(8): named-checkconf [-hpvxz] [FILE]
 func CheckConf(ctx context.Context, p *host.Proc) int {
-	options, operands, err := libc.Getopt(p.Args[1:], "chijlvz:t:p", nil)
+	options, operands, err := libc.Getopt(p.Args[1:], "chijlvzt:px", nil)
 	if err != nil || len(operands) > 1 {
 		if err != nil {
 			fmt.Fprintf(p.Stderr, "named-checkconf: %v\n", err)
