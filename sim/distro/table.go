@@ -27,6 +27,7 @@ func Packages() []Package {
 		postfixPackage(),
 		snailPackage(),
 		httpdPackage(),
+		bindPackage(),
 	}
 }
 

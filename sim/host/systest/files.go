@@ -205,7 +205,8 @@ var files = []check{
 			info, _ = sys.Stat("/tmp/hard")
 			wantEqual(t, "names", info.Sys().(*syscall.Stat_t).Nlink, 2)
 			wantErrno(t, "link to a name in use", sys.Link("/tmp/made", "/tmp/hard"), syscall.EEXIST)
-			wantErrno(t, "link of a directory", sys.Link("/run/journal", "/run/jdir"), syscall.EPERM)
+			sys.Mkdir("/tmp/dir", 0o755)
+			wantErrno(t, "link of a directory", sys.Link("/tmp/dir", "/tmp/jdir"), syscall.EPERM)
 			wantErrno(t, "symlink on a name in use", sys.Symlink("x", "/tmp/hard"), syscall.EEXIST)
 			wantErrno(t, "remove a link", sys.Remove("/tmp/log"), 0)
 			wantEqual(t, "its target stays", get(t, p, "/run/journal/log"), "here")
@@ -307,7 +308,22 @@ var files = []check{
 			return 0
 		})
 		w.A.Do(nil, func(ctx context.Context, p *host.Proc) {
-			wantErrno(t, "write", libc.AppendFile(p, "/tmp/p", []byte("line\n"), 0), 0)
+			// Without O_NONBLOCK an implementation whose reader does not wait would
+			// leave the writer waiting for good.
+			for range 1000 {
+				f, err := p.Sys.OpenFile("/tmp/p", os.O_WRONLY|syscall.O_NONBLOCK, 0)
+				if errors.Is(err, syscall.ENXIO) {
+					p.Sleep(ctx, 5*time.Millisecond)
+					continue
+				}
+				wantErrno(t, "open", err, 0)
+				if err == nil {
+					f.WriteString("line\n")
+					f.Close()
+				}
+				return
+			}
+			t.Error("nobody reads the FIFO")
 		})
 		w.A.Wait(reader)
 	}},
