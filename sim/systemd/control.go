@@ -163,12 +163,9 @@ func (c *client) handle(r request, answer func(reply)) {
 			answer(reply{Results: results})
 		})
 	case "Show":
-		u := m.get(r.Unit)
-		if u.isInactive() && u.job == nil && len(u.frag.stamps) > 0 && u.inactiveEnter.zero() && m.loader.changed(u.frag) {
-			m.reloadUnit(u)
-		}
-		st := u.snapshot()
 		m.collect()
+		u := m.get(r.Unit)
+		st := u.snapshot()
 		answer(reply{Unit: &st})
 	case "List":
 		m.collect()

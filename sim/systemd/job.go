@@ -243,22 +243,15 @@ func (m *manager) perform(j *job) {
 		}
 		m.began(j)
 	case jobStop, jobRestart:
-		if u.isInactive() && u.sub != "auto-restart" {
+		if u.isInactive() {
 			m.stopped(j, false)
 			return
 		}
-		if u.sub == "auto-restart" {
-			u.stop()
-			if u.job == j && u.isInactive() {
-				m.stopped(j, j.kind == jobRestart)
-			}
-			return
+		if u.sub != subAutoRestart {
+			u.announce(syslog.Info, msgStopping, u.words().stopping, j, "")
+			j.told = true
 		}
-		u.announce(syslog.Info, msgStopping, u.words().stopping, j, "")
-		j.told = true
-		if u.stop() && u.job == j {
-			m.stopped(j, true)
-		}
+		u.stop() // its end is noticed when the unit's state changes
 	case jobReload:
 		if u.isInactive() {
 			m.finish(j, resultFailed)

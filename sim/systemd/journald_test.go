@@ -202,7 +202,10 @@ func TestJournaldKilled(t *testing.T) {
 		time.Sleep(time.Second)
 		got := entries(t, h)
 		if n := len(got); n != 51 || got[50].Get("MESSAGE") != "after" {
-			t.Fatalf("%d entries, want 51 that end with \"after\": %v", n, got[49:])
+			for _, e := range got[49:] {
+				t.Log(e.Fields)
+			}
+			t.Fatalf("%d entries, want 51 that end with \"after\"", n)
 		}
 		for i, e := range got[1:] {
 			if e.Seqnum <= got[i].Seqnum {

@@ -245,7 +245,7 @@ func (m *manager) notify(u *unit, from string) {
 			}
 		}
 	}
-	if u.state == failed && from != failed {
+	if u.state == failed && from != failed && !(u.svc != nil && u.svc.willRestart) {
 		for _, v := range u.config().deps[onFailure] {
 			m.enqueue(m.get(v), jobStart, false, nil)
 		}

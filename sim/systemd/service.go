@@ -75,6 +75,7 @@ type service struct {
 	restartTimer bool // the next start is an automatic one
 	forbidden    bool // a stop was asked for: no automatic restart
 	reloadFailed bool
+	willRestart  bool // the end is not one yet: an automatic restart follows
 	serving      bool // the main process said that it is ready
 	statusText   string
 	pidAlarm     *clock.LocalTimer
@@ -441,15 +442,11 @@ func (s *service) dead(mayRestart bool) {
 		end = subFailed
 	}
 	s.restartTimer = false
-	restart := mayRestart && !s.forbidden && s.shouldRestart()
-	if !restart {
-		s.setSub(end)
+	s.willRestart = mayRestart && !s.forbidden && s.shouldRestart()
+	s.setSub(end)
+	if !s.willRestart {
 		s.tidy()
 		return
-	}
-	// The job that waited for the start ends first, as failed.
-	if j := s.u.job; j != nil && j.kind == jobStart && j.running {
-		s.u.set(activeOf[end], end)
 	}
 	s.setSub(subAutoRestart)
 	s.arm(s.config().restartSec, func() {

@@ -345,10 +345,10 @@ func (s *systemctl) jobError(kind, name string, err error) int {
 	case errMasked:
 		return 1
 	case errNoIsolation:
-		s.note("See system logs and 'systemctl status %s' for details.", name)
+		s.fail("See system logs and 'systemctl status %s' for details.", name)
 		return 4
 	}
-	s.note("See system logs and 'systemctl status %s' for details.", name)
+	s.fail("See system logs and 'systemctl status %s' for details.", name)
 	return 1
 }
 
@@ -400,10 +400,10 @@ func (s *systemctl) jobResult(j jobResult) int {
 			return 1
 		}
 		s.fail("Job for %s failed because %s.", j.Unit, why)
-		s.note("%s", see)
+		s.fail("%s", see)
 		if j.UnitResult == resultLimit {
-			s.note("To force a start use \"systemctl reset-failed %s\"", j.Unit)
-			s.note("followed by \"systemctl start %s\" again.", j.Unit)
+			s.fail("To force a start use \"systemctl reset-failed %s\"", j.Unit)
+			s.fail("followed by \"systemctl start %s\" again.", j.Unit)
 		}
 	}
 	return 1
