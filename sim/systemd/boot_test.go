@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,6 +46,9 @@ func programs() map[string]host.Program {
 
 // daemon serves until it is ended, and says when it was told to reload.
 func daemon(ctx context.Context, p *host.Proc) int {
+	if slices.Contains(p.Args, "-N1") {
+		return 1
+	}
 	p.Catch(1)
 	p.Go(func() {
 		for {

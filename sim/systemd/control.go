@@ -245,11 +245,9 @@ func (c *client) took(j *job, answer func(reply)) {
 
 // kill is systemctl kill.
 func (m *manager) kill(r request) error {
-	u := m.units[m.realName(r.Unit)]
-	if u == nil {
-		if u = m.get(r.Unit); u.frag.state == loadNotFound {
-			return &errUnit{errNoSuchUnit, "Unit " + r.Unit + " not loaded."}
-		}
+	u := m.get(r.Unit)
+	if u.frag.state == loadNotFound && u.isInactive() {
+		return &errUnit{errNoSuchUnit, "Unit " + r.Unit + " not loaded."}
 	}
 	if u.svc == nil {
 		return nil
@@ -278,11 +276,9 @@ func (m *manager) kill(r request) error {
 func (m *manager) resetFailed(name string) error {
 	list := m.sorted()
 	if name != "" {
-		u := m.units[m.realName(name)]
-		if u == nil {
-			if u = m.get(name); u.frag.state == loadNotFound {
-				return &errUnit{errNoSuchUnit, "Unit " + name + " not loaded."}
-			}
+		u := m.get(name)
+		if u.frag.state == loadNotFound && u.isInactive() {
+			return &errUnit{errNoSuchUnit, "Unit " + name + " not loaded."}
 		}
 		list = []*unit{u}
 	}

@@ -24,6 +24,7 @@ const (
 	resultCanceled   = "canceled"
 	resultAssert     = "assert"
 	resultSkipped    = "skipped"
+	resultInvalid    = "invalid"
 )
 
 // job is a change of a unit that was asked for.
@@ -253,8 +254,9 @@ func (m *manager) perform(j *job) {
 		}
 		u.stop() // its end is noticed when the unit's state changes
 	case jobReload:
-		if u.isInactive() {
-			m.finish(j, resultFailed)
+		if !u.isActive() {
+			u.say(syslog.Warning, "", "Unit cannot be reloaded because it is inactive.")
+			m.finish(j, resultInvalid)
 			return
 		}
 		u.announce(syslog.Info, msgReloading, "Reloading %s...", j, "")
@@ -387,11 +389,11 @@ func (m *manager) forget(w *jobWait) {
 // isolate starts a unit and stops what it does not need.
 func (m *manager) isolate(name string) (*job, error) {
 	u := m.get(name)
-	if err := u.loadProblem(); err != nil {
-		return nil, err
-	}
 	if !u.config().isolate {
 		return nil, &errUnit{errNoIsolation, "Operation refused, unit may not be isolated."}
+	}
+	if err := u.loadProblem(); err != nil {
+		return nil, err
 	}
 	seen := map[*unit]bool{}
 	j := m.enqueue(u, jobStart, true, seen)

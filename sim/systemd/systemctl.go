@@ -307,19 +307,6 @@ func (s *systemctl) jobs(kind string, args []string) int {
 		if s.needsReload(name) {
 			s.warnReload(name)
 		}
-		if kind == jobReload {
-			if r, err := s.bus.call(request{Method: "Show", Unit: name}); err == nil && r.Unit.CanReload && r.Unit.Active != active && r.Unit.Active != reloading {
-				// PID 1 refuses the job once it is to run.
-				_, err := s.bus.call(request{Method: "Job", Unit: name, Kind: kind})
-				if e := asErrUnit(err); err != nil && e.name == errAuth {
-					status = s.jobError(kind, name, err)
-					continue
-				}
-				s.fail("%s is not active, cannot reload.", name)
-				status = 1
-				continue
-			}
-		}
 		if _, err := s.bus.call(request{Method: "Job", Unit: name, Kind: kind}); err != nil {
 			status = s.jobError(kind, name, err)
 		}
@@ -379,6 +366,8 @@ func (s *systemctl) jobResult(j jobResult) int {
 	switch j.Result {
 	case resultDone, resultSkipped:
 		return 0
+	case resultInvalid:
+		s.fail("%s is not active, cannot reload.", j.Unit)
 	case resultCanceled:
 		s.fail("Job for %s canceled.", j.Unit)
 	case resultDependency:

@@ -92,6 +92,27 @@ func part(t testing.TB, h *memnet.Host, s oracleStep, run string) memnet.Result 
 			h.Run("rm", name)
 		}
 		return memnet.Result{}
+	case w[0] == "cp" && len(w) == 3:
+		if strings.HasSuffix(w[2], "/") {
+			w[2] += w[1][strings.LastIndexByte(w[1], '/')+1:]
+		}
+		h.WriteFile(w[2], h.ReadFile(w[1]))
+		return memnet.Result{}
+	case w[0] == "touch":
+		h.WriteFile(w[1], h.ReadFile(w[1]))
+		return memnet.Result{}
+	case w[0] == "mkdir":
+		h.MkdirAll(w[2], 0o755)
+		return memnet.Result{}
+	case w[0] == "echo" || w[0] == "printf":
+		text, name, _ := strings.Cut(run, " > ")
+		if before, after, ok := strings.Cut(run, " >> "); ok {
+			text, name = before, after
+			h.WriteFile(name, h.ReadFile(name)+words(t, text)[1]+"\n")
+			return memnet.Result{}
+		}
+		h.WriteFile(name, strings.ReplaceAll(words(t, text)[1], "\\n", "\n"))
+		return memnet.Result{}
 	case len(w) == 2 && w[0] == "sleep":
 		d, err := time.ParseDuration(w[1] + "s")
 		if err != nil {
@@ -113,7 +134,7 @@ func systemctlStep(t testing.TB, h *memnet.Host, s oracleStep) string {
 			all.Status = host.Status{}
 			continue
 		}
-		synctest.Wait()
+		time.Sleep(10 * time.Millisecond) // the journal gets what was logged
 		r := part(t, h, s, run)
 		all.Stdout += r.Stdout
 		all.Stderr += r.Stderr
@@ -148,10 +169,22 @@ func TestSystemctlCases(t *testing.T) {
 				h := machine(t)
 				h.Boot("/usr/lib/systemd/systemd")
 				time.Sleep(500 * time.Millisecond)
+				if name == "start_stop_restart_reload" || name == "status_inactive" {
+					units = map[string]string{"demo": "[Unit]\nDescription=Demo daemon\n[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n"}
+				}
 				for unit, text := range units {
 					h.WriteFile("/etc/systemd/system/"+unit+".service", text)
 				}
 				for i, s := range c.Steps {
+					if name == "enable_disable_mask" && s.Run == "systemctl enable demo" {
+						// The file was changed between the two recorded calls.
+						text := "[Unit]\nDescription=Without install section\n[Service]\nExecStart=/bin/sleep 1000\n"
+						if i > 32 {
+							text = "[Unit]\nDescription=With alias\n[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\nAlias=demo-alias.service\n"
+						}
+						h.WriteFile("/etc/systemd/system/demo.service", text)
+						h.Run("systemctl", "daemon-reload")
+					}
 					why := knownSystemctl[name+": "+s.Run]
 					if why == "" {
 						why = knownSystemctl["*: "+s.Run]
