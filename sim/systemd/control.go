@@ -246,7 +246,7 @@ func (c *client) took(j *job, answer func(reply)) {
 // kill is systemctl kill.
 func (m *manager) kill(r request) error {
 	u := m.get(r.Unit)
-	if u.frag.state == loadNotFound && u.isInactive() {
+	if u.frag.state == loadNotFound && u.state == inactive {
 		return &errUnit{errNoSuchUnit, "Unit " + r.Unit + " not loaded."}
 	}
 	if u.svc == nil {
@@ -277,7 +277,7 @@ func (m *manager) resetFailed(name string) error {
 	list := m.sorted()
 	if name != "" {
 		u := m.get(name)
-		if u.frag.state == loadNotFound && u.isInactive() {
+		if u.frag.state == loadNotFound && u.state == inactive {
 			return &errUnit{errNoSuchUnit, "Unit " + name + " not loaded."}
 		}
 		list = []*unit{u}

@@ -218,6 +218,10 @@ func (m *manager) reload() {
 			continue
 		}
 		u.frag = m.loader.load(u.name)
+		u.windowN = 0
+		if u.svc != nil {
+			u.svc.forget()
+		}
 		u.tell()
 	}
 	m.alias = map[string]string{}

@@ -188,6 +188,16 @@ func (s *service) note(kind string, p *process) *run {
 	return r
 }
 
+// forget drops what is known of commands that ended: a reload of the unit
+// files makes new ones of them.
+func (s *service) forget() {
+	for kind, r := range s.runs {
+		if !r.End.IsZero() {
+			delete(s.runs, kind)
+		}
+	}
+}
+
 // startMain runs ExecStart=.
 func (s *service) startMain() {
 	v := s.config()
@@ -376,6 +386,9 @@ func (s *service) signalAll(sub, result string) {
 func (s *service) comm(pid int) string {
 	if c := procComm(s.u.m.p, pid); c != "" {
 		return c
+	}
+	if s.mainRun != nil && s.mainRun.PID == pid {
+		return s.mainRun.Comm
 	}
 	for _, r := range s.runs {
 		if r.PID == pid {
