@@ -30,12 +30,22 @@ func define[T any](k kind, title func(*T) scenario.Text, run func(context.Contex
 // kinds is the table of all kinds, in the order of the documentation.
 func kinds() []kind {
 	return []kind{
+		aliasKind(),
+		clockKind(),
 		commandKind(),
 		fileKind(),
 		firewallKind(),
+		journalKind(),
+		kernlogKind(),
 		logKind(),
+		mailKind(),
+		ntpKind(),
 		portKind(),
+		queueKind(),
+		rotatedKind(),
+		ruleKind(),
 		serviceKind(),
+		timezoneKind(),
 	}
 }
 

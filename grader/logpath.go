@@ -3,8 +3,10 @@ package grader
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +14,9 @@ import (
 	"enshu/sim/trace"
 	"enshu/sim/wire/syslog"
 )
+
+// outage is how long the receiver is stopped in a check with an outage.
+const outage = 3 * time.Second
 
 // logWalk is one message on its way.
 type logWalk struct {
@@ -45,6 +50,12 @@ func runLog(ctx context.Context, v *view, a *logArgs) verdict {
 		tag = "enshu"
 	}
 	message := strings.TrimSpace(a.Send.Text + " " + v.token)
+	if a.Outage {
+		if _, err := v.sh(ctx, w.receiver, "systemctl stop rsyslog"); err != nil {
+			w.err = err
+			return w.verdict
+		}
+	}
 	out, err := v.as(ctx, w.sender, user, "logger -p "+w.priority.String()+" -t "+quote(tag)+" -- "+quote(message))
 	if err != nil {
 		w.err = err
@@ -56,6 +67,14 @@ func runLog(ctx context.Context, v *view, a *logArgs) verdict {
 		return w.verdict
 	}
 	w.holds("logger")
+	if a.Outage {
+		// Long enough for the sender to try and to fail.
+		v.until(ctx, w.receiver, outage, func() (bool, error) { return false, nil })
+		if _, err := v.sh(ctx, w.receiver, "systemctl start rsyslog"); err != nil {
+			w.err = err
+			return w.verdict
+		}
+	}
 	var line string
 	arrived, err := v.until(ctx, w.receiver, within, func() (bool, error) {
 		data, err := v.read(w.receiver, w.file)
@@ -82,6 +101,9 @@ func runLog(ctx context.Context, v *view, a *logArgs) verdict {
 		w.broken = "file-not-written" // as it should be
 	default:
 		w.err = w.walk(ctx)
+		if a.Outage && (w.broken == "not-received" || w.broken == "send-suspended") {
+			w.broken = "lost-in-outage"
+		}
 	}
 	return w.verdict
 }
@@ -373,57 +395,152 @@ func (w *logWalk) isReceiver(host string) bool {
 	return false
 }
 
+// target is where a forwarding rule sends to.
+type target struct {
+	host string
+	port scenario.Port
+	rule string
+	err  string // why the last attempt failed
+}
+
+func (t target) String() string { return net.JoinHostPort(t.host, strconv.Itoa(int(t.port.Number))) }
+
+var omfwdParam = regexp.MustCompile(`(?i)\b(target|port|protocol)\s*=\s*"([^"]*)"`)
+
+// actionTarget reads a forwarding action: "@@host:port" or omfwd's parameters.
+func actionTarget(action string) (t target, ok bool) {
+	t.port = scenario.Port{Number: 514, Transport: "udp"}
+	if rest, legacy := strings.CutPrefix(action, "@"); legacy {
+		if rest, legacy = strings.CutPrefix(rest, "@"); legacy {
+			t.port.Transport = "tcp"
+		}
+		if _, after, options := strings.Cut(rest, ")"); options && strings.HasPrefix(rest, "(") {
+			rest = after
+		}
+		rest, _, _ = strings.Cut(rest, ";")
+		t.host = rest
+		if host, port, err := net.SplitHostPort(rest); err == nil {
+			t.host = host
+			fmt.Sscan(port, &t.port.Number)
+		}
+		t.host = strings.Trim(t.host, "[]")
+		return t, t.host != ""
+	}
+	for _, m := range omfwdParam.FindAllStringSubmatch(action, -1) {
+		switch strings.ToLower(m[1]) {
+		case "target":
+			t.host = m[2]
+		case "port":
+			fmt.Sscan(m[2], &t.port.Number)
+		case "protocol":
+			t.port.Transport = strings.ToLower(m[2])
+		}
+	}
+	return t, t.host != ""
+}
+
+// eventTarget reads where an event says that something was sent or tried.
+func eventTarget(e trace.Event) (t target, ok bool) {
+	i := strings.LastIndexByte(e.Attrs["to"], ':')
+	if i < 0 {
+		return t, false
+	}
+	t = target{host: strings.Trim(e.Attrs["to"][:i], "[]"), rule: e.Attrs["rule"], err: e.Attrs["error"]}
+	t.port.Transport = e.Attrs["over"]
+	fmt.Sscan(e.Attrs["to"][i+1:], &t.port.Number)
+	return t, true
+}
+
+// target returns where the message went or should have gone: of several, what
+// is meant for the receiver.
+func (w *logWalk) target() (target, bool) {
+	var all []target
+	sent, failed := w.sends()
+	for _, e := range sent {
+		if t, ok := eventTarget(e); ok {
+			all = append(all, t)
+		}
+	}
+	if failed != nil {
+		if t, ok := eventTarget(*failed); ok {
+			all = append(all, t)
+			w.evidence = append(w.evidence, failed.Seq)
+		}
+	}
+	for _, e := range pick(w.v.about(), w.sender, trace.RuleMatched) {
+		if t, ok := actionTarget(e.Attrs["action"]); ok && forwarding(e.Attrs["action"]) {
+			t.rule = e.Attrs["rule"]
+			all = append(all, t)
+		}
+	}
+	for _, t := range all {
+		if w.isReceiver(t.host) {
+			return t, true
+		}
+	}
+	if len(all) == 0 {
+		return target{}, false
+	}
+	return all[0], true
+}
+
 // way follows the message from the sender's rule to the receiver's daemon:
 // transport, address, filter, listener.
 func (w *logWalk) way(ctx context.Context) error {
-	sent, failed := w.sends()
-	var e trace.Event
-	switch {
-	case len(sent) > 0:
-		e = sent[len(sent)-1]
-		for _, s := range sent { // of several targets the receiver's counts
-			if host, _ := splitTarget(s.Attrs["to"]); w.isReceiver(host) {
-				e = s
-			}
-		}
-	case failed != nil:
-		e = *failed
-		w.evidence = append(w.evidence, e.Seq)
-	default:
-		// The rule matched and nothing is known of what it did.
+	t, ok := w.target()
+	if !ok { // a rule matched and nothing is known of what it did
 		w.params["to"] = text("宛先", "its target")
 		w.breaks("not-received")
 		return nil
 	}
-	host, port := splitTarget(e.Attrs["to"])
-	over := e.Attrs["over"]
-	w.params.with("to", e.Attrs["to"]).with("place", e.Attrs["rule"]).with("name", host)
-	if w.a.Over != "" && over != "" && over != w.a.Over {
-		w.breaks("sent-over-" + over)
+	w.params.with("to", t.String()).with("place", t.rule).with("name", t.host)
+	if w.a.Over != "" && t.port.Transport != w.a.Over && (t.port.Transport == "tcp" || t.port.Transport == "udp") {
+		w.breaks("sent-over-" + t.port.Transport)
 		return nil
 	}
 	w.holds("transport")
-	if _, err := netip.ParseAddr(host); err != nil && !w.isReceiver(host) {
-		w.params.with("error", e.Attrs["error"])
-		w.breaks("name-unresolved")
+	if !w.isReceiver(t.host) {
+		w.breaks("wrong-address")
+		if _, err := netip.ParseAddr(t.host); err != nil {
+			w.params.with("error", t.err)
+			w.breaks("name-unresolved")
+		}
 		return nil
 	}
-	if !w.isReceiver(host) {
-		w.breaks("wrong-address")
-		return nil
+	all, err := w.v.sockets(ctx, w.receiver)
+	if err != nil {
+		return err
+	}
+	if len(on(all, t.port)) == 0 {
+		for _, s := range all {
+			if contains(s.programs, "rsyslogd") && s.port.Transport == t.port.Transport {
+				w.params.with("listening", s.port.String())
+				w.breaks("wrong-port")
+				return nil
+			}
+		}
 	}
 	w.holds("address")
-	target := scenario.Port{Transport: over}
-	if target.Transport == "" {
-		target.Transport = "tcp"
-	}
-	fmt.Sscan(port, &target.Number)
 	w.params.with("host", w.receiver)
-	if err := w.filter(ctx, target); err != nil || w.broken != "" {
+	if err := w.filter(ctx, t.port); err != nil || w.broken != "" {
 		return err
 	}
 	w.holds("filter")
-	return w.listener(ctx, target, failed)
+	if len(on(all, t.port)) == 0 {
+		w.broken, err = w.v.inputLink(ctx, w.receiver, t.port, all, &w.verdict)
+		return err
+	}
+	w.holds("listener")
+	switch {
+	case len(pick(w.v.about(), w.receiver, trace.MessageReceived)) > 0:
+		w.holds("received")
+	case t.err != "":
+		w.params.with("error", t.err)
+		w.breaks("send-suspended")
+	default:
+		w.breaks("not-received")
+	}
+	return nil
 }
 
 // filter asks whether the receiver's firewall lets the message in.
@@ -446,46 +563,6 @@ func (w *logWalk) filter(ctx context.Context, port scenario.Port) error {
 		w.breaks("firewall-closed")
 	}
 	return nil
-}
-
-// listener asks who listens where the message went.
-func (w *logWalk) listener(ctx context.Context, port scenario.Port, failed *trace.Event) error {
-	all, err := w.v.sockets(ctx, w.receiver)
-	if err != nil {
-		return err
-	}
-	if len(on(all, port)) == 0 {
-		for _, s := range all {
-			if contains(s.programs, "rsyslogd") && s.port.Transport == port.Transport {
-				w.params.with("listening", s.port.String())
-				w.breaks("wrong-port")
-				return nil
-			}
-		}
-		w.broken, err = w.v.inputLink(ctx, w.receiver, port, all, &w.verdict)
-		return err
-	}
-	w.holds("listener")
-	if len(pick(w.v.about(), w.receiver, trace.MessageReceived)) > 0 {
-		w.holds("received")
-		return nil
-	}
-	if failed != nil {
-		w.params.with("error", failed.Attrs["error"])
-		w.breaks("send-suspended")
-		return nil
-	}
-	w.breaks("not-received")
-	return nil
-}
-
-// splitTarget splits "192.168.0.10:514".
-func splitTarget(to string) (host, port string) {
-	i := strings.LastIndexByte(to, ':')
-	if i < 0 {
-		return to, ""
-	}
-	return strings.Trim(to[:i], "[]"), to[i+1:]
 }
 
 // receiverRule finds out what the receiver did with the message.

@@ -44,18 +44,22 @@ func (v *view) rsyslogConf(ctx context.Context, host string) (*rsyslogConf, erro
 		if err != nil {
 			return nil, err
 		}
-		for i, l := range lines(data) {
-			t := strings.TrimSpace(l)
-			bare := strings.TrimSpace(strings.TrimLeft(t, "#"))
-			if bare != "" {
-				c.lines = append(c.lines, confLine{name, i + 1, bare, strings.HasPrefix(t, "#")})
-			}
-		}
+		c.add(name, data)
 		if len(loaded) > 0 && loaded[name] != trace.Digest([]byte(data)) {
 			c.stale = append(c.stale, name)
 		}
 	}
 	return c, nil
+}
+
+// add takes the lines of a file.
+func (c *rsyslogConf) add(name, data string) {
+	for i, l := range lines(data) {
+		t := strings.TrimSpace(l)
+		if bare := strings.TrimSpace(strings.TrimLeft(t, "#")); bare != "" {
+			c.lines = append(c.lines, confLine{name, i + 1, bare, strings.HasPrefix(t, "#")})
+		}
+	}
 }
 
 // loaded returns the digests of the files that a daemon read when it last
@@ -278,12 +282,12 @@ func (v *view) inputLink(ctx context.Context, host string, port scenario.Port, a
 		}
 		got.params.with("place", in.line.place())
 		return "rsyslog-not-restarted", nil
+	case in.other != "" && in.module:
+		got.params.with("otherport", in.other)
+		return "input-other-port", nil
 	case in.commented != nil:
 		got.params.with("place", in.commented.place())
 		return "input-commented", nil
-	case in.other != "":
-		got.params.with("otherport", in.other)
-		return "input-other-port", nil
 	}
 	return "input-missing", nil
 }

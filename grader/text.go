@@ -37,7 +37,7 @@ func WriteText(w io.Writer, r *Report, s Style) error {
 		s.Columns = 80
 	}
 	p := &printer{style: s}
-	p.line(0, p.paint("1", r.Title.In(s.Lang))+p.paint("2", "  "+r.Lab))
+	p.wrapped(0, "", s.Columns, r.Title.In(s.Lang)+" ("+r.Lab+")", "1")
 	p.line(0, "")
 	titles := map[string]string{}
 	for _, t := range r.Tasks {
@@ -50,11 +50,11 @@ func WriteText(w io.Writer, r *Report, s Style) error {
 	p.line(1, p.paint("1", fmt.Sprintf(p.word("points"), r.Points, r.Of)))
 	switch r.Outcome() {
 	case Pass:
-		p.line(1, p.paint("32", p.word("passed")))
+		p.wrapped(1, "", s.Columns, p.word("passed"), "32")
 	case Fail:
-		p.line(1, p.word("failed"))
+		p.wrapped(1, "", s.Columns, p.word("failed"), "")
 	default:
-		p.line(1, p.word("blocked"))
+		p.wrapped(1, "", s.Columns, p.word("blocked"), "")
 	}
 	_, err := io.WriteString(w, p.out.String())
 	return err

@@ -61,6 +61,7 @@ type candidate struct {
 	orphanID uint32 // not 0: it serves the orphan stratum, with this reference id
 
 	reach uint8 // newest poll in bit 0
+	polls int   // so far, up to the width of reach
 
 	status  status
 	updates int     // samples since the reference last used them
@@ -68,6 +69,14 @@ type candidate struct {
 	distant int     // updates during which it stays uncombined
 
 	sel selection
+}
+
+// reset forgets the measurements of the source and how they were judged.
+func (c *candidate) reset() {
+	c.stats.reset()
+	c.reach, c.polls, c.updates, c.distant = 0, 0, 0, 0
+	c.status, c.score = statusFewSamples, 1
+	c.leap = ntp.LeapUnsynchronised
 }
 
 const (
@@ -81,6 +90,7 @@ func (c *candidate) reached(ok bool) {
 	if ok {
 		c.reach |= 1
 	}
+	c.polls = min(c.polls+1, 8)
 }
 
 // selector chooses the sources that steer the clock.
@@ -443,9 +453,10 @@ func (s *selector) combine(agreeing []*candidate, now time.Time) update {
 			far := c.sel.rootDistance > s.combineLimit*(s.reselect+sel.sel.rootDistance) ||
 				math.Abs(u.frequency-e.frequency) > s.combineLimit*(u.skew+e.skew+s.maxClockError)
 			switch {
-			case far && c.reach != 0:
+			case far && c.polls >= 8:
 				c.distant = distantPenalty
 			case far:
+				// The first few measurements are not held against a source for long.
 				c.distant = 1
 			case c.distant > 0:
 				c.distant--

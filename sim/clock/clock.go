@@ -156,10 +156,16 @@ func (l *Timeline) fire() {
 func (l *Timeline) Advance(ctx context.Context, d time.Duration) error {
 	end := l.Now().Add(d)
 	for {
-		if err := l.calm(ctx); err != nil {
+		seen, err := l.calm(ctx)
+		if err != nil {
 			return err
 		}
 		l.mu.Lock()
+		if !l.still(seen) {
+			// Real time passes too: the alarm of the next timer may have rung just now.
+			l.mu.Unlock()
+			continue
+		}
 		next := end
 		if len(l.queue) > 0 && l.queue[0].at.Before(end) {
 			next = l.queue[0].at
@@ -170,7 +176,8 @@ func (l *Timeline) Advance(ctx context.Context, d time.Duration) error {
 		l.mu.Unlock()
 		l.fire()
 		if !next.Before(end) {
-			return l.calm(ctx)
+			_, err := l.calm(ctx)
+			return err
 		}
 	}
 }

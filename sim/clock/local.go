@@ -3,6 +3,7 @@ package clock
 import (
 	"context"
 	"math"
+	"os"
 	"sync"
 	"time"
 )
@@ -70,6 +71,14 @@ func (c *Local) Monotonic() time.Duration {
 	defer c.mu.Unlock()
 	_, mono := c.now(c.line.Now())
 	return mono
+}
+
+// due returns the monotonic reading at which the clock, as it goes now, reads t.
+func (c *Local) due(t time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, mono := c.now(c.line.Now())
+	return mono + min(t.Sub(now), math.MaxInt64-mono)
 }
 
 // Step adds d to the clock at once (settimeofday(2)).
@@ -195,4 +204,34 @@ func (c *Local) Sleep(ctx context.Context, d time.Duration) error {
 	t := c.AfterFunc(d, func() { w.Wake() })
 	defer t.Stop()
 	return w.Sleep(ctx)
+}
+
+// Timeout returns a context that ends with os.ErrDeadlineExceeded after d on
+// this clock. Whoever it wakes must call stop once it has noticed: until then
+// the timeout itself holds a token, so that time cannot jump in between.
+func (c *Local) Timeout(ctx context.Context, d time.Duration) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var mu sync.Mutex
+	held, over := false, false
+	t := c.AfterFunc(d, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if over {
+			return
+		}
+		held = true
+		c.line.Hold()
+		cancel(os.ErrDeadlineExceeded)
+	})
+	return ctx, func() {
+		t.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		over = true
+		if held {
+			held = false
+			c.line.Release()
+		}
+		cancel(context.Canceled)
+	}
 }

@@ -73,12 +73,17 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 // queue is closed and empty, or the cause of ctx.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) { return q.get(ctx, nil, time.Time{}) }
 
-// GetBefore is Get that gives up with os.ErrDeadlineExceeded when c reads at.
+// GetBefore is Get that gives up with os.ErrDeadlineExceeded when c, as it goes
+// now, reads at; stepping c meanwhile does not change when that is.
 func (q *Queue[T]) GetBefore(ctx context.Context, c *Local, at time.Time) (T, error) {
 	return q.get(ctx, c, at)
 }
 
 func (q *Queue[T]) get(ctx context.Context, c *Local, at time.Time) (v T, err error) {
+	var due time.Duration
+	if c != nil {
+		due = c.due(at)
+	}
 	for {
 		q.mu.Lock()
 		if len(q.values) > 0 {
@@ -91,7 +96,7 @@ func (q *Queue[T]) get(ctx context.Context, c *Local, at time.Time) (v T, err er
 			q.mu.Unlock()
 			return v, ErrClosed
 		}
-		if c != nil && !c.Now().Before(at) {
+		if c != nil && c.Monotonic() >= due {
 			q.mu.Unlock()
 			return v, os.ErrDeadlineExceeded
 		}
@@ -100,7 +105,7 @@ func (q *Queue[T]) get(ctx context.Context, c *Local, at time.Time) (v T, err er
 		q.mu.Unlock()
 		var t *LocalTimer
 		if c != nil {
-			t = c.AfterFunc(at.Sub(c.Now()), func() { w.Wake() })
+			t = c.AfterFunc(due-c.Monotonic(), func() { w.Wake() })
 		}
 		err := w.Sleep(ctx)
 		if t != nil {

@@ -49,9 +49,17 @@ func (k *tokens) Awake() int {
 	return k.awake
 }
 
+// still reports whether nothing has woken since calm returned seen.
+func (k *tokens) still(seen uint64) bool {
+	k.tmu.Lock()
+	defer k.tmu.Unlock()
+	return k.awake == 0 && k.changes == seen
+}
+
 // calm returns when nothing is awake and no socket that a goroutine waits for
-// is ready. A packet that no socket holds any more was dropped.
-func (k *tokens) calm(ctx context.Context) error {
+// is ready. A packet that no socket holds any more was dropped. What it returns
+// is for still.
+func (k *tokens) calm(ctx context.Context) (uint64, error) {
 	quiet := 0
 	for {
 		k.tmu.Lock()
@@ -64,7 +72,7 @@ func (k *tokens) calm(ctx context.Context) error {
 			select {
 			case <-idle:
 			case <-ctx.Done():
-				return context.Cause(ctx)
+				return 0, context.Cause(ctx)
 			}
 			quiet = 0
 			continue
@@ -87,17 +95,15 @@ func (k *tokens) calm(ctx context.Context) error {
 			n, err := unix.Poll(fds, wait)
 			ready = n > 0 || err != nil
 		}
-		k.tmu.Lock()
-		same := k.changes == seen && k.awake == 0
-		k.tmu.Unlock()
+		same := k.still(seen)
 		switch {
 		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		case ready || !same:
 			quiet = 0
 			runtime.Gosched()
 		case len(fds) == 0 || quiet > 0:
-			return nil
+			return seen, nil
 		default:
 			quiet++
 		}

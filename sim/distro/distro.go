@@ -42,5 +42,11 @@ type File struct {
 	Link        string      // target of a symbolic link
 }
 
-// Tree returns the files that a package brings, rooted at /.
-func (p *Package) Tree() (fs.FS, error) { return fs.Sub(files, "files/"+p.Name) }
+// Tree returns the files that a package brings, rooted at /; it is empty for
+// one that brings none.
+func (p *Package) Tree() (fs.FS, error) {
+	if _, err := fs.Stat(files, "files/"+p.Name); err != nil {
+		return embed.FS{}, nil
+	}
+	return fs.Sub(files, "files/"+p.Name)
+}

@@ -2,6 +2,7 @@ package distro
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -14,8 +15,18 @@ func Packages() []Package {
 	return []Package{
 		filesystemPackage(),
 		setupPackage(),
-		systemdPackage(),
 		releasePackage(),
+		systemdPackage(),
+		loggerPackage(),
+		rsyslogPackage(),
+		croniePackage(),
+		cronieAnacronPackage(),
+		crontabsPackage(),
+		logrotatePackage(),
+		firewalldPackage(),
+		postfixPackage(),
+		snailPackage(),
+		httpdPackage(),
 	}
 }
 
@@ -109,6 +120,22 @@ func (d *Distro) ProgramNames() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// Units returns the services that some package has, without ".service", sorted.
+func (d *Distro) Units() []string {
+	units := map[string]bool{}
+	for i := range d.packages {
+		tree, err := d.packages[i].Tree()
+		if err != nil {
+			continue
+		}
+		names, _ := fs.Glob(tree, "usr/lib/systemd/system/*.service")
+		for _, n := range names {
+			units[strings.TrimSuffix(path.Base(n), ".service")] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(units))
 }
 
 // Account is a user that a package brings, or that a lab adds.

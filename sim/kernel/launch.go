@@ -11,12 +11,15 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/user"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"enshu/sim/stub/guest"
 )
@@ -78,6 +81,18 @@ func FindIDs() IDs {
 		gid:    []idRange{{0, gid, 1}, {1, subgid.outside, subgid.count}},
 		helper: true,
 	}
+}
+
+// OwnCache makes the folder of [Config].Cache. Root's labs are not root: theirs
+// belongs to the ids that they have.
+func (ids IDs) OwnCache(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return os.Chown(dir, ids.uid[0].outside, ids.gid[0].outside)
 }
 
 // subIDs finds the first range of at least 65535 ids that a file of subuid(5)
@@ -199,4 +214,69 @@ var namespaceKnobs = []struct{ file, bad, mend string }{
 	{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"},
 	{"/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"},
 	{"/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=15000"},
+}
+
+// ProbeArg as the argument of a lab process asks it only to try what hosts need.
+const ProbeArg = "--probe"
+
+// Probe finds out whether this user can make hosts here, by making namespaces
+// and an overlay file system and dropping them.
+func Probe(ids IDs) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	p, err := Launch(ids, []string{ProbeArg}, nil, w)
+	w.Close()
+	if err != nil {
+		return err
+	}
+	said, _ := io.ReadAll(r)
+	if _, err := p.Wait(); err != nil {
+		return err
+	}
+	if text := string(said); text != "ok" {
+		return fmt.Errorf("hosts cannot be made: %s", text)
+	}
+	return nil
+}
+
+// RunProbe is the lab process's side of Probe.
+func RunProbe() int {
+	out := os.NewFile(FirstFile, "probe")
+	if err := tryMounts(); err != nil {
+		fmt.Fprint(out, err)
+		return 1
+	}
+	fmt.Fprint(out, "ok")
+	return 0
+}
+
+func tryMounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w (inside a container, run it with its /proc unmasked)", err)
+	}
+	if err := unix.Mount("tmpfs", place, "tmpfs", 0, ""); err != nil {
+		return fmt.Errorf("mount %s: %w", place, err)
+	}
+	for _, d := range []string{"lower", "upper", "work", "root"} {
+		if err := os.Mkdir(place+"/"+d, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mknod(place+"/lower/x", unix.S_IFCHR, 0); err != nil {
+		return fmt.Errorf("whiteout: %w", err)
+	}
+	if err := unix.Setxattr(place+"/lower", "user.overlay.opaque", []byte("y"), 0); err != nil {
+		return fmt.Errorf("tmpfs without extended attributes (Linux 6.6, CONFIG_TMPFS_XATTR): %w", err)
+	}
+	data := "userxattr,lowerdir=" + place + "/lower:/usr,upperdir=" + place + "/upper,workdir=" + place + "/work"
+	if err := unix.Mount("overlay", place+"/root", "overlay", 0, data); err != nil {
+		return fmt.Errorf("mount overlay: %w", err)
+	}
+	return nil
 }

@@ -124,8 +124,8 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	exe := filepath.Join(dir, "enshu")
-	setuid := filepath.Join(dir, "enshu-setuid")
+	exe := filepath.Join(dir, ".program")
+	setuid := filepath.Join(dir, ".program-setuid")
 	if err := copySelf(exe, 0o755); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 	if err := copyMachine(filepath.Join(dir, machineLayer)); err != nil {
 		return err
 	}
-	if err := maskMachine(filepath.Join(dir, "mask"), layers, hidden); err != nil {
+	if err := maskMachine(filepath.Join(dir, ".mask"), layers, hidden); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_WRONLY, 0o600)
@@ -278,7 +278,7 @@ func lchown(full string, e Entry) error {
 
 // machineLayer is the lowest layer of every host: what the machine's own
 // programs, which hosts run, expect in /etc.
-const machineLayer = "machine"
+const machineLayer = ".machine"
 
 var machineFiles = []string{"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/terminfo",
 	"/etc/vim", "/etc/vimrc", "/etc/virc", "/etc/nanorc", "/etc/protocols", "/etc/services", "/etc/rpc", "/etc/man_db.conf", "/etc/manpath.config", "/etc/less", "/etc/lynx.cfg"}
@@ -379,7 +379,7 @@ func (l *Layers) lower(packages []string, at string) string {
 		}
 	}
 	if at == "usr" {
-		dirs = append(dirs, "mask/usr", "/usr")
+		dirs = append(dirs, ".mask/usr", "/usr")
 	} else {
 		dirs = append(dirs, machineLayer)
 	}

@@ -73,9 +73,9 @@ func (l *Lab) newHost(s *scenario.Host, networks map[string]int) (*Host, error) 
 		index := networks[string(n.Network)]
 		subnet := l.Config.Scenario.Networks[index].Subnet
 		h.config.Interfaces = append(h.config.Interfaces, kernel.Interface{
-			Network: index,
-			Address: netip.PrefixFrom(n.Address, subnet.Bits()),
-			MAC:     net.HardwareAddr{0x52, 0x54, 0, byte(seed >> 16), byte(seed >> 8), byte(seed) + byte(i)}, // QEMU's prefix
+			Network:   index,
+			Addresses: []netip.Prefix{netip.PrefixFrom(n.Address, subnet.Bits())},
+			MAC:       net.HardwareAddr{0x52, 0x54, 0, byte(seed >> 16), byte(seed >> 8), byte(seed) + byte(i)}, // QEMU's prefix
 		})
 	}
 	var offset time.Duration
@@ -164,6 +164,7 @@ func (h *Host) after(st host.Status) {
 	if closed || st.Code != systemd.ExitReboot || st.Signal != 0 {
 		return
 	}
+	h.unplug()
 	if err := h.boot(h.lab.ctx, true); err != nil {
 		h.lab.Log.Error("reboot", "host", h.Name(), "error", err)
 	}
@@ -181,8 +182,18 @@ func (h *Host) destroy() {
 	}
 }
 
+func (h *Host) unplug() {
+	h.mu.Lock()
+	m := h.machine
+	h.mu.Unlock()
+	if m != nil {
+		m.Unplug()
+	}
+}
+
 // Reset gives the host a new disk and boots it as it was at the start of the lab.
 func (h *Host) Reset(ctx context.Context) error {
+	h.unplug()
 	h.destroy()
 	h.mu.Lock()
 	h.closed = false
@@ -201,6 +212,7 @@ func (h *Host) Reset(ctx context.Context) error {
 
 // Reboot restarts the host; what was not made permanent is gone.
 func (h *Host) Reboot(ctx context.Context) error {
+	h.unplug()
 	h.destroy()
 	h.mu.Lock()
 	h.closed = false

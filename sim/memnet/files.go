@@ -183,8 +183,14 @@ func (s *sys) openFIFO(nd *node, name string, flag int) (*os.File, syscall.Errno
 	if errno != 0 {
 		return nil, errno
 	}
+	ino := inodeOf(&nd.st)
+	if flag&syscall.O_ACCMODE != os.O_RDONLY {
+		s.h.disk.writers[ino]++
+	}
 	s.h.disk.fifos.wake()
-	for !nonblock && flag&syscall.O_ACCMODE == os.O_RDONLY && !hasWriter(fd, real) {
+	// A writer that comes and goes while the reader is being woken counts too.
+	before := s.h.disk.writers[ino]
+	for !nonblock && flag&syscall.O_ACCMODE == os.O_RDONLY && s.h.disk.writers[ino] == before && !hasWriter(fd, real) {
 		if err := n.wait(s.ctx, &s.h.disk.fifos, deadline{}); err != nil {
 			syscall.Close(fd)
 			return nil, syscall.EINTR

@@ -162,11 +162,11 @@ func TestAdvance(t *testing.T) {
 	n.Link(server, client, memnet.Link{Delay: 10 * time.Millisecond})
 	server.Start("echod")
 	polls := 0
-	client.Go(nil, func(ctx context.Context, p *host.Proc) {
+	client.Go(nil, func(ctx context.Context, p *host.Proc) int {
 		c, err := p.Sys.Dial(ctx, "udp4", "192.0.2.10:7")
 		if err != nil {
 			t.Error(err)
-			return
+			return 1
 		}
 		b := make([]byte, 100)
 		for p.Sleep(ctx, time.Minute) == nil {
@@ -176,6 +176,7 @@ func TestAdvance(t *testing.T) {
 				polls++
 			}
 		}
+		return 0
 	})
 	if err := n.Line.Advance(t.Context(), 24*time.Hour+time.Minute); err != nil {
 		t.Fatal(err)

@@ -22,7 +22,10 @@ type disk struct {
 
 	mu     sync.Mutex
 	owners map[inode]owner
-	fifos  waiters // opens of FIFOs that wait for the other side; the network's mu guards it
+
+	// The network's mu guards what follows.
+	fifos   waiters       // opens of FIFOs that wait for the other side
+	writers map[inode]int // how often a FIFO was opened for writing
 }
 
 type inode struct{ dev, ino uint64 }
@@ -33,7 +36,7 @@ func inodeOf(st *syscall.Stat_t) inode { return inode{st.Dev, st.Ino} }
 
 func newDisk(root string) *disk {
 	probe := root + "/.owner"
-	d := &disk{root: root, owners: map[inode]owner{}}
+	d := &disk{root: root, owners: map[inode]owner{}, writers: map[inode]int{}}
 	if os.WriteFile(probe, nil, 0o600) == nil {
 		d.real = os.Chown(probe, 12345, 12345) == nil
 		os.Remove(probe)

@@ -13,6 +13,7 @@ import (
 type tcp struct {
 	src, dst netip.AddrPort
 	out      []segment // not yet sent
+	flight   []segment // sent, not yet arrived; each timer of pump brings the first
 	unacked  int       // bytes written that have not arrived
 	last     time.Time // when the newest segment arrives; segments keep their order
 	tries    int       // that the first of out was sent in vain
@@ -80,16 +81,19 @@ func (s *stream) pump() {
 			at = t.last
 		}
 		t.last = at
-		n.after(at.Sub(now), func() { s.arrived(g) })
+		t.flight = append(t.flight, g)
+		n.after(at.Sub(now), s.arrived)
 	}
 	if t.done(s) {
 		t.stop(s)
 	}
 }
 
-// arrived hands a segment of s to its peer. The caller holds mu.
-func (s *stream) arrived(g segment) {
+// arrived hands the oldest segment under way to the peer. The caller holds mu.
+func (s *stream) arrived() {
 	p := s.peer
+	g := s.tcp.flight[0]
+	s.tcp.flight = s.tcp.flight[1:]
 	s.tcp.unacked -= len(g.data)
 	switch {
 	case p.dead:

@@ -53,9 +53,9 @@ func (e Errors) sorted() Errors {
 	return out
 }
 
-// meant returns "; did you mean X?" for the known name nearest to name, or
+// Meant returns "; did you mean X?" for the known name nearest to name, or
 // "; known are …" when there are few, or nothing.
-func meant(name string, known []string) string {
+func Meant(name string, known []string) string {
 	best, at := "", min(len(name)/3+1, len(name)-1, 3)
 	for _, k := range known {
 		if d := distance(name, k); d <= at && (best == "" || d < at) {

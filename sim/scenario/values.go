@@ -198,11 +198,11 @@ func (p *Priority) UnmarshalText(b []byte) error {
 	}
 	facility, ok := syslog.ParseFacility(f)
 	if !ok {
-		return fmt.Errorf("unknown facility %q%s", f, meant(f, facilities))
+		return fmt.Errorf("unknown facility %q%s", f, Meant(f, facilities))
 	}
 	severity, ok := syslog.ParseSeverity(s)
 	if !ok {
-		return fmt.Errorf("unknown severity %q%s", s, meant(s, severities))
+		return fmt.Errorf("unknown severity %q%s", s, Meant(s, severities))
 	}
 	*p = Priority(syslog.Make(facility, severity))
 	return nil
@@ -234,7 +234,12 @@ func (z *Timezone) UnmarshalText(b []byte) error {
 }
 
 // Regexp is a regular expression in Go's syntax (RE2).
-type Regexp struct{ *regexp.Regexp }
+type Regexp struct {
+	*regexp.Regexp
+	Text string // as it was written
+}
+
+func (r *Regexp) String() string { return r.Text }
 
 // UnmarshalText compiles it; ^ and $ match at lines.
 func (r *Regexp) UnmarshalText(b []byte) error {
@@ -242,6 +247,6 @@ func (r *Regexp) UnmarshalText(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("%q is not a regular expression: %s", b, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
-	r.Regexp = re
+	r.Regexp, r.Text = re, string(b)
 	return nil
 }

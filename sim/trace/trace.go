@@ -45,9 +45,9 @@ func NewLog(l *clock.Timeline) *Log { return &Log{line: l, grown: make(chan stru
 
 // Append records an event and returns its number. The kind must be in [Kinds].
 func (l *Log) Append(host, program string, pid int, kind Kind, attrs Attrs) uint64 {
-	at := l.line.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	at := l.line.Now().UTC() // under the lock, so that later events have later times
 	seq := uint64(len(l.events)) + 1
 	l.events = append(l.events, Event{seq, at, host, program, pid, kind, attrs})
 	close(l.grown)

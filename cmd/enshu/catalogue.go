@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"enshu/cmd/enshu/session"
+	"enshu/labs"
+	"enshu/sim/scenario"
+)
+
+// entry is a lab file of the catalogue or of the user's.
+type entry struct {
+	id   string
+	file string
+	data []byte
+}
+
+// catalogue returns the labs that the binary has, in the order of their files.
+func catalogue() ([]entry, error) {
+	var entries []entry
+	err := fs.WalkDir(labs.Files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(name) != ".yaml" {
+			return err
+		}
+		data, err := fs.ReadFile(labs.Files, name)
+		entries = append(entries, entry{strings.TrimSuffix(path.Base(name), ".yaml"), "labs/" + name, data})
+		return err
+	})
+	return entries, err
+}
+
+// find returns the lab that a word means: an id of the catalogue, or a path.
+func find(word string) (entry, error) {
+	entries, err := catalogue()
+	if err != nil {
+		return entry{}, err
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.id == word {
+			return e, nil
+		}
+		ids = append(ids, e.id)
+	}
+	data, err := os.ReadFile(word)
+	switch {
+	case err == nil:
+		return entry{strings.TrimSuffix(path.Base(word), path.Ext(word)), word, data}, nil
+	case strings.ContainsAny(word, "/.") || !errors.Is(err, fs.ErrNotExist):
+		return entry{}, err
+	}
+	return entry{}, fmt.Errorf("there is no lab %q%s (`enshu list` shows them)", word, scenario.Meant(word, ids))
+}
+
+// parse checks the lab file.
+func (e entry) parse() (*scenario.Source, error) {
+	return scenario.Parse(e.file, e.data, session.Known())
+}
+
+// draw returns the lab as any attempt sees it first.
+func (e entry) draw(seed uint64) (*scenario.Lab, error) {
+	src, err := e.parse()
+	if err != nil {
+		return nil, err
+	}
+	return src.Draw(seed)
+}
+
+// freshSeed is the seed of an attempt that asked for none.
+func freshSeed() uint64 { return rand.Uint64N(1 << 32) }
+
+// byObjective sorts labs as they are taught.
+func byObjective(labs []*scenario.Lab) {
+	slices.SortStableFunc(labs, func(a, b *scenario.Lab) int {
+		if c := slices.Compare(a.Objectives, b.Objectives); c != 0 {
+			return c
+		}
+		return a.Difficulty - b.Difficulty
+	})
+}

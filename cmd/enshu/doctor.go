@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"enshu/sim/kernel"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Tell whether labs can run on this machine, and what to do if not", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out := cmd.OutOrStdout()
+			missing := kernel.Missing()
+			ids := kernel.FindIDs()
+			if len(missing) == 0 {
+				if err := kernel.Probe(ids); err != nil {
+					missing = append(missing, err.Error())
+				}
+			}
+			for _, m := range missing {
+				fmt.Fprintf(out, "✗ %s\n", m)
+			}
+			if len(missing) == 0 {
+				fmt.Fprintln(out, a.text("✓ ラボを実行できます", "✓ labs can run"))
+			} else {
+				a.status = 2
+			}
+			switch {
+			case os.Geteuid() == 0:
+				fmt.Fprintln(out, a.text("✓ root で実行中: ラボは権限のない ID の範囲で動きます", "✓ you are root: labs run in a range of ids without rights"))
+			case ids.Single:
+				fmt.Fprintf(out, a.text("! ホスト内のユーザーは root だけになります: %s\n", "! hosts will have the user root only: %s\n"), ids.Why)
+			default:
+				fmt.Fprintln(out, a.text("✓ ホスト内で複数のユーザーを使えます", "✓ hosts can have several users"))
+			}
+			return nil
+		},
+	}
+}

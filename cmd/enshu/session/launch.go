@@ -1,0 +1,199 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"enshu/grader"
+	"enshu/sim/distro"
+	"enshu/sim/kernel"
+	"enshu/sim/lab"
+	"enshu/sim/scenario"
+)
+
+// Launch says what a lab process is to run.
+type Launch struct {
+	Name   string // of the running lab
+	File   string // what the lab file is called in errors
+	Source []byte // its contents
+	Seed   uint64
+}
+
+// order is what the lab process is told through its first descriptor.
+type order struct {
+	Launch
+	Key      string
+	Cache    string
+	SingleID bool
+	Log      string
+	PID      int // of the lab process, for the machine
+}
+
+// Descriptors of a lab process.
+const (
+	orderFile = kernel.FirstFile + iota
+	listenFile
+	readyFile
+)
+
+// Started is what the caller of Start learns.
+type Started struct {
+	Name   string
+	Single string // why the hosts have one user id only; "" when they have all
+}
+
+// Known is what lab files may name: the distribution's packages and programs,
+// and the grader's kinds of checks.
+func Known() scenario.Known {
+	d := distro.New()
+	known := scenario.Known{Packages: d.Names(), Programs: d.ProgramNames(), Units: d.Units(), Kinds: grader.Kinds(), Users: []string{lab.Learner}}
+	accounts, _ := d.Accounts(d.Names())
+	for _, a := range accounts {
+		known.Users = append(known.Users, a.Name)
+	}
+	return known
+}
+
+// Start starts a lab process and returns once all its hosts are up. On an
+// error, or when ctx ends first, nothing is left of it.
+func Start(ctx context.Context, l Launch) (*Started, error) {
+	if err := CheckName(l.Name); err != nil {
+		return nil, err
+	}
+	secret, err := key()
+	if err != nil {
+		return nil, fmt.Errorf("the key file: %w", err)
+	}
+	cache, err := CacheDir()
+	if err != nil {
+		return nil, err
+	}
+	ids := kernel.FindIDs()
+	if err := ids.OwnCache(cache); err != nil {
+		return nil, fmt.Errorf("the cache of host files: %w", err)
+	}
+	logName, err := LogFile(l.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(logName), 0o700); err != nil {
+		return nil, err
+	}
+	logFile, err := os.OpenFile(logName, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer logFile.Close()
+	socket, err := listen(l.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer socket.Close()
+	orderR, orderW, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer orderW.Close()
+	readyR, readyW, err := os.Pipe()
+	if err != nil {
+		orderR.Close()
+		return nil, err
+	}
+	defer readyR.Close()
+	p, err := kernel.Launch(ids, []string{l.Name}, logFile, orderR, socket, readyW)
+	orderR.Close()
+	readyW.Close()
+	socket.Close() // the lab's now: the name is free once the lab ends
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { p.Kill() })
+	defer stop()
+	if err := json.NewEncoder(orderW).Encode(order{l, secret, cache, ids.Single, logName, p.Pid}); err != nil {
+		p.Kill()
+		p.Wait()
+		return nil, err
+	}
+	var answer Reply
+	if err := json.NewDecoder(readyR).Decode(&answer); err != nil {
+		p.Kill()
+		p.Wait()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("the lab process ended before its hosts were up: %s", lastLine(logName))
+	}
+	if answer.Error != "" {
+		p.Wait()
+		return nil, errors.New(answer.Error)
+	}
+	return &Started{l.Name, ids.Why}, nil
+}
+
+// lastLine returns where a lab process's log is and what stands last in it.
+func lastLine(name string) string {
+	b, _ := os.ReadFile(name)
+	if len(b) == 0 {
+		return "it said nothing"
+	}
+	if len(b) > 2000 {
+		b = b[len(b)-2000:]
+	}
+	return fmt.Sprintf("its log %s says:\n%s", name, b)
+}
+
+// RunLab is the main function of a lab process, which Start started. Its result
+// is the exit status.
+func RunLab() int {
+	unix.CloseOnExec(orderFile)
+	unix.CloseOnExec(listenFile)
+	unix.CloseOnExec(readyFile)
+	// Terminals and their shells come and go; the lab ends by `finish`.
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	ready := os.NewFile(readyFile, "ready")
+	tell := func(r Reply) {
+		json.NewEncoder(ready).Encode(r)
+		ready.Close()
+	}
+	fail := func(err error) int {
+		tell(Reply{Error: err.Error()})
+		return 1
+	}
+	var o order
+	orders := os.NewFile(orderFile, "order")
+	if err := json.NewDecoder(orders).Decode(&o); err != nil {
+		return fail(err)
+	}
+	orders.Close()
+	src, err := scenario.Parse(o.File, o.Source, Known())
+	if err != nil {
+		return fail(err)
+	}
+	spec, err := src.Draw(o.Seed)
+	if err != nil {
+		return fail(err)
+	}
+	s := &server{order: o, spec: spec, hints: map[string]int{}, log: log}
+	l, err := lab.Start(context.Background(), lab.Config{
+		Name: o.Name, Scenario: spec, Distro: distro.New(), Seed: o.Seed, Log: log,
+		Cache: o.Cache, SingleID: o.SingleID, Extra: []distro.Package{s.learnerTools()},
+	})
+	if err != nil {
+		return fail(err)
+	}
+	s.started = time.Now()
+	s.running.Store(l)
+	tell(Reply{Done: true})
+	return s.serve(os.NewFile(listenFile, "control"))
+}

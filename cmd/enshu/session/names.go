@@ -1,0 +1,146 @@
+// Package session joins the command line with running labs: it starts lab
+// processes, finds them, and speaks with them over their control sockets.
+//
+// A control socket is an abstract one, which leaves nothing behind however the
+// lab process ends. Who may use it is decided twice: the client sees that the
+// socket was made by its own user (SO_PEERCRED), the lab that the client can
+// read its owner's key file.
+package session
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// nameRule is what a running lab may be called.
+var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// CheckName reports what is wrong with a name for a running lab.
+func CheckName(name string) error {
+	if !nameRule.MatchString(name) {
+		return fmt.Errorf("lab name %q: use lower-case letters, digits, '.', '_' and '-', at most 64", name)
+	}
+	return nil
+}
+
+func socketName(name string) string {
+	return fmt.Sprintf("@enshu/%d/%s", os.Geteuid(), name)
+}
+
+// Running returns the names of the user's running labs, sorted.
+func Running() ([]string, error) {
+	f, err := os.Open("/proc/net/unix")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	prefix := socketName("")
+	var names []string
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		fields := strings.Fields(sc.Text())
+		if len(fields) < 8 {
+			continue
+		}
+		const listening = "00010000" // __SO_ACCEPTCON
+		if name, ok := strings.CutPrefix(fields[7], prefix); ok && fields[3] == listening {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// ErrRunning means that a lab of the name runs already.
+var ErrRunning = errors.New("is running already")
+
+// listen makes the control socket of a lab.
+func listen(name string) (*os.File, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketName(name), Net: "unix"})
+	if err != nil {
+		if errors.Is(err, errInUse) {
+			return nil, fmt.Errorf("lab %s %w: `enshu finish --lab %s` ends it, --name gives this one another name", name, ErrRunning, name)
+		}
+		return nil, err
+	}
+	defer l.Close()
+	return l.File()
+}
+
+// CacheDir is where unpacked software packages are kept between labs. For root
+// it belongs to the ids that root's labs have.
+func CacheDir() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/cache/enshu", nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for the cache of host files: %w", err)
+	}
+	return filepath.Join(dir, "enshu"), nil
+}
+
+// stateDir is where the key and the logs of labs are.
+func stateDir() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "enshu"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(home, ".local", "state", "enshu"), nil
+}
+
+// key returns the user's secret, which is made at its first use.
+func key() (string, error) {
+	dir, err := stateDir()
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, "key")
+	if b, err := os.ReadFile(name); err == nil && len(b) == 64 {
+		return string(b), nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	tmp := name + "." + strconv.Itoa(os.Getpid())
+	if err := os.WriteFile(tmp, []byte(hex.EncodeToString(secret)), 0o600); err != nil {
+		return "", err
+	}
+	defer os.Remove(tmp)
+	// Two commands may come here at once: the first link stays.
+	if err := os.Link(tmp, name); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	b, err := os.ReadFile(name)
+	return string(b), err
+}
+
+// sameKey compares secrets in constant time.
+func sameKey(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// LogFile is where a lab process writes what goes wrong in it.
+func LogFile(name string) (string, error) {
+	dir, err := stateDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "log", name+".log"), nil
+}

@@ -1,0 +1,267 @@
+package session
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"enshu/grader"
+	"enshu/sim/trace"
+)
+
+// Status asks how the lab is.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	var s *Status
+	err := c.ask(ctx, &Request{Verb: verbStatus}, nil, func(r *Reply) error {
+		if r.Lab != nil {
+			s = r.Lab
+		}
+		return nil
+	})
+	return s, err
+}
+
+// Events calls each with the events after number since, as they happen when
+// follow is set.
+func (c *Client) Events(ctx context.Context, since uint64, follow bool, each func([]trace.Event) error) error {
+	return c.ask(ctx, &Request{Verb: verbEvents, Since: since, Follow: follow}, nil, func(r *Reply) error { return each(r.Events) })
+}
+
+// Check has tasks graded; none means all.
+func (c *Client) Check(ctx context.Context, tasks []string, progress func(grader.Progress)) (*grader.Report, error) {
+	var report *grader.Report
+	err := c.ask(ctx, &Request{Verb: verbCheck, Args: tasks}, nil, func(r *Reply) error {
+		if r.Progress != nil && progress != nil {
+			progress(*r.Progress)
+		}
+		if r.Report != nil {
+			report = r.Report
+		}
+		return nil
+	})
+	return report, err
+}
+
+// Hint asks for the next hint of a task; "" is the first task that has more.
+func (c *Client) Hint(ctx context.Context, task string) (*Hint, error) {
+	var args []string
+	if task != "" {
+		args = []string{task}
+	}
+	var h *Hint
+	err := c.ask(ctx, &Request{Verb: verbHint, Args: args}, nil, func(r *Reply) error {
+		if r.Hint != nil {
+			h = r.Hint
+		}
+		return nil
+	})
+	return h, err
+}
+
+// Advance moves the lab ahead in time.
+func (c *Client) Advance(ctx context.Context, d time.Duration) error {
+	return c.ask(ctx, &Request{Verb: verbAdvance, Duration: d}, nil, nil)
+}
+
+// SetRate lets rate seconds pass in the lab in a second.
+func (c *Client) SetRate(ctx context.Context, rate float64) error {
+	return c.ask(ctx, &Request{Verb: verbRate, Rate: rate}, nil, nil)
+}
+
+// Reset makes a host as it was at the start, or only reboots it; "" is all hosts.
+func (c *Client) Reset(ctx context.Context, host string, reboot bool) error {
+	return c.ask(ctx, &Request{Verb: verbReset, Host: host, Reboot: reboot}, nil, nil)
+}
+
+// Solve runs a solution of the lab, "" the first; each is called after every step.
+func (c *Client) Solve(ctx context.Context, name string, each func(Step)) error {
+	return c.steps(ctx, &Request{Verb: verbSolve, Solution: name}, each)
+}
+
+// Mistake runs a mistake of the lab.
+func (c *Client) Mistake(ctx context.Context, name string, each func(Step)) error {
+	return c.steps(ctx, &Request{Verb: verbMistake, Solution: name}, each)
+}
+
+func (c *Client) steps(ctx context.Context, r *Request, each func(Step)) error {
+	return c.ask(ctx, r, nil, func(r *Reply) error {
+		if r.Step != nil && each != nil {
+			each(*r.Step)
+		}
+		return nil
+	})
+}
+
+// Finish ends the lab and returns when nothing of it is left.
+func (c *Client) Finish(ctx context.Context) error {
+	s, err := c.again()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	st, err := s.Status(ctx)
+	if err != nil {
+		return err
+	}
+	pidfd, err := unix.PidfdOpen(st.PID, 0)
+	if err != nil {
+		pidfd = -1
+	}
+	if err := c.ask(ctx, &Request{Verb: verbFinish}, nil, nil); err != nil {
+		return err
+	}
+	if pidfd >= 0 {
+		defer unix.Close(pidfd)
+		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+		for {
+			if _, err := unix.Poll(fds, -1); err != unix.EINTR {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// again opens a second connection to the same lab.
+func (c *Client) again() (*Client, error) { return Dial(c.Name) }
+
+// Exec runs a command on a host with the caller's stdio and returns its exit
+// status. No args means a login shell. On a terminal the command gets one of
+// the host's own, as with ssh -t.
+func (c *Client) Exec(ctx context.Context, host, user, lang string, args []string) (int, error) {
+	r := &Request{Verb: verbExec, Host: host, User: user, Args: args, Env: []string{langEnv + "=" + lang}}
+	if t := os.Getenv("TERM"); t != "" {
+		r.Env = append(r.Env, "TERM="+t)
+	}
+	in, out := int(os.Stdin.Fd()), int(os.Stdout.Fd())
+	if term.IsTerminal(in) && term.IsTerminal(out) {
+		return c.execTerminal(ctx, r, in, out)
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer signal.Stop(signals)
+	go func() {
+		for s := range signals {
+			c.signal(int(s.(syscall.Signal)))
+		}
+	}()
+	defer close(signals)
+	status := 126
+	err := c.ask(ctx, r, []*os.File{os.Stdin, os.Stdout, os.Stderr}, func(r *Reply) error {
+		if r.Status != nil {
+			status = *r.Status
+		}
+		return nil
+	})
+	return status, err
+}
+
+// execTerminal runs a command on a terminal of the host's and joins it with the
+// caller's.
+func (c *Client) execTerminal(ctx context.Context, r *Request, in, out int) (int, error) {
+	r.Terminal = true
+	r.Cols, r.Rows, _ = term.GetSize(out)
+	status := 126
+	var raw *term.State
+	restore := func() {
+		if raw != nil {
+			term.Restore(in, raw)
+		}
+	}
+	defer restore()
+	var copied chan struct{}
+	err := c.ask(ctx, r, nil, func(reply *Reply) error {
+		if reply.Terminal && len(c.files) > 0 {
+			var err error
+			if raw, err = term.MakeRaw(in); err != nil {
+				return err
+			}
+			copied = join(c.files[0], in, out)
+		}
+		if reply.Status != nil {
+			status = *reply.Status
+		}
+		return nil
+	})
+	if copied != nil {
+		<-copied // the last output
+	}
+	return status, err
+}
+
+// join copies between the caller's terminal and the far side of the host's
+// until that one is closed.
+func join(far *os.File, in, out int) chan struct{} {
+	fd := int(far.Fd())
+	resize := make(chan os.Signal, 1)
+	signal.Notify(resize, syscall.SIGWINCH)
+	go func() {
+		for range resize {
+			if ws, err := unix.IoctlGetWinsize(out, unix.TIOCGWINSZ); err == nil {
+				unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, ws)
+			}
+		}
+	}()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer signal.Stop(resize)
+		copyTerminal(fd, in, out)
+	}()
+	return done
+}
+
+// copyTerminal is one loop over both directions, so that nothing reads the
+// caller's terminal once the host's is gone.
+func copyTerminal(far, in, out int) {
+	buf := make([]byte, 32<<10)
+	fds := []unix.PollFd{{Fd: int32(far), Events: unix.POLLIN}, {Fd: int32(in), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); err != nil {
+			if err == unix.EINTR {
+				continue
+			}
+			return
+		}
+		if fds[0].Revents != 0 {
+			n, err := unix.Read(far, buf)
+			if n > 0 {
+				if writeAll(out, buf[:n]) != nil {
+					return
+				}
+			} else if err != unix.EINTR && err != unix.EAGAIN {
+				return // EIO: every process on the terminal has ended
+			}
+		}
+		if fds[1].Revents != 0 {
+			n, err := unix.Read(in, buf)
+			if n > 0 {
+				writeAll(far, buf[:n])
+			} else if err != unix.EINTR && err != unix.EAGAIN {
+				return // our own terminal has vanished
+			}
+		}
+	}
+}
+
+func writeAll(fd int, b []byte) error {
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
+		if err == unix.EINTR || err == unix.EAGAIN {
+			if err == unix.EAGAIN {
+				unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1)
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"enshu/grader"
+	"enshu/sim/clock"
+	"enshu/sim/distro"
+	"enshu/sim/host"
+	"enshu/sim/lab"
+	"enshu/sim/libc"
+	"enshu/sim/trace"
+)
+
+// view is a running lab as the grader sees it.
+type view struct{ lab *lab.Lab }
+
+func (v view) Exec(ctx context.Context, name, user, script string) (grader.Output, error) {
+	h, err := v.lab.Host(name)
+	if err != nil {
+		return grader.Output{}, err
+	}
+	out, err := h.Exec(ctx, user, script, nil)
+	return grader.Output{Stdout: out.Stdout, Stderr: out.Stderr, Status: out.Status.Shell()}, err
+}
+
+func (v view) ReadFile(name, file string) ([]byte, error) {
+	h, err := v.lab.Host(name)
+	if err != nil {
+		return nil, err
+	}
+	return h.ReadFile(file)
+}
+
+func (v view) Stat(name, file string) (fs.FileInfo, error) {
+	h, err := v.lab.Host(name)
+	if err != nil {
+		return nil, err
+	}
+	return h.Stat(file)
+}
+
+func (v view) Clock(name string) *clock.Local {
+	h, err := v.lab.Host(name)
+	if err != nil {
+		return nil
+	}
+	return h.Clock()
+}
+
+func (v view) Trace() *trace.Log { return v.lab.Trace() }
+
+// learnerTools are the commands that every host has besides its distribution's.
+func (s *server) learnerTools() distro.Package {
+	return distro.Package{
+		Name: "enshu", Version: "1", Release: "1", Arch: "noarch", Base: true, Summary: "Commands of the lab",
+		Programs: map[string]host.Program{"/usr/local/bin/check": s.checkProgram, "/usr/local/bin/hint": s.hintProgram},
+	}
+}
+
+// Language is "ja" or "en", whichever a value of LANG asks for.
+func Language(lang string) string {
+	if strings.HasPrefix(strings.ToLower(lang), "ja") {
+		return "ja"
+	}
+	return "en"
+}
+
+// langEnv tells a shell on a host which language its user reads: hosts have no
+// locale but C.UTF-8.
+const langEnv = "ENSHU_LANG"
+
+// checkProgram is `check [TASK…]` inside a host.
+func (s *server) checkProgram(ctx context.Context, p *host.Proc) int {
+	l := s.running.Load()
+	if l == nil {
+		fmt.Fprintln(p.Stderr, "check: the lab is still starting")
+		return 2
+	}
+	// The grader waits in true time like anybody outside: this command's own
+	// waiting must not hold the lab's time up.
+	line := p.Clock.Timeline()
+	line.Release()
+	report, err := s.check(ctx, l, p.Args[1:], nil)
+	line.Hold()
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "check: %v\n", err)
+		return 2
+	}
+	style := grader.Style{Lang: Language(p.Getenv(langEnv))}
+	if t, ok := libc.Terminal(p.Stdout); ok {
+		_, style.Columns = t.Size()
+		style.Color = true
+	}
+	grader.WriteText(p.Stdout, report, style)
+	return ExitStatus(report.Outcome())
+}
+
+// ExitStatus is what a command that graded ends with.
+func ExitStatus(o grader.Outcome) int {
+	switch o {
+	case grader.Pass:
+		return 0
+	case grader.Fail:
+		return 1
+	}
+	return 2
+}
+
+// hintProgram is `hint [TASK]` inside a host.
+func (s *server) hintProgram(ctx context.Context, p *host.Proc) int {
+	task := ""
+	if len(p.Args) > 1 {
+		task = p.Args[1]
+	}
+	h, err := s.hint(task)
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "hint: %v\n", err)
+		return 1
+	}
+	fmt.Fprintln(p.Stdout, h.Text(Language(p.Getenv(langEnv))))
+	return 0
+}
+
+// Text is the hint in a language, with where it stands.
+func (h *Hint) Text(lang string) string {
+	if lang == "ja" {
+		return fmt.Sprintf("%s のヒント %d/%d: %s", h.Task, h.Number, h.Of, h.JA)
+	}
+	return fmt.Sprintf("Hint %d of %d for %s: %s", h.Number, h.Of, h.Task, h.EN)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"enshu/sim/scenario"
+)
+
+func (a *app) clockCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "clock", Short: "Show true time and each host's clock, or move the lab's time", Args: cobra.NoArgs,
+		Example: "  enshu clock\n  enshu clock advance 24h     # a day passes at once\n  enshu clock rate 60         # a minute a second",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			st, err := c.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			rate := ""
+			if st.Rate != 1 {
+				rate = fmt.Sprintf(a.text("  (%g 倍速)", "  (%g times real time)"), st.Rate)
+			}
+			fmt.Fprintf(out, "%s %s%s\n", a.text("真の時刻", "true time"), st.Now.Local().Format("2006-01-02 15:04:05.000 MST"), rate)
+			w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+			fmt.Fprintln(w, a.text("ホスト\tローカル時刻\tずれ\t周波数誤差\t参照先\t階層", "host\tlocal time\toffset\tfrequency\tsource\tstratum"))
+			for _, h := range st.Hosts {
+				source, stratum := "-", "-"
+				if h.Stratum > 0 {
+					source, stratum = h.Source, strconv.Itoa(h.Stratum)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%+.6f s\t%+.3f ppm\t%s\t%s\n", h.Name, h.Local.Local().Format("2006-01-02 15:04:05.000"), h.Offset.Seconds(), h.Frequency, source, stratum)
+			}
+			return w.Flush()
+		},
+	}
+	c.AddCommand(&cobra.Command{
+		Use: "advance DURATION", Short: "Move the lab ahead in time", Args: cobra.ExactArgs(1),
+		Example: "  enshu clock advance 90s\n  enshu clock advance 8d",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var d scenario.Duration
+			if err := d.UnmarshalText([]byte(args[0])); err != nil {
+				return err
+			}
+			if d < 0 {
+				return fmt.Errorf("true time only goes forward, not by %v", d)
+			}
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			return c.Advance(cmd.Context(), time.Duration(d))
+		},
+	}, &cobra.Command{
+		Use: "rate R", Short: "Let R seconds pass in the lab in one second", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := strconv.ParseFloat(args[0], 64)
+			if err != nil {
+				return fmt.Errorf("rate %q is not a number", args[0])
+			}
+			c, err := a.dial()
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			return c.SetRate(cmd.Context(), r)
+		},
+	})
+	return c
+}

@@ -1,0 +1,176 @@
+package grader
+
+import (
+	"fmt"
+
+	"enshu/sim/scenario"
+)
+
+// mailArgs is a mail that is sent and the mailbox it must arrive in.
+type mailArgs struct {
+	Send    mailSend            `lab:"send,required" doc:"The mail: it goes through the learner's own mail command."`
+	Arrives mailArrives         `lab:"arrives,required" doc:"The mailbox it must be in."`
+	Via     []scenario.HostName `lab:"via" doc:"Hosts that it must pass on its way."`
+}
+
+type mailSend struct {
+	Host    scenario.HostName `lab:"host,required"`
+	User    scenario.UserName `lab:"user" doc:"By default root."`
+	To      string            `lab:"to,required" doc:"A local name or an address."`
+	Subject string            `lab:"subject" doc:"Put before the token by which the mail is found again."`
+	Text    string            `lab:"text" doc:"The body."`
+}
+
+type mailArrives struct {
+	Host    scenario.HostName `lab:"host,required"`
+	User    scenario.UserName `lab:"user,required" doc:"Whose mailbox."`
+	Mailbox scenario.Path     `lab:"mailbox" doc:"By default /var/spool/mail/USER."`
+}
+
+func (a *mailArgs) mailbox() string {
+	if a.Arrives.Mailbox != "" {
+		return string(a.Arrives.Mailbox)
+	}
+	return "/var/spool/mail/" + string(a.Arrives.User)
+}
+
+func mailKind() kind {
+	return define(kind{
+		name:     "mail",
+		doc:      "A mail is sent with the host's own mail command and must arrive in a mailbox, here or on another host.",
+		unwanted: "mail-arrived",
+		labels: map[string]scenario.Text{
+			"mail-command": text("mail コマンド", "mail command"),
+			"postfix":      text("送信側の Postfix", "sender's Postfix"),
+			"accepted":     text("受付", "accepted"),
+			"alias":        text("別名と転送", "aliases and forwards"),
+			"address":      text("宛先", "next hop"),
+			"filter":       text("ファイアウォール", "firewall"),
+			"listener":     text("待ち受け", "listener"),
+			"relay":        text("中継", "relay"),
+			"mailbox":      text("メールボックス", "mailbox"),
+			"via":          text("経路", "way"),
+		},
+		advice: append(firewallAdvice("filter"), []Advice{
+			{
+				Link:     "mail-command-missing",
+				Step:     "mail-command",
+				Expected: text("{sender} で mail コマンドが使える", "{sender} has the mail command"),
+				Seen:     text("ありません: {error}", "it has not: {error}"),
+				Slip:     text("dnf install -y s-nail でインストールします。", "Install it with dnf install -y s-nail."),
+				Command:  "which mail",
+				On:       "sender",
+			},
+			{
+				Link:     "mail-failed",
+				Step:     "mail-command",
+				Expected: text("{sender} で mail コマンドがメールを送れる", "mail on {sender} can send"),
+				Seen:     text("エラーになりました: {error}", "it failed: {error}"),
+				Slip:     text("postfix パッケージ（sendmail コマンド）が入っているか確認してください。", "See whether the package postfix, which has the sendmail command, is installed."),
+				Command:  "echo test | mail -s test root",
+				On:       "sender",
+			},
+			{
+				Link:     "postfix-not-running",
+				Step:     "postfix",
+				Expected: text("{host} で postfix サービスが動いている", "postfix runs on {host}"),
+				Seen:     text("動いていません（{state}）", "it does not run ({state})"),
+				Slip:     text("systemctl start postfix で起動します。それまでメールは maildrop で待ちます。", "Start it with systemctl start postfix; until then mail waits in maildrop."),
+				Command:  "systemctl status postfix",
+			},
+			{
+				Link:     "mail-not-accepted",
+				Step:     "accepted",
+				Expected: text("{host} の Postfix がメールを受け付ける", "Postfix on {host} accepts the mail"),
+				Seen:     text("キューに入りませんでした", "it made no queue file of it"),
+				Slip:     text("maillog に fatal や warning の行がないか確認してください。", "Look for lines with fatal or warning in maillog."),
+				Command:  "tail /var/log/maillog",
+			},
+			{
+				Link:     "mail-rejected",
+				Step:     "relay",
+				Expected: text("{host} の Postfix がメールを受け取る", "Postfix on {host} takes the mail"),
+				Seen:     text("拒否しました: {reason}", "it refused: {reason}"),
+				Slip:     text("Relay access denied なら mynetworks に送信元がありません。User unknown なら宛先の綴りか mydestination です。", "“Relay access denied”: mynetworks lacks the sender. “User unknown”: the spelling, or mydestination."),
+				Command:  "grep reject: /var/log/maillog",
+			},
+			{
+				Link:     "alias-not-loaded",
+				Step:     "alias",
+				Expected: text("{host} の別名データベースが /etc/aliases と同じ", "the alias database of {host} is as /etc/aliases"),
+				Seen:     text("{name} の別名がまだデータベースにありません", "it has not the present alias of {name}"),
+				Slip:     text("/etc/aliases を変えたら newaliases を実行します。", "After a change of /etc/aliases, run newaliases."),
+				Command:  "newaliases",
+			},
+			{
+				Link:     "forward-ignored",
+				Step:     "alias",
+				Expected: text("{host} で {file} による転送が働く", "{file} on {host} forwards the mail"),
+				Seen:     text("ファイルはありますが、無視されました（モード {mode}、所有者 {owner}）", "the file is there but was ignored (mode {mode}, owner {owner})"),
+				Slip:     text(".forward は本人の所有で、グループや他人が書き込めないことが必要です（chmod 600）。", "A .forward must belong to the user and not be writable by others (chmod 600)."),
+				Command:  "ls -l {file}",
+			},
+			{
+				Link:     "mail-elsewhere",
+				Step:     "alias",
+				Expected: text("{receiver} の {user} のメールボックスに届く", "it is delivered to the mailbox of {user} on {receiver}"),
+				Seen:     text("{host} の {mailbox} に配送されました", "it was delivered to {mailbox} on {host}"),
+				Slip:     text("/etc/aliases の行、~/.forward、mydestination を確認してください。", "Look at the line in /etc/aliases, at ~/.forward, and at mydestination."),
+				Command:  "grep status=sent /var/log/maillog",
+			},
+			{
+				Link:     "mail-bounced",
+				Step:     "address",
+				Expected: text("{host} からの配送が成功する", "{host} can deliver it"),
+				Seen:     text("差し戻されました: {reason}", "it was returned: {reason}"),
+				Slip:     text("宛先のユーザー名とドメイン名の綴りを確認してください。", "Look at the spelling of the user and the domain."),
+				Command:  "grep status=bounced /var/log/maillog",
+			},
+			{
+				Link:     "mail-deferred",
+				Step:     "address",
+				Expected: text("{host} からの配送が成功する", "{host} can deliver it"),
+				Seen:     text("保留されています: {reason}", "it is deferred: {reason}"),
+				Slip:     text("原因を直してから postqueue -f で再送します。", "Remove the cause, then send again with postqueue -f."),
+				Command:  "mailq",
+			},
+			{
+				Link:     "mail-not-listening",
+				Step:     "listener",
+				Expected: text("{host} の Postfix が {port} でほかのホストから受け取る", "Postfix on {host} takes mail from other hosts on {port}"),
+				Seen:     text("ほかのホストからは接続できません（待ち受け: {listening}）", "other hosts cannot connect (it listens on {listening})"),
+				Slip:     text("既定の inet_interfaces = localhost を all に変え、postfix を再起動します。", "Change the default inet_interfaces = localhost to all and restart postfix."),
+				Command:  "postconf inet_interfaces; ss -tlnp",
+			},
+			{
+				Link:     "mail-lost",
+				Step:     "mailbox",
+				Expected: text("{receiver} の {mailbox} にメールがある", "the mail is in {mailbox} on {receiver}"),
+				Seen:     text("まだ届いていません", "it has not arrived"),
+				Slip:     text("mailq と maillog で、いまどこにあるか確認してください。", "See in mailq and maillog where it is now."),
+				Command:  "mailq; tail /var/log/maillog",
+			},
+			{
+				Link:     "mail-other-way",
+				Step:     "via",
+				Expected: text("メールが {via} を通る", "the mail passes {via}"),
+				Seen:     text("通ったのは {passed} です", "it passed {passed}"),
+				Slip:     text("relayhost と DNS の MX を確認してください。", "Look at relayhost and at the MX in DNS."),
+				Command:  "postconf relayhost",
+				On:       "sender",
+			},
+			{
+				Link:     "mail-arrived",
+				Step:     "mailbox",
+				Expected: text("{sender} から {to} へのメールが {receiver} の {user} に届かない", "mail from {sender} to {to} does not reach {user} on {receiver}"),
+				Seen:     text("届きました", "it did"),
+				Slip:     text("mynetworks と、中継を許す制限（smtpd_relay_restrictions）を確認してください。", "Look at mynetworks and at smtpd_relay_restrictions."),
+				Command:  "postconf mynetworks",
+				On:       "receiver",
+			},
+		}...),
+	}, func(a *mailArgs) scenario.Text {
+		return text(fmt.Sprintf("%s から %s へのメールが %s の %s に届く", a.Send.Host, a.Send.To, a.Arrives.Host, a.Arrives.User),
+			fmt.Sprintf("mail from %s to %s reaches %s on %s", a.Send.Host, a.Send.To, a.Arrives.User, a.Arrives.Host))
+	}, runMail)
+}

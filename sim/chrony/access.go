@@ -1,0 +1,96 @@
+package chrony
+
+import "net/netip"
+
+// accessTable says which addresses may use a service: a tree of subnets for
+// each family, in which the smallest subnet that says something counts.
+type accessTable struct{ root [2]accessNode }
+
+type accessNode struct {
+	state accessState
+	child [2]*accessNode
+}
+
+type accessState int8
+
+const (
+	accessInherit accessState = iota
+	accessAllow
+	accessDeny
+)
+
+// add applies a rule. It reports false when the rule's subnet is longer than
+// the address.
+func (t *accessTable) add(r accessRule) bool {
+	state := accessDeny
+	if r.allow {
+		state = accessAllow
+	}
+	if !r.addr.IsValid() {
+		if r.bits != 0 {
+			return false
+		}
+		for i := range t.root {
+			t.root[i].set(state, r.all)
+		}
+		return true
+	}
+	if r.bits < 0 || r.bits > r.addr.BitLen() {
+		return false
+	}
+	n := &t.root[family(r.addr)]
+	b := r.addr.AsSlice()
+	for i := range r.bits {
+		bit := b[i/8] >> (7 - i%8) & 1
+		if n.child[bit] == nil {
+			n.child[bit] = new(accessNode)
+		}
+		n = n.child[bit]
+	}
+	n.set(state, r.all)
+	return true
+}
+
+func (n *accessNode) set(s accessState, all bool) {
+	n.state = s
+	if all {
+		n.child = [2]*accessNode{}
+	}
+}
+
+// allows reports whether an address may use the service.
+func (t *accessTable) allows(a netip.Addr) bool {
+	a = a.Unmap()
+	if !a.IsValid() {
+		return false
+	}
+	n := &t.root[family(a)]
+	raw := a.As16()
+	start := 0
+	if a.Is4() {
+		start = 96
+	}
+	state := accessDeny
+	for i := start; ; i++ {
+		if n.state != accessInherit {
+			state = n.state
+		}
+		if i == 128 {
+			break
+		}
+		if n = n.child[raw[i/8]>>(7-i%8)&1]; n == nil {
+			break
+		}
+	}
+	return state == accessAllow
+}
+
+// any reports whether some address of a family (0 for IPv4, 1 for IPv6) is allowed.
+func (t *accessTable) any(fam int) bool { return t.root[fam].any() }
+
+func (n *accessNode) any() bool {
+	if n == nil {
+		return false
+	}
+	return n.state == accessAllow || n.child[0].any() || n.child[1].any()
+}

@@ -1,0 +1,240 @@
+package chrony
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/trace"
+)
+
+// forked marks, in the environment, the child that a chronyd without -n or -d
+// leaves running.
+const forked = "CHRONYD_FORKED=1"
+
+// Chronyd is /usr/sbin/chronyd (chronyd(8)).
+func Chronyd(ctx context.Context, p *host.Proc) int {
+	o, err := parseOptions(p.Args[1:])
+	switch {
+	case err != nil:
+		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
+		fmt.Fprint(p.Stdout, usage)
+		return 1
+	case o.help:
+		fmt.Fprint(p.Stdout, usage)
+		return 0
+	case o.version:
+		fmt.Fprintf(p.Stdout, "chronyd (chrony) version %s (%s)\n", version, features)
+		return 0
+	}
+	child := p.Getenv("CHRONYD_FORKED") != ""
+	if !o.foreground && !child {
+		return fork(ctx, p)
+	}
+	d := newDaemon(ctx, p, o)
+	if !o.foreground {
+		// The parent waits until its terminal is not needed any more.
+		d.log.bare = true
+	}
+	if err := d.start(); err != nil {
+		d.log.fatal(err.Error())
+		d.cleanUp()
+		return 1
+	}
+	if o.print {
+		return 0
+	}
+	return d.run()
+}
+
+// fork leaves a child running in a session of its own and returns when it is
+// ready or has failed, as a daemon's first process does.
+func fork(ctx context.Context, p *host.Proc) int {
+	child, err := p.Start(host.Cmd{
+		Path: p.Path, Args: p.Args, Env: append(append([]string(nil), p.Env...), forked),
+		Dir: "/", Stderr: p.Stderr, Session: true,
+	})
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "Could not fork : %s\n", libc.Strerror(err))
+		return 1
+	}
+	ready, err := child.WaitReady(ctx)
+	if ready || err != nil {
+		return 0
+	}
+	st, err := child.Wait(ctx)
+	if err != nil {
+		return 1
+	}
+	return st.Shell()
+}
+
+// start reads the configuration and opens what the daemon needs.
+func (d *daemon) start() error {
+	if d.p.UID != 0 && !d.opts.noRootCheck {
+		return errors.New("Not superuser") //nolint:staticcheck // the program's words
+	}
+	if !d.opts.print {
+		d.log.info(fmt.Sprintf("chronyd version %s starting (%s)", version, features))
+	}
+	print := func(string) {}
+	if d.opts.print {
+		print = func(line string) { fmt.Fprintln(d.p.Stdout, line) }
+	}
+	if err := d.configure(print); err != nil {
+		d.p.Emit(trace.ConfigLoaded, trace.Attrs{"file": d.opts.configFile, "errors": err.Error()})
+		return err
+	}
+	for _, w := range d.conf.warnings {
+		d.log.warn(w)
+	}
+	if d.opts.print {
+		return nil
+	}
+	d.p.Emit(trace.ConfigLoaded, trace.Attrs{"file": d.opts.configFile, "errors": ""})
+	if err := d.checkPID(); err != nil {
+		return err
+	}
+	if err := d.setUp(); err != nil {
+		return err
+	}
+	return d.writePID()
+}
+
+// configure reads chrony.conf, or the directives given as arguments.
+func (d *daemon) configure(print func(string)) error {
+	src := hostSource{d.ctx, d.p}
+	pr := newParser(src, print)
+	d.conf = pr.conf
+	if len(d.opts.directives) > 0 {
+		for i, line := range d.opts.directives {
+			pr.line = i + 1
+			if err := pr.readLine(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return pr.readFile(d.opts.configFile)
+}
+
+// hostSource is the host as the source of a configuration.
+type hostSource struct {
+	ctx context.Context
+	p   *host.Proc
+}
+
+func (s hostSource) readFile(name string) ([]byte, error)  { return libc.ReadFile(s.p, name) }
+func (s hostSource) readDir(name string) ([]string, error) { return libc.ReadDir(s.p, name) }
+
+func (s hostSource) resolve(name string) (netip.Addr, bool) {
+	addrs, err := libc.LookupHost(s.ctx, s.p, name)
+	if err != nil || len(addrs) == 0 {
+		return netip.Addr{}, false
+	}
+	return addrs[0], true
+}
+
+// once reports whether the daemon only measures and exits.
+func (d *daemon) once() bool { return d.opts.mode != modeNormal }
+
+// checkPID refuses to start beside another chronyd.
+func (d *daemon) checkPID() error {
+	if d.once() {
+		return nil
+	}
+	data, err := libc.ReadFile(d.p, d.conf.pidFile)
+	if err != nil {
+		return nil
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || pid == d.p.PID || d.p.Sys.Kill(pid, 0) != nil {
+		return nil
+	}
+	return fail("Another chronyd may already be running (pid=%d), check %s", pid, d.conf.pidFile)
+}
+
+func (d *daemon) writePID() error {
+	if d.once() {
+		return nil
+	}
+	d.p.Sys.Remove(d.conf.pidFile)
+	if err := libc.WriteFile(d.p, d.conf.pidFile, fmt.Appendf(nil, "%d\n", d.p.PID), 0o644); err != nil {
+		return fail("Could not open %s : %s", d.conf.pidFile, libc.Strerror(err))
+	}
+	d.pidWritten = true
+	return nil
+}
+
+// account returns the user that files of the daemon belong to.
+func (d *daemon) account() (libc.User, error) {
+	name := d.conf.user
+	if d.opts.user != "" {
+		name = d.opts.user
+	}
+	if name == "root" {
+		return libc.User{}, nil
+	}
+	u, ok := libc.UserByName(d.p, name)
+	if !ok {
+		if d.opts.noControl && d.opts.mode == modePrintOnce {
+			return libc.User{}, nil
+		}
+		return u, fail("Could not get user/group ID of %s", name)
+	}
+	return u, nil
+}
+
+// makeDir makes a directory of the daemon, with its parents.
+func (d *daemon) makeDir(dir string, mode fs.FileMode, u libc.User) error {
+	if err := libc.MkdirAll(d.p, path.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	err := d.p.Sys.Mkdir(dir, mode)
+	if errors.Is(err, syscall.EEXIST) {
+		return nil
+	}
+	if err == nil {
+		err = d.p.Sys.Chown(dir, u.UID, u.GID)
+	}
+	return err
+}
+
+// cleanUp removes what a running chronyd leaves in the file system.
+func (d *daemon) cleanUp() {
+	for _, c := range d.closers {
+		c.Close()
+	}
+	d.closers = nil
+	if d.socketMade {
+		d.p.Sys.Remove(d.conf.cmdSocket)
+	}
+	if d.pidWritten {
+		d.p.Sys.Remove(d.conf.pidFile)
+	}
+}
+
+// saved replaces a file that the daemon keeps across restarts, so that a
+// reader sees the old or the new one.
+func (d *daemon) saved(name string, data []byte) error {
+	tmp := name + ".tmp"
+	if err := libc.WriteFile(d.p, tmp, data, 0o644); err != nil {
+		return err
+	}
+	if d.user.UID != 0 {
+		d.p.Sys.Chown(tmp, d.user.UID, d.user.GID)
+	}
+	if err := d.p.Sys.Rename(tmp, name); err != nil {
+		d.p.Sys.Remove(tmp)
+		return err
+	}
+	return nil
+}

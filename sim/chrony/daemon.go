@@ -1,0 +1,476 @@
+package chrony
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"enshu/sim/clock"
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/trace"
+	"enshu/sim/wire/ntp"
+)
+
+// daemon is a running chronyd. One thread, that of run, owns everything; the
+// threads that read sockets or resolve names post functions to it.
+type daemon struct {
+	ctx  context.Context
+	p    *host.Proc
+	opts options
+	conf *config
+	log  logger
+	rand *rand.Rand
+	user libc.User
+
+	queue   *clock.Queue[func()]
+	sched   scheduler
+	alarm   *clock.LocalTimer
+	alarmAt time.Duration
+	quit    bool
+	status  int
+
+	servo      *servo
+	slewTimer  *timer
+	ref        reference
+	sel        selector
+	sources    []*source
+	nextID     uint32
+	candidates []*candidate // of the sources, in order
+
+	lastRaw  time.Time
+	lastMono time.Duration
+
+	keys      keyRing
+	access    accessTable
+	cmd       accessTable
+	clients   *clientLog
+	files     logFiles
+	manual    manualInput
+	leap      leapState
+	quantum   float64 // of the clock, seconds
+	precision int8    // the same, log2
+
+	ntpConns [2]*serverSocket
+	acqConns [2]*serverSocket
+	closers  []io.Closer
+
+	pidWritten, socketMade bool
+	driftSaved             time.Time
+	initSlew               *initSlew
+	polling                bool // sources are being polled; false before initstepslew is done
+	replaced               time.Time
+}
+
+func newDaemon(ctx context.Context, p *host.Proc, o options) *daemon {
+	d := &daemon{
+		ctx: ctx, p: p, opts: o, rand: p.Rand(),
+		queue: clock.NewQueue[func()](p.Clock.Timeline(), 0),
+		log:   logger{p: p, stderr: o.stderr, file: o.logFile, level: o.level},
+		ref:   newReference(),
+	}
+	d.ref.fuzz = d.rand.Float64
+	return d
+}
+
+// hostClock is the host's clock as the kernel lets chronyd steer it.
+type hostClock struct{ c *clock.Local }
+
+func (h hostClock) setRate(ppm float64) { h.c.Adjust(-ppm) }
+func (h hostClock) step(s float64)      { h.c.Step(-seconds(s)) }
+
+// noClock is a clock that must not be touched (-x).
+type noClock struct{}
+
+func (noClock) setRate(float64) {}
+func (noClock) step(float64)    {}
+
+// setUp makes the parts of the daemon after the configuration was read.
+func (d *daemon) setUp() error {
+	c := d.conf
+	u, err := d.account()
+	if err != nil {
+		return err
+	}
+	d.user = u
+	if c.precision > 0 {
+		d.precision = int8(min(max(math.Round(math.Log2(c.precision)), -32), 0))
+		d.quantum = c.precision
+	} else {
+		d.precision = -25
+		d.quantum = math.Ldexp(1, -25)
+	}
+	var k kernel = hostClock{d.p.Clock}
+	ppm := -d.p.Clock.Adjustment()
+	if d.opts.noControl {
+		k, ppm = noClock{}, 0
+		d.log.info("Disabled control of system clock")
+	}
+	d.servo = newServo(k, d.opts.noControl, d.p.Now(), ppm, c.maxSlewRate, c.maxDrift)
+	d.ref.maxUpdateSkew, d.ref.maxClockError = math.Abs(c.maxUpdateSkew*1e-6), c.maxClockError*1e-6
+	d.ref.corrTimeRatio, d.ref.makestep, d.ref.maxchange, d.ref.local = c.corrTimeRatio, c.makestep, c.maxchange, c.local
+	d.sel = selector{
+		maxDistance: c.maxDistance, maxJitter: c.maxJitter, maxClockError: c.maxClockError * 1e-6,
+		reselect: c.reselectDist, stratumWeight: c.stratumWeight, combineLimit: c.combineLimit, minSources: c.minSources,
+	}
+	if c.local.orphan {
+		d.sel.orphanStratum = c.local.stratum
+	}
+	d.clients = newClientLog(c)
+	d.files.open(d)
+	if err := d.setAccess(); err != nil {
+		return err
+	}
+	if len(c.ntsKeys) != len(c.ntsCerts) {
+		return fail("Uneven number of NTS certs and keys")
+	}
+	for _, h := range c.hwTimestamp {
+		if h.iface != "*" {
+			return fail("Could not enable HW timestamping on %s", h.iface)
+		}
+	}
+	if err := d.openCommand(); err != nil {
+		return err
+	}
+	d.loadKeys()
+	d.readDrift()
+	d.setRate(d.p.Now())
+	if err := d.openRefclocks(); err != nil {
+		return err
+	}
+	d.lastRaw, d.lastMono = d.p.Now(), d.p.Clock.Monotonic()
+	d.leap.check(d)
+	d.notes()
+	d.updateServerSockets()
+	d.manual.enabled = c.manual
+	if d.opts.timeout > 0 {
+		d.after(float64(d.opts.timeout), func() {
+			d.log.info("Timeout reached")
+			d.exit(1)
+		})
+	}
+	d.logUnsynchronised()
+	d.startSources()
+	return nil
+}
+
+// notes logs what of the configuration cannot be had on this host.
+func (d *daemon) notes() {
+	c := d.conf
+	if c.rtcFile != "" {
+		d.log.error("Could not open RTC device " + c.rtcDevice + " : No such file or directory")
+		d.log.error("RTC driver could not be initialised")
+	}
+	if c.tempFile != "" && !libc.Exists(d.p, c.tempFile) {
+		d.log.error("Could not read temperature from " + c.tempFile)
+	}
+	if c.smooth.enabled && c.smooth.leapOnly {
+		d.log.info("Time smoothing activated (leap seconds only)")
+	}
+	if c.ntpSigndSocket != "" {
+		d.log.info("MS-SNTP authentication enabled")
+	}
+	if c.lockAll {
+		d.log.error("setrlimit() failed")
+	}
+}
+
+// run serves until the process is told to end. The result is the exit status.
+func (d *daemon) run() int {
+	d.p.Ready()
+	for !d.quit {
+		d.arm()
+		f, err := d.queue.Get(d.ctx)
+		if err != nil {
+			break
+		}
+		d.checkJump()
+		f()
+		for !d.quit {
+			t := d.sched.due(d.p.Clock.Monotonic())
+			if t == nil {
+				break
+			}
+			t.f()
+		}
+	}
+	if d.alarm != nil {
+		d.alarm.Stop()
+	}
+	d.finish()
+	return d.status
+}
+
+// finish leaves the clock and the files as the next chronyd wants them.
+func (d *daemon) finish() {
+	for _, s := range d.sources {
+		s.close(d)
+	}
+	if !d.opts.noControl {
+		// What is left of a slew is not corrected any more; the frequency stays.
+		d.servo.settle(d.p.Now())
+		d.servo.kernel.setRate(d.servo.frequency)
+	}
+	if d.ref.synchronised && !d.once() {
+		d.saveDrift()
+	}
+	d.cleanUp()
+	d.log.info("chronyd exiting")
+}
+
+// exit ends run.
+func (d *daemon) exit(status int) { d.quit, d.status = true, status }
+
+// arm sets the alarm for the earliest timer.
+func (d *daemon) arm() {
+	t := d.sched.next()
+	if d.alarm != nil {
+		if t != nil && t.at == d.alarmAt {
+			return
+		}
+		d.alarm.Stop()
+		d.alarm = nil
+	}
+	if t == nil {
+		return
+	}
+	d.alarmAt = t.at
+	d.alarm = d.p.Clock.AfterFunc(t.at-d.p.Clock.Monotonic(), func() {
+		d.queue.TryPut(func() { d.alarm = nil })
+	})
+}
+
+// post runs f on the daemon's thread.
+func (d *daemon) post(f func()) { d.queue.TryPut(f) }
+
+// after runs f on the daemon's thread after some seconds.
+func (d *daemon) after(s float64, f func()) *timer {
+	return d.sched.after(d.p.Clock.Monotonic(), seconds(s), f)
+}
+
+// cooked returns the present cooked time.
+func (d *daemon) cooked() time.Time { return d.servo.cook(d.p.Now()) }
+
+// jumpThreshold is how far the clock may be moved by others before all
+// measurements are dropped, seconds.
+const jumpThreshold = 10
+
+// checkJump looks whether someone else set the clock since the last event.
+func (d *daemon) checkJump() {
+	raw, mono := d.p.Now(), d.p.Clock.Monotonic()
+	jump := raw.Sub(d.lastRaw).Seconds() - (mono - d.lastMono).Seconds()
+	d.lastRaw, d.lastMono = raw, mono
+	if math.Abs(jump) <= jumpThreshold {
+		return
+	}
+	if jump > 0 {
+		d.log.warn("Forward time jump detected!")
+	} else {
+		d.log.warn("Backward time jump detected!")
+	}
+	d.servo.jumped(jump)
+	d.ref.slewed(d.cooked(), 0, -jump)
+	d.ref.unsynchronise()
+	d.logUnsynchronised()
+	for _, s := range d.sources {
+		s.forget()
+	}
+	d.choose(nil)
+}
+
+// setRate starts the slew that the servo asks for and sets its timer.
+func (d *daemon) setRate(now time.Time) { d.slewUntil(d.servo.apply(now)) }
+
+func (d *daemon) slewUntil(wait time.Duration) {
+	d.sched.stop(d.slewTimer)
+	d.slewTimer = d.sched.after(d.p.Clock.Monotonic(), wait, func() { d.setRate(d.p.Now()) })
+}
+
+// adjust changes the clock and tells everyone who keeps times.
+func (d *daemon) adjust(dfreq, doffset, rate float64) {
+	raw := d.p.Now()
+	cooked := d.servo.cook(raw)
+	dfreq, wait := d.servo.adjust(raw, dfreq, doffset, rate)
+	d.slewUntil(wait)
+	d.slewed(cooked, dfreq, doffset)
+}
+
+// step takes s seconds off the clock.
+func (d *daemon) step(s float64) {
+	raw := d.p.Now()
+	cooked := d.servo.cook(raw)
+	d.slewUntil(d.servo.step(raw, s))
+	if !d.opts.noControl {
+		d.lastRaw = addSeconds(d.lastRaw, -s)
+	}
+	d.slewed(cooked, 0, s)
+	d.clients.slewed(cooked, 0, s)
+}
+
+func (d *daemon) slewed(when time.Time, dfreq, doffset float64) {
+	for _, s := range d.sources {
+		s.slewed(when, dfreq, doffset)
+	}
+	d.ref.slewed(when, dfreq, doffset)
+	d.manual.slewed(when, dfreq, doffset)
+}
+
+// choose selects a source; updated has a new sample.
+func (d *daemon) choose(updated *candidate) {
+	now := d.cooked()
+	c := d.sel.choose(d.candidates, updated, now)
+	if c.lost != "" {
+		d.log.info("Can't synchronise: " + c.lost)
+		d.p.Emit(trace.SourceSelected, trace.Attrs{"source": "", "stratum": ""})
+	}
+	if c.unsync {
+		d.ref.unsynchronise()
+		d.logUnsynchronised()
+	}
+	if c.switched != nil && d.initSlew == nil && !d.once() {
+		s := d.sourceOf(c.switched)
+		d.log.info("Selected source " + s.label())
+		d.p.Emit(trace.SourceSelected, trace.Attrs{"source": s.addrText(), "stratum": fmt.Sprint(c.switched.stratum)})
+	}
+	for _, s := range d.sources {
+		if s.cand.status == statusFalseticker {
+			d.replace(s)
+		}
+	}
+	if updated != nil {
+		d.files.selection(d, d.sourceOf(updated), now)
+	}
+	if c.update != nil {
+		d.use(c.update)
+	}
+}
+
+// use steers the clock by an update.
+func (d *daemon) use(u *update) {
+	if d.initSlew != nil {
+		d.correctInitial(u)
+		return
+	}
+	raw := d.p.Now()
+	uncorrected := d.servo.correction(raw)
+	now := addSeconds(raw, uncorrected)
+	s := d.sourceOf(u.source)
+	if d.once() {
+		d.setOnce(u, now)
+		return
+	}
+	before := d.ref.distance(now)
+	id, ip := s.refID(), s.ip()
+	c := d.ref.take(u, id, ip, now, uncorrected)
+	if c.refused {
+		what := "exiting"
+		if c.ignored {
+			what = "ignored"
+		}
+		d.log.warn(fmt.Sprintf("Adjustment of %.3f seconds exceeds the allowed maximum of %.3f seconds (%s) ",
+			-c.offset, d.ref.maxchange.max, what))
+		if !c.ignored {
+			d.exit(1)
+		}
+		return
+	}
+	d.adjust(c.dfreq, c.slew, c.rate)
+	if math.Abs(c.offset) > d.conf.logChange {
+		d.log.warn(fmt.Sprintf("System clock wrong by %.6f seconds", -c.offset))
+	}
+	if c.step != 0 {
+		d.step(c.step)
+		d.log.warn(fmt.Sprintf("System clock was stepped by %.6f seconds", -c.step))
+		d.p.Emit(trace.ClockStepped, trace.Attrs{"by": formatSeconds(-c.step), "reason": "makestep"})
+	} else if math.Abs(c.offset) >= 1e-3 {
+		// Corrections of microseconds are the daily bread and not worth an event.
+		d.p.Emit(trace.ClockSlewed, trace.Attrs{"by": formatSeconds(-c.offset), "reason": "measurement"})
+	}
+	d.leap.update(d)
+	d.files.tracking(d, u, c, now, uncorrected, before)
+	d.driftUpdate(now)
+}
+
+func formatSeconds(s float64) string { return fmt.Sprintf("%.9f", s) }
+
+// onceStep is the offset over which -q steps the clock.
+const onceStep = 0.1
+
+// setOnce is use for the modes -q and -Q.
+func (d *daemon) setOnce(u *update, now time.Time) {
+	offset := u.offset + now.Sub(u.at).Seconds()*u.frequency
+	what := "slew"
+	switch {
+	case d.opts.mode == modePrintOnce:
+		what = "ignored"
+	case math.Abs(offset) > onceStep:
+		what = "step"
+	}
+	d.log.warn(fmt.Sprintf("System clock wrong by %.6f seconds (%s)", -offset, what))
+	switch what {
+	case "step":
+		d.step(offset)
+		d.p.Emit(trace.ClockStepped, trace.Attrs{"by": formatSeconds(-offset), "reason": "chronyd -q"})
+		d.exit(0)
+	case "slew":
+		d.adjust(0, offset, 0)
+		d.p.Emit(trace.ClockSlewed, trace.Attrs{"by": formatSeconds(-offset), "reason": "chronyd -q"})
+		d.after(math.Abs(offset)/d.servo.maxSlew+minSlewTime, func() { d.exit(0) })
+	default:
+		d.exit(0)
+	}
+	for _, s := range d.sources {
+		s.close(d)
+	}
+}
+
+// mayEnd ends the modes -q and -Q when no source can have enough samples any more.
+func (d *daemon) mayEnd() {
+	if !d.once() {
+		return
+	}
+	const last = 7 // polls of an iburst
+	for _, s := range d.sources {
+		c := s.cand
+		if s.active() && c.polls < last && last-c.polls+c.stats.samples() >= minRegression {
+			return
+		}
+	}
+	d.log.warn("No suitable source for synchronisation")
+	d.exit(1)
+}
+
+// ourStratum is the stratum that we would serve.
+func (d *daemon) ourStratum() int {
+	p := d.ref.params(d.cooked())
+	if p.stratum == 0 {
+		return ntp.MaxStratum
+	}
+	return p.stratum
+}
+
+func (d *daemon) sourceOf(c *candidate) *source {
+	for _, s := range d.sources {
+		if s.cand == c {
+			return s
+		}
+	}
+	return nil
+}
+
+func (d *daemon) setAccess() error {
+	for _, t := range []struct {
+		table *accessTable
+		rules []accessRule
+	}{{&d.access, d.conf.allow}, {&d.cmd, d.conf.cmdAllow}} {
+		for _, r := range t.rules {
+			if !t.table.add(r) {
+				return fail("Bad subnet in %s/%d", r.addr, r.bits)
+			}
+		}
+	}
+	return nil
+}

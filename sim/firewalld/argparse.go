@@ -1,0 +1,238 @@
+package firewalld
+
+import (
+	"regexp"
+	"strings"
+)
+
+// arity is how many arguments an option takes.
+type arity int
+
+const (
+	flag arity = iota
+	one
+	many // one, and the option may be given again
+	rest // all that follows
+)
+
+// class says with what an option may be given.
+type class int
+
+const (
+	modifier    class = iota
+	alone             // nothing but --quiet and --verbose beside it
+	wide              // about the whole configuration: no zone
+	permOnly          // needs --permanent
+	zoned             // one of these at a time
+	serviceOnly       // needs --permanent and --service
+	setOnly           // about --ipset
+	directOnly        // needs --direct
+)
+
+// option is one option of firewall-cmd.
+type option struct {
+	name  string
+	arity arity
+	class class
+}
+
+// options are those of firewall-cmd in the order in which it tells them.
+var options = []option{
+	{"quiet", flag, modifier}, {"verbose", flag, modifier},
+	{"help", flag, modifier}, {"version", flag, alone}, {"state", flag, alone}, {"reload", flag, alone},
+	{"complete-reload", flag, alone}, {"runtime-to-permanent", flag, alone}, {"reset-to-defaults", flag, alone},
+	{"check-config", flag, alone}, {"get-ipset-types", flag, alone}, {"get-log-denied", flag, alone},
+	{"set-log-denied", one, alone}, {"get-automatic-helpers", flag, alone}, {"set-automatic-helpers", one, alone},
+	{"panic-on", flag, alone}, {"panic-off", flag, alone}, {"query-panic", flag, alone},
+	{"lockdown-on", flag, alone}, {"lockdown-off", flag, alone}, {"query-lockdown", flag, alone},
+	{"get-default-zone", flag, alone}, {"set-default-zone", one, alone}, {"get-zones", flag, wide},
+	{"get-policies", flag, wide}, {"get-services", flag, wide}, {"get-icmptypes", flag, wide},
+	{"get-active-zones", flag, alone}, {"get-active-policies", flag, alone},
+	{"get-zone-of-interface", many, wide}, {"get-zone-of-source", many, wide},
+	{"list-all-zones", flag, wide}, {"list-all-policies", flag, wide},
+	{"info-zone", one, wide}, {"info-policy", one, wide}, {"info-service", one, wide},
+	{"info-icmptype", one, wide}, {"info-ipset", one, wide}, {"info-helper", one, wide},
+	{"get-ipsets", flag, wide}, {"get-helpers", flag, wide},
+
+	{"new-zone", one, permOnly}, {"new-zone-from-file", one, permOnly}, {"delete-zone", one, permOnly},
+	{"load-zone-defaults", one, permOnly}, {"path-zone", one, permOnly},
+	{"new-service", one, permOnly}, {"new-service-from-file", one, permOnly}, {"delete-service", one, permOnly},
+	{"load-service-defaults", one, permOnly}, {"path-service", one, permOnly},
+	{"new-ipset", one, permOnly}, {"new-ipset-from-file", one, permOnly}, {"delete-ipset", one, permOnly},
+	{"load-ipset-defaults", one, permOnly}, {"path-ipset", one, permOnly}, {"name", one, modifier},
+
+	{"list-lockdown-whitelist-commands", flag, wide}, {"list-lockdown-whitelist-contexts", flag, wide},
+	{"list-lockdown-whitelist-uids", flag, wide}, {"list-lockdown-whitelist-users", flag, wide},
+
+	{"permanent", flag, modifier}, {"timeout", one, modifier}, {"zone", one, modifier}, {"service", one, modifier},
+	{"ipset", one, modifier}, {"type", one, modifier}, {"option", many, modifier}, {"family", one, modifier}, {"direct", flag, modifier},
+
+	{"list-interfaces", flag, zoned}, {"add-interface", many, zoned}, {"query-interface", many, zoned},
+	{"change-interface", many, zoned}, {"change-zone", many, zoned}, {"remove-interface", many, zoned},
+	{"list-sources", flag, zoned}, {"add-source", many, zoned}, {"query-source", many, zoned},
+	{"change-source", many, zoned}, {"remove-source", many, zoned},
+	{"list-ingress-zones", flag, zoned}, {"list-egress-zones", flag, zoned},
+	{"list-rich-rules", flag, zoned}, {"add-rich-rule", many, zoned}, {"remove-rich-rule", many, zoned}, {"query-rich-rule", many, zoned},
+	{"add-service", many, zoned}, {"remove-service", many, zoned}, {"query-service", many, zoned}, {"list-services", flag, zoned},
+	{"add-port", many, zoned}, {"remove-port", many, zoned}, {"query-port", many, zoned}, {"list-ports", flag, zoned},
+	{"add-protocol", many, zoned}, {"remove-protocol", many, zoned}, {"query-protocol", many, zoned}, {"list-protocols", flag, zoned},
+	{"add-icmp-block", many, zoned}, {"remove-icmp-block", many, zoned}, {"query-icmp-block", many, zoned}, {"list-icmp-blocks", flag, zoned},
+	{"add-forward-port", many, zoned}, {"remove-forward-port", many, zoned}, {"query-forward-port", many, zoned}, {"list-forward-ports", flag, zoned},
+	{"add-source-port", many, zoned}, {"remove-source-port", many, zoned}, {"query-source-port", many, zoned}, {"list-source-ports", flag, zoned},
+	{"list-all", flag, zoned},
+	{"add-icmp-block-inversion", flag, zoned}, {"remove-icmp-block-inversion", flag, zoned}, {"query-icmp-block-inversion", flag, zoned},
+	{"add-forward", flag, zoned}, {"remove-forward", flag, zoned}, {"query-forward", flag, zoned},
+	{"add-masquerade", flag, zoned}, {"remove-masquerade", flag, zoned}, {"query-masquerade", flag, zoned},
+	{"get-target", flag, zoned}, {"set-target", one, zoned},
+	{"get-description", flag, zoned}, {"set-description", one, zoned}, {"get-short", flag, zoned}, {"set-short", one, zoned},
+
+	{"get-ports", flag, serviceOnly}, {"get-protocols", flag, serviceOnly}, {"get-source-ports", flag, serviceOnly},
+	{"add-module", many, serviceOnly}, {"remove-module", many, serviceOnly}, {"query-module", many, serviceOnly}, {"get-modules", flag, serviceOnly},
+	{"add-helper", many, serviceOnly}, {"remove-helper", many, serviceOnly}, {"query-helper", many, serviceOnly}, {"get-service-helpers", flag, serviceOnly},
+	{"add-include", many, serviceOnly}, {"remove-include", many, serviceOnly}, {"query-include", many, serviceOnly}, {"get-includes", flag, serviceOnly},
+	{"set-destination", many, serviceOnly}, {"remove-destination", many, serviceOnly}, {"query-destination", many, serviceOnly}, {"get-destinations", flag, serviceOnly},
+
+	{"add-entry", many, setOnly}, {"remove-entry", many, setOnly}, {"query-entry", many, setOnly}, {"get-entries", flag, setOnly},
+
+	{"add-rule", rest, directOnly}, {"remove-rule", rest, directOnly}, {"query-rule", rest, directOnly}, {"get-all-rules", flag, directOnly},
+}
+
+// shortOptions are the options of one letter.
+var shortOptions = map[string]string{"-q": "quiet", "-v": "verbose", "-h": "help", "-V": "version"}
+
+// parsed is a command line: for each option that was given its values.
+type parsed struct {
+	values map[string][]string
+	order  []option // that are not modifiers, in the order given
+}
+
+func (a *parsed) has(name string) bool { _, ok := a.values[name]; return ok }
+
+func (a *parsed) get(name string) string {
+	v := a.values[name]
+	if len(v) == 0 {
+		return ""
+	}
+	return v[len(v)-1]
+}
+
+var negativeNumber = regexp.MustCompile(`^-\d+$|^-\d*\.\d+$`)
+
+// find looks an option of the command line up, as Python's argparse does: a
+// beginning is enough when only one option has it. text is the argument behind
+// '='. not option means that it is an operand; nil without an error is unknown.
+func find(arg string) (o *option, text string, given, isOption bool, problem string) {
+	if len(arg) < 2 || arg[0] != '-' {
+		return nil, "", false, false, ""
+	}
+	if name, ok := shortOptions[arg]; ok {
+		return optionNamed(name), "", false, true, ""
+	}
+	name, value, hasValue := strings.Cut(arg, "=")
+	if long, ok := strings.CutPrefix(name, "--"); ok {
+		if o := optionNamed(long); o != nil {
+			return o, value, hasValue, true, ""
+		}
+		var hits []*option
+		var names []string
+		for i := range options {
+			if strings.HasPrefix(options[i].name, long) {
+				hits = append(hits, &options[i])
+				names = append(names, "--"+options[i].name)
+			}
+		}
+		switch {
+		case len(hits) == 1:
+			return hits[0], value, hasValue, true, ""
+		case len(hits) > 1:
+			return nil, "", false, true, "ambiguous option: " + arg + " could match " + strings.Join(names, ", ")
+		}
+	}
+	if negativeNumber.MatchString(arg) || strings.Contains(arg, " ") {
+		return nil, "", false, false, ""
+	}
+	return nil, "", false, true, ""
+}
+
+func optionNamed(name string) *option {
+	for i := range options {
+		if options[i].name == name {
+			return &options[i]
+		}
+	}
+	return nil
+}
+
+// parseArgs reads the command line. problem is what argparse would complain about.
+func parseArgs(args []string) (a *parsed, problem string) {
+	a = &parsed{values: map[string][]string{}}
+	var unknown []string
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			unknown = append(unknown, args[i+1:]...)
+			break
+		}
+		o, text, given, isOption, problem := find(args[i])
+		switch {
+		case problem != "":
+			return nil, problem
+		case !isOption || o == nil:
+			unknown = append(unknown, args[i])
+			continue
+		}
+		label := "--" + o.name
+		if strings.HasPrefix(args[i], "-") && !strings.HasPrefix(args[i], "--") {
+			label = args[i] + "/" + label
+		}
+		if o.class == zoned || o.class == serviceOnly {
+			if p := a.exclusive(*o); p != "" {
+				return nil, "argument " + label + ": not allowed with argument --" + p
+			}
+		}
+		switch {
+		case o.arity == flag && given:
+			return nil, "argument " + label + ": ignored explicit argument '" + text + "'"
+		case o.arity == flag:
+			a.values[o.name] = nil
+		case o.arity == rest:
+			a.values[o.name] = args[i+1:]
+			i = len(args)
+		default:
+			if !given {
+				if i+1 == len(args) {
+					return nil, "argument " + label + ": expected one argument"
+				}
+				if _, _, _, next, problem := find(args[i+1]); next || args[i+1] == "--" {
+					if problem != "" {
+						return nil, problem
+					}
+					return nil, "argument " + label + ": expected one argument"
+				}
+				i++
+				text = args[i]
+			}
+			a.values[o.name] = append(a.values[o.name], text)
+		}
+		if o.class != modifier && (o.arity != one || text != "") {
+			a.order = append(a.order, *o)
+		}
+		if o.arity == one && text == "" {
+			delete(a.values, o.name) // an empty value counts as none
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, "unrecognized arguments: " + strings.Join(unknown, " ")
+	}
+	return a, ""
+}
+
+// exclusive returns an earlier option that does not go with o, "" when there is
+// none.
+func (a *parsed) exclusive(o option) string {
+	for _, e := range a.order {
+		if (e.class == zoned || e.class == serviceOnly) && e.name != o.name {
+			return e.name
+		}
+	}
+	return ""
+}

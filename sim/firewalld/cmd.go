@@ -1,0 +1,583 @@
+package firewalld
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+)
+
+//go:embed help.txt
+var helpText string
+
+const usageLine = "usage: 'firewall-cmd --help' for usage information or see firewall-cmd(1) man page"
+
+// command is a running firewall-cmd.
+type command struct {
+	p    *host.Proc
+	name string
+	*parsed
+	call func(request) (*reply, error)
+}
+
+// exit ends the program with a status, through the calls in between.
+type exit int
+
+func (e exit) Error() string { return "exit " + strconv.Itoa(int(e)) }
+
+// FirewallCmd is firewall-cmd(1).
+func FirewallCmd(ctx context.Context, p *host.Proc) int {
+	args, problem := parseArgs(p.Args[1:])
+	if problem != "" {
+		fmt.Fprintf(p.Stderr, "%s\n%s: error: %s\n", usageLine, p.Name(), problem)
+		return 2
+	}
+	c := &command{p: p, name: p.Name(), parsed: args}
+	return c.status(func() error {
+		if err := c.check(); err != nil {
+			return err
+		}
+		conn, err := dial(ctx, p)
+		if err != nil {
+			return c.notRunning()
+		}
+		defer conn.conn.Close()
+		c.call = conn.call
+		return c.run()
+	})
+}
+
+// status runs f and turns how it ended into an exit status.
+func (c *command) status(f func() error) int {
+	err := f()
+	var code exit
+	var refused *Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &refused) && refused.Code == "NOT_AUTHORIZED":
+		c.complain("Authorization failed.\n    Make sure polkit agent is running or run the application as superuser.")
+		return 253
+	case errors.As(err, &refused) && refused.Code == "NOT_RUNNING":
+		c.complain("FirewallD is not running")
+		return 252
+	case errors.As(err, &refused) && refused.warning():
+		c.complain("Warning: " + refused.Error())
+		c.say("success")
+		return 0
+	case errors.As(err, &refused):
+		c.complain("Error: " + refused.Error())
+		return refused.status()
+	}
+	c.complain("Error: " + err.Error())
+	return 254
+}
+
+func (c *command) notRunning() error {
+	if len(c.order) > 0 && c.order[0].name == "state" {
+		c.complain("not running")
+	} else {
+		c.complain("FirewallD is not running")
+	}
+	return exit(252)
+}
+
+// complain writes to stderr, in red on a terminal.
+func (c *command) complain(text string) {
+	if c.has("quiet") {
+		return
+	}
+	if _, ok := libc.Terminal(c.p.Stderr); ok {
+		text = "\033[91m" + text + "\033[00m"
+	}
+	fmt.Fprintln(c.p.Stderr, text)
+}
+
+func (c *command) say(text string) {
+	if !c.has("quiet") {
+		fmt.Fprintln(c.p.Stdout, text)
+	}
+}
+
+// misuse is a wrong combination of options.
+func (c *command) misuse(text string) error {
+	c.complain(usageLine + "\n" + text)
+	return exit(2)
+}
+
+var timeoutText = regexp.MustCompile(`^([0-9]+)([smh]?)$`)
+
+// timeout reads --timeout, in seconds.
+func (c *command) timeout() (int, bool) {
+	if !c.has("timeout") {
+		return 0, true
+	}
+	m := timeoutText.FindStringSubmatch(c.get("timeout"))
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(m[1], 10, 31)
+	return int(n) * map[string]int{"": 1, "s": 1, "m": 60, "h": 3600}[m[2]], err == nil
+}
+
+// check refuses options that do not go together, before anything is asked.
+func (c *command) check() error {
+	if c.has("help") {
+		fmt.Fprint(c.p.Stdout, helpText)
+		return exit(0)
+	}
+	if len(c.order) == 0 {
+		return nil // said when the state is known
+	}
+	others := func(cl class) bool {
+		return slices.ContainsFunc(c.order, func(o option) bool { return o.class != cl })
+	}
+	main := c.order[0]
+	for _, o := range c.order {
+		if o.class == alone {
+			main = o
+			break
+		}
+	}
+	perm := c.has("permanent")
+	switch main.class {
+	case alone:
+		if others(alone) || perm || c.has("zone") || c.has("timeout") || c.has("direct") || c.has("service") || c.has("ipset") {
+			return c.misuse("Can't use stand-alone options with other options.")
+		}
+	case wide:
+		if c.has("zone") || others(wide) {
+			switch main.name {
+			case "get-zones", "get-services", "get-icmptypes", "get-policies":
+				return c.misuse("Wrong usage of --get-zones | --get-services | --get-icmptypes | --get-policies.")
+			}
+			return c.misuse("Wrong usage of --" + main.name + ".")
+		}
+	case permOnly:
+		if !perm {
+			return c.misuse("Option can be used only with --permanent.")
+		}
+	case serviceOnly:
+		if !c.has("service") {
+			return c.misuse("Option can be used only with --service=<service>.")
+		}
+	case setOnly:
+		if !c.has("ipset") {
+			return c.misuse("No ipset specified.")
+		}
+	case directOnly:
+		if !c.has("direct") {
+			return c.misuse("Wrong usage of 'direct' options.")
+		}
+	}
+	if slices.Contains([]string{"get-target", "set-target", "get-short", "set-short", "get-description", "set-description"}, main.name) || c.has("service") {
+		if !perm {
+			return c.misuse("Option can be used only with --permanent.")
+		}
+	}
+	return c.checkOutput(main)
+}
+
+func (c *command) checkOutput(main option) error {
+	if c.has("timeout") {
+		kind, isAdd := strings.CutPrefix(main.name, "add-")
+		timed := slices.Contains([]string{kindService, kindPort, kindProtocol, kindSourcePort, kindICMPBlock, kindMasquerade, kindForwarding, kindRule}, kind)
+		if !isAdd || !timed {
+			return c.misuse("Wrong --timeout usage")
+		}
+		if c.has("permanent") {
+			return c.misuse("Can't specify timeout for permanent action.")
+		}
+		if _, ok := c.timeout(); !ok {
+			return c.misuse("'" + c.get("timeout") + "' is wrong timeout value. Use for example '2m' or '1h'")
+		}
+	}
+	for _, verb := range []string{"list-", "get-", "info-", "path-"} {
+		if c.has("quiet") && strings.HasPrefix(main.name, verb) {
+			fmt.Fprintln(c.p.Stderr, "-q/--quiet can't be used with this option(s)")
+			return exit(2)
+		}
+	}
+	return nil
+}
+
+// run does what was asked.
+func (c *command) run() error {
+	if len(c.order) == 0 {
+		a, err := c.call(request{Op: "state"})
+		if err != nil {
+			return err
+		}
+		c.complain("State: " + map[bool]string{true: "running", false: "failed"}[a.Yes] + "\n\nNo options specified\n" + usageLine)
+		return exit(2)
+	}
+	main := c.order[0]
+	switch main.class {
+	case alone:
+		return c.general(main.name)
+	case wide:
+		return c.configuration(main.name)
+	case permOnly:
+		return c.manage(main.name)
+	case setOnly:
+		return c.entries(main.name)
+	case directOnly:
+		return c.direct(main.name)
+	}
+	if c.has("service") {
+		return c.serviceEdit(main.name)
+	}
+	if c.has("ipset") {
+		return c.texts(main.name, "ipset", c.get("ipset"))
+	}
+	return c.zoneOp(main)
+}
+
+// ask calls and returns the answer's list.
+func (c *command) ask(r request) ([]string, error) {
+	a, err := c.call(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.List, nil
+}
+
+// answer says yes or no, and ends with 0 or 1.
+func (c *command) answer(yes bool) error {
+	if yes {
+		c.say("yes")
+		return nil
+	}
+	c.say("no")
+	return exit(1)
+}
+
+// general are the options that stand alone.
+func (c *command) general(name string) error {
+	switch name {
+	case "state":
+		a, err := c.call(request{Op: "state"})
+		if err != nil {
+			return err
+		}
+		if !a.Yes {
+			c.complain("failed")
+			return exit(251)
+		}
+		c.say("running")
+		return nil
+	case "get-ipset-types":
+		c.say(strings.Join(ipsetTypes, " "))
+		return nil
+	case "get-automatic-helpers":
+		c.say("no")
+		return nil
+	case "set-automatic-helpers":
+		c.say("success")
+		return nil
+	case "query-panic", "query-lockdown":
+		a, err := c.call(request{Op: name})
+		if err != nil {
+			return err
+		}
+		return c.answer(a.Yes)
+	case "get-active-zones":
+		a, err := c.call(request{Op: name})
+		if err != nil {
+			return err
+		}
+		for _, z := range a.Zones {
+			c.say(z.Name)
+			if l := z.Values(kindInterface); len(l) > 0 {
+				c.say("  interfaces: " + strings.Join(l, " "))
+			}
+			if l := z.Values(kindSource); len(l) > 0 {
+				c.say("  sources: " + strings.Join(l, " "))
+			}
+		}
+		return nil
+	case "get-active-policies":
+		if _, err := c.call(request{Op: "get-policies"}); err != nil {
+			return err
+		}
+		c.say(hostPolicy + "\n  ingress-zones: ANY\n  egress-zones: HOST")
+		return nil
+	case "get-default-zone", "get-log-denied", "version":
+		list, err := c.ask(request{Op: name})
+		if err == nil {
+			c.say(strings.Join(list, " "))
+		}
+		return err
+	}
+	_, err := c.call(request{Op: name, Args: c.values[name]})
+	if err == nil {
+		c.say("success")
+	}
+	return err
+}
+
+// configuration are the options about everything at once.
+func (c *command) configuration(name string) error {
+	r := request{Op: name, Permanent: c.has("permanent"), Args: c.values[name]}
+	arg := c.get(name)
+	switch name {
+	case "get-zones", "get-services", "get-icmptypes", "get-ipsets", "get-helpers", "get-policies":
+		list, err := c.ask(r)
+		if err == nil {
+			c.say(strings.Join(list, " "))
+		}
+		return err
+	case "get-zone-of-interface", "get-zone-of-source":
+		list, err := c.ask(r)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			c.complain("no zone")
+			return exit(2)
+		}
+		c.say(list[0])
+		return nil
+	case "list-all-zones":
+		a, err := c.call(r)
+		if err != nil {
+			return err
+		}
+		for i, z := range a.Zones {
+			c.say(c.zoneText(z, a.Active[i]))
+			c.say("")
+		}
+		return nil
+	case "info-zone":
+		a, err := c.call(request{Op: "list-all", Permanent: r.Permanent, Zone: arg})
+		if err == nil {
+			c.say(c.zoneText(a.Zones[0], a.Active[0]))
+		}
+		return err
+	case "info-service":
+		a, err := c.call(r)
+		if err == nil {
+			c.say(c.serviceText(a.Service))
+		}
+		return err
+	case "info-ipset":
+		a, err := c.call(r)
+		if err == nil {
+			c.say(c.ipsetText(a.IPSet))
+		}
+		return err
+	}
+	if _, err := c.call(request{Op: "authorize"}); err != nil {
+		return err
+	}
+	switch name {
+	case "info-icmptype":
+		t, ok := icmpTypes[arg]
+		if !ok {
+			return fail("INVALID_ICMPTYPE", arg)
+		}
+		c.say(arg + "\n  destination: " + strings.Join(t.destinations(), " "))
+	case "info-helper":
+		h, ok := helpers[arg]
+		if !ok {
+			return fail("INVALID_HELPER", arg)
+		}
+		c.say(arg + "\n  family: " + h.family + "\n  module: nf_conntrack_" + strings.ReplaceAll(h.module, "-", "_") + "\n  ports: " + joinPorts(h.ports))
+	case "info-policy", "list-all-policies":
+		if name == "info-policy" && arg != hostPolicy {
+			return fail("INVALID_POLICY", arg)
+		}
+		c.say(policyText(!r.Permanent))
+	}
+	return nil
+}
+
+// defaultZoneWarning tells a user who names no zone that nothing is bound to
+// the default one.
+func (c *command) defaultZoneWarning() error {
+	if c.has("zone") || c.has("permanent") || c.has("quiet") {
+		return nil
+	}
+	list, err := c.ask(request{Op: "get-default-zone"})
+	if err != nil {
+		return err
+	}
+	a, err := c.call(request{Op: "get-active-zones"})
+	if err != nil {
+		return err
+	}
+	var active []string
+	for _, z := range a.Zones {
+		active = append(active, z.Name)
+	}
+	if len(active) > 0 && !slices.Contains(active, list[0]) {
+		c.say("You're performing an operation over default zone ('" + list[0] + "'),\n" +
+			"but your connections/interfaces are in zone '" + strings.Join(active, ",") + "' (see --get-active-zones)\n" +
+			"You most likely need to use --zone=" + active[0] + " option.\n")
+	}
+	return nil
+}
+
+// plurals are the kinds by the options that list them.
+var plurals = map[string]string{"services": kindService, "ports": kindPort, "protocols": kindProtocol, "icmp-blocks": kindICMPBlock,
+	"forward-ports": kindForwarding, "source-ports": kindSourcePort, "rich-rules": kindRule, "interfaces": kindInterface, "sources": kindSource}
+
+// zoneOp are the options about a zone.
+func (c *command) zoneOp(o option) error {
+	if err := c.defaultZoneWarning(); err != nil {
+		return err
+	}
+	verb, kind, _ := strings.Cut(o.name, "-")
+	r := request{Op: verb, Kind: kind, Permanent: c.has("permanent"), Zone: c.get("zone")}
+	switch {
+	case o.name == "list-all":
+		r.Op, r.Kind = "list-all", ""
+		a, err := c.call(r)
+		if err == nil {
+			c.say(c.zoneText(a.Zones[0], a.Active[0]))
+		}
+		return err
+	case o.name == "list-ingress-zones", o.name == "list-egress-zones":
+		return c.misuse("Option can be used only with --policy.")
+	case verb == "list":
+		r.Kind = plurals[kind]
+		list, err := c.ask(r)
+		if err == nil {
+			c.say(listText(r.Kind, list))
+		}
+		return err
+	case kind == "target", kind == "short", kind == "description":
+		return c.zoneText1(r, o)
+	case o.name == "change-zone":
+		r.Kind = kindInterface
+	}
+	items := c.values[o.name]
+	if o.arity == flag {
+		items = []string{""}
+	}
+	r.Timeout, _ = c.timeout()
+	if verb == "query" {
+		return c.queries(r, items)
+	}
+	return c.sequence(r, items)
+}
+
+// zoneText1 gets or sets a text of a zone.
+func (c *command) zoneText1(r request, o option) error {
+	if r.Kind != "target" {
+		r.Op += "-text"
+	} else {
+		r.Op = o.name
+	}
+	if o.arity == one {
+		r.Args = []string{c.get(o.name)}
+		if _, err := c.call(r); err != nil {
+			return err
+		}
+		c.say("success")
+		return nil
+	}
+	list, err := c.ask(r)
+	if err == nil {
+		c.say(strings.Join(list, " "))
+	}
+	return err
+}
+
+// readItem checks what firewall-cmd itself checks before it asks firewalld.
+func readItem(kind, item string) error {
+	var err error
+	switch kind {
+	case kindPort, kindSourcePort:
+		_, err = ParsePort(item)
+	case kindForwarding:
+		_, err = ParseForwardPort(item)
+	}
+	return err
+}
+
+// sequence does the same with several items: a bad one is an error alone, and
+// only a warning among others.
+func (c *command) sequence(r request, items []string) error {
+	if _, err := c.call(request{Op: "authorize"}); err != nil {
+		return err
+	}
+	var codes []*Error
+	failed := 0
+	var good []string
+	problem := func(err error) error {
+		var e *Error
+		if !errors.As(err, &e) || e.Code == "NOT_RUNNING" || e.Code == "NOT_AUTHORIZED" || len(items) == 1 {
+			return err
+		}
+		c.complain("Warning: " + e.Error())
+		if !slices.ContainsFunc(codes, func(x *Error) bool { return x.Code == e.Code }) {
+			codes = append(codes, e)
+		}
+		failed++
+		return nil
+	}
+	for _, item := range items {
+		if err := readItem(r.Kind, item); err != nil {
+			if err := problem(err); err != nil {
+				return err
+			}
+			continue
+		}
+		good = append(good, item)
+	}
+	for _, item := range good {
+		r.Args = append(slices.Clone(r.Args[:len(r.Args):len(r.Args)]), item)
+		q := r
+		r.Args = r.Args[:len(r.Args)-1]
+		if _, err := c.call(q); err != nil {
+			if err := problem(err); err != nil {
+				return err
+			}
+		}
+	}
+	if failed == len(items) && !slices.ContainsFunc(codes, (*Error).warning) {
+		if len(codes) == 1 {
+			return exit(codes[0].status())
+		}
+		return exit(254)
+	}
+	c.say("success")
+	return nil
+}
+
+// queries asks about several items; one answers with the exit status too.
+func (c *command) queries(r request, items []string) error {
+	if _, err := c.call(request{Op: "authorize"}); err != nil {
+		return err
+	}
+	for _, item := range items {
+		err := readItem(r.Kind, item)
+		var a *reply
+		if err == nil {
+			q := r
+			q.Args = append(slices.Clone(r.Args), item)
+			a, err = c.call(q)
+		}
+		switch {
+		case err != nil && len(items) == 1:
+			return err
+		case err != nil:
+			c.complain("Warning: " + err.Error())
+		case len(items) == 1:
+			return c.answer(a.Yes)
+		default:
+			c.say("'" + item + "': " + map[bool]string{true: "yes", false: "no"}[a.Yes])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package firewalld
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"enshu/sim/libc"
+)
+
+// manage are the options that make and delete zones, services and ipsets.
+func (c *command) manage(name string) error {
+	kind, op := "", ""
+	for _, k := range []string{"zone", "service", "ipset"} {
+		switch name {
+		case "new-" + k, "delete-" + k, "path-" + k:
+			kind, op = k, strings.TrimSuffix(name, "-"+k)
+		case "new-" + k + "-from-file", "load-" + k + "-defaults":
+			kind, op = k, strings.Replace(name, "-"+k+"-", "-", 1)
+		}
+	}
+	r := request{Op: op, Kind: kind, Permanent: true, Args: c.values[name]}
+	switch {
+	case op == "new-from-file":
+		file := c.get(name)
+		data, err := libc.ReadFile(c.p, libc.Abs(c.p, file))
+		if err != nil {
+			c.complain(fmt.Sprintf("Failed to load %s file: [Errno %d] %s: '%s'", kind, errno(err), libc.Strerror(err), file))
+			return exit(2)
+		}
+		r.Args = []string{c.get("name"), file, string(data)}
+	case name == "new-ipset":
+		if !c.has("type") {
+			return c.misuse("--type needs to be given for new ipset")
+		}
+		r.Args = []string{c.get(name), c.get("type")}
+		if f := c.get("family"); f != "" {
+			r.Args = append(r.Args, "family="+f)
+		}
+		r.Args = append(r.Args, c.values["option"]...)
+	case op == "path":
+		list, err := c.ask(r)
+		if err == nil {
+			c.say(strings.Join(list, " "))
+		}
+		return err
+	}
+	if _, err := c.call(r); err != nil {
+		return err
+	}
+	c.say("success")
+	return nil
+}
+
+// entries are the options about the entries of an ipset.
+func (c *command) entries(name string) error {
+	r := request{Op: name, Permanent: c.has("permanent"), Args: []string{c.get("ipset")}}
+	if name == "get-entries" {
+		r.Op = "info-ipset"
+		a, err := c.call(r)
+		if err == nil {
+			c.say(strings.Join(a.IPSet.Entries, "\n"))
+		}
+		return err
+	}
+	if name == "query-entry" {
+		return c.queries(r, c.values[name])
+	}
+	return c.sequence(r, c.values[name])
+}
+
+// texts gets and sets the short name and the description of a service or ipset.
+func (c *command) texts(name, of, which string) error {
+	verb, kind, _ := strings.Cut(name, "-")
+	if kind != "short" && kind != "description" || !c.has("permanent") {
+		return c.misuse("Option can be used only with --permanent.")
+	}
+	r := request{Op: verb + "-" + of + "-text", Kind: kind, Permanent: true, Args: []string{which, c.get(name)}}
+	list, err := c.ask(r)
+	switch {
+	case err != nil:
+		return err
+	case verb == "set":
+		c.say("success")
+	default:
+		c.say(strings.Join(list, " "))
+	}
+	return nil
+}
+
+// serviceEdit are the options about what a service has.
+func (c *command) serviceEdit(name string) error {
+	which := c.get("service")
+	verb, kind, _ := strings.Cut(name, "-")
+	if kind == "short" || kind == "description" {
+		return c.texts(name, "service", which)
+	}
+	r := request{Kind: kind, Permanent: true, Args: []string{which}}
+	switch verb {
+	case "get":
+		r.Op = "info-service"
+		a, err := c.call(r)
+		if err == nil {
+			s := a.Service
+			c.say(map[string]string{"ports": joinPorts(s.Ports), "source-ports": joinPorts(s.SourcePorts), "protocols": strings.Join(s.Protocols, " "),
+				"modules": strings.Join(s.Modules, " "), "service-helpers": strings.Join(s.Helpers, " "),
+				"includes": strings.Join(s.Includes, " "), "destinations": s.destinations()}[kind])
+		}
+		return err
+	case "query":
+		r.Op = "query-service"
+		return c.queries(r, c.values[name])
+	case "add", "set":
+		r.Op = "add-to-service"
+	case "remove":
+		r.Op = "remove-from-service"
+	default:
+		return c.misuse("Wrong usage of --service.")
+	}
+	return c.sequence(r, c.values[name])
+}
+
+// direct are the options of --direct.
+func (c *command) direct(name string) error {
+	r := request{Op: "direct", Permanent: c.has("permanent"), Args: c.values[name]}
+	switch name {
+	case "get-all-rules":
+		r.Kind = "get-all"
+		list, err := c.ask(r)
+		for _, line := range list {
+			c.say(line)
+		}
+		return err
+	case "query-rule":
+		r.Kind = "query"
+		a, err := c.call(r)
+		if err != nil {
+			return err
+		}
+		return c.answer(a.Yes)
+	}
+	r.Kind = strings.TrimSuffix(name, "-rule")
+	if _, err := c.call(r); err != nil {
+		return err
+	}
+	c.say("success")
+	return nil
+}
+
+// errno is the number of a system error.
+func errno(err error) int {
+	var n syscall.Errno
+	if errors.As(err, &n) {
+		return int(n)
+	}
+	return 0
+}

@@ -1,0 +1,383 @@
+package firewalld
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"enshu/sim/nft"
+)
+
+// zone makes the chains of a zone and its rules.
+func (c *compiler) zone(z *Zone) {
+	var end []nft.Rule
+	refuse := func(way string) []nft.Rule {
+		word, verdict := "REJECT", nft.Expr(adminReject)
+		if z.Target == "DROP" {
+			word, verdict = "DROP", drop
+		}
+		var rules []nft.Rule
+		if z.Target == "ACCEPT" {
+			return []nft.Rule{{accept}}
+		}
+		if log, ok := c.denied("filter_" + way + "_" + z.Name + "_" + word); ok {
+			rules = append(rules, log)
+		}
+		return append(rules, nft.Rule{verdict})
+	}
+	icmp := nft.L4Proto{Protos: []uint8{nft.ProtoICMP, nft.ProtoICMPv6}}
+	if z.Target == "default" {
+		// Everything about ICMP is let by, or nothing when the blocks are inverted.
+		if z.Has(kindInversion, "") {
+			if log, ok := c.denied("filter_IN_" + z.Name + "_ICMP_BLOCK"); ok {
+				end = append(end, append(nft.Rule{icmp}, log...))
+			}
+			end = append(end, nft.Rule{icmp, adminReject})
+		} else {
+			end = append(end, nft.Rule{icmp, accept})
+		}
+	}
+	c.chainSet("filter_IN_"+z.Name, "filter_INPUT", append(end, refuse("IN")...)...)
+	c.chainSet("nat_POST_"+z.Name, "nat_POSTROUTING")
+	c.chainSet("filter_FWD_"+z.Name, "filter_FORWARD", refuse("FWD")...)
+	c.chainSet("nat_PRE_"+z.Name, "nat_PREROUTING")
+	c.chainSet("mangle_PRE_"+z.Name, "mangle_PREROUTING")
+	for _, e := range z.Elements {
+		c.element(z, e)
+	}
+	for _, r := range z.rules() {
+		if r.Priority != 0 { // they have chains of their own
+			c.rich(z, r)
+		}
+	}
+}
+
+// element makes the rules of one element of a zone.
+func (c *compiler) element(z *Zone, e Element) {
+	in, fwd := "filter_IN_"+z.Name, "filter_FWD_"+z.Name
+	switch e.Kind {
+	case kindService:
+		c.service(in+"_allow", nil, 0, e.Value, func(match nft.Rule) { c.add(in+"_allow", append(match, accept)...) })
+	case kindPort, kindSourcePort:
+		if p, err := ParsePort(e.Value); err == nil {
+			c.add(in+"_allow", p.match(e.Kind == kindSourcePort), accept)
+		}
+	case kindProtocol:
+		if n, ok := nft.ProtocolNumber(e.Value); ok {
+			c.add(in+"_allow", nft.L4Proto{Protos: []uint8{n}}, accept)
+		}
+	case kindICMPBlock:
+		c.icmpBlock(z, nil, 0, e.Value)
+	case kindMasquerade:
+		c.masquerade(z, nft.IPv4, nil)
+	case kindForwarding:
+		if f, err := ParseForwardPort(e.Value); err == nil {
+			c.forwardPort(z, nil, f)
+		}
+	case kindInterface:
+		if z.Has(kindForward, "") {
+			c.add(fwd+"_allow", nft.IfName{Out: true, Name: strings.Replace(e.Value, "+", "*", 1)}, accept)
+		}
+	case kindRule:
+		if r, err := ParseRule(e.Value); err == nil && r.Priority == 0 {
+			c.rich(z, r)
+		}
+	case kindSource:
+		if m, ok := c.sourceMatch(e.Value, true); ok && z.Has(kindForward, "") {
+			c.add(fwd+"_allow", m, accept)
+		}
+	}
+}
+
+// service calls rule with the match of every port of a service, included ones
+// first, and attaches the service's helpers in the chain helped. Family 0 is both.
+func (c *compiler) service(helped string, match nft.Rule, family uint8, name string, rule func(nft.Rule)) {
+	c.serviceOnce(helped, match, family, name, rule, map[string]bool{})
+}
+
+func (c *compiler) serviceOnce(helped string, match nft.Rule, family uint8, name string, rule func(nft.Rule), seen map[string]bool) {
+	s := c.state.service(name)
+	if s == nil || seen[name] {
+		return
+	}
+	seen[name] = true
+	for _, i := range s.Includes {
+		c.serviceOnce(helped, match, family, i, rule, seen)
+	}
+	bases := []nft.Rule{slices.Clone(match)}
+	if len(s.Destination) > 0 {
+		bases = nil
+		for _, f := range []string{"ipv4", "ipv6"} {
+			if p, ok := parseAddress(s.Destination[f]); ok && (family == 0 || family == familyNumbers[f]) {
+				bases = append(bases, append(slices.Clone(match), addrMatch(true, false, p)))
+			}
+		}
+	}
+	for _, h := range s.Helpers {
+		c.helper(helped, match, h, s)
+	}
+	each := func(m nft.Expr) {
+		for _, b := range bases {
+			rule(append(slices.Clone(b), m))
+		}
+	}
+	for _, p := range s.Ports {
+		each(p.match(false))
+	}
+	for _, p := range s.Protocols {
+		if n, ok := nft.ProtocolNumber(p); ok {
+			each(nft.L4Proto{Protos: []uint8{n}})
+		}
+	}
+	for _, p := range s.SourcePorts {
+		each(p.match(true))
+	}
+}
+
+// helper attaches a connection tracking helper to the ports of a service.
+func (c *compiler) helper(chain string, match nft.Rule, name string, s *Service) {
+	h := helpers[name]
+	for _, p := range s.Ports {
+		if !slices.ContainsFunc(h.ports, func(q Port) bool { return q.Proto == p.Proto }) {
+			continue
+		}
+		object := "helper-" + name + "-" + p.Proto
+		if !slices.ContainsFunc(c.t.Helpers, func(o nft.Helper) bool { return o.Name == object }) {
+			l3 := "inet"
+			if h.family == "ipv4" {
+				l3 = "ip"
+			}
+			c.t.Helpers = append(c.t.Helpers, nft.Helper{Name: object, Type: h.module, Protocol: p.Proto, L3: l3})
+		}
+		c.add(chain, append(slices.Clone(match), p.match(false), nft.SetHelper{Name: object})...)
+	}
+}
+
+// icmpBlock refuses a type of ICMP messages, or lets it by when the zone's
+// blocks are inverted.
+func (c *compiler) icmpBlock(z *Zone, match nft.Rule, family uint8, name string) {
+	in := "filter_IN_" + z.Name
+	for _, m := range icmpTypes[name].match(family) {
+		rule := append(slices.Clone(match), m)
+		if z.Has(kindInversion, "") {
+			c.add(in+"_allow", append(rule, accept)...)
+			continue
+		}
+		if log, ok := c.denied("filter_" + z.Name + "_ICMP_BLOCK"); ok {
+			c.add(in+"_deny", append(slices.Clone(rule), log...)...)
+		}
+		c.add(in+"_deny", append(rule, adminReject)...)
+	}
+}
+
+func (c *compiler) masquerade(z *Zone, family uint8, match nft.Rule) {
+	rule := append(nft.Rule{nft.NFProto{Family: family}}, match...)
+	c.add("nat_POST_"+z.Name+"_allow", append(rule, nft.IfName{Out: true, Not: true, Name: "lo"}, nft.Masquerade{})...)
+}
+
+func (c *compiler) forwardPort(z *Zone, match nft.Rule, f ForwardPort) {
+	lo, _, _, _ := portRange(f.ToPort)
+	to := nft.Expr(nft.Redirect{Port: lo})
+	family := uint8(nft.IPv4)
+	if a, err := netip.ParseAddr(f.ToAddr); err == nil {
+		to = nft.DNAT{Addr: a, Port: lo}
+		if a.Is6() {
+			family = nft.IPv6
+		}
+	}
+	rule := append(nft.Rule{nft.NFProto{Family: family}}, match...)
+	c.add("nat_PRE_"+z.Name+"_allow", append(rule, f.match(false), to)...)
+}
+
+var familyNumbers = map[string]uint8{"ipv4": nft.IPv4, "ipv6": nft.IPv6}
+
+// family is the family of a rich rule, 0 for both.
+func (r *Rule) family() uint8 { return familyNumbers[r.Family] }
+
+// match is what a rich rule asks of addresses; not ok means that it can match
+// nothing.
+func (c *compiler) match(r *Rule) (rule nft.Rule, ok bool) {
+	addressed := false
+	for _, a := range []struct {
+		addr *RuleAddr
+		dst  bool
+	}{{r.Source, false}, {r.Destination, true}} {
+		if a.addr == nil {
+			continue
+		}
+		switch {
+		case a.addr.Addr != "":
+			p, ok := parseAddress(a.addr.Addr)
+			if !ok {
+				return nil, false
+			}
+			rule, addressed = append(rule, addrMatch(a.dst, a.addr.Not, p)), true
+		case a.addr.MAC != "":
+			m, _ := parseMAC(a.addr.MAC)
+			rule = append(rule, nft.EtherSource{Addr: m, Not: a.addr.Not})
+		default:
+			e, ok := c.setMatch(a.addr.IPSet, a.dst, a.addr.Not)
+			if !ok {
+				return nil, false
+			}
+			rule = append(rule, e)
+		}
+	}
+	if f := r.family(); f != 0 && !addressed {
+		rule = append(nft.Rule{nft.NFProto{Family: f}}, rule...)
+	}
+	return rule, true
+}
+
+// rich makes the rules of a rich rule.
+func (c *compiler) rich(z *Zone, r *Rule) {
+	match, ok := c.match(r)
+	if !ok {
+		return
+	}
+	var matches []nft.Rule
+	with := func(e nft.Expr) { matches = append(matches, append(slices.Clone(match), e)) }
+	if e := r.Element; e == nil {
+		matches = append(matches, match)
+	} else {
+		switch e.Kind {
+		case "service":
+			helped := "filter_IN_" + z.Name + "_" + r.section("allow")
+			if r.Action == nil || r.Action.Kind != "accept" {
+				helped = "" // a chain that is not there
+			}
+			c.service(helped, match, r.family(), e.Attrs.get("name"), func(m nft.Rule) { matches = append(matches, m) })
+		case "port", "source-port":
+			if p, err := ParsePort(e.Attrs.get("port") + "/" + e.Attrs.get("protocol")); err == nil {
+				with(p.match(e.Kind == "source-port"))
+			}
+		case "protocol":
+			if n, ok := nft.ProtocolNumber(e.Attrs.get("value")); ok {
+				with(nft.L4Proto{Protos: []uint8{n}})
+			}
+		case "icmp-type":
+			for _, m := range icmpTypes[e.Attrs.get("name")].match(r.family()) {
+				with(m)
+			}
+		case "icmp-block":
+			c.icmpBlock(z, match, r.family(), e.Attrs.get("name"))
+		case "masquerade":
+			c.richMasquerade(z, r, match)
+		case "forward-port":
+			if f, err := e.forwardPort(); err == nil {
+				c.forwardPort(z, withoutFamily(match), f)
+			}
+		}
+	}
+	for _, m := range matches {
+		c.richLog(z, r, m)
+	}
+	for _, m := range matches {
+		c.richAction(z, r, m)
+	}
+}
+
+func withoutFamily(match nft.Rule) nft.Rule {
+	return slices.DeleteFunc(slices.Clone(match), func(e nft.Expr) bool { _, ok := e.(nft.NFProto); return ok })
+}
+
+func (c *compiler) richMasquerade(z *Zone, r *Rule, match nft.Rule) {
+	family := r.family()
+	if family == 0 {
+		family = nft.IPv4
+	}
+	c.masquerade(z, family, withoutFamily(match))
+}
+
+// section is where a part of the rule goes: rules with a priority have places
+// of their own before and after all others.
+func (r *Rule) section(normal string) string {
+	switch {
+	case r.Priority < 0:
+		return "pre"
+	case r.Priority > 0:
+		return "post"
+	}
+	return normal
+}
+
+func limited(rule nft.Rule, limit string) nft.Rule {
+	m := limitText.FindStringSubmatch(limit)
+	if m == nil {
+		return rule
+	}
+	n, _ := strconv.ParseUint(m[1], 10, 32)
+	unit := map[byte]string{'s': "second", 'm': "minute", 'h': "hour", 'd': "day"}[m[2][0]]
+	return append(rule, nft.Limit{Rate: n, Unit: unit})
+}
+
+func (c *compiler) richLog(z *Zone, r *Rule, match nft.Rule) {
+	chain := "filter_IN_" + z.Name + "_" + r.section("log")
+	if l := r.Log; l != nil {
+		level := nft.LogWarning
+		if i := slices.Index(logLevels, l.Level); i >= 0 {
+			level = nft.LogLevel(i)
+		}
+		c.add(chain, append(limited(slices.Clone(match), l.Limit), nft.Log{Prefix: l.Prefix, Level: level})...)
+	}
+	if r.Audit != nil {
+		c.add(chain, append(limited(slices.Clone(match), r.Audit.Limit), nft.Log{Level: nft.LogAudit})...)
+	}
+}
+
+// rejectCodes are the reject types of the rich language.
+var rejectCodes = map[string]uint8{
+	"icmp-net-unreachable": 0, "net-unreach": 0, "icmp-host-unreachable": 1, "host-unreach": 1, "icmp-proto-unreachable": 2, "proto-unreach": 2,
+	"icmp-port-unreachable": 3, "port-unreach": 3, "icmp-net-prohibited": 9, "net-prohib": 9, "icmp-host-prohibited": 10, "host-prohib": 10,
+	"icmp-admin-prohibited": 13, "admin-prohib": 13,
+}
+
+var rejectCodes6 = map[string]uint8{
+	"icmp6-no-route": 0, "no-route": 0, "icmp6-adm-prohibited": 1, "adm-prohibited": 1, "icmp6-addr-unreachable": 3, "addr-unreach": 3,
+	"icmp6-port-unreachable": 4, "port-unreach": 4,
+}
+
+// defaultReject is "reject" without a type.
+func defaultReject(family string) nft.Expr {
+	switch family {
+	case "ipv4":
+		return nft.Reject{With: nft.RejectICMP, Code: 3}
+	case "ipv6":
+		return nft.Reject{With: nft.RejectICMPv6, Code: 4}
+	}
+	return nft.Reject{With: nft.RejectICMPX, Code: nft.ICMPXPortUnreachable}
+}
+
+func (r *Rule) reject() nft.Expr {
+	kind := r.Action.Value
+	switch {
+	case kind == "":
+		return defaultReject(r.Family)
+	case kind == "tcp-reset" || kind == "tcp-rst":
+		return nft.Reject{With: nft.RejectTCPRst}
+	case r.Family == "ipv6":
+		return nft.Reject{With: nft.RejectICMPv6, Code: rejectCodes6[kind]}
+	}
+	return nft.Reject{With: nft.RejectICMP, Code: rejectCodes[kind]}
+}
+
+func (c *compiler) richAction(z *Zone, r *Rule, match nft.Rule) {
+	if r.Action == nil {
+		return
+	}
+	rule := limited(slices.Clone(match), r.Action.Limit)
+	chain := fmt.Sprintf("filter_IN_%s_", z.Name)
+	switch r.Action.Kind {
+	case "accept":
+		c.add(chain+r.section("allow"), append(rule, accept)...)
+	case "drop":
+		c.add(chain+r.section("deny"), append(rule, drop)...)
+	case "reject":
+		c.add(chain+r.section("deny"), append(rule, r.reject())...)
+	case "mark":
+		n, _ := strconv.ParseUint(r.Action.Value, 0, 32)
+		c.add("mangle_PRE_"+z.Name+"_"+r.section("allow"), append(rule, nft.SetMark{Mark: uint32(n)})...)
+	}
+}

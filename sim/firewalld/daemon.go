@@ -1,0 +1,310 @@
+package firewalld
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/nft"
+	"enshu/sim/trace"
+)
+
+const (
+	logFile    = "/var/log/firewalld"
+	ifaceDir   = "/sys/class/net"
+	runtimeDir = "/run/firewalld"
+)
+
+// daemon is a running firewalld.
+type daemon struct {
+	p *host.Proc
+
+	mu     sync.Mutex // guards what follows; held for one request at a time
+	perm   *config    // what the files have, with what was made permanent since
+	loaded *config    // the files as they were when they were last loaded
+	rt     *state
+	auto   map[string]bool // interfaces that follow the default zone
+	age    int             // counts the reloads
+	failed bool            // the configuration could not be used at start
+	conns  map[net.Conn]bool
+}
+
+const usage = "usage: firewalld [-h] [--debug [level]] [--debug-gc] [--nofork] [--nopid]\n"
+
+// Firewalld is firewalld(1): it keeps the zones and gives the host's packet
+// filter the rules that they come to. SIGHUP reloads.
+func Firewalld(ctx context.Context, p *host.Proc) int {
+	for _, a := range p.Args[1:] {
+		switch {
+		case a == "--nofork", a == "--nopid", a == "--debug-gc", strings.HasPrefix(a, "--debug"):
+		case a == "-h", a == "--help":
+			fmt.Fprint(p.Stdout, usage)
+			return 0
+		default:
+			fmt.Fprintf(p.Stderr, "%sfirewalld: error: unrecognized arguments: %s\n", usage, a)
+			return 2
+		}
+	}
+	if p.UID != 0 {
+		fmt.Fprintf(p.Stdout, "You need to be root to run %s.\n", p.Path)
+		return 255
+	}
+	p.Catch(syscall.SIGHUP)
+	d := &daemon{p: p, conns: map[net.Conn]bool{}}
+	d.start()
+	l, err := d.listen()
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "ERROR: %s: %s\n", socketPath, libc.Strerror(err))
+		return 1
+	}
+	p.Go(func() { d.accept(ctx, l) })
+	p.Ready()
+	for {
+		if _, err := p.WaitSignal(ctx); err != nil {
+			break
+		}
+		d.mu.Lock()
+		d.answer(d.reload())
+		d.mu.Unlock()
+	}
+	d.stop(l)
+	return 0
+}
+
+// start loads the configuration and puts it into force. What is wrong with the
+// administrator's files is told, and the package's are used alone.
+func (d *daemon) start() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	cfg, err := loadConfig(d.p, false)
+	if err != nil {
+		d.log(err)
+		d.note("ERROR", "Failed to load user configuration. Falling back to full stock configuration.")
+		d.failed = true
+		if cfg, err = loadConfig(d.p, true); err != nil {
+			d.log(err)
+			cfg = &config{zones: map[string]*Zone{}}
+		}
+	}
+	d.use(cfg)
+	if err := d.apply(); err != nil {
+		d.failed = true
+		d.log(err)
+	}
+	d.p.Emit(trace.FirewallChanged, trace.Attrs{"zone": d.rt.Default, "change": "started"})
+}
+
+func (d *daemon) listen() (net.Listener, error) {
+	if err := libc.MkdirAll(d.p, runtimeDir, 0o755); err != nil {
+		return nil, err
+	}
+	d.p.Sys.Remove(socketPath) // of one that was killed
+	l, err := d.p.Sys.Listen("unix", socketPath)
+	if err != nil {
+		return nil, err
+	}
+	return l, d.p.Sys.Chmod(socketPath, 0o666)
+}
+
+func (d *daemon) stop(l net.Listener) {
+	l.Close()
+	d.p.Sys.Remove(socketPath)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c := range d.conns {
+		c.Close()
+	}
+	d.conns = nil
+	if d.perm.conf.yes("CleanupOnExit") && d.p.Host.Filter != nil {
+		if err := d.p.Host.Filter.Apply(&nft.Ruleset{}); err != nil {
+			d.note("ERROR", err.Error())
+		}
+		d.p.Emit(trace.FirewallChanged, trace.Attrs{"zone": d.rt.Default, "change": "stopped"})
+	}
+}
+
+func (d *daemon) accept(ctx context.Context, l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		d.mu.Lock()
+		over := d.conns == nil
+		if !over {
+			d.conns[conn] = true
+		}
+		d.mu.Unlock()
+		if over {
+			conn.Close()
+			return
+		}
+		d.p.Go(func() { d.serve(ctx, conn) })
+	}
+}
+
+// serve answers one firewall-cmd.
+func (d *daemon) serve(ctx context.Context, conn net.Conn) {
+	defer func() {
+		conn.Close()
+		d.mu.Lock()
+		delete(d.conns, conn)
+		d.mu.Unlock()
+	}()
+	root := false
+	if c, ok := conn.(host.PeerCred); ok {
+		cred, err := c.PeerCred()
+		root = err == nil && cred.UID == 0
+	}
+	in := bufio.NewReader(conn)
+	for {
+		line, err := readLine(in)
+		if err != nil {
+			return
+		}
+		answer := d.request(ctx, line, root)
+		if _, err := conn.Write(append(answer, '\n')); err != nil {
+			return
+		}
+	}
+}
+
+// request answers one line of the protocol.
+func (d *daemon) request(ctx context.Context, line []byte, root bool) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var q request
+	a := &reply{Error: "INVALID_COMMAND"}
+	if err := json.Unmarshal(line, &q); err == nil {
+		a = d.handle(ctx, q, root)
+	}
+	// Encoded with mu held: the reply has parts of the state.
+	data, err := json.Marshal(a)
+	if err != nil {
+		data = []byte(`{"Error":"COMMAND_FAILED"}`)
+	}
+	return data
+}
+
+// log notes an error where firewalld does: what is so already as a warning.
+func (d *daemon) log(err error) {
+	level := "ERROR"
+	if e, ok := err.(*Error); ok && e.warning() {
+		level = "WARNING"
+	}
+	d.note(level, err.Error())
+}
+
+// note writes to stderr, which is the journal's, and to the log file.
+func (d *daemon) note(level, text string) {
+	fmt.Fprintf(d.p.Stderr, "%s: %s\n", level, text)
+	line := fmt.Sprintf("%s %s: %s\n", libc.LocalTime(d.p).Format(time.DateTime), level, text)
+	libc.AppendFile(d.p, logFile, []byte(line), 0o640) // a full disk does not stop the firewall
+}
+
+// answer makes a reply of an error, which it logs.
+func (d *daemon) answer(err error) *reply {
+	if err == nil {
+		return &reply{}
+	}
+	d.log(err)
+	return &reply{Error: err.Error()}
+}
+
+// use makes a configuration the loaded one and builds the runtime state of it.
+func (d *daemon) use(cfg *config) {
+	panicked := d.rt != nil && d.rt.Panic
+	d.perm, d.loaded = cfg, cfg.clone()
+	d.age++
+	d.auto = map[string]bool{}
+	d.rt = &state{
+		Default: cfg.conf.get("DefaultZone"), Zones: map[string]*Zone{}, IPSets: map[string]*IPSet{},
+		Direct: slices.Clone(cfg.direct), Denied: cfg.conf.get("LogDenied"), Panic: panicked,
+		RPFilter: cfg.conf.yes("IPv6_rpfilter"), RFC3964: cfg.conf.yes("RFC3964_IPv4"),
+		service: func(name string) *Service { return d.loaded.service(d.p, name) },
+	}
+	if !slices.Contains(logDeniedValues, d.rt.Denied) {
+		d.rt.Denied = "off"
+	}
+	for name, z := range cfg.zones {
+		d.rt.Zones[name] = z.clone()
+	}
+	for name, s := range cfg.ipsets {
+		c := *s
+		c.Entries = slices.Clone(s.Entries)
+		d.rt.IPSets[name] = &c
+		d.rt.Used = append(d.rt.Used, name)
+	}
+	slices.Sort(d.rt.Used)
+	if d.rt.Zones[d.rt.Default] == nil {
+		d.note("ERROR", "DefaultZone is '"+d.rt.Default+"' but there is no such zone; using 'public'")
+		d.rt.Default = "public"
+		if d.rt.Zones["public"] == nil {
+			d.rt.Zones["public"] = &Zone{Name: "public", Target: "default"}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.rt.Zones)) {
+		z := d.rt.Zones[name]
+		d.rt.bound = append(d.rt.bound, z.Values(kindInterface)...)
+		if len(z.Values(kindInterface))+len(z.Values(kindSource)) > 0 {
+			d.rt.Applied = append(d.rt.Applied, name)
+		}
+	}
+	d.applied(d.rt.Default)
+	d.rt.BeforePolicies = len(d.rt.Applied)
+	d.bindInterfaces()
+	d.p.Emit(trace.ConfigLoaded, trace.Attrs{"file": userDir, "errors": ""})
+}
+
+// bindInterfaces puts each interface that no zone names into the default zone,
+// as NetworkManager does for its connections.
+func (d *daemon) bindInterfaces() {
+	names, _ := libc.ReadDir(d.p, ifaceDir)
+	for _, name := range names {
+		if name != "lo" && checkInterface(name) == nil && d.rt.zoneOf(kindInterface, name) == "" {
+			d.bind(d.rt.Default, kindInterface, name)
+			d.auto[name] = true
+		}
+	}
+}
+
+// applied notes that a zone has chains.
+func (d *daemon) applied(zone string) {
+	if !slices.Contains(d.rt.Applied, zone) {
+		d.rt.Applied = append(d.rt.Applied, zone)
+	}
+}
+
+// apply puts the runtime state into force.
+func (d *daemon) apply() error {
+	if d.p.Host.Filter == nil {
+		return nil
+	}
+	if err := d.p.Host.Filter.Apply(d.rt.compile()); err != nil {
+		return fail("COMMAND_FAILED", err.Error())
+	}
+	return nil
+}
+
+// reload loads the permanent configuration and forgets what was set at run time.
+func (d *daemon) reload() error {
+	cfg, err := loadConfig(d.p, false)
+	if err != nil {
+		d.p.Emit(trace.ConfigLoaded, trace.Attrs{"file": userDir, "errors": err.Error()})
+		return err
+	}
+	d.use(cfg)
+	d.failed = false
+	d.p.Emit(trace.FirewallChanged, trace.Attrs{"zone": d.rt.Default, "change": "reloaded"})
+	return d.apply()
+}

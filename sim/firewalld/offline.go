@@ -1,0 +1,92 @@
+package firewalld
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"enshu/sim/host"
+)
+
+// FirewallOfflineCmd is firewall-offline-cmd(1): the permanent part of
+// firewall-cmd on the files themselves, without a daemon.
+func FirewallOfflineCmd(ctx context.Context, p *host.Proc) int {
+	if p.UID != 0 {
+		fmt.Fprintf(p.Stderr, "You need to be root to run %s.\n", p.Path)
+		return 255
+	}
+	const usage = "usage: see firewall-offline-cmd man page"
+	args, problem := parseArgs(p.Args[1:])
+	if problem == "" {
+		for _, o := range []string{"permanent", "timeout", "state", "reload", "complete-reload", "runtime-to-permanent", "panic-on",
+			"panic-off", "query-panic", "get-active-zones", "get-active-policies"} {
+			if args.has(o) {
+				problem = "unrecognized arguments: --" + o
+			}
+		}
+	}
+	if problem != "" {
+		fmt.Fprintf(p.Stderr, "%s\n%s: error: %s\n", usage, p.Name(), problem)
+		return 2
+	}
+	c := &command{p: p, name: p.Name(), parsed: args}
+	if args.has("help") {
+		fmt.Fprint(p.Stdout, helpText)
+		return 0
+	}
+	if len(args.order) == 0 {
+		c.complain("No option specified.\n" + usage)
+		return 2
+	}
+	args.values["permanent"] = nil
+	return c.status(func() error {
+		main := args.order[0]
+		if main.class != alone {
+			if err := c.check(); err != nil {
+				return err
+			}
+		}
+		cfg, err := loadConfig(p, false)
+		if err != nil {
+			return err
+		}
+		d := &daemon{p: p, perm: cfg}
+		c.call = func(q request) (*reply, error) { return d.offline(q) }
+		return c.run()
+	})
+}
+
+// offline answers a request from the files.
+func (d *daemon) offline(q request) (*reply, error) {
+	conf := func(name, value string, ok bool, wrong *Error) (*reply, error) {
+		switch {
+		case !ok:
+			return nil, wrong
+		case d.perm.conf.get(name) == value:
+			return nil, fail("ALREADY_SET", value)
+		}
+		return done(d.setConf(name, value))
+	}
+	switch q.Op {
+	case "authorize", "check-config":
+		return &reply{}, nil
+	case "version":
+		return listed([]string{version})
+	case "get-default-zone":
+		return listed([]string{d.perm.conf.get("DefaultZone")})
+	case "set-default-zone":
+		return conf("DefaultZone", q.arg(0), d.perm.zones[q.arg(0)] != nil, &Error{"INVALID_ZONE", q.arg(0)})
+	case "get-log-denied":
+		return listed([]string{d.perm.conf.get("LogDenied")})
+	case "set-log-denied":
+		return conf("LogDenied", q.arg(0), slices.Contains(logDeniedValues, q.arg(0)), wrongLogDenied(q.arg(0)))
+	case "lockdown-on", "lockdown-off":
+		return done(d.setLockdown(q.Op == "lockdown-on"))
+	case "query-lockdown":
+		return &reply{Yes: d.perm.conf.yes("Lockdown")}, nil
+	case "direct":
+		q.Permanent = true
+		return d.directCall(q)
+	}
+	return d.permanent(q)
+}

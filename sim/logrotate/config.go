@@ -1,0 +1,474 @@
+package logrotate
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+)
+
+// maxNesting is how deep includes may go.
+const maxNesting = 16
+
+// errAbort stops the reading of a file, after its message was written.
+var errAbort = errors.New("configuration file given up")
+
+// taboos are the names that are passed over in an included directory.
+var taboos = []string{"*,v", "*.cfsaved", "*.bak", "*.disabled", "*.dpkg-bak", "*.dpkg-del", "*.dpkg-dist", "*.dpkg-new",
+	"*.dpkg-old", "*.dpkg-tmp", "*.rhn-cfg-tmp-*", "*.rpmnew", "*.rpmorig", "*.rpmsave", "*.swp", "*.ucf-dist", "*.ucf-new",
+	"*.ucf-old", "*~"}
+
+// config reads configuration files.
+type config struct {
+	p      *host.Proc
+	out    *messages
+	global set
+	sets   []*set
+	known  map[string]bool // the logs of all sets
+	taboos []string
+	depth  int
+}
+
+// read reads a file or a directory of files. It reports whether all was right.
+func (c *config) read(name, dir string) bool {
+	full := name
+	if !strings.HasPrefix(full, "/") {
+		full = path.Join(dir, name)
+	}
+	info, err := c.p.Sys.Stat(full)
+	if err != nil {
+		c.out.error("cannot stat %s: %s\n", name, libc.Strerror(err))
+		return false
+	}
+	if !info.IsDir() {
+		before := c.global
+		ok := c.file(name, full, dir)
+		if !ok {
+			c.global = before
+		}
+		return ok
+	}
+	names, err := libc.ReadDir(c.p, full)
+	if err != nil {
+		c.out.error("cannot open directory %s: %s\n", name, libc.Strerror(err))
+		return false
+	}
+	all := true
+	for _, n := range names {
+		if c.taboo(n) {
+			continue
+		}
+		before := c.global
+		if !c.file(n, path.Join(full, n), full) {
+			c.out.error("found error in file %s, skipping\n", n)
+			c.global = before
+			all = false
+		}
+	}
+	return all
+}
+
+func (c *config) taboo(name string) bool {
+	for _, t := range c.taboos {
+		if match(t, name) {
+			c.out.note("Ignoring %s, because of %s pattern match\n", name, t)
+			return true
+		}
+	}
+	return false
+}
+
+// file reads one file, which messages call name.
+func (c *config) file(name, full, dir string) bool {
+	f, err := c.p.Sys.OpenFile(full, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		c.out.error("failed to open config file %s: %s\n", name, libc.Strerror(err))
+		return false
+	}
+	defer f.Close()
+	info, err := c.p.Sys.Stat(full)
+	if err != nil {
+		c.out.error("fstat of %s failed: %s\n", name, libc.Strerror(err))
+		return false
+	}
+	if !info.Mode().IsRegular() {
+		c.out.note("Ignoring %s because it's not a regular file.\n", name)
+		return true
+	}
+	if c.p.UID == 0 {
+		mode := modeBits(info.Mode())
+		if mode&0o7533 != 0o400 {
+			c.out.warn("Potentially dangerous mode on %s: 0%o\n", name, mode)
+		}
+		if mode&0o022 != 0 {
+			c.out.error("Ignoring %s because it is writable by group or others.\n", name)
+			return true
+		}
+		if uid, _ := libc.Owner(info); uid != 0 {
+			c.out.error("Ignoring %s because the file owner is wrong (should be root or user with uid 0).\n", name)
+			return true
+		}
+	}
+	text, err := libc.ReadFile(c.p, full)
+	if err != nil {
+		c.out.error("failed to read config file %s: %s\n", name, libc.Strerror(err))
+		return false
+	}
+	c.out.note("reading config file %s\n", name)
+	r := reader{config: c, scanner: newScanner(string(text)), name: name, dir: dir}
+	return r.run()
+}
+
+// reader reads one file.
+type reader struct {
+	*config
+	*scanner
+	name, dir string
+	block     *set // the block that is being read, or nil
+	failed    bool // an error was told that did not end the reading
+}
+
+// run reports whether the file had no error.
+func (r *reader) run() bool {
+	for {
+		switch t, word := r.next(); t {
+		case endOfFile:
+			r.finish()
+			return !r.failed
+		case keyword:
+			if err := r.keyword(word); err != nil {
+				return r.giveUp()
+			}
+		case badKeyword:
+			r.out.error("%s:%d keyword '%s' not properly separated, found %s\n", r.name, r.line, word, fmt.Sprintf("%#x", r.text[r.pos]))
+			r.step()
+			r.step()
+			if r.skip() != nil {
+				return r.giveUp()
+			}
+		case nameStart:
+			if err := r.open(); err != nil {
+				return r.giveUp()
+			}
+		case closeBrace:
+			if err := r.close(); err != nil {
+				return r.giveUp()
+			}
+		case garbage:
+			r.complain("lines must begin with a keyword or a filename (possibly in double quotes)")
+			if r.skip() != nil {
+				return r.giveUp()
+			}
+		}
+	}
+}
+
+func (r *reader) complain(text string) { r.out.error("%s:%d %s\n", r.name, r.line, text) }
+
+// skip leaves the block out that has an error. Outside of a block it returns errAbort.
+func (r *reader) skip() error {
+	if r.block == nil {
+		return errAbort
+	}
+	r.out.error("found error in %s, skipping\n", r.block.pattern)
+	r.failed = true
+	if r.skipBlock() {
+		r.drop()
+	} // else the block is told to be skipped, and is used: it goes only with its brace
+	return nil
+}
+
+func (r *reader) giveUp() bool {
+	r.drop()
+	return false
+}
+
+// drop forgets the block that is being read.
+func (r *reader) drop() {
+	if r.block == nil {
+		return
+	}
+	for _, name := range r.block.files {
+		delete(r.known, name)
+	}
+	r.block = nil
+}
+
+// finish takes a block that the end of the file closes.
+func (r *reader) finish() {
+	if r.block != nil {
+		r.sets = append(r.sets, r.block)
+		r.block = nil
+	}
+}
+
+// settings is what a directive changes at this place.
+func (r *reader) settings() *set {
+	if r.block != nil {
+		return r.block
+	}
+	return &r.global
+}
+
+// keyword reads the argument of a directive and applies it.
+func (r *reader) keyword(word string) error {
+	d, ok := directives[word]
+	if !ok {
+		r.out.error("%s:%d unknown option '%s' -- ignoring line\n", r.name, r.line, word)
+		r.endOfLine()
+		return nil
+	}
+	var arg string
+	switch d.shape {
+	case value:
+		if arg = r.value(); arg == "" {
+			r.complain("argument expected after " + d.what)
+			return r.skip()
+		}
+	case line:
+		arg = r.rest()
+	case script:
+		if arg, ok = r.script(); !ok {
+			r.out.error("%s:prerotate, postrotate or preremove without endscript\n", r.name)
+			return errAbort
+		}
+	case global:
+		if r.block != nil {
+			r.complain(word + " may not appear inside of log file definition")
+			return r.skip()
+		}
+		r.directory(word, r.rest())
+		return nil
+	}
+	l := &lookups{uid: r.uid, gid: r.gid, note: r.out.note}
+	if err := d.apply(r.settings(), arg, l); err != nil {
+		r.complain(err.Error())
+		return r.skip()
+	}
+	return nil
+}
+
+// directory is the directives about directories of configuration files.
+func (r *reader) directory(word, arg string) {
+	if word == "include" {
+		r.out.note("including %s\n", arg)
+		if r.depth >= maxNesting {
+			r.complain("include nesting too deep")
+			r.failed = true
+			return
+		}
+		r.depth++
+		if !r.read(arg, r.dir) {
+			r.failed = true
+		}
+		r.depth--
+		return
+	}
+	if rest, more := strings.CutPrefix(arg, "+"); more {
+		arg = rest
+	} else {
+		r.taboos = nil
+	}
+	for _, t := range strings.FieldsFunc(arg, func(c rune) bool { return c == ',' || c < 0x80 && isSpace(byte(c)) }) {
+		if word == "tabooext" {
+			t = "*" + t
+		}
+		r.taboos = append(r.taboos[:len(r.taboos):len(r.taboos)], t)
+	}
+}
+
+func (r *reader) uid(name string) (int, bool) {
+	if u, ok := libc.UserByName(r.p, name); ok {
+		return u.UID, true
+	}
+	n, rest := cNumber(name)
+	return int(n), rest == "" && n >= 0
+}
+
+func (r *reader) gid(name string) (int, bool) {
+	if g, ok := libc.GroupByName(r.p, name); ok {
+		return g.GID, true
+	}
+	n, rest := cNumber(name)
+	return int(n), rest == "" && n >= 0
+}
+
+// open begins a block: names up to a brace.
+func (r *reader) open() error {
+	if r.block != nil {
+		r.complain("unexpected log filename")
+		return r.skip()
+	}
+	names, bad, ok := r.names()
+	switch {
+	case !ok && bad == '}':
+		r.complain("unexpected } (missing previous '{')")
+		return errAbort
+	case !ok:
+		r.complain("missing '{' after log files definition")
+		return errAbort
+	}
+	patterns, ok := words(names)
+	if !ok || len(patterns) == 0 {
+		r.complain("error parsing filename")
+		return errAbort
+	}
+	b := r.global
+	b.bySet = false
+	b.pattern = names
+	r.block = &b
+	for _, pattern := range patterns {
+		for _, name := range glob(r.p, pattern) {
+			if !r.add(name) {
+				break // the rest of this pattern is given up
+			}
+		}
+	}
+	return nil
+}
+
+// add takes a log into the block, unless it is a directory. It reports false
+// when the log is known already.
+func (r *reader) add(name string) bool {
+	if info, err := r.p.Sys.Lstat(libc.Abs(r.p, name)); err == nil && info.IsDir() {
+		return true
+	}
+	if r.known[name] {
+		r.complain("duplicate log entry for " + name)
+		r.failed = true
+		return false
+	}
+	r.known[name] = true
+	r.block.files = append(r.block.files, name)
+	return true
+}
+
+// close ends a block.
+func (r *reader) close() error {
+	if r.block == nil {
+		r.complain("unexpected } ")
+		return errAbort
+	}
+	if r.block.oldDir != "" {
+		if err := r.oldDirs(); err != nil {
+			return err
+		}
+	}
+	r.sets = append(r.sets, r.block)
+	r.block = nil
+	r.blanks()
+	if r.pos < len(r.text) && r.text[r.pos] != '\n' {
+		r.out.error("%s:%d, unexpected text after }\n", r.name, r.line)
+		return errAbort
+	}
+	return nil
+}
+
+// oldDirs looks at, or makes, the directories of old logs of the block.
+func (r *reader) oldDirs() error {
+	for _, name := range r.block.files {
+		dir := path.Dir(libc.Abs(r.p, name))
+		info, err := r.p.Sys.Stat(dir)
+		if err != nil {
+			if r.block.missingOK {
+				r.out.note("%s:%d verifying log file path failed %s: %s, log is probably missing, but missingok is set, so this is not an error.\n",
+					r.name, r.line, dir, libc.Strerror(err))
+				continue
+			}
+			r.out.error("%s:%d error verifying log file path %s: %s\n", r.name, r.line, dir, libc.Strerror(err))
+			return errAbort
+		}
+		old := r.block.oldDir
+		if !strings.HasPrefix(old, "/") {
+			old = path.Join(dir, old)
+		}
+		oldInfo, err := r.p.Sys.Stat(old)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && r.block.createOldDir:
+			if err := r.makeDir(old); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			r.out.error("%s:%d error verifying olddir path %s: %s\n", r.name, r.line, old, libc.Strerror(err))
+			return errAbort
+		}
+		if device(info) != device(oldInfo) && !r.block.keeps() && !r.block.renameCopy {
+			r.out.error("%s:%d olddir %s and log file %s are on different devices\n", r.name, r.line, old, name)
+			return errAbort
+		}
+	}
+	return nil
+}
+
+// makeDir makes a directory of old logs with its parents. Only the last has the
+// mode and the owner of createolddir.
+func (r *reader) makeDir(dir string) error {
+	disk := rights(r.p, r.block)
+	if parent := path.Dir(dir); !libc.Exists(r.p, parent) {
+		if err := libc.MkdirAll(r.p, parent, 0o755); err != nil {
+			r.out.error("error creating %s: %s\n", parent, libc.Strerror(err))
+			return errAbort
+		}
+	}
+	want := r.block.newDir
+	mode := fileMode(want.mode)
+	err := disk.Mkdir(dir, mode)
+	if err == nil {
+		err = disk.Chmod(dir, mode)
+	}
+	if err != nil {
+		r.out.error("error creating %s: %s\n", dir, libc.Strerror(err))
+		return errAbort
+	}
+	if want.uid != unset || want.gid != unset {
+		if err := disk.Chown(dir, want.uid, want.gid); err != nil {
+			r.out.error("error setting owner of %s to uid %d and gid %d: %s\n", dir, want.uid, want.gid, libc.Strerror(err))
+			return errAbort
+		}
+	}
+	return nil
+}
+
+func device(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Dev)
+	}
+	return 0
+}
+
+// modeBits returns the permission bits as chmod(2) numbers them.
+func modeBits(m fs.FileMode) uint32 {
+	bits := uint32(m.Perm())
+	if m&fs.ModeSetuid != 0 {
+		bits |= 0o4000
+	}
+	if m&fs.ModeSetgid != 0 {
+		bits |= 0o2000
+	}
+	if m&fs.ModeSticky != 0 {
+		bits |= 0o1000
+	}
+	return bits
+}
+
+// fileMode is the opposite of modeBits.
+func fileMode(bits int) fs.FileMode {
+	m := fs.FileMode(bits & 0o777)
+	if bits&0o4000 != 0 {
+		m |= fs.ModeSetuid
+	}
+	if bits&0o2000 != 0 {
+		m |= fs.ModeSetgid
+	}
+	if bits&0o1000 != 0 {
+		m |= fs.ModeSticky
+	}
+	return m
+}

@@ -1,0 +1,452 @@
+package logrotate
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/trace"
+)
+
+// disk is the files as the user of su may use them.
+type disk struct {
+	host.Files
+	as *host.Cred // nil: as the process itself
+}
+
+// rights returns the files with the rights that the set asks for.
+func rights(p *host.Proc, s *set) disk {
+	d := disk{Files: p.Sys}
+	if s.su && p.UID == 0 && s.as.uid > 0 {
+		d.as = &host.Cred{UID: s.as.uid, GID: max(s.as.gid, 0)}
+	}
+	return d
+}
+
+// may checks a right on a file (4 read, 2 write, 1 search).
+func (d disk) may(name string, want fs.FileMode) error {
+	if d.as == nil {
+		return nil
+	}
+	info, err := d.Files.Stat(name)
+	if err != nil {
+		return err
+	}
+	uid, gid := libc.Owner(info)
+	mode := info.Mode().Perm()
+	switch {
+	case uid == d.as.UID:
+		mode >>= 6
+	case gid == d.as.GID:
+		mode >>= 3
+	}
+	if mode&want != want {
+		return &os.PathError{Op: "access", Path: name, Err: syscall.EACCES}
+	}
+	return nil
+}
+
+func (d disk) Rename(from, to string) error {
+	if err := errors.Join(d.may(path.Dir(from), 3), d.may(path.Dir(to), 3)); err != nil {
+		return err
+	}
+	return d.Files.Rename(from, to)
+}
+
+func (d disk) Remove(name string) error {
+	if err := d.may(path.Dir(name), 3); err != nil {
+		return err
+	}
+	return d.Files.Remove(name)
+}
+
+func (d disk) Mkdir(name string, perm fs.FileMode) error {
+	if err := d.may(path.Dir(name), 3); err != nil {
+		return err
+	}
+	return errors.Join(d.Files.Mkdir(name, perm), d.own(name))
+}
+
+func (d disk) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	if flag&os.O_EXCL != 0 {
+		if err := d.may(path.Dir(name), 3); err != nil {
+			return nil, err
+		}
+		f, err := d.Files.OpenFile(name, flag, perm)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.own(name); err != nil {
+			f.Close()
+			return nil, err
+		}
+		return f, nil
+	}
+	want := fs.FileMode(4)
+	switch flag & (os.O_WRONLY | os.O_RDWR) {
+	case os.O_WRONLY:
+		want = 2
+	case os.O_RDWR:
+		want = 6
+	}
+	if err := d.may(name, want); err != nil {
+		return nil, err
+	}
+	return d.Files.OpenFile(name, flag, perm)
+}
+
+// own gives what was just made to the user.
+func (d disk) own(name string) error {
+	if d.as == nil {
+		return nil
+	}
+	return d.Files.Chown(name, d.as.UID, d.as.GID)
+}
+
+// Chown follows the rule that only root gives files away.
+func (d disk) Chown(name string, uid, gid int) error {
+	if d.as != nil && (uid != unset && uid != d.as.UID || gid != unset && gid != d.as.GID) {
+		return &os.PathError{Op: "chown", Path: name, Err: syscall.EPERM}
+	}
+	return d.Files.Chown(name, uid, gid)
+}
+
+// newFile makes a file that must not exist; one that does is put aside.
+func (j *job) newFile(name string, want ownership) *os.File {
+	open := func() (*os.File, error) {
+		return j.disk.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fs.FileMode(want.mode)&0o600)
+	}
+	f, err := open()
+	if errors.Is(err, syscall.EEXIST) {
+		aside := name + j.now.Format("-2006010215") + ".backup"
+		j.out.error("destination %s already exists, renaming to %s\n", name, aside)
+		if err := j.move(name, aside); err != nil {
+			j.fail("error renaming already existing output file %s to %s: %s\n", name, aside, libc.Strerror(err))
+			return nil
+		}
+		f, err = open()
+	}
+	if err != nil {
+		j.fail("error creating output file %s: %s\n", name, libc.Strerror(err))
+		return nil
+	}
+	info, err := j.p.Sys.Stat(name)
+	if uid, gid := ownerOf(info, err); uid != want.uid || gid != want.gid {
+		if err := j.disk.Chown(name, want.uid, want.gid); err != nil {
+			j.fail("error setting owner of %s to uid %d and gid %d: %s\n", name, want.uid, want.gid, libc.Strerror(err))
+			f.Close()
+			return nil
+		}
+	}
+	if err := j.disk.Chmod(name, fileMode(want.mode)); err != nil {
+		j.fail("error setting mode of %s: %s\n", name, libc.Strerror(err))
+		f.Close()
+		return nil
+	}
+	return f
+}
+
+func ownerOf(info fs.FileInfo, err error) (uid, gid int) {
+	if err != nil {
+		return unset, unset
+	}
+	return libc.Owner(info)
+}
+
+func (l logInfo) ownership() ownership {
+	return ownership{int(modeBits(l.mode)), l.uid, l.gid}
+}
+
+// copyLog copies the log to its old name and, unless copy says not to, empties it.
+func (j *job) copyLog(source string) {
+	s := j.set
+	flag := os.O_RDWR
+	if s.copy && !s.copyTruncate {
+		flag = os.O_RDONLY
+	}
+	var from *os.File
+	if !j.options.debug {
+		var err error
+		if from, err = j.disk.OpenFile(source, flag|syscall.O_NOFOLLOW, 0); err != nil {
+			j.fail("error opening %s: %s\n", source, libc.Strerror(err))
+			return
+		}
+		defer from.Close()
+	}
+	if s.rotate == 0 {
+		j.out.note("skip copying %s to %s\n", source, j.final)
+	} else {
+		j.out.note("copying %s to %s\n", source, j.final)
+		if !j.options.debug && !j.copyTo(from, source) {
+			return
+		}
+	}
+	switch {
+	case s.copyTruncate:
+		j.out.note("truncating %s\n", source)
+		if j.options.debug {
+			return
+		}
+		if err := from.Truncate(0); err != nil {
+			j.fail("error truncating %s: %s\n", source, libc.Strerror(err))
+			return
+		}
+		j.p.Stamp(from)
+	case s.renameCopy:
+		if j.options.debug {
+			return
+		}
+		if err := j.disk.Remove(source); err != nil {
+			j.fail("failed to remove %s: %s\n", source, libc.Strerror(err))
+		}
+	default:
+		j.out.note("Not truncating %s\n", source)
+	}
+}
+
+func (j *job) copyTo(from *os.File, source string) bool {
+	to := j.newFile(j.final, j.entry.info.ownership())
+	if to == nil {
+		return false
+	}
+	defer to.Close()
+	if _, err := io.Copy(to, from); err != nil {
+		j.fail("error writing to %s: %s\n", j.final, libc.Strerror(err))
+		return false
+	}
+	j.p.Stamp(to)
+	j.p.Emit(trace.FileRotated, trace.Attrs{"from": source, "to": j.final})
+	return true
+}
+
+// compress replaces an old log by its compressed form, which keeps the time.
+func (j *job) compress(name string, was logInfo) {
+	s := j.set
+	j.out.note("compressing log with: %s\n", s.compressCmd)
+	if j.options.debug {
+		return
+	}
+	target := name + s.compressExt
+	in, err := j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		j.fail("unable to open %s for compression: %s\n", name, libc.Strerror(err))
+		return
+	}
+	defer in.Close()
+	out := j.newFile(target, was.ownership())
+	if out == nil {
+		return
+	}
+	err = j.pack(name, in, out)
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		j.fail("failed to compress log %s\n", name)
+		// It is only half written; that it may stay is not worth another message.
+		_ = j.disk.Remove(target)
+		return
+	}
+	if err := j.p.Sys.Chtimes(target, was.mtime, was.mtime); err != nil {
+		j.out.note("error: error setting atime and mtime of %s: %s\n", target, libc.Strerror(err))
+	}
+	j.p.Emit(trace.FileRotated, trace.Attrs{"from": name, "to": target})
+	j.unlink(name, in)
+}
+
+// pack compresses in to out, itself or with the command of the set.
+func (j *job) pack(name string, in, out *os.File) error {
+	s := j.set
+	if level, ok := gzipLevel(s.compressOptions); ok && s.compressCmd == j.defaults.Compress {
+		w, err := gzip.NewWriterLevel(out, level)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(w, in)
+		return errors.Join(err, w.Close())
+	}
+	var told bytes.Buffer
+	child, err := j.p.Start(host.Cmd{
+		Path: s.compressCmd, Args: append([]string{s.compressCmd}, s.compressOptions...),
+		Env:   append(j.p.Env[:len(j.p.Env):len(j.p.Env)], "LOGROTATE_COMPRESSED_FILENAME="+name),
+		Stdin: in, Stdout: out, Stderr: &told, Cred: j.disk.as,
+	})
+	if err != nil {
+		return err
+	}
+	st, err := child.Wait(j.ctx)
+	if told.Len() > 0 {
+		j.out.error("Compressing program wrote following message to stderr when compressing log %s:\n%s", name, told.String())
+	}
+	if err == nil && !st.Success() {
+		err = errors.New(st.String())
+	}
+	return err
+}
+
+// gzipLevel reads the options of gzip that ask for a level and nothing else
+// that would show.
+func gzipLevel(options []string) (int, bool) {
+	level := 6
+	for _, o := range options {
+		switch {
+		case len(o) == 2 && o[0] == '-' && o[1] >= '1' && o[1] <= '9':
+			level = int(o[1] - '0')
+		case o == "--fast":
+			level = 1
+		case o == "--best":
+			level = 9
+		case o == "-n" || o == "--no-name":
+		default:
+			return 0, false
+		}
+	}
+	return level, true
+}
+
+// remove removes an old log.
+func (j *job) remove(name string) {
+	j.out.note("removing old log %s\n", name)
+	if j.set.preRemove != "" {
+		j.out.note("running preremove script\n")
+		if !j.script(j.set.preRemove, name, "") {
+			j.fail("error running preremove script for %s of '%s'. Not removing this log.\n", name, j.set.pattern)
+			return
+		}
+	}
+	if j.options.debug {
+		return
+	}
+	f, err := j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		j.fail("error opening %s: %s\n", name, libc.Strerror(err))
+		return
+	}
+	defer f.Close()
+	j.unlink(name, f)
+}
+
+// unlink removes an open file, overwritten before when shred asks for it.
+func (j *job) unlink(name string, f *os.File) {
+	if j.set.shred {
+		j.out.note("Using shred to remove the file %s\n", name)
+		cycles := j.set.shredCycles
+		if cycles == 0 {
+			cycles = 3
+		}
+		if err := overwrite(j.p, f, cycles); err != nil {
+			j.out.error("Failed to shred %s, trying unlink\n", name)
+		}
+	}
+	if err := j.disk.Remove(name); err != nil {
+		j.fail("Failed to remove old log %s: %s\n", name, libc.Strerror(err))
+	}
+}
+
+func overwrite(p *host.Proc, f *os.File, cycles int) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	noise := make([]byte, 64<<10)
+	for range cycles {
+		for at := int64(0); at < info.Size(); at += int64(len(noise)) {
+			part := noise[:min(int64(len(noise)), info.Size()-at)]
+			for i := range part {
+				part[i] = byte(p.Rand().Uint32())
+			}
+			if _, err := f.WriteAt(part, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// script runs a script with sh and reports success. Scripts run as logrotate
+// itself, whatever su says.
+func (r *rotation) script(text, log, rotated string) bool {
+	args := []string{"sh", "-c", text, "logrotate_script", log}
+	if rotated != "" {
+		args = append(args, rotated)
+	}
+	if r.options.debug {
+		shown := rotated
+		if shown == "" {
+			shown = "(null)"
+		}
+		r.out.note("running script with args %s %s: \"%s\"\n", log, shown, text)
+		return true
+	}
+	child, err := r.p.Start(host.Cmd{Path: "/bin/sh", Args: args, Stdin: r.p.Stdin, Stdout: r.p.Stdout, Stderr: r.p.Stderr})
+	if err != nil {
+		r.out.error("cannot run /bin/sh: %s\n", libc.Strerror(err))
+		return false
+	}
+	st, err := child.Wait(r.ctx)
+	return err == nil && st.Success()
+}
+
+// mail sends an old log, uncompressed, to the address of the set.
+func (j *job) mail(name string) {
+	s := j.set
+	if j.options.debug {
+		return
+	}
+	f, err := j.disk.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		j.fail("failed to open %s for mailing: %s\n", name, libc.Strerror(err))
+		return
+	}
+	defer f.Close()
+	var body io.Reader = f
+	if s.compress && !(s.delayCompress && s.mailFirst) && strings.HasSuffix(name, s.compressExt) {
+		plain, err := j.unpack(f)
+		if err != nil {
+			j.fail("uncompress command failed mailing %s\n", name)
+			return
+		}
+		body = plain
+	}
+	child, err := j.p.Start(host.Cmd{
+		Path: j.options.mail, Args: []string{j.options.mail, "-s", name, s.mail},
+		Stdin: body, Stdout: j.p.Stdout, Stderr: j.p.Stderr,
+	})
+	if err == nil {
+		var st host.Status
+		if st, err = child.Wait(j.ctx); err == nil && st.Success() {
+			return
+		}
+	}
+	j.fail("mail command failed for %s\n", name)
+}
+
+// unpack returns the plain contents of a compressed log.
+func (j *job) unpack(f *os.File) (io.Reader, error) {
+	var plain bytes.Buffer
+	if j.set.uncompressCmd == j.defaults.Uncompress {
+		r, err := gzip.NewReader(f)
+		if err != nil {
+			return nil, err
+		}
+		_, err = io.Copy(&plain, r)
+		return &plain, err
+	}
+	child, err := j.p.Start(host.Cmd{Path: j.set.uncompressCmd, Args: []string{j.set.uncompressCmd}, Stdin: f, Stdout: &plain, Stderr: j.p.Stderr})
+	if err != nil {
+		return nil, err
+	}
+	st, err := child.Wait(j.ctx)
+	if err == nil && !st.Success() {
+		err = errors.New(st.String())
+	}
+	return &plain, err
+}

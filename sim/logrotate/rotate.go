@@ -1,0 +1,526 @@
+package logrotate
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/trace"
+)
+
+// rotation is one run over all sets.
+type rotation struct {
+	ctx      context.Context
+	p        *host.Proc
+	defaults Defaults
+	options  options
+	out      *messages
+	now      time.Time // local; all logs of a run share it
+	state    *state
+}
+
+// logInfo is what is kept of a log's file before it is rotated.
+type logInfo struct {
+	mode     fs.FileMode
+	uid, gid int
+	mtime    time.Time
+}
+
+func infoOf(info fs.FileInfo) logInfo {
+	uid, gid := libc.Owner(info)
+	return logInfo{info.Mode(), uid, gid, info.ModTime()}
+}
+
+// job is one log on its way.
+type job struct {
+	*rotation
+	set    *set
+	disk   disk
+	log    string // as the configuration names it
+	path   string // absolute
+	entry  *entry
+	names  names
+	failed bool
+
+	first   string // old log that mailfirst sends
+	final   string // where the log goes
+	dispose string // old log that goes afterwards; "" is none
+}
+
+// fail tells an error and marks the log.
+func (j *job) fail(format string, args ...any) {
+	j.out.error(format, args...)
+	j.failed = true
+}
+
+// set rotates one set of logs and reports whether all went well. The order is
+// that of logrotate(8): decide for all logs, then firstaction, and then, for
+// each log or with sharedscripts for all at once: prepare, prerotate, rotate,
+// postrotate, compress and dispose; lastaction in the end.
+func (r *rotation) set(s *set) bool {
+	r.introduce(s)
+	if len(s.files) == 0 {
+		r.out.note("No logs found. Rotation not needed.\n")
+		return true
+	}
+	disk := rights(r.p, s)
+	jobs := make([]*job, len(s.files))
+	due, failed := 0, false
+	for i, log := range s.files {
+		j := &job{rotation: r, set: s, disk: disk, log: log, path: libc.Abs(r.p, log)}
+		jobs[i] = j
+		j.consider()
+		// A log that is not there gets its entry too.
+		r.state.find(log, r.now)
+		failed = failed || j.failed
+		if j.due() {
+			due++
+		}
+	}
+	if s.first != "" {
+		if due == 0 {
+			r.out.note("not running first action script, since no logs will be rotated\n")
+		} else {
+			r.out.note("running first action script\n")
+			if !r.script(s.first, s.pattern, "") {
+				r.out.error("error running first action script for %s\n", s.pattern)
+				return false
+			}
+		}
+	}
+	if s.sharedScripts {
+		failed = r.together(s, jobs, due, failed)
+	} else {
+		for _, j := range jobs {
+			j.alone()
+			failed = failed || j.failed
+		}
+	}
+	if s.last != "" {
+		if due == 0 {
+			r.out.note("not running last action script, since no logs will be rotated\n")
+		} else {
+			r.out.note("running last action script\n")
+			if !r.script(s.last, s.pattern, "") {
+				r.out.error("error running last action script for %s\n", s.pattern)
+				failed = true
+			}
+		}
+	}
+	return !failed
+}
+
+// introduce tells what the set asks for.
+func (r *rotation) introduce(s *set) {
+	note := r.out.note
+	note("\nrotating pattern: %s ", s.pattern)
+	switch {
+	case r.options.force:
+		note("forced from command line ")
+	case s.by == daily:
+		note("after %d days ", s.threshold)
+	case s.by == bySize:
+		note("%d bytes ", s.threshold)
+	default:
+		note("%s ", s.by)
+	}
+	switch {
+	case s.rotate > 0:
+		note("(%d rotations)\n", s.rotate)
+	case s.rotate == 0:
+		note("(no old logs will be kept)\n")
+	}
+	if s.oldDir != "" {
+		note("olddir is %s, ", s.oldDir)
+	}
+	if s.ifEmpty {
+		note("empty log files are rotated, ")
+	} else {
+		note("empty log files are not rotated, ")
+	}
+	if s.minSize > 0 {
+		note("only log files >= %d bytes are rotated, ", s.minSize)
+	}
+	if s.maxSize > 0 {
+		note("log files >= %d are rotated earlier, ", s.maxSize)
+	}
+	if s.minAge > 0 {
+		note("only log files older than %d days are rotated, ", s.minAge)
+	}
+	if s.mail != "" {
+		note("old logs mailed to %s\n", s.mail)
+	} else {
+		note("old logs are removed\n")
+	}
+}
+
+func (j *job) due() bool { return j.entry != nil && j.entry.due }
+
+// consider decides whether the log is to be rotated.
+func (j *job) consider() {
+	j.out.note("considering log %s\n", j.log)
+	if !j.set.su && j.p.UID == 0 && !j.safeParent() {
+		return
+	}
+	info, err := j.p.Sys.Lstat(j.path)
+	switch {
+	case errors.Is(err, syscall.ENOENT) && j.set.missingOK:
+		j.out.note("  log %s does not exist -- skipping\n", j.log)
+		return
+	case err != nil:
+		j.fail("stat of %s failed: %s\n", j.log, libc.Strerror(err))
+		return
+	}
+	e := j.state.find(j.log, j.now)
+	e.used, e.due = true, false
+	e.fact = fact{info.Size(), info.ModTime()}
+	e.info = infoOf(info)
+	j.entry = e
+	switch mode := info.Mode(); {
+	case mode&fs.ModeSymlink != 0:
+		j.out.note("  log %s is symbolic link. Rotation of symbolic links is not allowed to avoid security issues -- skipping.\n", j.log)
+		return
+	case !mode.IsRegular():
+		j.out.note("  log %s is not a regular file -- skipping.\n", j.log)
+		return
+	}
+	if n := links(info); n > 1 && !j.set.allowHardlink {
+		j.out.note("  log %s has multiple (%d) hard links. Rotation of files with multiple hard links is not allowed -- skipping.\n", j.log, n)
+		return
+	}
+	j.out.note("  Now: %s\n", minute(j.now))
+	j.out.note("  Last rotated at %s\n", minute(e.last))
+	v := j.set.due(e.fact, e.last, j.now, j.options.force)
+	if v.future {
+		j.out.error("log %s last rotated in the future -- rotation forced\n", j.log)
+	}
+	for _, why := range v.why {
+		j.out.note("  log does not need rotating (%s)\n", why)
+	}
+	if e.due = v.due; e.due {
+		j.out.note("  log needs rotating\n")
+	}
+}
+
+// safeParent reports whether only root can change the directory of the log.
+func (j *job) safeParent() bool {
+	dir := path.Dir(j.log)
+	info, err := j.p.Sys.Stat(libc.Abs(j.p, dir))
+	if err != nil {
+		if !errors.Is(err, syscall.ENOENT) || !j.set.missingOK {
+			j.fail("stat of %s failed: %s\n", dir, libc.Strerror(err))
+		} else {
+			j.out.note("  log %s does not exist -- skipping\n", j.log)
+		}
+		return false
+	}
+	_, gid := libc.Owner(info)
+	if mode := info.Mode(); mode&0o002 != 0 || gid != 0 && mode&0o020 != 0 {
+		j.fail("skipping \"%s\" because parent directory has insecure permissions (It's world writable or writable by group which is not \"root\") Set \"su\" directive in config file to tell logrotate which user/group should be used for rotation.\n", j.log)
+		return false
+	}
+	return true
+}
+
+func links(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink)
+	}
+	return 1
+}
+
+// alone takes one log through its stages.
+func (j *job) alone() {
+	j.prepare()
+	if j.set.pre != "" && !j.failed && j.due() {
+		j.out.note("running prerotate script\n")
+		if !j.script(j.set.pre, j.log, "") {
+			j.fail("error running non-shared prerotate script for %s of '%s'\n", j.log, j.set.pattern)
+		}
+	}
+	j.rotate()
+	if j.set.post != "" && !j.failed && j.due() {
+		j.out.note("running postrotate script\n")
+		if !j.script(j.set.post, j.log, j.final) {
+			j.fail("error running non-shared postrotate script for %s of '%s'\n", j.log, j.set.pattern)
+		}
+	}
+	j.finish()
+}
+
+// together takes all logs of a set through the stages, with shared scripts. One
+// failure keeps all of them from the next stage.
+func (r *rotation) together(s *set, jobs []*job, due int, failed bool) bool {
+	each := func(stage func(*job)) {
+		for _, j := range jobs {
+			j.failed = j.failed || failed
+		}
+		for _, j := range jobs {
+			stage(j)
+			failed = failed || j.failed
+		}
+	}
+	shared := func(text, which, tense string) {
+		switch {
+		case text == "" || failed:
+		case due == 0:
+			r.out.note("not running %s script, since no logs %s rotated\n", which, tense)
+		default:
+			r.out.note("running %s script\n", which)
+			if !r.script(text, s.pattern, "") {
+				r.out.error("error running shared %s script for '%s'\n", which, s.pattern)
+				failed = true
+			}
+		}
+	}
+	for _, j := range jobs {
+		j.prepare()
+		failed = failed || j.failed
+	}
+	shared(s.pre, "prerotate", "will be")
+	each((*job).rotate)
+	shared(s.post, "postrotate", "were")
+	each((*job).finish)
+	return failed
+}
+
+// prepare makes room: it compresses what delaycompress left, and moves or
+// removes old logs.
+func (j *job) prepare() {
+	if j.failed || !j.due() {
+		return
+	}
+	s := j.set
+	j.out.note("rotating log %s, log->rotateCount is %d\n", j.log, s.rotate)
+	j.entry.last = j.now
+	j.names = s.names(j.path, j.now)
+	if format, own := s.format(); own {
+		_, _, converted := suffix(format, j.now)
+		j.out.note("Converted '%s' -> '%s'\n", format, converted)
+	}
+	j.out.note("dateext suffix '%s'\n", j.names.date)
+	j.out.note("glob pattern '%s'\n", j.names.pattern)
+	if s.compress && s.delayCompress {
+		j.compressDelayed()
+	}
+	if s.dateExt {
+		j.prepareDated()
+	} else {
+		j.prepareNumbered()
+	}
+	if j.dispose != "" {
+		if _, err := j.p.Sys.Lstat(j.dispose); err != nil {
+			j.out.note("log %s doesn't exist -- won't try to dispose of it\n", j.dispose)
+			j.dispose = ""
+		}
+	}
+}
+
+// compressDelayed compresses the old logs that an earlier run left plain.
+func (j *job) compressDelayed() {
+	previous := []string{j.names.plain(j.names.start)}
+	if j.set.dateExt {
+		previous = j.dated("")
+		if len(previous) == 0 {
+			j.out.note("glob finding logs to compress failed\n")
+			return
+		}
+	}
+	for _, name := range previous {
+		info, err := j.p.Sys.Stat(name)
+		switch {
+		case errors.Is(err, syscall.ENOENT):
+			j.out.note("previous log %s does not exist\n", name)
+		case err != nil:
+			j.out.error("cannot stat %s: %s\n", name, libc.Strerror(err))
+		case !j.failed:
+			j.compress(name, infoOf(info))
+		}
+	}
+}
+
+// dated returns the old logs with a date in their names, oldest first.
+func (j *job) dated(comp string) []string {
+	n := j.names
+	found := matches(j.p, literal(n.prefix())+n.pattern+literal(n.ext+comp))
+	if format, own := j.set.format(); own {
+		sortByDate(found, len(n.prefix()), format, j.now.Location())
+	}
+	return found
+}
+
+// literal escapes what a pattern would take for its own.
+func literal(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
+
+// prepareDated removes the old logs that are too many or too old; the last of
+// them goes only after the rotation.
+func (j *job) prepareDated() {
+	n := j.names
+	var logs []old
+	found := j.dated(n.comp)
+	if len(found) == 0 {
+		j.out.note("glob finding old rotated logs failed\n")
+	}
+	for _, name := range found {
+		if info, err := j.p.Sys.Stat(name); err == nil {
+			logs = append(logs, old{name, info.ModTime()})
+		}
+	}
+	gone := tooMany(logs, j.set.rotate, j.set.maxAge, j.now)
+	if len(gone) > 0 {
+		for _, name := range gone[:len(gone)-1] {
+			j.discard(name)
+		}
+		j.dispose = gone[len(gone)-1]
+	}
+	j.final = n.dated()
+	j.first = n.newest(j.final)
+	if !j.failed && libc.Exists(j.p, j.final+n.comp) {
+		j.fail("destination %s already exists, skipping rotation\n", j.first)
+	}
+}
+
+// prepareNumbered removes old logs that are too old and moves each old log to
+// the next number.
+func (j *job) prepareNumbered() {
+	n := j.names
+	count := j.set.rotate
+	switch {
+	case count == 0:
+		count = 1
+	case count < 0:
+		for count = 0; libc.Exists(j.p, n.number(n.start+count)); count++ {
+		}
+	}
+	if j.set.maxAge > 0 {
+		for i := 1; i <= count+1; i++ {
+			name := n.number(i)
+			if info, err := j.p.Sys.Stat(name); err == nil && tooOld(old{name, info.ModTime()}, j.set.maxAge, j.now) {
+				j.discard(name)
+			}
+		}
+	}
+	if j.set.rotate >= 0 {
+		j.dispose = n.number(n.start + count)
+	}
+	for i := n.start + count - 1; i >= n.start && !j.failed; i-- {
+		from, to := n.number(i), n.number(i+1)
+		j.out.note("renaming %s to %s (rotatecount %d, logstart %d, i %d), \n", from, to, count, n.start, i)
+		if j.options.debug {
+			continue
+		}
+		switch err := j.move(from, to); {
+		case errors.Is(err, syscall.ENOENT):
+			j.out.note("old log %s does not exist\n", from)
+		case err != nil:
+			j.fail("error renaming %s to %s: %s\n", from, to, libc.Strerror(err))
+		}
+	}
+	j.final = n.plain(n.start)
+	j.first = n.newest(j.final)
+}
+
+// move renames a log.
+func (j *job) move(from, to string) error {
+	err := j.disk.Rename(from, to)
+	if err == nil {
+		j.p.Emit(trace.FileRotated, trace.Attrs{"from": from, "to": to})
+	}
+	return err
+}
+
+// rotate moves or copies the log and makes the new one.
+func (j *job) rotate() {
+	if j.failed || !j.due() {
+		return
+	}
+	s := j.set
+	source := j.path
+	if !s.keeps() {
+		target := j.final
+		if s.renameCopy {
+			target = j.path + ".tmp"
+			source = target
+		}
+		j.out.note("renaming %s to %s\n", j.log, target)
+		if !j.options.debug {
+			if err := j.move(j.path, target); err != nil {
+				j.fail("failed to rename %s to %s: %s\n", j.log, target, libc.Strerror(err))
+				return
+			}
+		}
+		if s.rotate == 0 {
+			j.dispose = j.names.newest(j.final)
+			j.out.note("disposeName will be %s\n", j.dispose)
+		}
+		if s.create {
+			j.createLog()
+		}
+	}
+	if !j.failed && (s.keeps() || s.renameCopy) {
+		j.copyLog(source)
+	}
+}
+
+// createLog makes the new, empty log.
+func (j *job) createLog() {
+	want, was := j.set.newFile, j.entry.info
+	if want.mode == unset {
+		want.mode = int(was.mode.Perm())
+	}
+	if want.uid == unset {
+		want.uid = was.uid
+	}
+	if want.gid == unset {
+		want.gid = was.gid
+	}
+	j.out.note("creating new %s mode = 0%o uid = %d gid = %d\n", j.log, want.mode, want.uid, want.gid)
+	if j.options.debug {
+		return
+	}
+	if f := j.newFile(j.path, want); f != nil {
+		j.p.Stamp(f)
+		f.Close()
+	}
+}
+
+// finish compresses, mails and removes.
+func (j *job) finish() {
+	if j.failed || !j.due() {
+		return
+	}
+	s := j.set
+	if s.compress && !s.delayCompress {
+		j.compress(j.final, j.entry.info)
+	}
+	if !j.failed && s.mail != "" {
+		name := j.dispose
+		if s.mailFirst {
+			name = j.first
+		}
+		if name != "" {
+			j.mail(name)
+		}
+	}
+	if !j.failed && j.dispose != "" {
+		j.remove(j.dispose)
+	}
+}
+
+// discard removes an old log before its time, mailed if mails are wanted.
+func (j *job) discard(name string) {
+	if !j.failed && j.set.mail != "" {
+		j.mail(name)
+	}
+	if !j.failed {
+		j.remove(name)
+	}
+}

@@ -1,0 +1,626 @@
+package postfix
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/trace"
+)
+
+// Local is /usr/libexec/postfix/local (local(8)): delivery to the users of this
+// machine, through aliases(5) and .forward files.
+func Local(ctx context.Context, p *host.Proc) int {
+	a := parseServiceArgs(p.Args[1:])
+	d, err := newDaemon(ctx, p, "local", a, "biff", "mailbox_size_limit", "expand_owner_alias", "strict_mailbox_ownership",
+		"deliver_lock_attempts", "deliver_lock_delay", "command_time_limit")
+	if err != nil {
+		return 1
+	}
+	if limit := d.c.int64("mailbox_size_limit"); limit > 0 && limit < d.c.int64("message_size_limit") {
+		d.log.fatal("configuration error: mailbox_size_limit is smaller than message_size_limit")
+		return 1
+	}
+	l := &localAgent{daemon: d}
+	l.open()
+	return d.serveDeliveries(ctx, a.socket, func(ctx context.Context, x *delivery) {
+		if t := l.aliases.restarted(p); t != nil {
+			d.log.info("table %s(0,%s) has changed -- restarting", t.spec, t.flags)
+			l.open()
+		}
+		for _, r := range x.req.Recipients {
+			l.deliver(ctx, x, r)
+		}
+	})
+}
+
+type localAgent struct {
+	*daemon
+	aliases maps
+}
+
+func (l *localAgent) open() {
+	l.aliases = openMaps(l.p, l.c, l.log, l.c.get("alias_maps"), flagsAlias)
+}
+
+// What an address was expanded from.
+const (
+	fromQueue = iota
+	fromAlias
+	fromInclude
+	fromForward
+)
+
+// localState is where the expansion of one recipient stands.
+type localState struct {
+	*delivery
+	queued    recipient // as it is in the queue file
+	rcpt      recipient // what is being delivered to: shown as to=
+	delivered string    // Delivered-To, internal form
+	text      []byte    // the message
+	sender    string
+	level     int
+	kind      int    // what the address was expanded from
+	name      string // of the alias or user that was expanded last
+	direct    bool   // members that are local are delivered from this queue file
+	user      *libc.User
+	out       *outcome
+}
+
+// outcome collects what the expansion of a recipient led to.
+type outcome struct {
+	forwards []forwardee
+	waits    bool            // something has to be tried again
+	seen     map[string]bool // deliveries made, so that none is made twice
+	owner    string          // new envelope sender of forwarded copies
+	hasOwner bool
+}
+
+// forwardee is an address that gets a queue file of its own.
+type forwardee struct {
+	address, original, dsnOriginal string
+	notify                         dsnNotify
+}
+
+// deliver handles one recipient of a request.
+func (l *localAgent) deliver(ctx context.Context, x *delivery, r recipient) {
+	m, err := x.open()
+	if err != nil {
+		x.deferred(r, "local", fate{dsn: "4.3.0", text: "cannot open queue file"})
+		return
+	}
+	text, err := m.text()
+	m.close()
+	if err != nil {
+		x.deferred(r, "local", fate{dsn: "4.3.0", text: "malformed queue file"})
+		return
+	}
+	s := localState{delivery: x, queued: r, rcpt: r, delivered: r.Address, text: text, sender: x.req.Sender, direct: true,
+		out: &outcome{seen: map[string]bool{}}}
+	if loops(text, external(r.Address)) {
+		x.bounced(r, "local", fate{dsn: "5.4.6", text: "mail forwarding loop for " + external(r.Address)})
+		x.done(r)
+		return
+	}
+	l.recipient(ctx, s)
+	if len(s.out.forwards) > 0 && ctx.Err() == nil {
+		l.forward(ctx, s)
+	}
+	if !s.out.waits && ctx.Err() == nil {
+		x.done(r)
+	}
+}
+
+// loops reports whether the message has been delivered to an address before.
+func loops(text []byte, address string) bool {
+	fields, _ := splitHeader(text)
+	for _, h := range fields {
+		if strings.EqualFold(h.name, "delivered-to") && strings.EqualFold(strings.TrimSpace(h.value()), address) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s localState) bounce(f fate) { s.delivery.bounced(s.rcpt, "local", f) }
+
+func (s localState) wait(f fate) {
+	s.delivery.deferred(s.rcpt, "local", f)
+	s.out.waits = true
+}
+
+// finish sends, bounces or defers by the status code.
+func (s localState) finish(f fate) {
+	switch f.dsn[0] {
+	case '2':
+		s.delivery.sent(s.rcpt, "local", f)
+	case '5':
+		s.bounce(f)
+	default:
+		s.wait(f)
+	}
+}
+
+// recipient delivers to an address whose domain is ours.
+func (l *localAgent) recipient(ctx context.Context, s localState) {
+	local, _, _ := splitAddress(s.rcpt.Address)
+	if l.alias(ctx, s, strings.ToLower(local)) {
+		return
+	}
+	l.toUser(ctx, s, local)
+}
+
+// alias expands an alias; false means that there is none.
+func (l *localAgent) alias(ctx context.Context, s localState, name string) bool {
+	if strings.HasPrefix(s.rcpt.Address, "\\") || s.kind == fromAlias && strings.EqualFold(s.name, name) {
+		return false
+	}
+	if s.level > 100 {
+		l.log.warning("alias database loop for %s", name)
+		s.bounce(fate{dsn: "5.4.6", text: "alias database loop for " + name})
+		return true
+	}
+	names := []string{name}
+	if user, _, ok := splitExtension(name, l.c.get("recipient_delimiter")); ok {
+		names = append(names, user)
+	}
+	for _, n := range names {
+		for _, d := range l.aliases {
+			value, ok, err := d.lookup(l.log, n)
+			if err != nil {
+				l.log.warning("%s: lookup of '%s' failed", d.spec, n)
+				s.wait(fate{dsn: "4.3.0", text: "alias database unavailable"})
+				return true
+			}
+			if !ok {
+				continue
+			}
+			l.noteExpansion(s, d, n, value)
+			l.expandAlias(ctx, s, d, n, value)
+			return true
+		}
+	}
+	return false
+}
+
+// noteExpansion tells the trace which line an alias came from, and whether the
+// source was edited after the table was built.
+func (l *localAgent) noteExpansion(s localState, d *dict, name, value string) {
+	file := strings.TrimSuffix(d.file, ".db")
+	attrs := trace.Attrs{"id": s.req.ID, "from": name, "to": value, "file": file}
+	if data, err := libc.ReadFile(l.p, file); err == nil {
+		if line := aliasLine(data, name); line > 0 {
+			attrs["line"] = fmt.Sprint(line)
+		}
+	}
+	if info, err := l.p.Sys.Stat(file); err == nil && info.ModTime().After(d.stamp.mtime) {
+		attrs["stale"] = "yes"
+	}
+	l.log.emit(trace.AliasExpanded, attrs)
+}
+
+func (l *localAgent) expandAlias(ctx context.Context, s localState, d *dict, name, value string) {
+	s.kind, s.name = fromAlias, name
+	s.level++
+	// Commands and files run with the rights of the table's owner, never root's.
+	s.user = nil
+	if info, err := l.p.Sys.Stat(d.file); err == nil {
+		if uid, _ := libc.Owner(info); uid != 0 {
+			if u, ok := libc.UserByID(l.p, uid); ok {
+				s.user = &u
+			}
+		}
+	}
+	if !strings.HasPrefix(name, "owner-") && !strings.HasSuffix(name, "-request") {
+		for _, o := range l.aliases {
+			owner, ok, err := o.lookup(l.log, "owner-"+name)
+			if err != nil || !ok {
+				continue
+			}
+			address := "owner-" + name
+			if l.c.bool("expand_owner_alias") {
+				if boxes := parseAddresses(owner); len(boxes) > 0 {
+					address = boxes[0].address
+				}
+			}
+			s.out.owner, s.out.hasOwner = newRewriter(l.c).rewrite(address), true
+			s.direct = false
+			break
+		}
+	}
+	l.members(ctx, s, value)
+}
+
+// members delivers to each address of a list.
+func (l *localAgent) members(ctx context.Context, s localState, list string) {
+	for _, m := range parseAddresses(list) {
+		if ctx.Err() != nil {
+			return
+		}
+		l.member(ctx, s, m.address)
+	}
+}
+
+// member delivers to one address that something was expanded to.
+func (l *localAgent) member(ctx context.Context, s localState, address string) {
+	kinds := [...]string{fromQueue: "", fromAlias: "alias", fromInclude: "include", fromForward: "forward"}
+	allowed := func(param string) bool {
+		for _, k := range l.c.list(param) {
+			if k == kinds[s.kind] {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case strings.HasPrefix(address, "/"), strings.HasPrefix(address, "~/"):
+		if !allowed("allow_mail_to_files") {
+			s.bounce(fate{dsn: "5.7.1", text: "mail to file is restricted"})
+			return
+		}
+		if s.user != nil {
+			if rest, ok := strings.CutPrefix(address, "~/"); ok {
+				address = s.user.Dir + "/" + rest
+			}
+		}
+		if s.once("file " + address) {
+			s.finish(l.toFile(ctx, s, address))
+		}
+	case strings.HasPrefix(address, "|"):
+		if !allowed("allow_mail_to_commands") {
+			s.bounce(fate{dsn: "5.7.1", text: "mail to command is restricted"})
+			return
+		}
+		if s.once("command " + address) {
+			s.finish(l.toCommand(ctx, s, strings.TrimSpace(address[1:])))
+		}
+	case len(address) > 9 && strings.EqualFold(address[:9], ":include:"):
+		l.include(ctx, s, address[9:])
+	default:
+		l.memberAddress(ctx, s, address)
+	}
+}
+
+// once reports whether this is the first delivery of its kind.
+func (s localState) once(key string) bool {
+	if s.out.seen[key] {
+		return false
+	}
+	s.out.seen[key] = true
+	return true
+}
+
+func (l *localAgent) memberAddress(ctx context.Context, s localState, address string) {
+	bare := strings.TrimPrefix(address, "\\")
+	answers, err := l.resolveAll(ctx, bare)
+	if err != nil || answers[0].Failed {
+		s.wait(fate{dsn: "4.3.0", text: "address resolver failure"})
+		return
+	}
+	to := answers[0]
+	local, _, _ := splitAddress(to.Recipient)
+	isLocal := to.Local && to.Transport == "local"
+	self := isLocal && s.kind == fromForward && s.user != nil && strings.EqualFold(local, s.user.Name)
+	if self || bare != address && isLocal {
+		l.toMailbox(ctx, s, *mustUser(l.p, local))
+		return
+	}
+	if isLocal && s.direct && s.kind == fromAlias {
+		s.rcpt.Address = to.Recipient
+		l.recipient(ctx, s)
+		return
+	}
+	f := forwardee{address: to.Recipient, original: s.queued.Original, dsnOriginal: s.queued.DSNOriginal, notify: s.queued.Notify}
+	if s.out.hasOwner {
+		f.original, f.dsnOriginal = "", ""
+	}
+	if s.once("forward " + strings.ToLower(to.Recipient)) {
+		s.out.forwards = append(s.out.forwards, f)
+	}
+}
+
+// mustUser returns an account; a user that is not there any more has no rights.
+func mustUser(p *host.Proc, name string) *libc.User {
+	if u, ok := libc.UserByName(p, strings.ToLower(name)); ok {
+		return &u
+	}
+	if u, ok := libc.UserByName(p, name); ok {
+		return &u
+	}
+	return &libc.User{Name: name, UID: 65534, GID: 65534, Dir: "/"}
+}
+
+// include reads an :include: file.
+func (l *localAgent) include(ctx context.Context, s localState, file string) {
+	broken := fate{dsn: "5.3.5", text: "mail system configuration error"}
+	info, err := l.p.Sys.Stat(file)
+	if err != nil {
+		l.log.warning("unable to lookup :include: file %s: %s", file, libc.Strerror(err))
+		s.bounce(broken)
+		return
+	}
+	if !info.Mode().IsRegular() {
+		l.log.warning(":include: file %s is not a regular file", file)
+		s.bounce(broken)
+		return
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		l.log.warning(":include: file %s is world writable", file)
+		s.bounce(broken)
+		return
+	}
+	data, err := libc.ReadFile(l.p, file)
+	if err != nil {
+		l.log.warning("open :include: file %s: %s", file, libc.Strerror(err))
+		s.bounce(broken)
+		return
+	}
+	s.level++
+	if s.level > 100 {
+		s.bounce(fate{dsn: "5.4.6", text: "include file loop for " + file})
+		return
+	}
+	if s.kind != fromForward {
+		s.kind = fromInclude
+		uid, _ := libc.Owner(info)
+		if u, ok := libc.UserByID(l.p, uid); ok && uid != 0 {
+			s.user = &u
+		}
+	}
+	s.direct = false
+	l.log.emit(trace.AliasExpanded, trace.Attrs{"id": s.req.ID, "from": ":include:" + file, "to": "", "file": file, "line": "1"})
+	l.lines(ctx, s, data)
+}
+
+// lines delivers to the addresses of an :include: or .forward file. It reports
+// how many there were.
+func (l *localAgent) lines(ctx context.Context, s localState, data []byte) int {
+	n := 0
+	for _, line := range logicalLines(joinComments(data)) {
+		for _, m := range parseAddresses(line.text) {
+			n++
+			l.member(ctx, s, m.address)
+		}
+	}
+	return n
+}
+
+// joinComments keeps lines that begin with blanks and '#': here, unlike in
+// main.cf, they continue the line before.
+func joinComments(data []byte) []byte {
+	var out [][]byte
+	for _, line := range bytes.Split(data, []byte("\n")) {
+		trimmed := bytes.TrimLeft(line, " \t")
+		if len(trimmed) < len(line) && bytes.HasPrefix(trimmed, []byte("#")) && len(out) > 0 {
+			last := len(out) - 1
+			out[last] = append(append(append([]byte(nil), out[last]...), ' '), trimmed...)
+			continue
+		}
+		out = append(out, line)
+	}
+	return bytes.Join(out, []byte("\n"))
+}
+
+// toUser delivers to an account: .forward, command, mailbox.
+func (l *localAgent) toUser(ctx context.Context, s localState, local string) {
+	name, extension := strings.ToLower(local), ""
+	u, ok := libc.UserByName(l.p, name)
+	if !ok {
+		if user, ext, split := splitExtension(name, l.c.get("recipient_delimiter")); split {
+			name, extension = user, ext
+			u, ok = libc.UserByName(l.p, name)
+		}
+	}
+	if !ok {
+		l.unknown(ctx, s, name)
+		return
+	}
+	if l.dotForward(ctx, s, u, extension) {
+		return
+	}
+	l.toMailbox(ctx, s, u)
+}
+
+// unknown is what happens to mail for a name that is no account.
+func (l *localAgent) unknown(ctx context.Context, s localState, name string) {
+	box := l.c.get("mail_spool_directory") + "/" + name
+	if info, err := l.p.Sys.Lstat(box); err == nil && info.Mode().IsRegular() && !strings.Contains(name, "/") && l.c.get("luser_relay") == "" {
+		// The mailbox is there, but not the account: it is still the place.
+		uid, gid := libc.Owner(info)
+		if uid != 0 {
+			l.toMailbox(ctx, s, libc.User{Name: name, UID: uid, GID: gid, Dir: "/"})
+			return
+		}
+	}
+	if relay := l.c.get("luser_relay"); relay != "" && s.kind != fromForward {
+		_, domain, _ := splitAddress(s.rcpt.Address)
+		relay = macroExpand(relay, func(n string) (string, bool) {
+			switch n {
+			case "user", "local":
+				return name, true
+			case "domain":
+				return domain, true
+			case "recipient":
+				return s.rcpt.Address, true
+			}
+			return "", false
+		})
+		s.kind, s.name = fromAlias, name
+		s.level++
+		if s.level > 100 {
+			s.bounce(fate{dsn: "5.4.6", text: "luser_relay loop for " + name})
+			return
+		}
+		l.member(ctx, s, relay)
+		return
+	}
+	s.bounce(fate{dsn: "5.1.1", text: fmt.Sprintf("unknown user: \"%s\"", name)})
+}
+
+// dotForward obeys a user's .forward file; false means deliver as if there were
+// none.
+func (l *localAgent) dotForward(ctx context.Context, s localState, u libc.User, extension string) bool {
+	if s.kind == fromForward {
+		return false
+	}
+	delimiter := l.c.get("recipient_delimiter")
+	raw, _ := l.c.raw("forward_path")
+	for _, pattern := range splitList(raw) {
+		file := macroExpand(pattern, func(n string) (string, bool) {
+			switch n {
+			case "home":
+				return u.Dir, true
+			case "user":
+				return u.Name, true
+			case "extension":
+				return extension, extension != ""
+			case "recipient_delimiter":
+				if extension == "" {
+					return "", false
+				}
+				return delimiter[:1], true
+			}
+			return "", false
+		})
+		if strings.Contains(pattern, "extension") && extension == "" {
+			continue
+		}
+		cred := libc.CredOf(l.p, u)
+		info, err := l.p.Sys.Lstat(file)
+		if err != nil || access(l.p, cred, file, 0) != nil {
+			continue // not there, or in a place the user cannot see
+		}
+		uid, _ := libc.Owner(info)
+		switch {
+		case uid != 0 && uid != u.UID && info.Mode()&fs.ModeSymlink == 0:
+			l.log.warning("file %s has bad owner uid %d", file, uid)
+			return false
+		case !info.Mode().IsRegular():
+			l.log.warning("file %s is not a regular file", file)
+			return false
+		case info.Mode().Perm()&0o002 != 0:
+			l.log.warning("file %s is world writable", file)
+			return false
+		case access(l.p, cred, file, 4) != nil:
+			l.log.warning("cannot open file %s: Permission denied", file)
+			return false
+		}
+		data, err := libc.ReadFile(l.p, file)
+		if err != nil {
+			l.log.warning("cannot open file %s: %s", file, libc.Strerror(err))
+			return false
+		}
+		s.kind, s.name, s.direct, s.user = fromForward, u.Name, false, &u
+		s.level++
+		l.log.emit(trace.AliasExpanded, trace.Attrs{"id": s.req.ID, "from": u.Name, "to": oneLine(strings.TrimSpace(string(data))), "file": file, "line": "1"})
+		return l.lines(ctx, s, data) > 0
+	}
+	return false
+}
+
+// forward queues the addresses that need a queue file of their own.
+func (l *localAgent) forward(ctx context.Context, s localState) {
+	sub := &submission{Sender: s.sender, Local: s.req.Context != "remote", Internal: false, UTF8: s.req.UTF8,
+		Attrs: []string{"arrival=" + timeRecord(s.req.Arrival)},
+		Flags: s.req.Flags,
+		Claim: fmt.Sprintf("%s/%s:%d", qActive, s.req.ID, s.queued.Offset),
+		Received: []string{
+			fmt.Sprintf("Received: by %s (%s)", l.c.get("myhostname"), l.c.get("mail_name")),
+			"\tid %ID%; %DATE%",
+		}}
+	if s.out.hasOwner {
+		sub.Sender = s.out.owner
+	}
+	if s.out.waits {
+		sub.Claim = "" // parts of this recipient are tried again: it cannot be done yet
+	}
+	sub.Content = append([]byte("Delivered-To: "+external(s.delivered)+"\n"), s.text...)
+	for _, f := range s.out.forwards {
+		original := f.original
+		if s.out.hasOwner {
+			original = external(f.address)
+		}
+		sub.Recipients = append(sub.Recipients, recipient{Address: f.address, Original: original, DSNOriginal: f.dsnOriginal, Notify: f.notify})
+	}
+	id, err := l.daemon.forward(ctx, sub)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.wait(fate{dsn: "4.3.0", text: "unable to forward message"})
+		}
+		return
+	}
+	s.rcpt = s.queued
+	s.delivery.sent(s.rcpt, "local", fate{dsn: "2.0.0", text: "forwarded as " + id})
+	for _, f := range s.out.forwards {
+		l.log.emit(trace.MailForwarded, trace.Attrs{"id": s.req.ID, "to-id": id, "from": s.queued.Address, "to": f.address, "file": ""})
+	}
+}
+
+// access asks whether an identity may reach a file, and with want (4 read, 2
+// write) use it, by the modes on the way. Delivery runs as root; this is where
+// the rights of the user come in.
+func access(p *host.Proc, cred *host.Cred, name string, want fs.FileMode) error {
+	parts := strings.Split(strings.Trim(name, "/"), "/")
+	dir := "/"
+	for i := range parts {
+		if i > 0 {
+			dir = "/" + strings.Join(parts[:i], "/")
+		}
+		info, err := p.Sys.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if !permitted(cred, info, 1) {
+			return syscall.EACCES
+		}
+	}
+	if want == 0 {
+		return nil
+	}
+	info, err := p.Sys.Stat(name)
+	if errors.Is(err, syscall.ENOENT) && want&2 != 0 {
+		info, err = p.Sys.Stat(dir)
+		if err == nil && !permitted(cred, info, 3) {
+			err = syscall.EACCES
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if !permitted(cred, info, want) {
+		return syscall.EACCES
+	}
+	return nil
+}
+
+// permitted looks at one file's mode.
+func permitted(cred *host.Cred, info fs.FileInfo, want fs.FileMode) bool {
+	if cred.UID == 0 {
+		return true
+	}
+	uid, gid := libc.Owner(info)
+	mode := info.Mode().Perm()
+	switch {
+	case uid == cred.UID:
+		mode >>= 6
+	case gid == cred.GID || contains(cred.Groups, gid):
+		mode >>= 3
+	}
+	return mode&want == want
+}
+
+func contains(list []int, n int) bool {
+	for _, v := range list {
+		if v == n {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,327 @@
+package postfix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sort"
+	"strings"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+)
+
+// mapTypes are what postconf -m lists.
+var mapTypes = []string{"btree", "cidr", "environ", "fail", "hash", "inline", "internal", "memcache", "pipemap", "proxy", "randmap", "regexp",
+	"socketmap", "static", "tcp", "texthash", "unionmap", "unix"}
+
+// Postconf is /usr/sbin/postconf (postconf(1)).
+func Postconf(ctx context.Context, p *host.Proc) int {
+	l := &logger{p: p, name: p.Args[0], stderr: p.Stderr, quiet: true}
+	if !strings.Contains(l.name, "/") {
+		l.name = "postconf"
+	}
+	options, names, err := libc.Getopt(p.Args[1:], "+aAbB:c:C:deEfFhHlmMno:pPtT:vxX#", nil)
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "%s: %s\n", l.name, err)
+		l.fatal("usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] [-C param_class] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)] [-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (main.cf changes)] [-o name=value] [-p] [-P (master.cf parameters)] [-t (bounce templates)] [-x (expand)] [-X] [-#] [name...]")
+		return 1
+	}
+	has := map[string]bool{}
+	var overrides []string
+	for _, o := range options {
+		has[o.Name] = true
+		switch o.Name {
+		case "o":
+			overrides = append(overrides, o.Value)
+		case "c":
+			p.Env = append(p.Env, "MAIL_CONFIG="+o.Value)
+		}
+	}
+	dir := p.Getenv("MAIL_CONFIG")
+	if dir == "" {
+		dir = configDir
+	}
+	switch {
+	case has["m"]:
+		for _, m := range mapTypes {
+			fmt.Fprintln(p.Stdout, m)
+		}
+		return 0
+	case has["l"]:
+		fmt.Fprint(p.Stdout, "flock\nfcntl\ndotlock\n")
+		return 0
+	case has["a"], has["A"]:
+		fmt.Fprint(p.Stdout, "cyrus\n")
+		return 0
+	case has["M"], has["F"], has["P"]:
+		return showMaster(p, l, dir, names, has)
+	}
+	edit := has["e"] || has["X"] || has["#"]
+	for _, n := range names {
+		edit = edit || strings.Contains(n, "=") && !has["d"] && !has["n"]
+	}
+	if edit {
+		return editMain(p, l, dir+"/main.cf", names, has)
+	}
+	var c *Config
+	path := dir + "/main.cf"
+	data, rerr := libc.ReadFile(p, path)
+	if rerr != nil && !has["d"] {
+		l.fatal("open %s: %s", path, libc.Strerror(rerr))
+		return 1
+	}
+	if has["d"] {
+		data = nil
+	}
+	if c, err = newConfig(dir, path, data, overrides); err != nil {
+		l.fatal("%s", err)
+		return 1
+	}
+	c.hostDefaults(ctx, p)
+	c.setNetworkDefaults(ctx, p)
+	for _, w := range c.warnings {
+		l.warning("%s", w)
+	}
+	if len(names) == 0 {
+		for _, q := range parameters() {
+			names = append(names, q.name)
+		}
+		if has["n"] {
+			names = names[:0]
+			for n := range c.set {
+				if c.known(n) {
+					names = append(names, n)
+				}
+			}
+		}
+		sort.Strings(names)
+	}
+	for _, name := range names {
+		value, _ := c.raw(name)
+		_, set := c.set[name]
+		switch {
+		case !c.known(name):
+			l.warning("%s: unknown parameter", name)
+			continue
+		case has["n"] && !set:
+			continue
+		}
+		if has["x"] {
+			value = c.get(name)
+		}
+		switch {
+		case has["H"]:
+			fmt.Fprintln(p.Stdout, name)
+		case has["h"]:
+			fmt.Fprintln(p.Stdout, value)
+		default:
+			fmt.Fprintf(p.Stdout, "%s = %s\n", name, value)
+		}
+	}
+	if !has["d"] {
+		warnUnused(l, c, path, data)
+	}
+	return 0
+}
+
+// known reports whether a name is a parameter: a built-in one, one of a
+// transport, or one that a value refers to.
+func (c *Config) known(name string) bool {
+	if _, ok := c.defaults[name]; ok {
+		return true
+	}
+	for _, suffix := range []string{"_destination_concurrency_limit", "_destination_recipient_limit", "_destination_rate_delay", "_time_limit",
+		"_initial_destination_concurrency", "_delivery_slot_cost", "_transport_rate_delay"} {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	for _, class := range c.list("smtpd_restriction_classes") {
+		if class == name {
+			return true
+		}
+	}
+	for _, v := range c.set {
+		if strings.Contains(v, "$"+name) || strings.Contains(v, "${"+name) || strings.Contains(v, "$("+name) {
+			return true
+		}
+	}
+	return false
+}
+
+// unused returns the settings of main.cf that no program reads, in the order of
+// the file.
+func (c *Config) unused(data []byte) []setting {
+	settings, _ := parseMainCf("", data)
+	var out []setting
+	for _, s := range settings {
+		if !c.known(s.name) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func warnUnused(l *logger, c *Config, path string, data []byte) {
+	for _, s := range c.unused(data) {
+		l.warning("%s: unused parameter: %s=%s", path, s.name, s.value)
+	}
+}
+
+// editMain changes main.cf: -e and name=value set, -X removes, -# comments out.
+func editMain(p *host.Proc, l *logger, path string, names []string, has map[string]bool) int {
+	values := map[string]string{}
+	var order []string
+	for _, n := range names {
+		name, value := strings.TrimSpace(n), ""
+		if !has["X"] && !has["#"] {
+			var problem string
+			if name, value, problem = splitNameValue(n); problem != "" {
+				l.fatal("%s: \"%s\"", problem, n)
+				return 1
+			}
+		}
+		if _, dup := values[name]; !dup {
+			order = append(order, name)
+		}
+		values[name] = value
+	}
+	data, err := libc.ReadFile(p, path)
+	if err != nil {
+		l.fatal("open %s: %s", path, libc.Strerror(err))
+		return 1
+	}
+	text := editLines(string(data), order, values, has["X"], has["#"])
+	tmp := path + ".tmp"
+	mode := fs.FileMode(0o644)
+	if info, err := p.Sys.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	f, err := p.Sys.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		l.fatal("open %s: %s", tmp, libc.Strerror(err))
+		return 1
+	}
+	_, err = f.Write([]byte(text))
+	p.Stamp(f)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = p.Sys.Rename(tmp, path)
+	}
+	if err != nil {
+		l.fatal("rename %s: %s", tmp, libc.Strerror(err))
+		return 1
+	}
+	return 0
+}
+
+// editLines is the text of main.cf after an edit: settings are replaced in
+// place, comments stay, new settings go to the end.
+func editLines(text string, order []string, values map[string]string, remove, comment bool) string {
+	var out strings.Builder
+	done := map[string]bool{}
+	skipping := false
+	for _, line := range strings.SplitAfter(text, "\n") {
+		if line == "" {
+			continue
+		}
+		body := strings.TrimRight(line, "\n")
+		trimmed := strings.TrimLeft(body, " \t")
+		switch {
+		case trimmed == "" || trimmed[0] == '#':
+			out.WriteString(line)
+			continue
+		case trimmed != body: // a continuation
+			if skipping && comment {
+				out.WriteString("#" + line)
+			}
+			if !skipping {
+				out.WriteString(line)
+			}
+			continue
+		}
+		name, _, _ := strings.Cut(trimmed, "=")
+		name = strings.TrimSpace(name)
+		value, hit := values[name]
+		skipping = hit
+		switch {
+		case !hit:
+			out.WriteString(line)
+		case comment:
+			out.WriteString("#" + line)
+		case remove, done[name]:
+		default:
+			out.WriteString(strings.TrimRight(name+" = "+value, " ") + "\n")
+			done[name] = true
+		}
+	}
+	if !remove && !comment {
+		s := out.String()
+		if s != "" && !strings.HasSuffix(s, "\n") {
+			out.WriteByte('\n')
+		}
+		for _, name := range order {
+			if !done[name] {
+				out.WriteString(strings.TrimRight(name+" = "+values[name], " ") + "\n")
+			}
+		}
+	}
+	return out.String()
+}
+
+// showMaster prints master.cf (-M), its fields (-F) or its parameters (-P).
+func showMaster(p *host.Proc, l *logger, dir string, names []string, has map[string]bool) int {
+	file := dir + "/master.cf"
+	data, err := libc.ReadFile(p, file)
+	if err != nil {
+		l.fatal("open %s: %s", file, libc.Strerror(err))
+		return 1
+	}
+	entries, err := parseMasterCf(file, data)
+	if err != nil {
+		l.fatal("%s", err)
+		return 1
+	}
+	fieldNames := []string{"service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command"}
+	for _, e := range entries {
+		if len(names) > 0 {
+			hit := false
+			for _, n := range names {
+				hit = hit || n == e.name || n == e.name+"/"+e.kind
+			}
+			if !hit {
+				continue
+			}
+		}
+		switch {
+		case has["F"]:
+			for i, n := range fieldNames {
+				v := e.fields[i]
+				if n == "command" {
+					v = strings.Join(e.fields[7:], " ")
+				}
+				fmt.Fprintf(p.Stdout, "%s/%s/%s = %s\n", e.name, e.kind, n, v)
+			}
+		case has["P"]:
+			for _, o := range e.overrides {
+				n, v, _ := strings.Cut(o, "=")
+				fmt.Fprintf(p.Stdout, "%s/%s/%s = %s\n", e.name, e.kind, n, v)
+			}
+		default:
+			line := fmt.Sprintf("%-10s %-5s %-7s %-7s %-7s %-7s %-7s %s", e.name, e.kind, e.private, e.unprivileged, e.chroot, e.wakeup, e.maxproc, e.command)
+			for i := 0; i < len(e.args); i++ {
+				if e.args[i] == "-o" && i+1 < len(e.args) {
+					line += "\n    -o " + e.args[i+1]
+					i++
+				} else {
+					line += " " + e.args[i]
+				}
+			}
+			fmt.Fprintln(p.Stdout, line)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,322 @@
+package rsyslog
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// callExpr is a call of a function.
+type callExpr struct {
+	name string
+	args []expr
+	fn   func(x *scope, args []expr) value
+	re   *regexp.Regexp // of re_match and re_extract with a constant pattern
+	mask priMask        // of prifilt
+}
+
+func (e *callExpr) eval(x *scope) value {
+	switch {
+	case e.name == "prifilt":
+		return truth(e.mask.matches(x.m.Facility, x.m.Severity))
+	case e.re != nil:
+		s := e.args[0].eval(x).text()
+		if strings.HasPrefix(e.name, "re_match") {
+			return truth(e.re.MatchString(s))
+		}
+		return text(reExtract(e.re, s, e.args[2:], x))
+	case e.fn == nil:
+		return number(0)
+	}
+	return e.fn(x, e.args)
+}
+
+func (e *callExpr) String() string {
+	args := make([]string, len(e.args))
+	for i, a := range e.args {
+		args[i] = a.String()
+	}
+	return e.name + "(" + strings.Join(args, ", ") + ")"
+}
+
+// function is one of RainerScript's functions.
+type function struct {
+	min, max int // arguments
+	do       func(x *scope, args []expr) value
+}
+
+// functions are RainerScript's, by rsyslog's documentation.
+var functions = map[string]function{
+	"strlen":  {1, 1, func(x *scope, a []expr) value { return number(int64(len(str(x, a[0])))) }},
+	"tolower": {1, 1, func(x *scope, a []expr) value { return text(mapASCII(str(x, a[0]), 'A', 'Z')) }},
+	"cstr":    {1, 1, func(x *scope, a []expr) value { return text(str(x, a[0])) }},
+	"cnum": {1, 1, func(x *scope, a []expr) value {
+		n, ok := a[0].eval(x).number()
+		if !ok {
+			n = 0
+		}
+		return number(n)
+	}},
+	"ltrim":  {1, 1, func(x *scope, a []expr) value { return text(strings.TrimLeft(str(x, a[0]), " ")) }},
+	"rtrim":  {1, 1, func(x *scope, a []expr) value { return text(strings.TrimRight(str(x, a[0]), " ")) }},
+	"getenv": {1, 1, func(x *scope, a []expr) value { return text(x.d.p.Getenv(str(x, a[0]))) }},
+	"random": {1, 1, func(x *scope, a []expr) value {
+		n, _ := a[0].eval(x).number()
+		if n <= 0 {
+			return number(0)
+		}
+		return number(x.d.random(n))
+	}},
+	"wrap": {2, 3, func(x *scope, a []expr) value {
+		s, w := str(x, a[0]), str(x, a[1])
+		if len(a) > 2 && w != "" {
+			s = strings.ReplaceAll(s, w, str(x, a[2]))
+		}
+		return text(w + s + w)
+	}},
+	"replace": {3, 3, func(x *scope, a []expr) value {
+		old := str(x, a[1])
+		if old == "" {
+			return text(str(x, a[0]))
+		}
+		return text(strings.ReplaceAll(str(x, a[0]), old, str(x, a[2])))
+	}},
+	"substring": {3, 3, func(x *scope, a []expr) value {
+		s := str(x, a[0])
+		from, _ := a[1].eval(x).number()
+		length, _ := a[2].eval(x).number()
+		from = min(max(from, 0), int64(len(s)))
+		if length < 0 {
+			length = int64(len(s)) - from + length
+		}
+		return text(s[from : from+min(max(length, 0), int64(len(s))-from)])
+	}},
+	"field":        {3, 3, fieldFunction},
+	"re_match":     {2, 2, nil},
+	"re_match_i":   {2, 2, nil},
+	"re_extract":   {5, 5, nil},
+	"re_extract_i": {5, 5, nil},
+	"prifilt":      {1, 1, nil},
+	"exists": {1, 1, func(x *scope, a []expr) value {
+		v, ok := a[0].(*varExpr)
+		return truth(ok && v.ref.tree != 0 && x.variable(v.ref) != nil)
+	}},
+	"exec_template": {1, 1, func(x *scope, a []expr) value {
+		if t := x.d.conf.templates[str(x, a[0])]; t != nil {
+			return text(string(t.expand(nil, x)))
+		}
+		return text("")
+	}},
+	"previous_action_suspended": {0, 0, func(x *scope, _ []expr) value { return truth(x.d.previousSuspended) }},
+	"script_error":              {0, 0, func(*scope, []expr) value { return number(0) }},
+	"format_time":               {2, 2, formatTime},
+	"parse_time": {1, 1, func(x *scope, a []expr) value {
+		t, err := time.Parse(time.RFC3339, str(x, a[0]))
+		if err != nil {
+			return number(0)
+		}
+		return number(t.Unix())
+	}},
+	"is_time": {1, 2, func(x *scope, a []expr) value {
+		_, err := time.Parse(time.RFC3339, str(x, a[0]))
+		return truth(err == nil)
+	}},
+	"num2ipv4": {1, 1, func(x *scope, a []expr) value {
+		n, ok := a[0].eval(x).number()
+		if !ok || n < 0 || n > 1<<32-1 {
+			return text("-1")
+		}
+		return text(fmt.Sprintf("%d.%d.%d.%d", n>>24, n>>16&255, n>>8&255, n&255))
+	}},
+	"ipv42num": {1, 1, func(x *scope, a []expr) value {
+		ip, err := netip.ParseAddr(strings.TrimSpace(str(x, a[0])))
+		if err != nil || !ip.Is4() {
+			return number(-1)
+		}
+		b := ip.As4()
+		return number(int64(b[0])<<24 | int64(b[1])<<16 | int64(b[2])<<8 | int64(b[3]))
+	}},
+	"int2hex":    {1, 1, func(x *scope, a []expr) value { n, _ := a[0].eval(x).number(); return text(strconv.FormatInt(n, 16)) }},
+	"parse_json": {2, 2, parseJSON},
+}
+
+func str(x *scope, e expr) string { return e.eval(x).text() }
+
+// newCall makes a call; the complaint is "" when it is right. A wrong call
+// yields 0.
+func newCall(name string, args []expr) (expr, string) {
+	e := &callExpr{name: name, args: args}
+	f, known := functions[name]
+	if !known {
+		return e, "function '" + name + "' not found"
+	}
+	if len(args) < f.min || len(args) > f.max {
+		return e, fmt.Sprintf("number of parameters for function '%s' is wrong, at least %d and at most %d expected", name, f.min, f.max)
+	}
+	e.fn = f.do
+	constant := ""
+	at := 1
+	if name == "prifilt" {
+		at = 0
+	}
+	if len(args) > at {
+		if c, ok := args[at].(constExpr); ok && !c.v.isNum {
+			constant = c.v.s
+		} else if f.do == nil {
+			return e, "param " + strconv.Itoa(at+1) + " of " + name + "() must be a constant string"
+		}
+	}
+	switch {
+	case name == "prifilt":
+		mask, complaint := parseSelector(constant)
+		e.mask = mask
+		return e, complaint
+	case strings.HasPrefix(name, "re_"):
+		re, ok := compileRegex(constant, strings.HasSuffix(name, "_i"))
+		if !ok {
+			return e, "cannot compile regex '" + constant + "'"
+		}
+		e.re = re
+	}
+	return e, ""
+}
+
+// reExtract is re_extract(text, pattern, match, submatch, otherwise).
+func reExtract(re *regexp.Regexp, s string, args []expr, x *scope) string {
+	want, _ := args[0].eval(x).number()
+	sub, _ := args[1].eval(x).number()
+	for n := int64(0); ; n++ {
+		m := re.FindStringSubmatchIndex(s)
+		if m == nil || sub < 0 || 2*sub+1 >= int64(len(m)) {
+			break
+		}
+		if n == want {
+			if m[2*sub] < 0 {
+				return ""
+			}
+			return s[m[2*sub]:m[2*sub+1]]
+		}
+		if m[1] == 0 {
+			break
+		}
+		s = s[m[1]:]
+	}
+	return str(x, args[2])
+}
+
+// fieldFunction is field(text, delimiter, number); the delimiter is a text or
+// the number of a character.
+func fieldFunction(x *scope, a []expr) value {
+	o := options{}
+	if d := a[1].eval(x); d.isNum {
+		o.delimiter = string([]byte{byte(d.n)})
+	} else {
+		o.delimiter = d.text()
+	}
+	n, _ := a[2].eval(x).number()
+	o.field = int(n)
+	if o.delimiter == "" || n < 1 || n > 1<<16 {
+		return text("***FIELD NOT FOUND***")
+	}
+	s := o.pickField(str(x, a[0]))
+	if s == "**FIELD NOT FOUND**" {
+		s = "***FIELD NOT FOUND***"
+	}
+	return text(s)
+}
+
+func formatTime(x *scope, a []expr) value {
+	n, ok := a[0].eval(x).number()
+	if !ok {
+		return text(str(x, a[0]))
+	}
+	at := time.Unix(n, 0).UTC()
+	switch str(x, a[1]) {
+	case "date-rfc3164":
+		return text(at.Format(time.Stamp))
+	case "date-rfc3339":
+		return text(at.Format("2006-01-02T15:04:05Z"))
+	case "date-unix":
+		return text(strconv.FormatInt(n, 10))
+	}
+	return text(str(x, a[0]))
+}
+
+// parseJSON is parse_json(text, "\$!name"): 0 when it was JSON.
+func parseJSON(x *scope, a []expr) value {
+	ref, ok := parseProperty(strings.TrimPrefix(str(x, a[1]), "$"))
+	if !ok || ref.tree == 0 {
+		return number(1)
+	}
+	dec := json.NewDecoder(strings.NewReader(str(x, a[0])))
+	dec.UseNumber()
+	n, err := readJSON(dec, 0)
+	if err != nil {
+		return number(1)
+	}
+	x.assign(ref, n)
+	return number(0)
+}
+
+// readJSON reads one value, keeping the order of an object's members.
+func readJSON(dec *json.Decoder, depth int) (*node, error) {
+	if depth > 100 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	tok, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	switch t := tok.(type) {
+	case string:
+		return &node{leaf: true, value: t}, nil
+	case json.Number:
+		return &node{leaf: true, value: t.String(), plain: true}, nil
+	case bool:
+		return &node{leaf: true, value: strconv.FormatBool(t), plain: true}, nil
+	case nil:
+		return &node{leaf: true, value: "null", plain: true}, nil
+	case json.Delim:
+		n := &node{isList: t == '['}
+		for dec.More() {
+			name := ""
+			if !n.isList {
+				key, err := dec.Token()
+				if err != nil {
+					return nil, err
+				}
+				name, _ = key.(string)
+			}
+			kid, err := readJSON(dec, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			if n.isList {
+				n.kids = append(n.kids, kid)
+			} else {
+				n.set([]string{name}, kid)
+			}
+		}
+		_, err := dec.Token()
+		return n, err
+	}
+	return nil, io.ErrUnexpectedEOF
+}
+
+// assign sets a variable.
+func (x *scope) assign(ref property, n *node) {
+	root := x.root(ref.tree)
+	if len(ref.path) == 0 {
+		*root = n
+		return
+	}
+	if *root == nil || (*root).leaf {
+		*root = &node{}
+	}
+	(*root).set(ref.path, n)
+}

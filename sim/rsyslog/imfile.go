@@ -1,0 +1,171 @@
+package rsyslog
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"enshu/sim/libc"
+	"enshu/sim/wire/syslog"
+)
+
+// watchInterval is how often imfile looks at its files.
+const watchInterval = 500 * time.Millisecond
+
+// tail is one file that imfile reads.
+type tail struct {
+	in     *fileInput
+	name   string
+	inode  uint64
+	offset int64 // of what was handed on
+	saved  int64
+}
+
+// follow is imfile.
+func (d *daemon) follow(ctx context.Context) {
+	tails := map[string]*tail{}
+	for first := true; ; first = false {
+		for _, in := range d.conf.files {
+			names := []string{in.pattern}
+			if strings.ContainsAny(in.pattern, "*?[") {
+				names = (&loader{p: d.p}).glob(in.pattern)
+			}
+			for _, name := range names {
+				key := in.pattern + "\x00" + name
+				t := tails[key]
+				if t == nil {
+					t = &tail{in: in, name: libc.Abs(d.p, name)}
+					tails[key] = t
+					t.start(d, first)
+				}
+				t.read(d)
+			}
+		}
+		if d.p.Sleep(ctx, watchInterval) != nil {
+			break
+		}
+	}
+	for _, t := range tails {
+		t.save(d)
+	}
+}
+
+// stateFile is where the place in a file is kept between runs.
+func (t *tail) stateFile(d *daemon) string {
+	dir := d.conf.globals.workDirectory
+	if dir == "" {
+		dir = "/"
+	}
+	return path.Join(libc.Abs(d.p, dir), fmt.Sprintf("imfile-state:%d", t.inode))
+}
+
+// start finds the place where an earlier run stopped.
+func (t *tail) start(d *daemon, first bool) {
+	info, err := d.p.Sys.Stat(t.name)
+	if err != nil {
+		return
+	}
+	t.inode = inodeOf(info)
+	if data, err := libc.ReadFile(d.p, t.stateFile(d)); err == nil {
+		name, offset, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
+		if n, err := strconv.ParseInt(offset, 10, 64); err == nil && name == t.name && n <= info.Size() {
+			t.offset, t.saved = n, n
+			return
+		}
+	}
+	if t.in.freshTail && first {
+		t.offset = info.Size()
+	}
+}
+
+func inodeOf(info fs.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
+	}
+	return 0
+}
+
+// maxRead bounds what is taken from one file at once.
+const maxRead = 1 << 20
+
+// read hands on the lines that were added. What ends without a line feed waits.
+func (t *tail) read(d *daemon) {
+	info, err := d.p.Sys.Stat(t.name)
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	if ino := inodeOf(info); ino != t.inode {
+		t.inode, t.offset = ino, 0
+	}
+	if info.Size() < t.offset {
+		t.offset = 0
+	}
+	if info.Size() == t.offset {
+		return
+	}
+	f, err := d.p.Sys.OpenFile(t.name, os.O_RDONLY, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	for {
+		data, err := io.ReadAll(io.NewSectionReader(f, t.offset, maxRead))
+		if err != nil || len(data) == 0 {
+			return
+		}
+		moved := false
+		for {
+			i := bytes.IndexByte(data, '\n')
+			if i < 0 && len(data) == maxRead {
+				i = len(data) - 1
+			}
+			if i < 0 {
+				break
+			}
+			t.submit(d, bytes.TrimSuffix(data[:i], []byte("\r")))
+			t.offset += int64(i) + 1
+			data = data[i+1:]
+			moved = true
+		}
+		if t.in.persist > 0 {
+			t.save(d)
+		}
+		if !moved {
+			return
+		}
+	}
+}
+
+func (t *tail) submit(d *daemon, line []byte) {
+	if len(line) == 0 {
+		return
+	}
+	line = line[:min(len(line), d.conf.globals.maxMessage)]
+	now := d.now()
+	text := d.conf.globals.sanitizer.Clean(line)
+	m := &message{input: "imfile", from: d.hostname, fromIP: "127.0.0.1", received: now, ruleset: t.in.bound}
+	m.Message = syslog.Message{Raw: text, Facility: syslog.Facility(t.in.facility), Severity: syslog.Severity(t.in.severity),
+		Time: syslog.TimeOf(now, 6), Tag: t.in.tag, Text: text, MsgID: "-", Data: "-"}
+	if t.in.metadata {
+		m.tree = &node{}
+		m.tree.set([]string{"metadata", "filename"}, &node{leaf: true, value: t.name})
+		m.tree.set([]string{"metadata", "fileoffset"}, &node{leaf: true, value: strconv.FormatInt(t.offset, 10)})
+	}
+	d.submit(m, true)
+}
+
+func (t *tail) save(d *daemon) {
+	if t.inode == 0 || t.offset == t.saved || d.killed.Load() {
+		return
+	}
+	t.saved = t.offset
+	libc.WriteFile(d.p, t.stateFile(d), fmt.Appendf(nil, "%s\n%d\n", t.name, t.offset), 0o600)
+}

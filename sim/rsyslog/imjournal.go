@@ -1,0 +1,189 @@
+package rsyslog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"enshu/sim/libc"
+	"enshu/sim/sdjournal"
+	"enshu/sim/wire/journal"
+	"enshu/sim/wire/syslog"
+)
+
+// journal is imjournal: it reads the journal from where an earlier run stopped,
+// which its state file tells, and follows it.
+func (d *daemon) journal(ctx context.Context) {
+	r, err := sdjournal.Open(d.p, sdjournal.Options{})
+	if err != nil {
+		d.report(syslog.Err, codeNone, "imjournal: sd_journal_open() failed: "+libc.Strerror(err))
+		return
+	}
+	defer r.Close()
+	j := &journalReader{d: d, conf: d.conf.journal, limit: &limiter{rateLimit: d.conf.journal.limit}}
+	if j.conf.stateFile != "" {
+		dir := d.conf.globals.workDirectory
+		j.state = j.conf.stateFile
+		if !strings.HasPrefix(j.state, "/") {
+			j.state = path.Join(libc.Abs(d.p, dir), j.state)
+		}
+	}
+	j.seek(r)
+	err = j.backlog(r)
+	if err == nil {
+		d.report(syslog.Notice, codeOK, "imjournal: journal files changed, reloading... ")
+		err = r.Follow(ctx, j.take)
+	}
+	j.save()
+	if ctx.Err() == nil && err != nil {
+		d.report(syslog.Err, codeNone, "imjournal: "+libc.Strerror(err))
+	}
+}
+
+// journalReader is the state of imjournal.
+type journalReader struct {
+	d       *daemon
+	conf    journalConfig
+	state   string // path of the state file, "" for none
+	after   journal.Cursor
+	skip    bool // the entry that after names was handled before
+	last    *journal.Entry
+	unsaved int
+	limit   *limiter
+}
+
+// seek goes to where the state file says.
+func (j *journalReader) seek(r *sdjournal.Reader) {
+	saved, err := "", error(nil)
+	if j.state != "" {
+		var data []byte
+		data, err = libc.ReadFile(j.d.p, j.state)
+		saved = strings.TrimSpace(string(data))
+	}
+	if err != nil {
+		j.d.report(syslog.Notice, codeNotFound, fmt.Sprintf("imjournal: No statefile exists, %s will be created (ignore if this is first run): %s", j.state, libc.Strerror(err)))
+	}
+	if c, ok := journal.ParseCursor(saved); ok {
+		r.SeekCursor(c)
+		j.after, j.skip = c, true
+		return
+	}
+	if saved != "" {
+		j.d.report(syslog.Err, codeNone, fmt.Sprintf("imjournal: loaded invalid cursor '%s'", saved))
+	}
+	if j.conf.ignorePrevious {
+		r.SeekTail()
+	} else {
+		r.SeekHead()
+	}
+}
+
+// backlog takes what is there already.
+func (j *journalReader) backlog(r *sdjournal.Reader) error {
+	for !j.d.closing.Load() {
+		e, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		j.take(e)
+	}
+	return context.Canceled
+}
+
+// take makes a message of an entry.
+func (j *journalReader) take(e *journal.Entry) error {
+	if j.skip {
+		j.skip = false
+		if sdjournal.Matches(j.after, e) {
+			return nil
+		}
+	}
+	now := j.d.now()
+	m := entryMessage(e, j.conf, now, j.d.conf.globals.sanitizer)
+	m.from = j.d.hostname
+	if !j.d.allow(j.limit, "imjournal", now, m.Severity) {
+		return nil
+	}
+	j.d.submit(m, true)
+	j.last = e
+	if j.unsaved++; j.conf.persistInterval > 0 && j.unsaved >= j.conf.persistInterval {
+		j.save()
+	}
+	return nil
+}
+
+// save writes the state file.
+func (j *journalReader) save() {
+	if j.state == "" || j.last == nil || j.unsaved == 0 || j.d.killed.Load() {
+		return
+	}
+	j.unsaved = 0
+	tmp := j.state + ".tmp"
+	err := libc.WriteFile(j.d.p, tmp, []byte(j.last.Cursor().String()), 0o644)
+	if err == nil {
+		err = j.d.p.Sys.Rename(tmp, j.state)
+	}
+	if err != nil {
+		j.d.report(syslog.Err, codeNone, fmt.Sprintf("imjournal: fopen() failed for path: '%s': %s", tmp, libc.Strerror(err)))
+	}
+}
+
+// entryMessage makes a message of a journal entry as imjournal does.
+func entryMessage(e *journal.Entry, conf journalConfig, now time.Time, clean syslog.Sanitizer) *message {
+	field := e.Lookup
+	m := &message{input: "imjournal", fromIP: "127.0.0.1", received: now}
+	text, _ := field("MESSAGE")
+	m.Text = clean.Clean([]byte(text))
+	m.Severity, m.Facility = syslog.Severity(conf.severity), syslog.Facility(conf.facility)
+	if s, ok := field("PRIORITY"); ok {
+		if n, err := strconv.Atoi(s); err == nil && n >= 0 && n <= 7 {
+			m.Severity = syslog.Severity(n)
+		}
+	}
+	if s, ok := field("SYSLOG_FACILITY"); ok {
+		if n, err := strconv.Atoi(s); err == nil && n >= 0 && n <= int(syslog.Local7) {
+			m.Facility = syslog.Facility(n)
+		}
+	}
+	ident, ok := field("SYSLOG_IDENTIFIER")
+	if !ok {
+		if ident, ok = field("_COMM"); !ok {
+			ident = conf.tag
+		}
+	}
+	pid := ""
+	if conf.usePid != "system" {
+		pid, _ = field("SYSLOG_PID")
+	}
+	if pid == "" && conf.usePid != "syslog" {
+		pid, _ = field("_PID")
+	}
+	m.Tag = clean.Clean([]byte(ident))
+	if pid != "" {
+		m.Tag += "[" + pid + "]"
+	}
+	m.Tag += ":"
+	at := e.Realtime
+	if s, ok := field("_SOURCE_REALTIME_TIMESTAMP"); ok {
+		if us, err := strconv.ParseInt(s, 10, 64); err == nil {
+			at = time.UnixMicro(us)
+		}
+	}
+	m.Time = syslog.TimeOf(at.In(now.Location()), 6)
+	m.MsgID, m.Data, m.Raw = "-", "-", m.Text
+	m.tree = &node{}
+	for _, f := range e.Fields {
+		if f.Name != "MESSAGE" && len(m.tree.names) < 100 {
+			m.tree.set([]string{f.Name}, &node{leaf: true, value: f.Value})
+		}
+	}
+	return m
+}

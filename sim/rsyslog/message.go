@@ -1,0 +1,429 @@
+package rsyslog
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"enshu/sim/wire/syslog"
+)
+
+// message is one message on its way through the rules.
+type message struct {
+	syslog.Message
+	input    string
+	from     string // name or address of the sender
+	fromIP   string
+	fromPort string
+	received time.Time // local time
+	ruleset  *ruleset  // nil is the default one
+	tree     *node     // $!
+	local    *node     // $.
+	traced   bool
+	mark     bool // made by immark
+}
+
+// host returns HOSTNAME: the one the message names, else its sender.
+func (m *message) host() string {
+	if m.Host != "" {
+		return m.Host
+	}
+	return m.from
+}
+
+func (m *message) program() string {
+	if m.Version > 0 {
+		return syslog.ProgramName(m.AppName)
+	}
+	return syslog.ProgramName(m.Tag)
+}
+
+func (m *message) appName() string {
+	if m.Version > 0 {
+		return m.AppName
+	}
+	if name := m.program(); name != "" {
+		return name
+	}
+	return "-"
+}
+
+func (m *message) procID() string {
+	if m.Version > 0 && m.ProcID != "" || m.AppName != "" {
+		return m.ProcID
+	}
+	return syslog.TagProcID(m.Tag)
+}
+
+// pri returns the priority as a number, "invld" when it is not valid.
+func (m *message) pri() string {
+	if m.Facility == syslog.Invalid {
+		return "invld"
+	}
+	return strconv.Itoa(int(syslog.Make(m.Facility, m.Severity)))
+}
+
+func facilityName(f syslog.Facility) string {
+	if f == syslog.Invalid {
+		return "invld"
+	}
+	return f.String()
+}
+
+// propID is a message property (rsyslog property replacer).
+type propID int
+
+const (
+	pNone propID = iota
+	pMsg
+	pTimeReported
+	pTimeGenerated
+	pHostname
+	pSource
+	pSyslogTag
+	pRawMsg
+	pRawMsgAfterPri
+	pInputName
+	pFromHost
+	pFromHostIP
+	pFromHostPort
+	pPri
+	pPriText
+	pIut
+	pProgramName
+	pFacility
+	pFacilityText
+	pSeverity
+	pSeverityText
+	pProtocolVersion
+	pStructuredData
+	pAppName
+	pProcID
+	pMsgID
+	pParseSuccess
+	pUUID
+	pJSONMesg
+	pMyHostname
+	pBOM
+	pUptime
+	pNow // the time the message was received, in one of the forms of nowForms
+	pTree
+)
+
+var propNames = map[string]propID{
+	"msg": pMsg, "timestamp": pTimeReported, "timereported": pTimeReported, "timegenerated": pTimeGenerated,
+	"hostname": pHostname, "source": pHostname, "syslogtag": pSyslogTag, "rawmsg": pRawMsg,
+	"rawmsg-after-pri": pRawMsgAfterPri, "inputname": pInputName, "fromhost": pFromHost, "fromhost-ip": pFromHostIP,
+	"fromhost-port": pFromHostPort, "pri": pPri, "pri-text": pPriText, "iut": pIut, "programname": pProgramName,
+	"syslogfacility": pFacility, "syslogfacility-text": pFacilityText, "syslogseverity": pSeverity,
+	"syslogseverity-text": pSeverityText, "syslogpriority": pSeverity, "syslogpriority-text": pSeverityText,
+	"protocol-version": pProtocolVersion, "structured-data": pStructuredData, "app-name": pAppName,
+	"procid": pProcID, "msgid": pMsgID, "parsesuccess": pParseSuccess, "uuid": pUUID, "jsonmesg": pJSONMesg,
+	"$myhostname": pMyHostname, "$bom": pBOM, "$uptime": pUptime,
+}
+
+// nowForms are the system properties that are the present time.
+var nowForms = map[string]string{
+	"$now": "2006-01-02", "$year": "2006", "$month": "01", "$day": "02", "$hour": "15", "$minute": "04",
+	"$hhour": "hhour", "$qhour": "qhour", "$wday": "wday", "$now-unixtimestamp": "unix",
+}
+
+// property names something of a message: a property, or a node of a tree.
+type property struct {
+	id   propID
+	form string   // of pNow
+	utc  bool     // of pNow
+	tree byte     // '!', '.' or '/': a variable
+	path []string // of a variable
+}
+
+// parseProperty reads a name, without the dollar of an expression.
+func parseProperty(name string) (property, bool) {
+	lower := strings.ToLower(name)
+	if id, ok := propNames[lower]; ok {
+		return property{id: id}, true
+	}
+	if form, ok := nowForms[strings.TrimSuffix(lower, "-utc")]; ok {
+		return property{id: pNow, form: form, utc: strings.HasSuffix(lower, "-utc")}, true
+	}
+	variable := strings.TrimPrefix(name, "$")
+	if variable != "" && strings.IndexByte("!./", variable[0]) >= 0 {
+		ref := property{id: pTree, tree: variable[0]}
+		for _, part := range strings.Split(variable[1:], "!") {
+			if part != "" {
+				ref.path = append(ref.path, part)
+			}
+		}
+		return ref, true
+	}
+	return property{}, false
+}
+
+// scope is what an expression or a template is evaluated in.
+type scope struct {
+	m      *message
+	d      *daemon
+	global *node // $/
+}
+
+// root returns the tree a variable lives in.
+func (x *scope) root(tree byte) **node {
+	switch tree {
+	case '!':
+		return &x.m.tree
+	case '.':
+		return &x.m.local
+	}
+	return &x.d.globals
+}
+
+// variable returns a node of a tree, nil when there is none.
+func (x *scope) variable(ref property) *node {
+	n := *x.root(ref.tree)
+	for _, name := range ref.path {
+		n = n.get(name)
+	}
+	return n
+}
+
+// get returns a property as text.
+func (x *scope) get(ref property) string {
+	m := x.m
+	switch ref.id {
+	case pMsg:
+		return m.Text
+	case pTimeReported:
+		return string(m.Time.AppendRFC3164(nil, false))
+	case pTimeGenerated:
+		return string(syslog.TimeOf(m.received, 6).AppendRFC3164(nil, false))
+	case pHostname, pSource:
+		return m.host()
+	case pSyslogTag:
+		return m.Tag
+	case pRawMsg:
+		return m.Raw
+	case pRawMsgAfterPri:
+		return m.Raw[m.PRILength:]
+	case pInputName:
+		return m.input
+	case pFromHost:
+		return m.from
+	case pFromHostIP:
+		return m.fromIP
+	case pFromHostPort:
+		return m.fromPort
+	case pPri:
+		return m.pri()
+	case pPriText:
+		return facilityName(m.Facility) + "." + m.Severity.String()
+	case pIut:
+		return "1"
+	case pProgramName:
+		return m.program()
+	case pFacility:
+		return strconv.Itoa(int(m.Facility))
+	case pFacilityText:
+		return facilityName(m.Facility)
+	case pSeverity:
+		return strconv.Itoa(int(m.Severity))
+	case pSeverityText:
+		return m.Severity.String()
+	case pProtocolVersion:
+		return strconv.Itoa(m.Version)
+	case pStructuredData:
+		return m.Data
+	case pAppName:
+		return m.appName()
+	case pProcID:
+		return m.procID()
+	case pMsgID:
+		return m.MsgID
+	case pParseSuccess:
+		if m.Facility == syslog.Invalid {
+			return "FAIL"
+		}
+		return "OK"
+	case pUUID:
+		return x.d.uuid(m)
+	case pJSONMesg:
+		return x.jsonMessage()
+	case pMyHostname:
+		return x.d.hostname
+	case pBOM:
+		return "\ufeff"
+	case pUptime:
+		return strconv.Itoa(int(x.d.p.Clock.Monotonic() / time.Second))
+	case pNow:
+		return formatNow(m.received, ref)
+	case pTree:
+		if n := x.variable(ref); n != nil {
+			return n.text()
+		}
+		return ""
+	}
+	return "**INVALID PROPERTY NAME**"
+}
+
+func formatNow(t time.Time, ref property) string {
+	if ref.utc {
+		t = t.UTC()
+	}
+	switch ref.form {
+	case "hhour":
+		return "0" + strconv.Itoa(t.Minute()/30)
+	case "qhour":
+		return "0" + strconv.Itoa(t.Minute()/15)
+	case "wday":
+		return strconv.Itoa(int(t.Weekday()))
+	case "unix":
+		return strconv.FormatInt(t.Unix(), 10)
+	}
+	return t.Format(ref.form)
+}
+
+// jsonMessage is the whole message as JSON.
+func (x *scope) jsonMessage() string {
+	n := &node{}
+	for _, name := range []string{"msg", "rawmsg", "timereported", "hostname", "syslogtag", "inputname", "fromhost", "fromhost-ip",
+		"pri", "syslogfacility", "syslogseverity", "timegenerated", "programname", "protocol-version", "structured-data",
+		"app-name", "procid", "msgid"} {
+		ref, _ := parseProperty(name)
+		n.set([]string{name}, &node{leaf: true, value: x.get(ref)})
+	}
+	return n.text()
+}
+
+// node is a JSON value of the variables: an object, a list or a text.
+type node struct {
+	leaf   bool
+	value  string
+	plain  bool // a leaf that is not quoted in JSON: a number, true, false, null
+	isList bool
+	names  []string // of an object, in the order in which they were set
+	kids   []*node
+}
+
+func (n *node) get(name string) *node {
+	if n == nil || n.leaf {
+		return nil
+	}
+	if n.isList {
+		return nil
+	}
+	for i, have := range n.names {
+		if have == name {
+			return n.kids[i]
+		}
+	}
+	return nil
+}
+
+// maxNodes bounds an object of the variables.
+const maxNodes = 10000
+
+// set puts a value at a path, making the objects on the way.
+func (n *node) set(path []string, v *node) {
+	for len(path) > 1 {
+		kid := n.get(path[0])
+		if kid == nil || kid.leaf || kid.isList {
+			kid = &node{}
+			n.set(path[:1], kid)
+		}
+		n, path = kid, path[1:]
+	}
+	for i, have := range n.names {
+		if have == path[0] {
+			n.kids[i] = v
+			return
+		}
+	}
+	if len(n.names) < maxNodes {
+		n.names, n.kids = append(n.names, path[0]), append(n.kids, v)
+	}
+}
+
+// remove takes a value away.
+func (n *node) remove(path []string) {
+	for ; n != nil && len(path) > 1; path = path[1:] {
+		n = n.get(path[0])
+	}
+	if n == nil || len(path) == 0 {
+		return
+	}
+	for i, have := range n.names {
+		if have == path[0] {
+			n.names = append(n.names[:i:i], n.names[i+1:]...)
+			n.kids = append(n.kids[:i:i], n.kids[i+1:]...)
+			return
+		}
+	}
+}
+
+// text returns a leaf's text, or JSON as rsyslog's library writes it.
+func (n *node) text() string {
+	if n == nil {
+		return ""
+	}
+	if n.leaf {
+		return n.value
+	}
+	return string(n.appendJSON(nil))
+}
+
+func (n *node) appendJSON(b []byte) []byte {
+	switch {
+	case n.leaf && n.plain:
+		return append(b, n.value...)
+	case n.leaf:
+		b = append(b, '"')
+		b = appendJSONEscaped(b, n.value)
+		return append(b, '"')
+	case n.isList:
+		b = append(b, '[')
+		for i, k := range n.kids {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = k.appendJSON(append(b, ' '))
+		}
+		return append(b, " ]"...)
+	case len(n.kids) == 0:
+		return append(b, "{ }"...)
+	}
+	b = append(b, '{')
+	for i, k := range n.kids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, ` "`...)
+		b = appendJSONEscaped(b, n.names[i])
+		b = append(b, `": `...)
+		b = k.appendJSON(b)
+	}
+	return append(b, " }"...)
+}
+
+func appendJSONEscaped(b []byte, s string) []byte {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"' || c == '\\' || c == '/':
+			b = append(b, '\\', c)
+		case c == '\n':
+			b = append(b, `\n`...)
+		case c == '\r':
+			b = append(b, `\r`...)
+		case c == '\t':
+			b = append(b, `\t`...)
+		case c == '\b':
+			b = append(b, `\b`...)
+		case c == '\f':
+			b = append(b, `\f`...)
+		case c < ' ':
+			b = append(b, `\u00`...)
+			b = append(b, "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return b
+}

@@ -1,0 +1,155 @@
+package rsyslog
+
+import (
+	"strings"
+
+	"enshu/sim/trace"
+)
+
+// maxCalls bounds how deep rulesets call each other.
+const maxCalls = 100
+
+// exec runs a list of statements on a message. filtered says that a filter let
+// the message through to it. It reports whether the message is done with.
+func (w *worker) exec(list []*stmt, m *message, filtered bool, depth int) (stop bool) {
+	if depth > maxCalls {
+		return true
+	}
+	for _, s := range list {
+		switch s.kind {
+		case sAction:
+			if m.traced && !filtered {
+				w.tell(trace.RuleMatched, s, list, m)
+			}
+			w.offer(s.action, m)
+		case sStop:
+			return true
+		case sSelector:
+			ok := s.mask.matches(m.Facility, m.Severity)
+			if m.traced && (ok || s.concerns(m)) {
+				w.verdict(ok, s, m)
+			}
+			if ok && w.exec(s.then, m, true, depth) {
+				return true
+			}
+		case sProperty:
+			ok := s.property.matches(w.scope(m))
+			if m.traced {
+				w.verdict(ok, s, m)
+			}
+			if ok && w.exec(s.then, m, true, depth) {
+				return true
+			}
+		case sIf:
+			ok := s.cond.eval(w.scope(m)).bool()
+			if m.traced {
+				w.verdict(ok, s, m)
+			}
+			branch := s.then
+			if !ok {
+				branch = s.els
+			}
+			if w.exec(branch, m, true, depth) {
+				return true
+			}
+		case sForeach:
+			if w.foreach(s, m, depth) {
+				return true
+			}
+		case sSet:
+			if ref, ok := parseProperty(s.variable); ok && ref.tree != 0 {
+				x := w.scope(m)
+				v := s.cond.eval(x)
+				n := v.node
+				if n == nil {
+					n = &node{leaf: true, value: v.text(), plain: v.isNum}
+				}
+				x.assign(ref, n)
+			}
+		case sUnset:
+			if ref, ok := parseProperty(s.variable); ok && ref.tree != 0 {
+				x := w.scope(m)
+				if len(ref.path) == 0 {
+					*x.root(ref.tree) = nil
+				} else {
+					(*x.root(ref.tree)).remove(ref.path)
+				}
+			}
+		case sCall:
+			if w.exec(s.ruleset.rules, m, filtered, depth+1) {
+				return true
+			}
+		case sCallIndirect:
+			if r := w.d.conf.rulesets[s.cond.eval(w.scope(m)).text()]; r != nil {
+				if w.exec(r.rules, m, filtered, depth+1) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// foreach runs its block for each member of a JSON list or object.
+func (w *worker) foreach(s *stmt, m *message, depth int) (stop bool) {
+	v := s.cond.eval(w.scope(m))
+	ref, ok := parseProperty(s.variable)
+	if !ok || ref.tree == 0 || depth > maxCalls {
+		return false
+	}
+	kids := []*node{}
+	switch {
+	case v.list != nil:
+		for _, member := range v.list {
+			kids = append(kids, &node{leaf: true, value: member})
+		}
+	case v.node != nil && v.node.isList:
+		kids = v.node.kids
+	case v.node != nil && !v.node.leaf:
+		for i, name := range v.node.names {
+			kids = append(kids, &node{names: []string{"key", "value"}, kids: []*node{{leaf: true, value: name}, v.node.kids[i]}})
+		}
+	}
+	for _, k := range kids {
+		w.scope(m).assign(ref, k)
+		if w.exec(s.then, m, true, depth+1) {
+			return true
+		}
+	}
+	return false
+}
+
+// concerns reports whether a selector that did not match is about the
+// message's facility.
+func (s *stmt) concerns(m *message) bool {
+	return s.mask[m.Facility] != 0 || strings.Contains(s.text, m.Facility.String())
+}
+
+func (w *worker) verdict(ok bool, s *stmt, m *message) {
+	kind := trace.RuleMissed
+	if ok {
+		kind = trace.RuleMatched
+	}
+	w.tell(kind, s, s.then, m)
+}
+
+// tell tells the trace of a rule.
+func (w *worker) tell(kind trace.Kind, s *stmt, then []*stmt, m *message) {
+	action := ""
+	for _, t := range then {
+		switch t.kind {
+		case sAction:
+			action = t.action.text
+		case sStop:
+			action = "stop"
+		}
+		if action != "" {
+			break
+		}
+	}
+	if s.kind == sAction {
+		action = s.action.text
+	}
+	w.d.p.Emit(kind, trace.Attrs{"rule": s.pos.String(), "selector": s.text, "action": action, "text": m.Text, "tag": m.Tag,
+		"facility": facilityName(m.Facility), "severity": m.Severity.String()})
+}

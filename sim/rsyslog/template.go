@@ -1,0 +1,397 @@
+package rsyslog
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"enshu/sim/wire/syslog"
+)
+
+// template makes the text of an action from a message (rsyslog templates).
+type template struct {
+	name  string
+	parts []part
+	quote byte   // option.sql 's', option.stdsql 'q', option.json 'j': every property is escaped so
+	tree  string // subtree templates: the variable they show
+}
+
+// part is a constant or a property of a template.
+type part struct {
+	constant string
+	ref      property
+	name     string // of a JSON field (outname)
+	opt      options
+}
+
+// caseConversion of a property.
+type caseConversion int
+
+const (
+	asIs caseConversion = iota
+	upper
+	lower
+)
+
+// options are those of the property replacer.
+type options struct {
+	from, to      int // 1-based; 0 is not given
+	fromEnd       bool
+	fixedWidth    bool
+	field         int // 1-based; 0 is none
+	delimiter     string
+	re            *regexp.Regexp
+	submatch      int
+	match         int
+	noMatch       noMatch
+	conversion    caseConversion
+	dropLastLF    bool
+	spaceIfNone   bool // sp-if-no-1st-sp
+	compressSpace bool
+	controls      byte // 'd'rop, 's'pace, 'e'scape
+	path          byte // 'd' secpath-drop, 'r' secpath-replace
+	date          string
+	utc           bool
+	format        string // json, jsonf, jsonr, jsonfr, csv
+}
+
+type noMatch int
+
+const (
+	noMatchDefault noMatch = iota
+	noMatchBlank
+	noMatchField
+	noMatchZero
+)
+
+// expand appends what the template makes of a message.
+func (t *template) expand(b []byte, x *scope) []byte {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.constant != "" {
+			b = append(b, p.constant...)
+			continue
+		}
+		if p.ref.id == pNone {
+			b = append(b, "**INVALID PROPERTY NAME**"...)
+			continue
+		}
+		if t.quote == 0 {
+			b = p.expand(b, x)
+			continue
+		}
+		s := string(p.expand(nil, x))
+		switch t.quote {
+		case 's':
+			s = strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s)
+		case 'q':
+			s = strings.ReplaceAll(s, `'`, `''`)
+		case 'j':
+			s = string(appendJSONEscaped(nil, s))
+		}
+		b = append(b, s...)
+	}
+	return b
+}
+
+// expand appends one property.
+func (p *part) expand(b []byte, x *scope) []byte {
+	o := &p.opt
+	switch p.ref.id {
+	case pTimeReported:
+		return p.expandTime(b, x.m.Time)
+	case pTimeGenerated:
+		return p.expandTime(b, syslog.TimeOf(x.m.received, 6))
+	}
+	if o.spaceIfNone {
+		if s := x.get(p.ref); s == "" || s[0] != ' ' {
+			return append(b, ' ')
+		}
+		return b
+	}
+	return append(b, o.apply(x.get(p.ref), p)...)
+}
+
+func (p *part) expandTime(b []byte, t syslog.Time) []byte {
+	o := &p.opt
+	if o.from == 0 && o.to == 0 && o.format == "" {
+		return o.appendTime(b, t)
+	}
+	s := string(o.appendTime(nil, t))
+	if o.from > 0 || o.to > 0 {
+		s = o.pickRange(s)
+	}
+	return append(b, o.quote(s, p)...)
+}
+
+// apply does what the options ask for, in rsyslog's order.
+func (o *options) apply(s string, p *part) string {
+	if o.field > 0 {
+		s = o.pickField(s)
+	}
+	if o.re != nil {
+		s = o.pickMatch(s)
+	} else if o.from > 0 || o.to > 0 || o.fromEnd {
+		s = o.pickRange(s)
+	}
+	switch o.conversion {
+	case upper:
+		s = mapASCII(s, 'a', 'z')
+	case lower:
+		s = mapASCII(s, 'A', 'Z')
+	}
+	if o.compressSpace {
+		for strings.Contains(s, "  ") {
+			s = strings.ReplaceAll(s, "  ", " ")
+		}
+	}
+	switch o.controls {
+	case 'd':
+		s = strings.Map(func(r rune) rune {
+			if r < ' ' || r == 0x7f {
+				return -1
+			}
+			return r
+		}, s)
+	case 's':
+		s = strings.Map(func(r rune) rune {
+			if r < ' ' || r == 0x7f {
+				return ' '
+			}
+			return r
+		}, s)
+	case 'e':
+		var b strings.Builder
+		for i := 0; i < len(s); i++ {
+			if s[i] < ' ' || s[i] == 0x7f {
+				fmt.Fprintf(&b, "#%03d", s[i])
+			} else {
+				b.WriteByte(s[i])
+			}
+		}
+		s = b.String()
+	}
+	if o.path != 0 {
+		s = o.securePath(s)
+	}
+	if o.dropLastLF {
+		s = strings.TrimSuffix(s, "\n")
+	}
+	return o.quote(s, p)
+}
+
+// quote writes the property as a field of JSON or CSV.
+func (o *options) quote(s string, p *part) string {
+	switch o.format {
+	case "json":
+		return string(appendJSONEscaped(nil, s))
+	case "jsonr":
+		return string(appendJSONEscaped(nil, strings.ReplaceAll(s, `\`, "")))
+	case "jsonf", "jsonfr":
+		return `"` + p.name + `":"` + string(appendJSONEscaped(nil, s)) + `"`
+	case "csv":
+		return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+	}
+	return s
+}
+
+func mapASCII(s string, from, to byte) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= from && c <= to {
+			b[i] = c ^ 0x20
+		}
+	}
+	return string(b)
+}
+
+// securePath keeps a property from naming another directory.
+func (o *options) securePath(s string) string {
+	if o.path == 'd' {
+		s = strings.ReplaceAll(s, "/", "")
+	} else {
+		s = strings.ReplaceAll(s, "/", "_")
+	}
+	switch s {
+	case "":
+		return "_"
+	case ".":
+		return "_"
+	case "..":
+		return "_."
+	}
+	return s
+}
+
+func (o *options) pickField(s string) string {
+	for n := 1; ; n++ {
+		head, rest, more := strings.Cut(s, o.delimiter)
+		if n == o.field {
+			return head
+		}
+		if !more {
+			return "**FIELD NOT FOUND**"
+		}
+		s = rest
+	}
+}
+
+func (o *options) pickMatch(s string) string {
+	whole := s
+	for n := 0; ; n++ {
+		m := o.re.FindStringSubmatchIndex(s)
+		if m == nil {
+			break
+		}
+		if n == o.match {
+			if 2*o.submatch+1 < len(m) && m[2*o.submatch] >= 0 {
+				return s[m[2*o.submatch]:m[2*o.submatch+1]]
+			}
+			break
+		}
+		if m[1] == 0 {
+			break
+		}
+		s = s[m[1]:]
+	}
+	switch o.noMatch {
+	case noMatchBlank:
+		return ""
+	case noMatchField:
+		return whole
+	case noMatchZero:
+		return "0"
+	}
+	return "**NO MATCH**"
+}
+
+func (o *options) pickRange(s string) string {
+	from, to := o.from, o.to
+	if from == 0 {
+		from = 1
+	}
+	if o.fromEnd {
+		from, to = len(s)-from+1, len(s)-to+1
+		if from > to {
+			from, to = to, from
+		}
+		from = max(from, 1)
+		if o.to == 0 {
+			to = len(s)
+		}
+	}
+	width := to - from + 1
+	out := ""
+	if from <= len(s) {
+		if to == 0 || to > len(s) {
+			to = len(s)
+		}
+		if to >= from {
+			out = s[from-1 : to]
+		}
+	}
+	if o.fixedWidth && width > len(out) && width < 1<<16 {
+		out += strings.Repeat(" ", width-len(out))
+	}
+	return out
+}
+
+// appendTime writes a time in the form that the options name.
+func (o *options) appendTime(b []byte, t syslog.Time) []byte {
+	if o.utc {
+		digits := t.Digits
+		t = syslog.TimeOf(t.Time().UTC(), digits)
+	}
+	switch o.date {
+	case "", "rfc3164":
+		b = t.AppendRFC3164(b, false)
+	case "rfc3164-buggyday":
+		b = t.AppendRFC3164(b, true)
+	case "rfc3339":
+		b = t.AppendRFC3339(b)
+	case "mysql":
+		b = t.Time().AppendFormat(b, "20060102150405")
+	case "pgsql":
+		b = fmt.Appendf(b, "%04d-%02d-%02d %02d:%02d:%02d", t.Year, t.Month, t.Day, t.Hour, t.Minute, t.Second)
+	case "unixtimestamp":
+		b = strconv.AppendInt(b, t.Time().Unix(), 10)
+	case "subseconds":
+		if t.Digits == 0 {
+			return append(b, '0')
+		}
+		b = fmt.Appendf(b, "%0*d", t.Digits, t.Fraction)
+	default:
+		b = append(b, dateParts(t, o.date)...)
+	}
+	return b
+}
+
+// dateParts are the date options for one part of a time.
+func dateParts(t syslog.Time, part string) string {
+	at := t.Time()
+	switch part {
+	case "year":
+		return strconv.Itoa(t.Year)
+	case "month":
+		return fmt.Sprintf("%02d", t.Month)
+	case "day":
+		return fmt.Sprintf("%02d", t.Day)
+	case "hour":
+		return fmt.Sprintf("%02d", t.Hour)
+	case "minute":
+		return fmt.Sprintf("%02d", t.Minute)
+	case "second":
+		return fmt.Sprintf("%02d", t.Second)
+	case "wday":
+		return strconv.Itoa(int(at.Weekday()))
+	case "wdayname":
+		return at.Weekday().String()[:3]
+	case "ordinal":
+		return fmt.Sprintf("%03d", at.YearDay())
+	case "week":
+		return fmt.Sprintf("%02d", (at.YearDay()+6-int(at.Weekday()))/7)
+	case "iso-week":
+		_, w := at.ISOWeek()
+		return fmt.Sprintf("%02d", w)
+	case "iso-week-year":
+		y, _ := at.ISOWeek()
+		return strconv.Itoa(y)
+	case "tzoffshour":
+		return fmt.Sprintf("%02d", t.ZoneHour)
+	case "tzoffsmin":
+		return fmt.Sprintf("%02d", t.ZoneMinute)
+	case "tzoffsdirection":
+		if t.Zone == '-' {
+			return "-"
+		}
+		return "+"
+	}
+	return ""
+}
+
+// dateOptions are the names after "date-" in a template.
+var dateOptions = map[string]bool{
+	"rfc3164": true, "rfc3164-buggyday": true, "rfc3339": true, "mysql": true, "pgsql": true, "unixtimestamp": true,
+	"subseconds": true, "year": true, "month": true, "day": true, "hour": true, "minute": true, "second": true,
+	"wday": true, "wdayname": true, "ordinal": true, "week": true, "iso-week": true, "iso-week-year": true,
+	"tzoffshour": true, "tzoffsmin": true, "tzoffsdirection": true,
+}
+
+// builtinTemplates are the ones that rsyslog has without a configuration.
+var builtinTemplates = map[string]string{
+	"RSYSLOG_TraditionalFileFormat":    "%TIMESTAMP% %HOSTNAME% %syslogtag%%msg:::sp-if-no-1st-sp%%msg:::drop-last-lf%\n",
+	"RSYSLOG_FileFormat":               "%TIMESTAMP:::date-rfc3339% %HOSTNAME% %syslogtag%%msg:::sp-if-no-1st-sp%%msg:::drop-last-lf%\n",
+	"RSYSLOG_SysklogdFileFormat":       "%TIMESTAMP% %HOSTNAME% %syslogtag%%msg:::sp-if-no-1st-sp%%msg%\n",
+	"RSYSLOG_ForwardFormat":            "<%PRI%>%TIMESTAMP:::date-rfc3339% %HOSTNAME% %syslogtag:1:32%%msg:::sp-if-no-1st-sp%%msg%",
+	"RSYSLOG_TraditionalForwardFormat": "<%PRI%>%TIMESTAMP% %HOSTNAME% %syslogtag:1:32%%msg:::sp-if-no-1st-sp%%msg%",
+	"RSYSLOG_SyslogProtocol23Format":   "<%PRI%>1 %TIMESTAMP:::date-rfc3339% %HOSTNAME% %APP-NAME% %PROCID% %MSGID% %STRUCTURED-DATA% %msg%\n",
+	"RSYSLOG_SyslogRFC5424Format":      "<%PRI%>1 %TIMESTAMP:::date-rfc3339% %HOSTNAME% %APP-NAME% %PROCID% %MSGID% %STRUCTURED-DATA% %msg%",
+	"RSYSLOG_WallFmt":                  "\r\n\aMessage from syslogd@%HOSTNAME% at %timegenerated% ...\r\n %syslogtag%%msg%\n\r",
+	"RSYSLOG_StdUsrMsgFmt":             " %syslogtag%%msg%\n\r",
+	"RSYSLOG_spoofadr":                 "%fromhost-ip%",
+	"RSYSLOG_StdJSONFmt":               `{"message":"%msg:::json%","fromhost":"%HOSTNAME:::json%","facility":"%syslogfacility-text%","priority":"%syslogpriority-text%","timereported":"%timereported:::date-rfc3339%","timegenerated":"%timegenerated:::date-rfc3339%"}`,
+	"RSYSLOG_DebugFormat": "Debug line with all properties:\nFROMHOST: '%FROMHOST%', fromhost-ip: '%fromhost-ip%', HOSTNAME: '%HOSTNAME%', PRI: %PRI%,\n" +
+		"syslogtag '%syslogtag%', programname: '%programname%', APP-NAME: '%APP-NAME%', PROCID: '%PROCID%', MSGID: '%MSGID%',\n" +
+		"TIMESTAMP: '%TIMESTAMP%', STRUCTURED-DATA: '%STRUCTURED-DATA%',\nmsg: '%msg%'\nescaped msg: '%msg:::drop-cc%'\ninputname: %inputname% rawmsg: '%rawmsg%'\n$!:%$!%\n$.:%$.%\n$/:%$/%\n\n",
+}

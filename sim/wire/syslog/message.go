@@ -1,0 +1,274 @@
+package syslog
+
+import (
+	"strings"
+	"time"
+)
+
+// Invalid is the facility of a message whose PRI part could not be read. Its
+// severity is Debug.
+const Invalid Facility = 24
+
+// Message is one syslog message, taken apart. Absent parts of RFC 5424 are "-".
+type Message struct {
+	Raw       string // as received, sanitized
+	Facility  Facility
+	Severity  Severity
+	PRILength int    // octets of the PRI part in Raw; 0 when there is none
+	Version   int    // 0 for RFC 3164, 1 for RFC 5424
+	Time      Time   // as told, or when it was received
+	Host      string // "" when the message names none
+	Tag       string // RFC 3164 TAG with its colon; made of APP-NAME and PROCID for RFC 5424
+	AppName   string // set for RFC 5424 only
+	ProcID    string // likewise
+	MsgID     string
+	Data      string // STRUCTURED-DATA
+	Text      string // MSG, with the blank that follows the tag
+}
+
+// Limits of rsyslog's parsers, in octets.
+const (
+	maxHost = 511
+	maxTag  = 511
+)
+
+// Sanitizer makes raw octets fit for a log file, as rsyslog's global(parser.*)
+// parameters tell.
+type Sanitizer struct {
+	KeepTrailingLF bool // $DropTrailingLFOnReception off
+	KeepControls   bool // $EscapeControlCharactersOnReceive off
+	KeepTabs       bool // $EscapeControlCharacterTab off
+	Escape8Bit     bool // $Escape8BitCharactersOnReceive on
+	SpaceControls  bool // parser.spaceLFOnReceive: a line feed becomes a blank
+	EscapePrefix   byte // 0 is '#'
+	EscapeCStyle   bool // parser.escapeControlCharactersCStyle
+}
+
+// Clean drops one trailing NUL and one trailing line feed and escapes control
+// characters as #ooo.
+func (c Sanitizer) Clean(raw []byte) string {
+	if n := len(raw); n > 0 && raw[n-1] == 0 {
+		raw = raw[:n-1]
+	}
+	if n := len(raw); n > 0 && raw[n-1] == '\n' && !c.KeepTrailingLF {
+		raw = raw[:n-1]
+	}
+	dirty := 0
+	for _, b := range raw {
+		if b < ' ' || b > 0x7f && c.Escape8Bit {
+			dirty++
+		}
+	}
+	if dirty == 0 {
+		return string(raw)
+	}
+	prefix := c.EscapePrefix
+	if prefix == 0 {
+		prefix = '#'
+	}
+	var out strings.Builder
+	out.Grow(len(raw) + 3*dirty)
+	for _, b := range raw {
+		switch {
+		case b >= ' ' && !(b > 0x7f && c.Escape8Bit):
+			out.WriteByte(b)
+		case b == '\n' && c.SpaceControls:
+			out.WriteByte(' ')
+		case b == '\t' && c.KeepTabs, b < ' ' && c.KeepControls && b != 0:
+			out.WriteByte(b)
+		case c.EscapeCStyle && strings.IndexByte("\a\b\t\n\v\f\r", b) >= 0:
+			out.WriteByte('\\')
+			out.WriteByte("abtnvfr"[b-'\a'])
+		default:
+			out.WriteByte(prefix)
+			out.WriteByte('0' + b>>6)
+			out.WriteByte('0' + b>>3&7)
+			out.WriteByte('0' + b&7)
+		}
+	}
+	return out.String()
+}
+
+// Parse takes a sanitized message apart as rsyslog's parsers pmrfc5424 and
+// pmrfc3164 do; now is when it was received, in local time. A message whose PRI
+// is invalid is all text.
+func Parse(raw string, now time.Time) Message {
+	m := Message{Raw: raw, Time: TimeOf(now, 6), MsgID: "-", Data: "-"}
+	pri, rest := ParsePRI(raw)
+	if pri < 0 {
+		m.Facility, m.Severity, m.Text = Invalid, Debug, raw
+		return m
+	}
+	m.Facility, m.Severity = pri.Facility(), pri.Severity()
+	m.PRILength = len(raw) - len(rest)
+	if len(rest) >= 2 && rest[0] == '1' && rest[1] == ' ' {
+		m.parse5424(rest[2:])
+	} else {
+		m.parse3164(rest, now)
+	}
+	return m
+}
+
+// ParsePRI reads the PRI part. Without one the priority is user.notice; a
+// negative priority means that it is not valid.
+func ParsePRI(s string) (Priority, string) {
+	if len(s) == 0 || s[0] != '<' {
+		return Make(User, Notice), s
+	}
+	pri, i := 0, 1
+	for ; i < len(s) && s[i] >= '0' && s[i] <= '9' && pri <= 191; i++ {
+		pri = pri*10 + int(s[i]-'0')
+	}
+	if i == len(s) || s[i] != '>' || pri > 191 {
+		return -1, s
+	}
+	return Priority(pri), s[i+1:]
+}
+
+func (m *Message) parse5424(s string) {
+	m.Version = 1
+	switch t, rest, ok := ParseRFC3339(s); {
+	case strings.HasPrefix(s, "- "):
+		s = s[2:]
+	case ok:
+		m.Time, s = t, rest
+	default:
+		m.Text = s
+		return
+	}
+	m.Host, s = field(s)
+	m.AppName, s = field(s)
+	m.ProcID, s = field(s)
+	m.MsgID, s = field(s)
+	m.Data, m.Text = structuredData(s)
+	m.Tag = m.AppName
+	if m.ProcID != "-" {
+		m.Tag += "[" + m.ProcID + "]"
+	}
+}
+
+// field reads up to the next blank.
+func field(s string) (value, rest string) {
+	value, rest, _ = strings.Cut(s, " ")
+	return value, rest
+}
+
+// structuredData reads up to the first ] that a blank follows.
+func structuredData(s string) (data, rest string) {
+	if s == "" || s[0] != '[' {
+		return field(s)
+	}
+	for i := 0; i < len(s); {
+		switch {
+		case len(s)-i < 2:
+			if s[i] == ']' {
+				return s, ""
+			}
+			return s[:i], s[i:]
+		case s[i] == '\\' && s[i+1] == ']':
+			i += 2
+		case s[i] == ']' && s[i+1] == ' ':
+			return s[:i+1], s[i+2:]
+		default:
+			i++
+		}
+	}
+	return s, ""
+}
+
+func (m *Message) parse3164(s string, now time.Time) {
+	if t := strings.TrimLeft(s, " \t"); t != "" && (t[0] == '{' || t[0] == '[' && len(t) > 1 && (t[1] == '{' || t[1] == '"')) {
+		m.Text = s
+		return
+	}
+	if t, rest, ok := ParseRFC3339(s); ok {
+		m.Time, s = t, rest
+	} else if t, rest, ok := ParseRFC3164(s, now); ok {
+		m.Time, s = t, rest
+	} else if len(s) > 1 && s[0] == ' ' {
+		if t, rest, ok := ParseRFC3164(s[1:], now); ok {
+			m.Time, s = t, rest
+		}
+	}
+	n := 0
+	for n < len(s) && n < maxHost && hostChar(s[n]) {
+		n++
+	}
+	switch {
+	case n == len(s):
+		m.Host, s = s, ""
+	case n > 0 && s[n] == ' ' && alnum(s[n-1]):
+		m.Host, s = s[:n], s[n+1:]
+	}
+	n = 0
+	for n < len(s) && n < maxTag-1 && s[n] != ':' && s[n] != ' ' {
+		n++
+	}
+	if n < len(s) && s[n] == ':' {
+		n++
+	}
+	m.Tag, m.Text = s[:n], s[n:]
+}
+
+func alnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+func hostChar(c byte) bool { return alnum(c) || c == '.' || c == '_' || c == '-' }
+
+// ParseLocal takes a message of the local log socket apart as rsyslog's imuxsock
+// does: no host is looked for, the time told counts only when keepTime is set,
+// and the tag ends at a blank. The first octet is taken for the '<' of the PRI,
+// whatever it is.
+func ParseLocal(raw string, now time.Time, keepTime bool) Message {
+	m := Message{Raw: raw, Time: TimeOf(now, 6), MsgID: "-", Data: "-"}
+	pri, i := 0, min(1, len(raw))
+	for ; i < len(raw) && raw[i] >= '0' && raw[i] <= '9'; i++ {
+		pri = (pri*10 + int(raw[i]-'0')) & 0xffff
+	}
+	m.Facility, m.Severity = min(Facility(pri>>3), Invalid), Severity(pri&7)
+	i = min(i+1, len(raw))
+	m.PRILength = i
+	s := raw[i:]
+	t, rest, ok := ParseRFC3339(s)
+	if !ok {
+		t, rest, ok = ParseRFC3164(s, now)
+	}
+	if ok {
+		s = rest
+		if keepTime {
+			m.Time = t
+		}
+	}
+	n := strings.IndexByte(s, ' ')
+	if n < 0 {
+		n = len(s)
+	}
+	n = min(n, maxTag)
+	m.Tag, m.Text = s[:n], s[n:]
+	return m
+}
+
+// ProgramName returns the program's name in a tag: what stands before the
+// first '[', ':', '/' or character that is not printable ASCII.
+func ProgramName(tag string) string {
+	for i := 0; i < len(tag); i++ {
+		if c := tag[i]; c <= ' ' || c > '~' || c == '[' || c == ':' || c == '/' {
+			if c == ' ' {
+				continue
+			}
+			return tag[:i]
+		}
+	}
+	return tag
+}
+
+// TagProcID returns what stands in brackets in a tag, "-" when nothing does.
+func TagProcID(tag string) string {
+	if _, after, ok := strings.Cut(tag, "["); ok {
+		if pid, _, ok := strings.Cut(after, "]"); ok {
+			return pid
+		}
+	}
+	return "-"
+}
