@@ -4,6 +4,7 @@ import (
 	"context"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,22 +29,26 @@ func programs() map[string]host.Program {
 		"/usr/bin/hostnamectl":              systemd.Hostnamectl,
 		"/usr/sbin/service":                 systemd.Service,
 		"/usr/sbin/runlevel":                systemd.Runlevel,
-		"/bin/sh":                           shell,
-		"/bin/sleep":                        sleep,
-		"/bin/false":                        func(context.Context, *host.Proc) int { return 1 },
-		"/bin/true":                         func(context.Context, *host.Proc) int { return 0 },
+		"/usr/bin/sh":                       shell,
+		"/usr/bin/sleep":                    sleep,
+		"/usr/bin/false":                    func(context.Context, *host.Proc) int { return 1 },
+		"/usr/bin/true":                     func(context.Context, *host.Proc) int { return 0 },
 		"/usr/bin/kill":                     kill,
 		"/usr/sbin/rsyslogd":                daemon,
 		"/usr/sbin/chronyd":                 forker,
 		"/usr/sbin/sshd":                    daemon,
 		"/usr/sbin/crond":                   daemon,
 		"/usr/sbin/firewalld":               daemon,
+		"/usr/bin/rm":                       rm,
 		"/usr/bin/logger":                   logger,
 	}
 }
 
 // daemon serves until it is ended, and says when it was told to reload.
 func daemon(ctx context.Context, p *host.Proc) int {
+	if slices.Contains(p.Args, "-N1") {
+		return 1
+	}
 	p.Catch(1)
 	p.Go(func() {
 		for {
@@ -53,7 +58,7 @@ func daemon(ctx context.Context, p *host.Proc) int {
 			libc.Syslog(p, syslog.Make(syslog.Daemon, syslog.Info), p.Name(), p.PID, "was HUPed")
 		}
 	})
-	if data, err := libc.ReadFile(p, "/etc/"+p.Name()+".conf"); err == nil && strings.Contains(string(data), "bad") {
+	if data, err := libc.ReadFile(p, "/etc/"+strings.TrimSuffix(p.Name(), "d")+".conf"); err == nil && strings.Contains(string(data), "nosuch") {
 		return 1
 	}
 	libc.Syslog(p, syslog.Make(syslog.Daemon, syslog.Info), p.Name(), p.PID, "start")
@@ -98,12 +103,29 @@ func machine(t *testing.T) *memnet.Host {
 func TestBoot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := machine(t)
-		h.Boot("/usr/lib/systemd/systemd")
-		r := h.Run("systemctl", "status", "rsyslog")
-		t.Logf("%s%s%v", r.Stdout, r.Stderr, r.Status)
-		r = h.Run("journalctl", "--no-pager")
-		t.Logf("%s%s%v", r.Stdout, r.Stderr, r.Status)
-		r = h.Run("systemctl")
-		t.Logf("%s%s%v", r.Stdout, r.Stderr, r.Status)
+		d := h.Boot("/usr/lib/systemd/systemd")
+		if r := h.Run("systemctl", "is-system-running"); r.Stdout != "running\n" || r.Status.Code != 0 {
+			t.Errorf("is-system-running: %q %s", r.Stdout, r.Stderr)
+		}
+		if r := h.Run("systemctl", "is-active", "rsyslog", "chronyd", "sshd", "crond", "systemd-journald", "multi-user.target"); r.Stdout != strings.Repeat("active\n", 6) {
+			t.Errorf("is-active: %q", r.Stdout)
+		}
+		// A daemon that is killed is a failed unit; rsyslog is started again.
+		for _, unit := range []string{"crond", "rsyslog"} {
+			h.Run("systemctl", "kill", "-s", "KILL", unit)
+		}
+		time.Sleep(time.Second)
+		if r := h.Run("systemctl", "is-active", "crond", "rsyslog"); r.Stdout != "failed\nactive\n" {
+			t.Errorf("after kill -9: %q", r.Stdout)
+		}
+		if r := h.Run("systemctl", "is-system-running"); r.Stdout != "degraded\n" {
+			t.Errorf("is-system-running: %q", r.Stdout)
+		}
+		if r := h.Run("systemctl", "reboot"); r.Status.Code != 0 {
+			t.Errorf("reboot: %s", r.Stderr)
+		}
+		if st := d.End(); st.Code != systemd.ExitReboot {
+			t.Errorf("PID 1 ended with %v", st)
+		}
 	})
 }

@@ -163,12 +163,9 @@ func (c *client) handle(r request, answer func(reply)) {
 			answer(reply{Results: results})
 		})
 	case "Show":
-		u := m.get(r.Unit)
-		if u.isInactive() && u.job == nil && len(u.frag.stamps) > 0 && u.inactiveEnter.zero() && m.loader.changed(u.frag) {
-			m.reloadUnit(u)
-		}
-		st := u.snapshot()
 		m.collect()
+		u := m.get(r.Unit)
+		st := u.snapshot()
 		answer(reply{Unit: &st})
 	case "List":
 		m.collect()
@@ -248,11 +245,9 @@ func (c *client) took(j *job, answer func(reply)) {
 
 // kill is systemctl kill.
 func (m *manager) kill(r request) error {
-	u := m.units[m.realName(r.Unit)]
-	if u == nil {
-		if u = m.get(r.Unit); u.frag.state == loadNotFound {
-			return &errUnit{errNoSuchUnit, "Unit " + r.Unit + " not loaded."}
-		}
+	u := m.get(r.Unit)
+	if u.frag.state == loadNotFound && u.state == inactive {
+		return &errUnit{errNoSuchUnit, "Unit " + r.Unit + " not loaded."}
 	}
 	if u.svc == nil {
 		return nil
@@ -281,11 +276,9 @@ func (m *manager) kill(r request) error {
 func (m *manager) resetFailed(name string) error {
 	list := m.sorted()
 	if name != "" {
-		u := m.units[m.realName(name)]
-		if u == nil {
-			if u = m.get(name); u.frag.state == loadNotFound {
-				return &errUnit{errNoSuchUnit, "Unit " + name + " not loaded."}
-			}
+		u := m.get(name)
+		if u.frag.state == loadNotFound && u.state == inactive {
+			return &errUnit{errNoSuchUnit, "Unit " + name + " not loaded."}
 		}
 		list = []*unit{u}
 	}

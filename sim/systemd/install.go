@@ -383,6 +383,8 @@ func fileState(p *host.Proc, l *loader, name string) string {
 			return "enabled" + suffix
 		case alias && f.config.install.present:
 			return "enabled" + suffix
+		case alias:
+			return "indirect"
 		}
 	}
 	_, _, _, template := splitName(real)
@@ -423,7 +425,7 @@ func linked(p *host.Proc, l *loader, dir, name string) (on, alias bool) {
 			continue
 		}
 		if n != name && unitType(n) == unitType(name) {
-			if target, err := p.Sys.Readlink(path.Join(dir, n)); err == nil && path.Base(target) == name && n != "default.target" {
+			if target, err := p.Sys.Readlink(path.Join(dir, n)); err == nil && path.Base(target) == name {
 				alias = true
 			}
 		}

@@ -24,6 +24,7 @@ const (
 	resultCanceled   = "canceled"
 	resultAssert     = "assert"
 	resultSkipped    = "skipped"
+	resultInvalid    = "invalid"
 )
 
 // job is a change of a unit that was asked for.
@@ -243,25 +244,19 @@ func (m *manager) perform(j *job) {
 		}
 		m.began(j)
 	case jobStop, jobRestart:
-		if u.isInactive() && u.sub != "auto-restart" {
+		if u.isInactive() {
 			m.stopped(j, false)
 			return
 		}
-		if u.sub == "auto-restart" {
-			u.stop()
-			if u.job == j && u.isInactive() {
-				m.stopped(j, j.kind == jobRestart)
-			}
-			return
+		if u.sub != subAutoRestart {
+			u.announce(syslog.Info, msgStopping, u.words().stopping, j, "")
+			j.told = true
 		}
-		u.announce(syslog.Info, msgStopping, u.words().stopping, j, "")
-		j.told = true
-		if u.stop() && u.job == j {
-			m.stopped(j, true)
-		}
+		u.stop() // its end is noticed when the unit's state changes
 	case jobReload:
-		if u.isInactive() {
-			m.finish(j, resultFailed)
+		if !u.isActive() {
+			u.say(syslog.Warning, "", "Unit cannot be reloaded because it is inactive.")
+			m.finish(j, resultInvalid)
 			return
 		}
 		u.announce(syslog.Info, msgReloading, "Reloading %s...", j, "")
@@ -394,11 +389,11 @@ func (m *manager) forget(w *jobWait) {
 // isolate starts a unit and stops what it does not need.
 func (m *manager) isolate(name string) (*job, error) {
 	u := m.get(name)
-	if err := u.loadProblem(); err != nil {
-		return nil, err
-	}
 	if !u.config().isolate {
 		return nil, &errUnit{errNoIsolation, "Operation refused, unit may not be isolated."}
+	}
+	if err := u.loadProblem(); err != nil {
+		return nil, err
 	}
 	seen := map[*unit]bool{}
 	j := m.enqueue(u, jobStart, true, seen)

@@ -303,7 +303,7 @@ func (j *journalctl) showCatalog(args []string) int {
 		}
 	}
 	status := 0
-	for i, id := range ids {
+	for _, id := range ids {
 		text, ok := c[id]
 		if !ok {
 			j.fail("Failed to retrieve catalog entry for %s: No such file or directory", id)
@@ -315,10 +315,7 @@ func (j *journalctl) showCatalog(args []string) int {
 			fmt.Fprintf(j.out, "%s %s: %s\n", id, by, title)
 			continue
 		}
-		if i > 0 {
-			fmt.Fprintln(j.out)
-		}
-		fmt.Fprintf(j.out, "-- %s\n%s", id, text)
+		fmt.Fprintf(j.out, "-- %s\n%s\n", id, text)
 	}
 	return status
 }

@@ -276,7 +276,10 @@ func (j *journald) say(sev syslog.Severity, id, text string, extra ...journal.Fi
 
 // complain says in the kernel's log what is wrong with the journal.
 func (j *journald) complain(text string) {
-	j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, syslog.Warning)), "systemd-journald["+itoa(j.p.PID)+"]: "+text)
+	if j.ctx.Err() != nil {
+		return // it is over; what fails now fails because of that
+	}
+	j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Syslog, syslog.Warning)), "systemd-journald["+itoa(j.p.PID)+"]: "+text)
 }
 
 // take is the way of every message from outside: rate limit, forwarding, file.

@@ -218,6 +218,10 @@ func (m *manager) reload() {
 			continue
 		}
 		u.frag = m.loader.load(u.name)
+		u.windowN = 0
+		if u.svc != nil {
+			u.svc.forget()
+		}
 		u.tell()
 	}
 	m.alias = map[string]string{}
@@ -245,7 +249,7 @@ func (m *manager) notify(u *unit, from string) {
 			}
 		}
 	}
-	if u.state == failed && from != failed {
+	if u.state == failed && from != failed && !(u.svc != nil && u.svc.willRestart) {
 		for _, v := range u.config().deps[onFailure] {
 			m.enqueue(m.get(v), jobStart, false, nil)
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 // outputModes are the words that -o takes.
-var outputModes = []string{"short", "short-full", "short-iso", "short-iso-precise", "short-precise", "short-monotonic", "short-unix",
+var outputModes = []string{"short", "short-full", "short-iso", "short-iso-precise", "short-precise", "short-monotonic", "short-delta", "short-unix",
 	"verbose", "export", "json", "json-pretty", "json-sse", "json-seq", "cat", "with-unit"}
 
 // Limits of what is shown without --all and --full.
@@ -40,7 +40,8 @@ type printer struct {
 	highlight  func(text string) (from, to int)
 	oneLine    bool // of systemctl status
 
-	cut bool // something was ellipsized
+	cut  bool           // something was ellipsized
+	last *journal.Entry // for short-delta
 }
 
 // columns is the width to ellipsize to.
@@ -143,9 +144,13 @@ func (pr *printer) short(b *strings.Builder, e *journal.Entry) {
 		line.WriteString(at.Format("Jan 02 15:04:05.000000"))
 	case "short-unix":
 		fmt.Fprintf(&line, "%d.%06d", at.Unix(), at.Nanosecond()/1000)
-	case "short-monotonic":
+	case "short-monotonic", "short-delta":
 		us := monotonic(e).Microseconds()
-		fmt.Fprintf(&line, "[%5d.%06d]", us/1e6, us%1e6)
+		fmt.Fprintf(&line, "[%5d.%06d", us/1e6, us%1e6)
+		if pr.mode == "short-delta" {
+			line.WriteString(pr.delta(e))
+		}
+		line.WriteString("]")
 	default:
 		line.WriteString(at.Format("Jan 02 15:04:05"))
 	}
@@ -183,6 +188,22 @@ func (pr *printer) short(b *strings.Builder, e *journal.Entry) {
 	}
 	on, off, mark := pr.levelColors(e)
 	pr.multiline(b, utf8.RuneCountInString(prefix), message, on, off, mark)
+}
+
+// delta is how long after the entry before this one is; across a boot, as far
+// as the clocks tell.
+func (pr *printer) delta(e *journal.Entry) string {
+	last := pr.last
+	pr.last = e
+	if last == nil {
+		return strings.Repeat(" ", 16)
+	}
+	d, mark := monotonic(e)-monotonic(last), " "
+	if last.BootID != e.BootID {
+		d, mark = e.Realtime.Sub(last.Realtime), "*"
+	}
+	us := max(0, d.Microseconds())
+	return fmt.Sprintf(" <%5d.%06d%s>", us/1e6, us%1e6, mark)
 }
 
 // printable says whether a short field may be shown.
@@ -313,7 +334,7 @@ func ellipsize(text string, width, percent int, dots string) string {
 	}
 	n := utf8.RuneCountInString(dots)
 	keep := max(width-n, 0)
-	x := min(width*percent/100, keep)
+	x := min((keep*percent+50)/100, keep)
 	return string(r[:x]) + dots + string(r[len(r)-(keep-x):])
 }
 
@@ -331,28 +352,14 @@ func (pr *printer) verbose(b *strings.Builder, e *journal.Entry) {
 		}
 		on, off := "", ""
 		if pr.colors && f.Name == "MESSAGE" {
-			on, off, _ = pr.levelColors(e)
+			on, off = ansiBold, ansiNormal
 		}
-		urlOn, urlOff := "", ""
-		b.WriteString("    " + on + f.Name + "=" + urlOn)
+		b.WriteString("    " + on + f.Name + "=")
 		if pr.all || (len(f.Value) < manyChars || pr.full) && printableText(f.Value) {
-			pr.verboseValue(b, len(f.Name)+5, f.Value, on, off)
+			b.WriteString(strings.ReplaceAll(f.Value, "\n", "\n"+strings.Repeat(" ", len(f.Name)+5)) + "\n" + off)
 		} else {
-			b.WriteString(urlOff + "[" + formatBytes(int64(len(f.Name)+1+len(f.Value))) + " blob data]" + off + "\n")
+			b.WriteString("[" + formatBytes(int64(len(f.Value))) + " blob data]" + off + "\n")
 		}
-	}
-}
-
-func (pr *printer) verboseValue(b *strings.Builder, indent int, value, on, off string) {
-	lines := strings.Split(value, "\n")
-	for i, l := range lines {
-		if i > 0 {
-			b.WriteString(strings.Repeat(" ", indent))
-		}
-		if on != "" && i > 0 {
-			b.WriteString(on)
-		}
-		b.WriteString(l + off + "\n")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path"
 	"strconv"
 	"strings"
 	"syscall"
@@ -123,5 +124,18 @@ func forker(_ context.Context, p *host.Proc) int {
 	}
 	libc.MkdirAll(p, "/run/chrony", 0o755)
 	libc.WriteFile(p, "/run/chrony/chronyd.pid", []byte(strconv.Itoa(child.PID)+"\n"), 0o644)
+	return 0
+}
+
+func rm(_ context.Context, p *host.Proc) int {
+	for _, name := range p.Args[1:] {
+		dir, base := path.Split(name)
+		names, _ := libc.ReadDir(p, path.Clean(dir))
+		for _, n := range names {
+			if ok, _ := path.Match(base, n); ok {
+				p.Sys.Remove(path.Join(dir, n))
+			}
+		}
+	}
 	return 0
 }

@@ -75,6 +75,7 @@ type service struct {
 	restartTimer bool // the next start is an automatic one
 	forbidden    bool // a stop was asked for: no automatic restart
 	reloadFailed bool
+	willRestart  bool // the end is not one yet: an automatic restart follows
 	serving      bool // the main process said that it is ready
 	statusText   string
 	pidAlarm     *clock.LocalTimer
@@ -185,6 +186,16 @@ func (s *service) note(kind string, p *process) *run {
 	r := &run{Kind: kind, Command: p.cmd.String(), PID: p.PID, Comm: path.Base(p.cmd.path), Start: s.u.m.p.Now()}
 	s.runs[kind] = r
 	return r
+}
+
+// forget drops what is known of commands that ended: a reload of the unit
+// files makes new ones of them.
+func (s *service) forget() {
+	for kind, r := range s.runs {
+		if !r.End.IsZero() {
+			delete(s.runs, kind)
+		}
+	}
 }
 
 // startMain runs ExecStart=.
@@ -376,6 +387,9 @@ func (s *service) comm(pid int) string {
 	if c := procComm(s.u.m.p, pid); c != "" {
 		return c
 	}
+	if s.mainRun != nil && s.mainRun.PID == pid {
+		return s.mainRun.Comm
+	}
 	for _, r := range s.runs {
 		if r.PID == pid {
 			return r.Comm
@@ -441,15 +455,11 @@ func (s *service) dead(mayRestart bool) {
 		end = subFailed
 	}
 	s.restartTimer = false
-	restart := mayRestart && !s.forbidden && s.shouldRestart()
-	if !restart {
-		s.setSub(end)
+	s.willRestart = mayRestart && !s.forbidden && s.shouldRestart()
+	s.setSub(end)
+	if !s.willRestart {
 		s.tidy()
 		return
-	}
-	// The job that waited for the start ends first, as failed.
-	if j := s.u.job; j != nil && j.kind == jobStart && j.running {
-		s.u.set(activeOf[end], end)
 	}
 	s.setSub(subAutoRestart)
 	s.arm(s.config().restartSec, func() {

@@ -307,19 +307,6 @@ func (s *systemctl) jobs(kind string, args []string) int {
 		if s.needsReload(name) {
 			s.warnReload(name)
 		}
-		if kind == jobReload {
-			if r, err := s.bus.call(request{Method: "Show", Unit: name}); err == nil && r.Unit.CanReload && r.Unit.Active != active && r.Unit.Active != reloading {
-				// PID 1 refuses the job once it is to run.
-				_, err := s.bus.call(request{Method: "Job", Unit: name, Kind: kind})
-				if e := asErrUnit(err); err != nil && e.name == errAuth {
-					status = s.jobError(kind, name, err)
-					continue
-				}
-				s.fail("%s is not active, cannot reload.", name)
-				status = 1
-				continue
-			}
-		}
 		if _, err := s.bus.call(request{Method: "Job", Unit: name, Kind: kind}); err != nil {
 			status = s.jobError(kind, name, err)
 		}
@@ -345,10 +332,10 @@ func (s *systemctl) jobError(kind, name string, err error) int {
 	case errMasked:
 		return 1
 	case errNoIsolation:
-		s.note("See system logs and 'systemctl status %s' for details.", name)
+		s.fail("See system logs and 'systemctl status %s' for details.", name)
 		return 4
 	}
-	s.note("See system logs and 'systemctl status %s' for details.", name)
+	s.fail("See system logs and 'systemctl status %s' for details.", name)
 	return 1
 }
 
@@ -379,6 +366,8 @@ func (s *systemctl) jobResult(j jobResult) int {
 	switch j.Result {
 	case resultDone, resultSkipped:
 		return 0
+	case resultInvalid:
+		s.fail("%s is not active, cannot reload.", j.Unit)
 	case resultCanceled:
 		s.fail("Job for %s canceled.", j.Unit)
 	case resultDependency:
@@ -400,10 +389,10 @@ func (s *systemctl) jobResult(j jobResult) int {
 			return 1
 		}
 		s.fail("Job for %s failed because %s.", j.Unit, why)
-		s.note("%s", see)
+		s.fail("%s", see)
 		if j.UnitResult == resultLimit {
-			s.note("To force a start use \"systemctl reset-failed %s\"", j.Unit)
-			s.note("followed by \"systemctl start %s\" again.", j.Unit)
+			s.fail("To force a start use \"systemctl reset-failed %s\"", j.Unit)
+			s.fail("followed by \"systemctl start %s\" again.", j.Unit)
 		}
 	}
 	return 1

@@ -77,7 +77,7 @@ func (s *screen) table(header []string, rows [][]cell, legend bool, indent bool)
 				b.WriteString(ansiNormal + ansiUnder + text + strings.Repeat(" ", max(pad, 0)) + ansiNormal)
 				continue
 			case i > 0:
-				b.WriteByte(' ')
+				b.WriteString(s.paint(cells[i-1].color, " "))
 			}
 			b.WriteString(s.paint(c.color, text))
 			if !last {
@@ -181,9 +181,9 @@ func (s *systemctl) listUnits(args []string) int {
 		fmt.Fprintln(s.out, "ACTIVE = The high-level unit activation state, i.e. generalization of SUB.")
 		fmt.Fprintln(s.out, "SUB    = The low-level unit activation state, values depend on unit type.")
 	}
-	count := s.paint(ansiBold, fmt.Sprintf("%d loaded units listed.", len(rows)))
+	count := fmt.Sprintf("%d loaded units listed.", len(rows))
 	if len(rows) == 0 {
-		count = s.paint(ansiRed, "0 loaded units listed.")
+		count = s.paint(ansiRed, count)
 	}
 	switch {
 	case len(s.states) > 0:

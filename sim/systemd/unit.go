@@ -227,19 +227,15 @@ func (u *unit) settled() (result string, over bool) {
 }
 
 // stop begins what a stop job is for.
-func (u *unit) stop() (over bool) {
-	if u.isInactive() {
-		return true
-	}
+func (u *unit) stop() {
 	if u.svc != nil {
 		u.svc.stop()
-		return u.isInactive()
+		return
 	}
 	if u.timer != nil {
 		u.timer.disarm()
 	}
 	u.set(inactive, "dead")
-	return true
 }
 
 // socketSub: a socket unit runs when its service does.

@@ -1,0 +1,57 @@
+// Package systemd is PID 1 of a host and what belongs to it: unit files and
+// services ([Init], [Systemctl], [Service]), the journal ([Journald],
+// [Journalctl], [SystemdCat]) and the host's name ([Hostnamectl]). All are
+// Programs; they meet in files and sockets under /run/systemd, as the real ones
+// do.
+//
+// # The roads
+//
+//   - systemctl speaks to PID 1 over /run/systemd/private (control.go).
+//   - PID 1 tells journald whose process is whose by links in
+//     /run/systemd/units ([manager.publish]); journald never waits for PID 1.
+//   - Messages come in by /run/systemd/journal/socket and dev-log (/dev/log leads
+//     there), outputs of services by /run/systemd/journal/stdout, the kernel's
+//     from its ring buffer. Before there is a journal, PID 1 logs to the kernel.
+//   - The journal's files are those of sim/wire/journal; sim/sdjournal reads them,
+//     also for programs of other suites.
+//   - journald tells readers of new entries over /run/systemd/journal/notify, and
+//     does what journalctl --rotate, --flush and --sync want over
+//     /run/systemd/journal/io.systemd.journal.
+//   - A host goes down by PID 1's end; its exit status says what is to follow
+//     ([ExitPoweroff], [ExitReboot], [ExitHalt]).
+//
+// A unit's processes are those PID 1 started and those that carry the unit's
+// INVOCATION_ID in their environment, which stands for a control group.
+//
+// Sources: systemd(1), systemd.unit(5), systemd.service(5), systemd.exec(5),
+// systemd.kill(5), systemd.syntax(7), systemd.time(7), systemd.preset(5),
+// systemctl(1), journalctl(1), systemd-journald.service(8), journald.conf(5),
+// systemd-cat(1), hostnamectl(1), recorded output of version 252.
+//
+// # Divergences
+//
+//   - No control groups: no limits, accounting of the living only (CPU: of a dead
+//     unit is missing), trees of slices are not shown, a process that clears
+//     its environment and forks away from PID 1's children is lost.
+//   - Sockets are not handed over: a socket unit is active and names what its
+//     service opens itself. Mounts, devices, paths, swaps and scopes exist in
+//     name; timers run (OnCalendar=, OnBootSec= and kin).
+//   - Sandboxing settings (Protect…=, Private…=, capabilities, limits) are
+//     accepted and have no effect. Conditions about the machine hold as on a VM.
+//   - Type=dbus and Type=notify wait for a Program's Ready; NOTIFY_SOCKET, the
+//     watchdog and STATUS= are not modelled.
+//   - The end of a process that is not PID 1's child (Type=forking) is noticed
+//     within a second, its exit status is not known.
+//   - No D-Bus and no polkit agent: an ordinary user is refused also on a terminal.
+//   - systemctl: freeze, thaw, clean, set-property, link, add-wants, scheduled
+//     shutdowns, --user, -H, -M are not modelled; systemd-analyze is absent.
+//   - Journal files have a format of their own; sealing, compression, namespaces,
+//     --machine, --setup-keys and memfd messages are not modelled. Default limits
+//     are 64 MiB (volatile) and 256 MiB (persistent) since a file system's size
+//     is not known; SystemKeepFree=, SyncIntervalSec= and MaxFileSec= have no effect.
+//   - The volatile journal is not waited for at boot: /var is there from the start,
+//     so journald opens the persistent one at once where it is wanted.
+//   - Without ACLs, only the group systemd-journal reads the journal.
+//   - Without /proc, _COMM, _EXE, _CMDLINE and _CAP_EFFECTIVE are missing.
+//   - Regular expressions of -g are Go's, which lack backreferences.
+package systemd
