@@ -37,8 +37,7 @@ type loader struct {
 	report  report
 	current *ruleset
 	set     legacySettings
-	files   int  // included so far
-	failed  bool // the main file could not be read to its end
+	files   int // included so far
 }
 
 // load reads a configuration file and all it includes. What is wrong is
@@ -58,7 +57,6 @@ func load(p *host.Proc, file string, r report) (*config, int) {
 	parser := &parser{lex: c.lex, out: c}
 	if !parser.parse() {
 		c.errorf(codeSyntax, "could not interpret master config file '%s'.", file)
-		c.failed = true
 	} else if len(c.conf.actions) == 0 {
 		c.errorf(codeNoActions, "there are no active actions configured. Inputs would run, but no output whatsoever were created.")
 		return c.conf, codeNoActions
@@ -102,8 +100,6 @@ func (c *loader) complain(text string) {
 }
 
 func (c *loader) complainf(format string, args ...any) { c.complain(fmt.Sprintf(format, args...)) }
-
-func (c *loader) unreadable(name string) { c.complainf("could not read config file '%s'", name) }
 
 // maxIncludes bounds how many files a configuration may consist of, which ends
 // one that includes itself.
@@ -314,7 +310,7 @@ func (c *loader) addModule(name string, legacy bool) bool {
 		c.errorf(codeModuleTwice, "module '%s' already in this config, cannot be added ", name)
 		return false
 	}
-	c.conf.modules = append(c.conf.modules, &module{name: name, byDrop: legacy, pos: c.lex.position()})
+	c.conf.modules = append(c.conf.modules, &module{name: name, legacy: legacy})
 	return true
 }
 
