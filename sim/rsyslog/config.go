@@ -25,7 +25,6 @@ const (
 	codeModuleTwice    = 2221
 	codeNotPermitted   = 2222
 	codeBSDBlock       = 2304
-	codeRulesetExists  = 2306
 	codeDeprecated     = 2307
 	codeResumed        = 2359
 	codeOpenFailed     = 2433
@@ -65,7 +64,6 @@ type globals struct {
 	umask           int // -1: the one it was started with
 	reportSuspended bool
 	noNames         bool // net.enableDNS="off"
-	variablesFold   bool
 }
 
 // ruleset is a list of rules under a name.
@@ -78,8 +76,7 @@ type ruleset struct {
 // module is a loaded module.
 type module struct {
 	name   string
-	byDrop bool // loaded by $ModLoad, whose directives may follow
-	pos    position
+	legacy bool // loaded by $ModLoad, whose directives may follow
 }
 
 func (c *config) module(name string) *module {
@@ -146,7 +143,6 @@ type tcpInput struct {
 	maxSessions int
 	delimiter   int
 	notifyClose bool
-	permitted   []string
 }
 
 type markConfig struct {
@@ -158,7 +154,6 @@ type markConfig struct {
 
 type klogConfig struct {
 	permitNonKernel bool
-	consoleLevel    int
 }
 
 type journalConfig struct {

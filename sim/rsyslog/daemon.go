@@ -49,6 +49,8 @@ type daemon struct {
 	killed      atomic.Bool
 	closing     atomic.Bool
 	hups        atomic.Uint64
+	threads     atomic.Int64 // of inputs
+	threadDone  *clock.Queue[struct{}]
 	mu          sync.Mutex // guards inputs
 	inputs      []io.Closer
 	sockets     []string      // names to remove at the end
@@ -70,6 +72,7 @@ func newDaemon(p *host.Proc) *daemon {
 	d.voice = clock.NewQueue[own](line, 1000)
 	d.mainQueue = clock.NewQueue[*message](line, mainQueueSize)
 	d.mainDone = clock.NewQueue[struct{}](line, 0)
+	d.threadDone = clock.NewQueue[struct{}](line, 0)
 	d.queueDone = clock.NewQueue[struct{}](line, 0)
 	d.mainCtx, d.cancelMain = context.WithCancel(context.Background())
 	d.queueCtx, d.cancelQueues = context.WithCancel(context.Background())

@@ -226,7 +226,7 @@ func (c *loader) directive(line string) {
 	if m := c.conf.module(d.module); !known || d.module != "" && m == nil {
 		c.errorf(codeUnknownCommand, "invalid or yet-unknown config file command '%s' - have you forgotten to load a module?", name)
 		return
-	} else if m != nil && !m.byDrop && moduleWide[lower] {
+	} else if m != nil && !m.legacy && moduleWide[lower] {
 		c.errorf(codeNotPermitted, "command '%s' is currently not permitted - did you already set it via a RainerScript command (v6+ config)?", name)
 		return
 	}

@@ -37,13 +37,23 @@ func (d *daemon) journal(ctx context.Context) {
 	err = j.backlog(r)
 	if err == nil {
 		d.report(syslog.Notice, codeOK, "imjournal: journal files changed, reloading... ")
-		err = r.Follow(ctx, j.take)
+		err = r.Follow(ctx, func(e *journal.Entry) error {
+			if age := d.p.Now().Sub(e.Realtime); age >= 0 && age < journalLag {
+				d.p.Sleep(ctx, journalLag-age)
+			}
+			return j.take(e)
+		})
 	}
 	j.save()
 	if ctx.Err() == nil && err != nil {
 		d.report(syslog.Err, codeNone, "imjournal: "+libc.Strerror(err))
 	}
 }
+
+// journalLag is how long after its time an entry is seen: journald tells
+// readers of its files four times a second. What it forwards by datagram or
+// writes to terminals is there before.
+const journalLag = 250 * time.Millisecond
 
 // journalReader is the state of imjournal.
 type journalReader struct {

@@ -29,16 +29,28 @@ func (d *daemon) openInputs(ctx context.Context) {
 			d.openTCP()
 		case "immark":
 			if c.mark.interval > 0 {
-				d.p.Go(func() { d.marks(ctx) })
+				d.thread(func() { d.marks(ctx) })
 			}
 		case "imklog":
-			d.p.Go(func() { d.kernel(ctx) })
+			d.thread(func() { d.kernel(ctx) })
 		case "imjournal":
-			d.p.Go(func() { d.journal(ctx) })
+			d.thread(func() { d.journal(ctx) })
 		case "imfile":
-			d.p.Go(func() { d.follow(ctx) })
+			d.thread(func() { d.follow(ctx) })
 		}
 	}
+}
+
+// thread starts a thread of an input; the daemon waits for it before it ends.
+func (d *daemon) thread(f func()) {
+	d.threads.Add(1)
+	d.p.Go(func() {
+		defer func() {
+			d.threads.Add(-1)
+			d.threadDone.TryPut(struct{}{})
+		}()
+		f()
+	})
 }
 
 // keep remembers what is to be closed when the daemon stops.
@@ -156,7 +168,7 @@ func (d *daemon) listenUnix(in *unixInput, stays bool) {
 	if !stays && !in.noUnlink {
 		d.sockets = append(d.sockets, in.name)
 	}
-	p.Go(func() { d.readUnix(conn, in) })
+	d.thread(func() { d.readUnix(conn, in) })
 }
 
 func (d *daemon) readUnix(conn net.PacketConn, in *unixInput) {
@@ -308,7 +320,7 @@ func (d *daemon) listenUDP(in *udpInput) (opened int) {
 		}
 		opened++
 		d.keep(conn)
-		d.p.Go(func() { d.readUDP(conn, in) })
+		d.thread(func() { d.readUDP(conn, in) })
 	}
 	if opened == 0 {
 		d.report(syslog.Err, codeNone, "No UDP socket could successfully be initialized, some functionality may be disabled. ")
@@ -402,7 +414,7 @@ func (d *daemon) openTCP() {
 			}
 			opened++
 			d.keep(l)
-			d.p.Go(func() { d.accept(l, in) })
+			d.thread(func() { d.accept(l, in) })
 		}
 		if opened == 0 {
 			address := in.address
@@ -436,7 +448,7 @@ func (d *daemon) accept(l net.Listener, in *tcpInput) {
 		}
 		d.tcpSessions.Add(1)
 		d.keep(conn)
-		d.p.Go(func() {
+		d.thread(func() {
 			defer d.tcpSessions.Add(-1)
 			defer d.forget(conn)
 			d.readTCP(conn, in, ip, port)

@@ -233,7 +233,6 @@ type lexer struct {
 		directive(line string)
 		include(pattern string, optional bool) bool
 		complain(text string)
-		unreadable(name string)
 	}
 	stack []*source // the innermost file last
 	state lexState

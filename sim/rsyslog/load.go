@@ -37,8 +37,7 @@ type loader struct {
 	report  report
 	current *ruleset
 	set     legacySettings
-	depth   int  // of includes
-	failed  bool // the main file could not be read to its end
+	files   int // included so far
 }
 
 // load reads a configuration file and all it includes. What is wrong is
@@ -58,7 +57,6 @@ func load(p *host.Proc, file string, r report) (*config, int) {
 	parser := &parser{lex: c.lex, out: c}
 	if !parser.parse() {
 		c.errorf(codeSyntax, "could not interpret master config file '%s'.", file)
-		c.failed = true
 	} else if len(c.conf.actions) == 0 {
 		c.errorf(codeNoActions, "there are no active actions configured. Inputs would run, but no output whatsoever were created.")
 		return c.conf, codeNoActions
@@ -103,10 +101,9 @@ func (c *loader) complain(text string) {
 
 func (c *loader) complainf(format string, args ...any) { c.complain(fmt.Sprintf(format, args...)) }
 
-func (c *loader) unreadable(name string) { c.complainf("could not read config file '%s'", name) }
-
-// maxIncludes bounds how deep files include each other, and how many are open.
-const maxIncludes = 64
+// maxIncludes bounds how many files a configuration may consist of, which ends
+// one that includes itself.
+const maxIncludes = 500
 
 // include makes the parser go on with the files that a pattern means. It
 // reports false when one was named that is not there.
@@ -127,10 +124,14 @@ func (c *loader) include(pattern string, optional bool) bool {
 			c.complainf("error accessing config file or directory '%s' [cwd: %s]: %s", names[i], c.p.Dir, libc.Strerror(err))
 			ok = false
 		case info.IsDir():
-			ok = c.include(names[i]+"/", optional) && ok
+			if c.files++; c.files <= maxIncludes {
+				ok = c.include(names[i]+"/", optional) && ok
+			}
 		default:
-			if len(c.lex.stack) > maxIncludes {
-				c.complainf("too many nested files at '%s'", names[i])
+			if c.files++; c.files > maxIncludes {
+				if c.files == maxIncludes+1 {
+					c.complainf("too many nested files at '%s'", names[i])
+				}
 				return true
 			}
 			data, err := readConfig(c.p, libc.Abs(c.p, names[i]))
@@ -172,6 +173,9 @@ func (c *loader) includeObject(o *object) {
 		return
 	}
 	if text, ok := g.get("text"); ok {
+		if c.files++; c.files > maxIncludes {
+			return
+		}
 		c.lex.push(newSource(c.lex.position().file, text))
 		return
 	}
@@ -306,7 +310,7 @@ func (c *loader) addModule(name string, legacy bool) bool {
 		c.errorf(codeModuleTwice, "module '%s' already in this config, cannot be added ", name)
 		return false
 	}
-	c.conf.modules = append(c.conf.modules, &module{name: name, byDrop: legacy, pos: c.lex.position()})
+	c.conf.modules = append(c.conf.modules, &module{name: name, legacy: legacy})
 	return true
 }
 

@@ -79,7 +79,6 @@ const (
 	pTimeReported
 	pTimeGenerated
 	pHostname
-	pSource
 	pSyslogTag
 	pRawMsg
 	pRawMsgAfterPri
@@ -161,9 +160,8 @@ func parseProperty(name string) (property, bool) {
 
 // scope is what an expression or a template is evaluated in.
 type scope struct {
-	m      *message
-	d      *daemon
-	global *node // $/
+	m *message
+	d *daemon
 }
 
 // root returns the tree a variable lives in.
@@ -196,7 +194,7 @@ func (x *scope) get(ref property) string {
 		return string(m.Time.AppendRFC3164(nil, false))
 	case pTimeGenerated:
 		return string(syslog.TimeOf(m.received, 6).AppendRFC3164(nil, false))
-	case pHostname, pSource:
+	case pHostname:
 		return m.host()
 	case pSyslogTag:
 		return m.Tag

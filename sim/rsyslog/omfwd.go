@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"sync"
 
@@ -259,7 +258,6 @@ type programOutput struct {
 	confirm bool
 	file    string
 	child   *child
-	readEnd *os.File
 }
 
 func (o *programOutput) begin(w *worker, a *action) error { return nil }

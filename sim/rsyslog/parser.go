@@ -26,19 +26,17 @@ const (
 
 // stmt is one statement of a ruleset.
 type stmt struct {
-	kind       stmtKind
-	pos        position // where it begins
-	text       string   // a filter as the configuration words it
-	mask       priMask
-	property   *propFilter
-	cond       expr
-	then, els  []*stmt
-	action     *action
-	variable   string
-	name       string // ruleset of call
-	ruleset    *ruleset
-	resetFirst bool // reset in place of set
-	reported   bool // a missing ruleset was told
+	kind      stmtKind
+	pos       position // where it begins
+	text      string   // a filter as the configuration words it
+	mask      priMask
+	property  *propFilter
+	cond      expr
+	then, els []*stmt
+	action    *action
+	variable  string
+	name      string // ruleset of call
+	ruleset   *ruleset
 }
 
 // nv is one parameter of an object. A value is a string or an array of them.
@@ -82,12 +80,11 @@ type syntaxError struct{}
 // only where the choice depends on it, as a LALR parser with default
 // reductions does.
 type parser struct {
-	lex    *lexer
-	out    builder
-	ahead  token
-	has    bool
-	depth  int
-	opened int // braces
+	lex   *lexer
+	out   builder
+	ahead token
+	has   bool
+	depth int
 }
 
 // maxDepth bounds the nesting of blocks and expressions.
@@ -279,7 +276,7 @@ func (p *parser) stmt() []*stmt {
 		return p.foreach()
 	case tSet, tReset:
 		p.take()
-		s := &stmt{kind: sSet, pos: t.pos, resetFirst: t.kind == tReset}
+		s := &stmt{kind: sSet, pos: t.pos}
 		s.variable = p.need(tVariable, "").value
 		p.need(tChar, "=")
 		s.cond = p.expr()

@@ -243,10 +243,13 @@ func (d *daemon) stop(by syscall.Signal) {
 	for _, name := range d.sockets {
 		d.p.Sys.Remove(name)
 	}
+	timer := d.p.Clock.AfterFunc(1500*time.Millisecond, d.cancelMain)
+	for d.threads.Load() > 0 {
+		d.threadDone.Get(context.Background())
+	}
 	d.voice.Close()
 	libc.Syslog(d.p, syslog.Make(syslog.Syslog, syslog.Info), "rsyslogd", 0, fmt.Sprintf("%s exiting on signal %d.", d.origin(), int(by)))
 	d.mainQueue.Close()
-	timer := d.p.Clock.AfterFunc(1500*time.Millisecond, d.cancelMain)
 	d.mainDone.Get(context.Background())
 	timer.Stop()
 	for _, a := range d.queued {

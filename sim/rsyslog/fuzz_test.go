@@ -1,0 +1,116 @@
+package rsyslog
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/memnet"
+	"enshu/sim/wire/syslog"
+)
+
+// probe returns a host and a process on it that reads and writes files only.
+func probe(t testing.TB) (*memnet.Host, *host.Proc) {
+	h := memnet.New(t).Host(t, memnet.Config{Name: testHost, Addrs: []string{"192.0.2.1/24"}, Programs: map[string]host.Program{"/usr/bin/logger": Logger}})
+	return h, &host.Proc{Host: h.Host, Path: "/usr/sbin/rsyslogd", Args: []string{"rsyslogd"}, Dir: "/", PID: 99, Sys: h.Sys(), Clock: h.Clock,
+		Stdout: &memnet.Output{}, Stderr: &memnet.Output{}}
+}
+
+func sample() *message {
+	at := time.Date(2026, 11, 22, 1, 2, 3, 4000, time.UTC)
+	return &message{Message: syslog.Parse("<38>Oct 11 22:14:15 web01 sshd[12]: Failed password for root from 192.0.2.9", at), input: "imudp", from: "web01", fromIP: "192.0.2.20", received: at}
+}
+
+// quiet returns a daemon that is not started.
+func quiet(p *host.Proc, conf *config) *daemon {
+	d := newDaemon(p)
+	d.configure(conf, invocation{})
+	return d
+}
+
+// evaluate evaluates every filter of a list of statements.
+func evaluate(x *scope, list []*stmt) {
+	for _, s := range list {
+		switch {
+		case s.kind == sProperty:
+			s.property.matches(x)
+		case s.cond != nil:
+			s.cond.eval(x)
+			_ = s.cond.String()
+		}
+		evaluate(x, s.then)
+		evaluate(x, s.els)
+	}
+}
+
+// A configuration of any bytes is read in bounded time, and what was read of it works.
+func FuzzConfig(f *testing.F) {
+	names, _ := filepath.Glob("testdata/oracle/*.yaml")
+	for _, name := range names {
+		var c oracleCase
+		data, _ := os.ReadFile(name)
+		if yaml.Unmarshal(data, &c) == nil {
+			f.Add(c.Config["/etc/rsyslog.conf"])
+		}
+	}
+	f.Add(`if re_extract($msg, "(a)(b)?", 0, 2, "x") == field($msg, 32, 2) then set $!a!b = $.c & 3 * -4;`)
+	f.Add("include(file=\"/etc/rsyslog.conf\")\n$IncludeConfig /etc/*.conf\n")
+	f.Add(`foreach ($.x in $!list) do { action(type="omfile" dynafile="T") } call_indirect $msg;`)
+	_, p := probe(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := libc.WriteFile(p, "/etc/rsyslog.conf", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		conf, _ := load(p, "/etc/rsyslog.conf", func(s syslog.Severity, code int, text string) { complete(code, text) })
+		d := quiet(p, conf)
+		x := &scope{m: sample(), d: d}
+		evaluate(x, conf.main.rules)
+		for _, tpl := range conf.templates {
+			tpl.expand(nil, x)
+		}
+	})
+}
+
+func FuzzTemplate(f *testing.F) {
+	for _, s := range builtinTemplates {
+		f.Add(s, true)
+	}
+	f.Add(`%msg:R,ERE,1,FIELD:for (.*) from--end%|%msg:F,32:3%|%msg:2:6:uppercase,drop-cc%\t\065%%`, true)
+	_, p := probe(f)
+	f.Fuzz(func(t *testing.T, text string, escapes bool) {
+		tpl, _ := parseTemplateString("T", text, escapes)
+		x := &scope{m: sample(), d: quiet(p, newConfig())}
+		if n := len(tpl.expand(nil, x)); n > 1<<20+100*len(text) {
+			t.Fatalf("%d bytes of %q", n, text)
+		}
+	})
+}
+
+func FuzzSelector(f *testing.F) {
+	for _, s := range []string{"*.info;mail.none", "mail,news.=err", "*.!=debug", "user.;;x.*", "mail.!none;*.*", "1,2.3"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) { parseSelector(s) })
+}
+
+// FuzzLogger runs logger with any words.
+func FuzzLogger(f *testing.F) {
+	f.Add("-p\x00mail.err\x00--id=3\x00text", "in\n")
+	f.Add("--rfc5424=notq,nohost\x00--sd-id\x00a@1\x00--sd-param\x00b=\"c\"\x00-S\x001KiB", "<11>x\n")
+	f.Add("--prio-prefix\x00-e\x00--octet-count\x00-n\x00192.0.2.9\x00-P\x00x", "")
+	f.Add("--journald", "MESSAGE=x\nA=b\n")
+	f.Fuzz(func(t *testing.T, args, input string) {
+		h, _ := probe(t)
+		words := append([]string{"logger", "--no-act"}, strings.Split(args, "\x00")...)
+		st := h.RunCmd(host.Cmd{Args: words, Stdin: strings.NewReader(input)}).Status
+		if st.Signal != 0 || st.Code > 1 {
+			t.Fatalf("%q: %v", words, st)
+		}
+	})
+}
