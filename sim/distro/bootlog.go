@@ -13,12 +13,9 @@ type Machine struct {
 	Seed       uint64 // the times between messages are drawn from it
 	MemoryMiB  int
 	CPUs       int
-	Interfaces []Interface
+	Interfaces []string  // names of the network cards
 	Boot       time.Time // what the hardware clock says
 }
-
-// Interface is a network card.
-type Interface struct{ Name, MAC string }
 
 // BootDuration is how long the kernel works before PID 1 starts services; what
 // [BootLog] returns happened in that time.
@@ -141,7 +138,7 @@ func (m Machine) lines() []bootLine {
 		{3000, kernInfo, " vda: vda1 vda2 vda3 vda4"},
 	}
 	for i, n := range m.Interfaces {
-		lines = append(lines, bootLine{6000, kernInfo, fmt.Sprintf("virtio_net virtio%d %s: renamed from eth%d", i, n.Name, i)})
+		lines = append(lines, bootLine{6000, kernInfo, fmt.Sprintf("virtio_net virtio%d %s: renamed from eth%d", i, n, i)})
 	}
 	lines = append(lines,
 		bootLine{120000, kernNotice, "XFS (vda4): Mounting V5 Filesystem 6f5a3c0e-1d2b-4c59-9f0e-2a7f0c9b4d11"},
@@ -158,7 +155,7 @@ func (m Machine) lines() []bootLine {
 		bootLine{60000, kernInfo, "kvm_amd: Nested Virtualization enabled"},
 	)
 	for _, n := range m.Interfaces {
-		lines = append(lines, bootLine{70000, kernInfo, fmt.Sprintf("IPv6: ADDRCONF(NETDEV_CHANGE): %s: link becomes ready", n.Name)})
+		lines = append(lines, bootLine{70000, kernInfo, fmt.Sprintf("IPv6: ADDRCONF(NETDEV_CHANGE): %s: link becomes ready", n)})
 	}
 	return lines
 }
