@@ -301,6 +301,7 @@ func TestCrondSeesNewTables(t *testing.T) {
 		h := newHost(t, &log, nil)
 		h.WriteFile("/etc/crontab", "")
 		h.Start("crond", "-n")
+		synctest.Wait()
 		log = nil
 		if r := h.RunCmd(host.Cmd{Args: []string{"crontab", "-"}, Stdin: strings.NewReader("* * * * * echo out\n")}); !r.Status.Success() {
 			t.Fatal(r)
@@ -373,6 +374,7 @@ func TestAWeek(t *testing.T) {
 		h.Clock.Set(time.Date(2026, 3, 2, 12, 0, 30, 0, time.UTC))
 		h.Start("crond", "-n")
 		time.Sleep(8 * 24 * time.Hour)
+		synctest.Wait()
 		want := []string{"02 12", "03 03", "04 03", "05 03", "06 03", "07 03", "08 03", "09 03", "10 03"}
 		if !reflect.DeepEqual(daily, want) {
 			t.Errorf("daily %q", daily)

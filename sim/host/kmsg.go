@@ -20,9 +20,9 @@ type KmsgRecord struct {
 // Kmsg is a host's kernel ring buffer. Readers keep their own place.
 type Kmsg struct {
 	clock *clock.Local
-	boot  time.Duration // monotonic reading at boot
 
 	mu      sync.Mutex
+	boot    time.Duration // monotonic reading at boot
 	limit   int
 	records []KmsgRecord
 	next    uint64
@@ -36,8 +36,20 @@ func NewKmsg(c *clock.Local, limit int) *Kmsg {
 	return &Kmsg{clock: c, boot: c.Monotonic(), limit: limit}
 }
 
+// Began says that the kernel started d before now: what it did meanwhile can
+// then be appended with its times.
+func (k *Kmsg) Began(d time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.boot = k.clock.Monotonic() - d
+}
+
 // Uptime returns the time since boot, as printk stamps it.
-func (k *Kmsg) Uptime() time.Duration { return k.clock.Monotonic() - k.boot }
+func (k *Kmsg) Uptime() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.clock.Monotonic() - k.boot
+}
 
 // Append records a line at the present time.
 func (k *Kmsg) Append(priority int, text string) { k.AppendAt(k.Uptime(), priority, text) }

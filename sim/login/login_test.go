@@ -365,6 +365,7 @@ func TestSudo(t *testing.T) {
 		n := memnet.New(t)
 		h := newHost(t, n, &log)
 		h.WriteFile(lectureDir+"/1001", "")
+		synctest.Wait()
 		for _, c := range []struct {
 			who, args, types string
 			screen           string

@@ -20,5 +20,6 @@
 //   - ACLs and SELinux contexts are not kept; hosts have none.
 //   - The lines of the state file are in the order in which the logs became
 //     known; the original's follow a hash.
+//   - EL9 starts it by logrotate.timer; hosts have a script in /etc/cron.daily.
 //   - A keyword that ends the file without a line feed is taken.
 package logrotate

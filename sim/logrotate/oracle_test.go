@@ -99,7 +99,7 @@ var noTimes = map[string]string{
 var byHand = map[string]map[int]func(h *memnet.Host){
 	"writer-keeps-open": {
 		0: func(h *memnet.Host) {
-			h.Go(nil, func(ctx context.Context, p *host.Proc) {
+			h.Go(nil, func(ctx context.Context, p *host.Proc) int {
 				for _, name := range []string{"/var/log/app.log", "/var/log/b.log"} {
 					f, err := p.Sys.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
 					if err != nil {
@@ -109,6 +109,7 @@ var byHand = map[string]map[int]func(h *memnet.Host){
 					defer func() { f.WriteString("late\n"); p.Stamp(f) }()
 				}
 				p.Sleep(ctx, 500*time.Millisecond)
+				return 0
 			})
 			synctest.Wait()
 		},
@@ -116,7 +117,7 @@ var byHand = map[string]map[int]func(h *memnet.Host){
 	},
 	"rsyslog-like-postrotate": {
 		0: func(h *memnet.Host) {
-			h.Go(nil, func(ctx context.Context, p *host.Proc) {
+			h.Go(nil, func(ctx context.Context, p *host.Proc) int {
 				p.Catch(syscall.SIGHUP)
 				libc.WriteFile(p, "/run/app.pid", []byte(strconv.Itoa(p.PID)+"\n"), 0o644)
 				if _, err := p.WaitSignal(ctx); err == nil {
@@ -124,6 +125,7 @@ var byHand = map[string]map[int]func(h *memnet.Host){
 					p.Sleep(ctx, 100*time.Millisecond)
 					libc.AppendFile(p, "/var/log/daemon.out", []byte("got HUP\n"), 0o644)
 				}
+				return 0
 			})
 			synctest.Wait()
 		},

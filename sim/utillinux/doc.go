@@ -1,9 +1,10 @@
 // Package utillinux is the part of util-linux that looks at what the lab keeps
-// in place of a kernel or of logins: dmesg(1) over the host's ring buffer, and
-// wall(1), write(1) and mesg(1) over the records of logged-in users.
+// in place of a kernel: dmesg(1) over the host's ring buffer. What of util-linux
+// reads files only, such as wall(1) and last(1) over the records of sim/wire/utmp,
+// is the machine's own; su(1) is in sim/login.
 //
-// Sources: the manual pages, and recordings of util-linux 2.38, which are the
-// tests. EL9 has 2.37.4, whose dmesg lacks --since and --until.
+// Sources: dmesg(1), and recordings of util-linux 2.38, which are the tests. EL9
+// has 2.37.4, whose dmesg lacks --since and --until.
 //
 // # Divergences
 //
