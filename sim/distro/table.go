@@ -16,6 +16,17 @@ func Packages() []Package {
 		filesystemPackage(),
 		setupPackage(),
 		releasePackage(),
+		systemdPackage(),
+		loggerPackage(),
+		rsyslogPackage(),
+		croniePackage(),
+		cronieAnacronPackage(),
+		crontabsPackage(),
+		logrotatePackage(),
+		firewalldPackage(),
+		postfixPackage(),
+		snailPackage(),
+		httpdPackage(),
 	}
 }
 

@@ -59,7 +59,7 @@ func (c *compiler) element(z *Zone, e Element) {
 	in, fwd := "filter_IN_"+z.Name, "filter_FWD_"+z.Name
 	switch e.Kind {
 	case kindService:
-		c.service(in+"_allow", nil, e.Value, func(match nft.Rule) { c.add(in+"_allow", append(match, accept)...) })
+		c.service(in+"_allow", nil, 0, e.Value, func(match nft.Rule) { c.add(in+"_allow", append(match, accept)...) })
 	case kindPort, kindSourcePort:
 		if p, err := ParsePort(e.Value); err == nil {
 			c.add(in+"_allow", p.match(e.Kind == kindSourcePort), accept)
@@ -92,25 +92,25 @@ func (c *compiler) element(z *Zone, e Element) {
 }
 
 // service calls rule with the match of every port of a service, included ones
-// first, and attaches the service's helpers in the chain helped.
-func (c *compiler) service(helped string, match nft.Rule, name string, rule func(nft.Rule)) {
-	c.serviceOnce(helped, match, name, rule, map[string]bool{})
+// first, and attaches the service's helpers in the chain helped. Family 0 is both.
+func (c *compiler) service(helped string, match nft.Rule, family uint8, name string, rule func(nft.Rule)) {
+	c.serviceOnce(helped, match, family, name, rule, map[string]bool{})
 }
 
-func (c *compiler) serviceOnce(helped string, match nft.Rule, name string, rule func(nft.Rule), seen map[string]bool) {
+func (c *compiler) serviceOnce(helped string, match nft.Rule, family uint8, name string, rule func(nft.Rule), seen map[string]bool) {
 	s := c.state.service(name)
 	if s == nil || seen[name] {
 		return
 	}
 	seen[name] = true
 	for _, i := range s.Includes {
-		c.serviceOnce(helped, match, i, rule, seen)
+		c.serviceOnce(helped, match, family, i, rule, seen)
 	}
 	bases := []nft.Rule{slices.Clone(match)}
 	if len(s.Destination) > 0 {
 		bases = nil
-		for _, family := range []string{"ipv4", "ipv6"} {
-			if p, ok := parseAddress(s.Destination[family]); ok {
+		for _, f := range []string{"ipv4", "ipv6"} {
+			if p, ok := parseAddress(s.Destination[f]); ok && (family == 0 || family == familyNumbers[f]) {
 				bases = append(bases, append(slices.Clone(match), addrMatch(true, false, p)))
 			}
 		}
@@ -191,10 +191,10 @@ func (c *compiler) forwardPort(z *Zone, match nft.Rule, f ForwardPort) {
 	c.add("nat_PRE_"+z.Name+"_allow", append(rule, f.match(false), to)...)
 }
 
-// ruleFamily is the family of a rich rule, 0 for both.
-func (r *Rule) family() uint8 {
-	return map[string]uint8{"ipv4": nft.IPv4, "ipv6": nft.IPv6}[r.Family]
-}
+var familyNumbers = map[string]uint8{"ipv4": nft.IPv4, "ipv6": nft.IPv6}
+
+// family is the family of a rich rule, 0 for both.
+func (r *Rule) family() uint8 { return familyNumbers[r.Family] }
 
 // match is what a rich rule asks of addresses; not ok means that it can match
 // nothing.
@@ -248,7 +248,7 @@ func (c *compiler) rich(z *Zone, r *Rule) {
 			if r.Action == nil || r.Action.Kind != "accept" {
 				helped = "" // a chain that is not there
 			}
-			c.service(helped, match, e.Attrs.get("name"), func(m nft.Rule) { matches = append(matches, m) })
+			c.service(helped, match, r.family(), e.Attrs.get("name"), func(m nft.Rule) { matches = append(matches, m) })
 		case "port", "source-port":
 			if p, err := ParsePort(e.Attrs.get("port") + "/" + e.Attrs.get("protocol")); err == nil {
 				with(p.match(e.Kind == "source-port"))

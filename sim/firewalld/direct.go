@@ -131,7 +131,7 @@ func (r directRule) compile() (nft.Rule, error) {
 		case "-j", "--jump":
 			end, ok := map[string]nft.Expr{"ACCEPT": nft.Verdict{Kind: nft.Accept}, "DROP": nft.Verdict{Kind: nft.Drop}}[value]
 			if value == "REJECT" {
-				end, ok = defaultReject(r.Family), true
+				end, ok = defaultReject(r.Family), true // as iptables does
 			}
 			if !ok || i+2 != len(r.Args) {
 				return nil, unknown("-j " + value)

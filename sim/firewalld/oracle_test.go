@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
 	"mvdan.cc/sh/v3/expand"
 	"mvdan.cc/sh/v3/syntax"
@@ -65,7 +66,7 @@ func (f *packetFilter) judge(pk memnet.Packet) memnet.Verdict {
 		return memnet.Drop
 	case out.Reject.With == nft.RejectTCPRst:
 		return memnet.RejectReset
-	case out.Reject.Code == nft.ICMPXAdminProhibited:
+	case out.Reject.With == nft.RejectICMPX && out.Reject.Code == nft.ICMPXAdminProhibited:
 		return memnet.RejectAdmin
 	}
 	return memnet.RejectPort
@@ -372,12 +373,5 @@ func diff(got, want string) string {
 	if got == want {
 		return ""
 	}
-	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for len(g) > 0 && len(w) > 0 && g[0] == w[0] {
-		g, w = g[1:], w[1:]
-	}
-	for len(g) > 0 && len(w) > 0 && g[len(g)-1] == w[len(w)-1] {
-		g, w = g[:len(g)-1], w[:len(w)-1]
-	}
-	return fmt.Sprintf("got:\n%s\nwant:\n%s\n", strings.Join(g, "\n"), strings.Join(w, "\n"))
+	return cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")) + "\n"
 }

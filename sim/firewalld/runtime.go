@@ -290,6 +290,9 @@ func (d *daemon) lookup(e Element) (Element, error) {
 			switch r.Element.Kind {
 			case "service":
 				service = r.Element.Attrs.get("name")
+				if s := d.loaded.service(d.p, service); s != nil && r.Destination != nil && len(s.Destination) > 0 {
+					return e, fail("INVALID_RULE", "Destination conflict with service.")
+				}
 			case "icmp-block", "icmp-type":
 				icmp = r.Element.Attrs.get("name")
 			}

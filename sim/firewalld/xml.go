@@ -51,7 +51,7 @@ func (x *xmlReader) next() (tag xmlEvent, depth int, err error, ok bool) {
 // needs checks that a tag has the attributes it must have and no other.
 func needs(e xmlEvent, must []string, may ...string) error {
 	for _, m := range must {
-		if !slices.ContainsFunc(e.attrs, func(a [2]string) bool { return a[0] == m }) {
+		if !slices.ContainsFunc(e.attrs, func(a [2]string) bool { return a[0] == m && a[1] != "" }) {
 			return fail("PARSE_ERROR", "Missing attribute "+m+" for "+e.start)
 		}
 	}

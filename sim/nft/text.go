@@ -127,23 +127,42 @@ func (b *Base) priorityText() string {
 	return strconv.Itoa(b.Priority)
 }
 
-// String returns the rule as nft lists it. nft leaves a match of the family
-// out when a reject of that family follows: the error says it.
+// String returns the rule as nft lists it: what a later part of the rule says
+// anyway is left out.
 func (r Rule) String() string {
-	implied := false
-	for _, e := range r {
-		if rej, ok := e.(Reject); ok && rej.With != RejectICMPX {
-			implied = true
-		}
-	}
 	var words []string
 	for i, e := range r {
-		if _, ok := e.(NFProto); ok && implied && i+1 < len(r) {
-			continue
+		if !implied(e, r[i+1:]) {
+			words = append(words, e.String())
 		}
-		words = append(words, e.String())
 	}
 	return strings.Join(words, " ")
+}
+
+// implied reports whether what follows in a rule tells that e matches: the
+// family is told by addresses, ICMP types and errors of one family, the
+// transport protocol by ports.
+func implied(e Expr, rest Rule) bool {
+	for _, next := range rest {
+		switch e := e.(type) {
+		case NFProto:
+			switch next := next.(type) {
+			case Addr:
+				if next.v6() == (e.Family == IPv6) {
+					return true
+				}
+			case ICMPType:
+				return true
+			case Reject:
+				return next.With != RejectICMPX
+			}
+		case L4Proto:
+			if p, ok := next.(Port); ok && len(e.Protos) == 1 && p.Proto == e.Protos[0] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func not(b bool) string {

@@ -59,7 +59,6 @@ func (c *compiler) statement(e nft.Expr) error {
 	case nft.SetMark:
 		c.add(&expr.Immediate{Register: 1, Data: binaryutil.NativeEndian.PutUint32(e.Mark)})
 		c.add(&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1})
-	case nft.SetHelper:
 	case nft.Masquerade:
 		c.add(&expr.Masq{})
 	case nft.Redirect:

@@ -82,6 +82,9 @@ func addTable(conn *nftables.Conn, t *nft.Table) error {
 	}
 	for i, ch := range t.Chains {
 		for _, rule := range ch.Rules {
+			if attachesHelper(rule) {
+				continue
+			}
 			exprs, err := c.rule(rule)
 			if err != nil {
 				return fmt.Errorf("chain %s: %s: %w", ch.Name, rule, err)
@@ -90,6 +93,17 @@ func addTable(conn *nftables.Conn, t *nft.Table) error {
 		}
 	}
 	return nil
+}
+
+// attachesHelper reports whether a rule is there for a connection tracking
+// helper, which no host has.
+func attachesHelper(rule nft.Rule) bool {
+	for _, e := range rule {
+		if _, ok := e.(nft.SetHelper); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // compiler translates the parts of one table.
