@@ -214,7 +214,7 @@ func (d *daemon) finish() {
 		d.servo.settle(d.p.Now())
 		d.servo.kernel.setRate(d.servo.frequency)
 	}
-	if d.ref.synchronised && !d.once() {
+	if !d.once() {
 		d.saveDrift()
 	}
 	d.cleanUp()
