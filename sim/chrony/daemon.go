@@ -214,7 +214,7 @@ func (d *daemon) finish() {
 		d.servo.settle(d.p.Now())
 		d.servo.kernel.setRate(d.servo.frequency)
 	}
-	if d.ref.synchronised && !d.once() {
+	if !d.once() {
 		d.saveDrift()
 	}
 	d.cleanUp()
@@ -274,6 +274,7 @@ func (d *daemon) checkJump() {
 	d.servo.jumped(jump)
 	d.ref.slewed(d.cooked(), 0, -jump)
 	d.ref.unsynchronise()
+	d.syncStatus()
 	d.logUnsynchronised()
 	for _, s := range d.sources {
 		s.forget()
@@ -328,6 +329,7 @@ func (d *daemon) choose(updated *candidate) {
 	}
 	if c.unsync {
 		d.ref.unsynchronise()
+		d.syncStatus()
 		d.logUnsynchronised()
 	}
 	if c.switched != nil && d.initSlew == nil && !d.once() {
@@ -390,8 +392,21 @@ func (d *daemon) use(u *update) {
 		d.p.Emit(trace.ClockSlewed, trace.Attrs{"by": formatSeconds(-c.offset), "reason": "measurement"})
 	}
 	d.leap.update(d)
+	d.syncStatus()
 	d.files.tracking(d, u, c, now, uncorrected, before)
 	d.driftUpdate(now)
+}
+
+// syncStatus tells the kernel whether the clock is right, so that it keeps the
+// hardware clock right too (rtcsync).
+func (d *daemon) syncStatus() {
+	if !d.conf.rtcSync || d.opts.noControl {
+		return
+	}
+	d.p.Clock.SetSynchronised(d.ref.synchronised)
+	if rtc := d.p.Host.RTC; rtc != nil && d.ref.synchronised {
+		rtc.Set(d.p.Now())
+	}
 }
 
 func formatSeconds(s float64) string { return fmt.Sprintf("%.9f", s) }

@@ -21,6 +21,7 @@ type Local struct {
 	mono time.Duration // the monotonic reading then
 	err  float64       // natural frequency error, seconds a second; positive is fast
 	adj  float64       // correction by software, seconds a second
+	sync bool          // the kernel's STA_UNSYNC is clear
 	live map[*LocalTimer]struct{}
 }
 
@@ -87,6 +88,7 @@ func (c *Local) Step(d time.Duration) {
 	defer c.mu.Unlock()
 	c.mark()
 	c.read = c.read.Add(d)
+	c.sync = false
 }
 
 // Set makes the clock read t.
@@ -95,6 +97,22 @@ func (c *Local) Set(t time.Time) {
 	defer c.mu.Unlock()
 	c.mark()
 	c.read = t.UTC().Round(0)
+	c.sync = false
+}
+
+// Synchronised reports whether software says that the clock is right (the
+// kernel's flag STA_UNSYNC is clear). Setting or stepping the clock withdraws it.
+func (c *Local) Synchronised() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sync
+}
+
+// SetSynchronised changes that flag (adjtimex(2)).
+func (c *Local) SetSynchronised(ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sync = ok
 }
 
 // FrequencyError returns the natural error of the clock in ppm, positive when

@@ -5,6 +5,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/systemd"
+	"enshu/sim/timedate"
 )
 
 // systemdPackage is PID 1, the journal and their tools.
@@ -21,6 +22,7 @@ func systemdPackage() Package {
 			"/usr/bin/journalctl":               systemd.Journalctl,
 			"/usr/bin/systemd-cat":              systemd.SystemdCat,
 			"/usr/bin/hostnamectl":              systemd.Hostnamectl,
+			"/usr/bin/timedatectl":              timedate.Timedatectl,
 			"/usr/sbin/service":                 systemd.Service,
 			"/usr/sbin/runlevel":                systemd.Runlevel,
 		},

@@ -28,6 +28,7 @@ import (
 type Host struct {
 	Name     string // the name the lab file gives it
 	Clock    *clock.Local
+	RTC      *clock.Local // the hardware clock, in UTC or in local time as /etc/adjtime says; nil where there is none
 	Trace    *trace.Log
 	Kmsg     *Kmsg              // the kernel's ring buffer
 	Filter   Filter             // the kernel's packet filter; nil where there is none

@@ -1,0 +1,41 @@
+// Package chrony is chrony 4.3: the daemon chronyd, which measures the host's
+// clock against NTP servers and reference clocks, steers it and serves time, and
+// its control program chronyc.
+//
+// A measurement's way reads off the files: network.go receives an answer,
+// association.go judges it (RFC 5905 section 9.2), stats.go and regress.go turn
+// the samples of a source into an estimate, select.go chooses among the sources,
+// reference.go decides how the clock is corrected, servo.go turns that into
+// rates of the clock, and daemon.go does it. server.go answers clients, command.go
+// answers chronyc. parse.go and directives.go are chrony.conf. What has no I/O
+// takes values and a time.
+//
+// Only refclock.go looks at true time: a reference clock is a device that knows
+// it.
+//
+// Sources: chrony.conf(5), chronyd(8), chronyc(1) of chrony 4.3; RFC 5905, RFC
+// 7822, RFC 8573; and recorded runs of the programs, which the tests repeat.
+//
+// # Divergences
+//
+//   - NTS: the directives are read and checked; a source with the option nts is
+//     never asked, and there is no NTS-KE server.
+//   - Hardware timestamping, PTP transport, broadcast, smoothtime, tempcomp,
+//     fallbackdrift, mailonchange, maxdelayquant, ntpsigndsocket and the
+//     real-time clock driver are read and checked without effect. rtcsync
+//     copies the system time to the hardware clock at each update.
+//   - The interleaved mode is used when the server speaks it; our server answers
+//     in basic mode.
+//   - leapsecmode and leapsectz: a leap second that a server announces is passed on;
+//     the clock is not corrected for it.
+//   - The option filter lets the median of the samples through; chronyd combines
+//     several.
+//   - chronyc dump, and the options -r and -s of chronyd, have no effect.
+//   - binddevice and its kin are read without effect; bindacqaddress counts with
+//     acquisitionport only.
+//   - The precision of the clock is 2^-25 s unless clockprecision says otherwise.
+//   - Sources are asked in the order of the configuration; chronyd's order is that
+//     of a hash table. So is the order of chronyc clients.
+//   - A daemon's parent process leaves a child that was started anew, not forked; in
+//     its environment stands CHRONYD_FORKED.
+package chrony
