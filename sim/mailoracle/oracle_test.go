@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"sort"
 	"strings"
 	"syscall"
 	"testing"
@@ -149,11 +150,22 @@ func trimLines(s string) string {
 
 func compare(t *testing.T, what, want, got string) {
 	t.Helper()
-	w, g := noIDs(want), noIDs(got)
+	w, g := sortQueue(noIDs(want)), sortQueue(noIDs(got))
 	w, g = strings.TrimRight(w, "\n"), strings.TrimRight(g, "\n")
 	if w != g {
 		t.Errorf("%s:\n%s", what, diff(w, g))
 	}
+}
+
+// sortQueue sorts the messages of a queue listing, whose order is that of directories.
+func sortQueue(s string) string {
+	head, rest, ok := strings.Cut(s, "-Recipient-------\n")
+	if !ok {
+		return s
+	}
+	blocks := strings.Split(rest, "\n\n")
+	sort.Strings(blocks[:len(blocks)-1])
+	return head + "-Recipient-------\n" + strings.Join(blocks, "\n\n")
 }
 
 // diff shows the lines that differ.

@@ -151,7 +151,9 @@ func (m *program) compose(ctx context.Context, d *draft) int {
 			case answer == "n" || answer == "no":
 				fmt.Fprintln(m.p.Stderr, "s-nail: Failed to prepare composed message")
 				return composeNo
-			case answer == "" || !ok:
+			case !ok:
+				return composeSave
+			case answer == "":
 				fmt.Fprintln(w, "(continue)")
 				again = true
 			}

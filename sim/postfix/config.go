@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"enshu/sim/host"
@@ -92,6 +93,8 @@ type Config struct {
 	set      map[string]string // as written
 	defaults map[string]string // as written
 	warnings []string
+
+	mu       sync.Mutex        // guards expanded
 	expanded map[string]string // cache of get
 	own      []netip.Prefix    // the addresses of inet_interfaces
 }
@@ -179,6 +182,8 @@ func (c *Config) raw(name string) (string, bool) {
 
 // get returns a parameter with $name expanded.
 func (c *Config) get(name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if v, ok := c.expanded[name]; ok {
 		return v
 	}
