@@ -64,7 +64,7 @@ func parseMainCf(path string, data []byte) ([]setting, error) {
 		if err != "" {
 			return out, fmt.Errorf("%s, line %d: %s: \"%s\"", path, l.last, err, l.text)
 		}
-		out = append(out, setting{name, value, l.last})
+		out = append(out, setting{name, value, l.first})
 	}
 	return out, nil
 }
