@@ -176,7 +176,7 @@ func (m *program) run(ctx context.Context, args []string) int {
 		file = "/var/spool/mail/" + who
 		if _, ok := libc.UserByName(m.p, who); !ok {
 			m.complain("%s is not a user of this system", who)
-			return exUsage
+			return 1
 		}
 	case opt.file && len(rest) > 0:
 		file = libc.Abs(m.p, rest[0])
