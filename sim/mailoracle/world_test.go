@@ -64,6 +64,7 @@ func programs() map[string]host.Program {
 		}
 	}
 	all["/usr/bin/bash"] = shell
+	all["/usr/bin/nohup"] = silent
 	all["/usr/bin/sh"] = shell
 	for _, name := range []string{"grep", "sed", "awk", "cut", "sort", "head", "tail", "wc", "tr", "cat", "seq", "printf", "egrep"} {
 		all["/usr/bin/"+name] = filter
@@ -404,6 +405,17 @@ func (c *oracleCase) nameServer(ctx context.Context, p *host.Proc) int {
 	}
 }
 
+// silent takes connections on the SMTP port and says nothing.
+func silent(ctx context.Context, p *host.Proc) int {
+	ln, err := p.Sys.Listen("tcp4", ":25")
+	if err != nil {
+		return 1
+	}
+	defer ln.Close()
+	p.Sleep(ctx, 300*time.Second)
+	return 0
+}
+
 // syslogd writes mail.* to /var/log/maillog, in the traditional format.
 func syslogd(ctx context.Context, p *host.Proc) int {
 	conn, err := p.Sys.ListenPacket("unixgram", "/dev/log")
@@ -468,7 +480,7 @@ func shell(ctx context.Context, p *host.Proc) int {
 		line.Hold()
 		defer line.Release()
 		hc := interp.HandlerCtx(ctx)
-		if args[0] == "umask" {
+		if args[0] == "/usr/bin/umask" {
 			fmt.Fprintf(hc.Stdout, "%04o\n", umask)
 			return nil
 		}
@@ -479,6 +491,7 @@ func shell(ctx context.Context, p *host.Proc) int {
 			}
 			return true
 		})
+		env = append(env, "PWD="+hc.Dir)
 		q := &host.Proc{Host: p.Host, Env: env, Dir: hc.Dir, Sys: p.Sys, Clock: p.Clock, UID: p.UID, GID: p.GID, Groups: p.Groups}
 		child, err := q.Start(host.Cmd{Args: args, Env: env, Dir: hc.Dir, Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr})
 		if err != nil {
@@ -494,6 +507,12 @@ func shell(ctx context.Context, p *host.Proc) int {
 	var env []string
 	env = append(env, p.Env...)
 	r, err := interp.New(interp.Env(expand.ListEnviron(env...)), interp.StdIO(p.Stdin, p.Stdout, p.Stderr), interp.Params(append([]string{"--"}, params...)...),
+		interp.CallHandler(func(ctx context.Context, args []string) ([]string, error) {
+			if args[0] == "umask" {
+				args = []string{"/usr/bin/umask"}
+			}
+			return args, nil
+		}),
 		interp.ExecHandlers(func(interp.ExecHandlerFunc) interp.ExecHandlerFunc { return run }),
 		interp.OpenHandler(func(ctx context.Context, name string, flag int, perm os.FileMode) (io.ReadWriteCloser, error) {
 			hc := interp.HandlerCtx(ctx)

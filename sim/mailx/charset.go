@@ -76,7 +76,7 @@ func needsQP(body string) bool {
 		return true
 	}
 	for _, line := range strings.Split(strings.TrimSuffix(body, "\n"), "\n") {
-		if len(line) > 998 || strings.HasPrefix(line, "From ") || strings.HasSuffix(line, " ") || strings.HasSuffix(line, "\t") || line == "." || strings.ContainsAny(line, "\x00\r") {
+		if len(line) > 998 || strings.HasPrefix(line, "From ") || strings.HasSuffix(line, " ") || strings.HasSuffix(line, "\t") || strings.ContainsAny(line, "\x00\r") {
 			return true
 		}
 	}

@@ -34,14 +34,13 @@ type program struct {
 	alias map[string][]string
 
 	errors int // told so far; the hint about the error ring comes with the first
-	loop   bool
 
 	subject              string
 	hasSubject           bool
 	cc, bcc, attachments []string
-	fromHeader           bool // -t
-	skipEmpty            bool // -E
-	verbose              int
+	fromHeader           bool   // -t
+	skipEmpty            bool   // -E
+	envelope             string // of -r: the sender for the mail system
 	sendOnly             bool
 }
 
@@ -65,7 +64,7 @@ func Mail(ctx context.Context, p *host.Proc) int {
 
 func (m *program) complain(format string, args ...any) {
 	fmt.Fprintf(m.p.Stderr, "s-nail: "+format+"\n", args...)
-	if m.tty && m.loop && m.errors == 0 {
+	if m.tty && m.errors == 0 {
 		fmt.Fprintf(m.p.Stderr, "s-nail: There are messages in the error ring, manageable via `errors' command\n")
 	}
 	m.errors++
@@ -156,6 +155,7 @@ func (m *program) run(ctx context.Context, args []string) int {
 	}
 	if from != "" {
 		m.setVar("from=" + from)
+		m.envelope = m.vars["from"]
 	}
 	receiving := opt.file || opt.headers || opt.check || spec != "" || who != ""
 	var to []string
@@ -174,6 +174,10 @@ func (m *program) run(ctx context.Context, args []string) int {
 	switch {
 	case who != "":
 		file = "/var/spool/mail/" + who
+		if _, ok := libc.UserByName(m.p, who); !ok {
+			m.complain("%s is not a user of this system", who)
+			return 1
+		}
 	case opt.file && len(rest) > 0:
 		file = libc.Abs(m.p, rest[0])
 	case opt.file:

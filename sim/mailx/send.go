@@ -101,17 +101,20 @@ func (m *program) readLine() (line string, ok bool) {
 	return strings.TrimSuffix(text, "\n"), true
 }
 
-func (m *program) head(d *draft) {
-	fmt.Fprintf(m.p.Stdout, "To: %s\n", strings.Join(d.to, ", "))
+// head shows the addresses and the subject, and more text after them.
+func (m *program) head(d *draft, more string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "To: %s\n", strings.Join(d.to, ", "))
 	if d.subject != "" {
-		fmt.Fprintf(m.p.Stdout, "Subject: %s\n", d.subject)
+		fmt.Fprintf(&b, "Subject: %s\n", d.subject)
 	}
 	if len(d.cc) > 0 {
-		fmt.Fprintf(m.p.Stdout, "Cc: %s\n", strings.Join(d.cc, ", "))
+		fmt.Fprintf(&b, "Cc: %s\n", strings.Join(d.cc, ", "))
 	}
 	if len(d.bcc) > 0 {
-		fmt.Fprintf(m.p.Stdout, "Bcc: %s\n", strings.Join(d.bcc, ", "))
+		fmt.Fprintf(&b, "Bcc: %s\n", strings.Join(d.bcc, ", "))
 	}
+	io.WriteString(m.p.Stdout, b.String()+more)
 }
 
 // compose reads a message from the terminal.
@@ -126,18 +129,14 @@ func (m *program) compose(ctx context.Context, d *draft) int {
 		d.subject = line
 		fmt.Fprintf(w, "To: %s\n", strings.Join(d.to, ", "))
 	} else {
-		m.head(d)
-		fmt.Fprintln(w)
-		if d.body != "" {
-			io.WriteString(w, d.body)
-		}
+		m.head(d, "\n"+d.body)
 	}
 	for {
 		if end := m.input(ctx, d); end != composeSend {
 			return end
 		}
 		fmt.Fprint(w, "-------\n(Preliminary) Envelope contains:\n")
-		m.head(d)
+		m.head(d, "")
 		if d.inReplyTo != "" {
 			fmt.Fprintf(w, "In-Reply-To: %s\n", d.inReplyTo)
 		}
@@ -151,7 +150,9 @@ func (m *program) compose(ctx context.Context, d *draft) int {
 			case answer == "n" || answer == "no":
 				fmt.Fprintln(m.p.Stderr, "s-nail: Failed to prepare composed message")
 				return composeNo
-			case answer == "" || !ok:
+			case !ok:
+				return composeSave
+			case answer == "":
 				fmt.Fprintln(w, "(continue)")
 				again = true
 			}
@@ -200,8 +201,7 @@ func (m *program) input(ctx context.Context, d *draft) int {
 			d.bcc = append(d.bcc, splitAddresses(arg)...)
 		case "p":
 			fmt.Fprint(w, "-------\nMessage contains:\n")
-			m.head(d)
-			fmt.Fprintf(w, "\n%s", d.body)
+			m.head(d, "\n"+d.body)
 		case "r", "<":
 			data, err := libc.ReadFile(m.p, libc.Abs(m.p, arg))
 			if err != nil {
@@ -213,7 +213,7 @@ func (m *program) input(ctx context.Context, d *draft) int {
 		default:
 			if strings.HasPrefix(verb, "!") {
 				m.shell(ctx, strings.TrimPrefix(line, "~!"))
-				fmt.Fprintln(w, "!")
+				fmt.Fprint(w, "!\n(continue)\n")
 				continue
 			}
 			m.complain("Unknown command escape: `%s'", line)
@@ -377,8 +377,8 @@ func (m *program) send(ctx context.Context, d *draft) int {
 		mta = "/usr/sbin/sendmail"
 	}
 	args := []string{mta, "-i"}
-	if d.from != "" {
-		args = append(args, "-f", addressOf(d.from))
+	if m.envelope != "" {
+		args = append(args, "-f", addressOf(m.envelope))
 	}
 	args = append(args, "--")
 	for _, list := range [][]string{d.to, d.cc, d.bcc} {
@@ -406,7 +406,7 @@ func (m *program) send(ctx context.Context, d *draft) int {
 	return 0
 }
 
-// dead appends to dead.letter what could not be sent.
+// dead keeps in dead.letter what could not be sent.
 func (m *program) dead(body string, head []byte) {
 	file := m.home + "/dead.letter"
 	var b bytes.Buffer
@@ -420,7 +420,7 @@ func (m *program) dead(body string, head []byte) {
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
-	if err := libc.AppendFile(m.p, file, b.Bytes(), 0o600); err != nil {
+	if err := libc.WriteFile(m.p, file, b.Bytes(), 0o600); err != nil {
 		return
 	}
 	fmt.Fprintf(m.p.Stdout, "%s %d/%d\n", file, bytes.Count(b.Bytes(), []byte("\n")), b.Len())
@@ -519,7 +519,7 @@ func (m *program) random() string {
 
 // multipart writes a message with attachments.
 func (m *program) multipart(h *strings.Builder, d *draft, charset func(string) string) ([]byte, string) {
-	boundary := "=-=" + m.random() + m.random() + m.random() + m.random() + "=-="
+	boundary := "=-=" + m.random() + m.random() + m.random() + m.random() + m.random() + m.random() + m.random() + m.random()[:1] + "=-="
 	fmt.Fprintf(h, "MIME-Version: 1.0\nContent-Type: multipart/mixed;\n boundary=\"%s\"\n", boundary)
 	var b strings.Builder
 	b.WriteString("This is a multi-part message in MIME format.\n\n")

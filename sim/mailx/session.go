@@ -69,7 +69,6 @@ func (s *session) run(ctx context.Context, headersOnly, check bool, spec string)
 		return 0
 	}
 	s.greet()
-	s.loop = true
 	return s.commands(ctx)
 }
 
@@ -309,7 +308,7 @@ func (s *session) showBody(m *message) {
 		if !text {
 			mark = "+"
 		}
-		fmt.Fprintf(w, "\n[-- #1.%d %d/%d %s%s, %s, %s --]\n", n+1, bytes.Count(raw, []byte("\n"))+1, len(raw)+1, mark, kind, encoding, charset)
+		fmt.Fprintf(w, "\n[-- #1.%d %d/%d %s%s, %s, %s --]\n", n+1, bytes.Count(raw, []byte("\n"))+1, len(raw), mark, kind, encoding, charset)
 		if name := parameter(part.field("Content-Disposition"), "filename"); name != "" {
 			fmt.Fprintf(w, "[-- %s --]\n", name)
 		}
@@ -638,7 +637,9 @@ func (s *session) save(how, arg string) {
 		s.msgs[i].touched = true
 		s.msgs[i].saved = true
 		s.msgs[i].read = true
-		s.dot = i
+		if how != "write" {
+			s.dot = i
+		}
 	}
 }
 

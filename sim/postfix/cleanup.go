@@ -124,6 +124,10 @@ func (cl *cleaner) serve(ctx context.Context, w *wireConn) {
 			return
 		}
 	}
+	if info, err := f.Stat(); err == nil {
+		f.Truncate(info.Size() - recordLen(len(s.Claim)))
+		cl.p.Stamp(f)
+	}
 	cl.commit(ctx, id)
 	w.enc.Encode(cleanupAnswer{ID: id})
 }
@@ -160,6 +164,11 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *submissio
 			return fail(cleanDefer, "queue file write error")
 		}
 	}
+	if !s.Abort {
+		if err := cl.recipients(ctx, id, s, e); err != nil {
+			return fail(cleanDefer, "queue file write error")
+		}
+	}
 	text, messageID, subject, err := cl.header(ctx, id, s, e)
 	if err != nil {
 		return fail(cleanDefer, "queue file write error")
@@ -172,18 +181,15 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *submissio
 		cl.log.warning("%s: too many hops", id)
 		return fail(cleanBadHops, "too many hops")
 	}
-	if err := cl.recipients(ctx, id, s, e); err != nil {
-		return fail(cleanDefer, "queue file write error")
-	}
 	content := appendContent(nil, text, cl.c.int("line_length_limit"))
 	if limit := cl.c.int64("message_size_limit"); limit > 0 && !s.Internal && int64(len(content)) > limit {
 		cl.log.warning("%s: queue file size limit exceeded", id)
 		return fail(cleanTooBig, "message file too big")
 	}
-	if s.Claim != "" {
-		e.setAttr("claim", s.Claim)
-	}
 	data := e.encode(content)
+	if s.Claim != "" {
+		data = appendRecord(data, recClaim, s.Claim)
+	}
 	if _, err := f.Write(data); err != nil {
 		cl.log.warning("%s: write queue file: %s", id, libc.Strerror(err))
 		return fail(cleanDefer, "queue file write error")

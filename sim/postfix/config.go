@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"enshu/sim/host"
@@ -63,7 +64,7 @@ func parseMainCf(path string, data []byte) ([]setting, error) {
 		if err != "" {
 			return out, fmt.Errorf("%s, line %d: %s: \"%s\"", path, l.last, err, l.text)
 		}
-		out = append(out, setting{name, value, l.last})
+		out = append(out, setting{name, value, l.first})
 	}
 	return out, nil
 }
@@ -92,6 +93,8 @@ type Config struct {
 	set      map[string]string // as written
 	defaults map[string]string // as written
 	warnings []string
+
+	mu       sync.Mutex        // guards expanded
 	expanded map[string]string // cache of get
 	own      []netip.Prefix    // the addresses of inet_interfaces
 }
@@ -179,6 +182,8 @@ func (c *Config) raw(name string) (string, bool) {
 
 // get returns a parameter with $name expanded.
 func (c *Config) get(name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if v, ok := c.expanded[name]; ok {
 		return v
 	}

@@ -163,7 +163,9 @@ func (x *delivery) remember(queue string, r recipient, relay string, f fate, act
 	data := encodeLogEntry(e)
 	err := libc.AppendFile(x.p, path, data, 0o600)
 	if err != nil && x.q.hashed[queue] {
-		x.p.Sys.Mkdir(x.q.dir+"/"+queue+"/"+x.req.ID[:1], 0o700)
+		dir := x.q.dir + "/" + queue + "/" + x.req.ID[:1]
+		x.p.Sys.Mkdir(dir, 0o700)
+		x.ownLog(dir)
 		libc.AppendFile(x.p, path, data, 0o600)
 	}
 	x.ownLog(path)

@@ -316,6 +316,11 @@ func (l *localAgent) memberAddress(ctx context.Context, s localState, address st
 		l.recipient(ctx, s)
 		return
 	}
+	if loops(s.text, external(to.Recipient)) {
+		s.rcpt.Address = to.Recipient
+		s.bounce(fate{dsn: "5.4.6", text: "mail forwarding loop for " + external(to.Recipient)})
+		return
+	}
 	f := forwardee{address: to.Recipient, original: s.queued.Original, dsnOriginal: s.queued.DSNOriginal, notify: s.queued.Notify}
 	if s.out.hasOwner {
 		f.original, f.dsnOriginal = "", ""

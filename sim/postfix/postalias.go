@@ -266,7 +266,7 @@ func mapQuery(p *host.Proc, c *Config, l *logger, o mapOptions, specs []string) 
 			}
 			status = 0
 			if stdin {
-				fmt.Fprintf(p.Stdout, "%s:\t%s\n", key, v)
+				fmt.Fprintf(p.Stdout, "%s%s\t%s\n", key, colonOf(l), v)
 			} else {
 				fmt.Fprintf(p.Stdout, "%s\n", v)
 				return 0
@@ -309,7 +309,16 @@ func mapRemove(p *host.Proc, c *Config, l *logger, o mapOptions, specs []string)
 	return status
 }
 
+// colonOf is what the listings of postalias(1) have after a key.
+func colonOf(l *logger) string {
+	if l.name == "postalias" {
+		return ":"
+	}
+	return ""
+}
+
 func mapSequence(p *host.Proc, c *Config, l *logger, specs []string) int {
+	colon := colonOf(l)
 	for _, spec := range specs {
 		_, name := splitSpec(c, spec)
 		data, err := libc.ReadFile(p, libc.Abs(p, name+".db"))
@@ -323,7 +332,7 @@ func mapSequence(p *host.Proc, c *Config, l *logger, specs []string) int {
 			return 1
 		}
 		for _, e := range entries {
-			fmt.Fprintf(p.Stdout, "%s:\t%s\n", e.key, e.value)
+			fmt.Fprintf(p.Stdout, "%s%s\t%s\n", e.key, colon, e.value)
 		}
 	}
 	return 0

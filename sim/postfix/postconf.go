@@ -118,7 +118,7 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 		case has["h"]:
 			fmt.Fprintln(p.Stdout, value)
 		default:
-			fmt.Fprintf(p.Stdout, "%s = %s\n", name, value)
+			fmt.Fprintln(p.Stdout, strings.TrimRight(name+" = "+value, " "))
 		}
 	}
 	if !has["d"] {

@@ -116,6 +116,10 @@ func (s *postfixScript) complain(times int) {
 	}
 }
 
+// reloadPause is what the real command needs to end after its signal; by then
+// the services have it.
+const reloadPause = 50 * time.Millisecond
+
 // How many postconf commands the real script runs.
 const (
 	postconfCallsOfCheck = 20
@@ -171,6 +175,7 @@ func (s *postfixScript) run(ctx context.Context, verb string) int {
 		}
 		s.say(syslog.Info, "refreshing the Postfix mail system")
 		s.p.Sys.Kill(pid, syscall.SIGHUP)
+		s.p.Sleep(ctx, reloadPause)
 		return 0
 	case "flush":
 		return s.p.Exec(ctx, s.c.get("command_directory")+"/postqueue", "-f")
@@ -254,13 +259,11 @@ func (s *postfixScript) check(ctx context.Context, starting bool) int {
 		libc.MkdirAll(p, c.get("data_directory"), 0o700)
 		p.Sys.Chown(c.get("data_directory"), owner.UID, owner.GID)
 	}
-	if !starting {
-		s.checkModes(owner, group)
-	}
 	if st := p.Exec(ctx, append([]string{c.get("command_directory") + "/postsuper"}, queuesToFix...)...); st != 0 {
 		return 1
 	}
 	if !starting {
+		s.checkModes(owner, group)
 		names, _ := libc.ReadDir(p, dir+"/corrupt")
 		for _, n := range names {
 			s.warn("damaged message: corrupt/%s", n)

@@ -148,8 +148,9 @@ func (m *qmgr) recover() {
 		if err != nil {
 			continue
 		}
+		c := msg.claimed()
 		msg.close()
-		if c := msg.attr("claim"); c != "" && m.q.settled(claim(c)) {
+		if c != "" && m.q.settled(c) {
 			m.p.Sys.Chmod(m.q.path(qIncoming, id), modeReady)
 		}
 	}
@@ -219,13 +220,6 @@ func (m *qmgr) take(ctx context.Context, from, id string) {
 		return
 	}
 	msg.close()
-	if c := msg.attr("claim"); c != "" && !m.q.settled(claim(c)) {
-		// It was made ready by hand before what it replaces was gone.
-		m.q.move(id, qActive, qIncoming)
-		m.p.Sys.Chmod(m.q.path(qIncoming, id), modeUnready)
-		delete(m.active, id)
-		return
-	}
 	a := &activeMessage{id: id, e: msg.envelope, recovered: recovered, taken: m.p.Now()}
 	m.active[id] = a
 	var open []recipient

@@ -179,6 +179,17 @@ func (m *message) content() io.Reader {
 // text returns the whole content.
 func (m *message) text() ([]byte, error) { return io.ReadAll(m.content()) }
 
+// claimed returns the claim of a message that was not committed, "" when there
+// is none. It stands behind the end of the file.
+func (m *message) claimed() claim {
+	r := bufio.NewReader(io.NewSectionReader(m.file, m.dataOffset+m.size+4, maxRecord))
+	kind, data, err := readRecord(r, maxRecord)
+	if err != nil || kind != recClaim {
+		return ""
+	}
+	return claim(data)
+}
+
 // markDone notes in the queue file that a recipient needs no more attention.
 // It is one byte in place: either written or not.
 func (q *queue) markDone(queue, id string, offset int64) error {

@@ -30,6 +30,7 @@ const (
 	recExtract  = 'X' // end of the content
 	recFrom     = 'W' // postdrop: the message needs a fixed header
 	recEnd      = 'E'
+	recClaim    = 'z' // after the end of a message that is not committed yet: see claim
 )
 
 var errRecord = errors.New("malformed queue file record")
@@ -270,8 +271,9 @@ func appendLine(b []byte, line []byte, ended bool, lineLimit int) []byte {
 		line = line[lineLimit:]
 	}
 	if !ended {
+		// The line goes on, and ends with nothing more.
 		b = appendRecord(b, recCont, string(line))
-		return b
+		return appendRecord(b, recNormal, "")
 	}
 	return appendRecord(b, recNormal, string(line))
 }

@@ -329,7 +329,14 @@ func (m *dropped) encode(now time.Time, lineLimit int) []byte {
 		b = appendRecord(b, recRcpt, r.Address)
 	}
 	b = appendRecord(b, recMessage, "")
-	b = appendContent(b, m.text, lineLimit)
+	whole, tail := m.text, []byte(nil)
+	if end := bytes.LastIndexByte(whole, '\n'); end+1 < len(whole) {
+		whole, tail = whole[:end+1], whole[end+1:]
+	}
+	b = appendContent(b, whole, lineLimit)
+	if len(tail) > 0 { // that the last line does not end is for cleanup(8) to see
+		b = appendRecord(b, recCont, string(tail))
+	}
 	b = appendRecord(b, recExtract, "")
 	return appendRecord(b, recEnd, "")
 }

@@ -430,7 +430,7 @@ func (c *smtpdSession) converse(ctx context.Context, limited bool) {
 		}
 		c.where = upper
 		if cmd.limited {
-			if c.junk++; c.junk > c.c.int("smtpd_junk_command_limit") {
+			if c.junk++; c.junk-1 > c.c.int("smtpd_junk_command_limit") {
 				c.errors++
 			}
 		}

@@ -148,11 +148,18 @@ func parsePath(s string) (address, raw, rest string, ok, quiet bool) {
 	}
 	inner := strings.TrimSuffix(strings.TrimPrefix(raw, "<"), ">")
 	tokens := scanTokens(inner)
+	ok = validPath(tokens)
+	for i, t := range tokens { // a source route counts for nothing
+		if t.kind == ':' && tokens[0].kind == '@' {
+			tokens = tokens[i+1:]
+			break
+		}
+	}
 	address, spaced := internalTokens(tokens)
 	if spaced {
 		return "", raw, rest, false, false
 	}
-	return address, raw, rest, validPath(tokens), false
+	return address, raw, rest, ok, false
 }
 
 // validPath checks what a mailbox or route may look like.
@@ -256,7 +263,7 @@ func (c *smtpdSession) cmdRCPT(ctx context.Context, arg string) bool {
 		c.log.warning("Illegal address syntax from %s in RCPT command: %s", c.namaddr(), raw)
 		return fail("501 5.1.3 Bad recipient address syntax")
 	}
-	r := recipient{Address: address, Original: external(address), DSNOriginal: "rfc822;" + external(address)}
+	r := recipient{Address: address, Original: external(address), DSNOriginal: "rfc822;" + strings.TrimSuffix(strings.TrimPrefix(raw, "<"), ">")}
 	for _, o := range strings.Fields(rest) {
 		name, value, _ := strings.Cut(o, "=")
 		switch strings.ToUpper(name) {
@@ -350,8 +357,7 @@ func (c *smtpdSession) cmdDATA(ctx context.Context, arg string) bool {
 	for {
 		line, crlf, err := c.readLine()
 		if err != nil {
-			got += int64(len(line))
-			c.lost(ctx, err, fmt.Sprintf(" (%d bytes)", got+int64(bytes.Count(text.Bytes(), []byte("\n")))))
+			c.lost(ctx, err, fmt.Sprintf(" (%d bytes)", got))
 			c.abort(text.Bytes())
 			c.fatal = errLost
 			return false
@@ -361,8 +367,11 @@ func (c *smtpdSession) cmdDATA(ctx context.Context, arg string) bool {
 		}
 		bare = bare || !crlf
 		lastCRLF = crlf
-		line = strings.TrimPrefix(line, ".")
-		got += int64(len(line))
+		if line == "." {
+			continue // the end of data for some other server
+		}
+		line = strings.ReplaceAll(strings.TrimPrefix(line, "."), "\r", " ")
+		got += int64(len(line)) + 2
 		if !tooBig {
 			text.WriteString(line + "\n")
 			tooBig = limit > 0 && int64(text.Len()) > 2*limit+1<<16 // more than enough to be refused
