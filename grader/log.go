@@ -13,6 +13,7 @@ type logArgs struct {
 	Arrives logArrives        `lab:"arrives,required" doc:"Where its line must be."`
 	Over    string            `lab:"over" doc:"The transport between two hosts: tcp or udp."`
 	Skew    scenario.Duration `lab:"skew" doc:"How far the stamp of the line may be from the receiver's clock."`
+	Outage  bool              `lab:"outage" doc:"rsyslog of the receiver is stopped while the message is sent, and started again."`
 }
 
 type logSend struct {
@@ -35,6 +36,9 @@ func (a *logArgs) Check(report func(key, format string, args ...any)) {
 	}
 	if a.Over != "" && a.Send.Host == a.Arrives.Host {
 		report("over", "over: the message does not leave the host")
+	}
+	if a.Outage && a.Send.Host == a.Arrives.Host {
+		report("outage", "outage: the message does not leave the host")
 	}
 	if a.Skew < 0 {
 		report("skew", "skew: a time span must be positive")
@@ -216,6 +220,15 @@ func logAdvice() []Advice {
 			Slip:     text("途中のネットワークを tcpdump で確認してください。UDP は失われても再送されません。", "Look at the network in between with tcpdump; UDP does not send again what is lost."),
 			Command:  "tcpdump -n -i any port 514",
 			On:       "receiver",
+		},
+		{
+			Link:     "lost-in-outage",
+			Step:     "received",
+			Expected: text("{receiver} の rsyslog が止まっている間のメッセージも、戻ったあとに届く", "what is sent while rsyslog on {receiver} is stopped arrives when it is back"),
+			Seen:     text("失われました", "it was lost"),
+			Slip:     text("転送の action にキュー（queue.type=\"LinkedList\"）と action.resumeRetryCount=\"-1\" を付けます。", "Give the forwarding action a queue (queue.type=\"LinkedList\") and action.resumeRetryCount=\"-1\"."),
+			Command:  "grep -n -i -e queue -e retry /etc/rsyslog.conf /etc/rsyslog.d/*.conf",
+			On:       "sender",
 		},
 		{
 			Link:     "receiver-rule-missing",

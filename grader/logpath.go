@@ -15,6 +15,9 @@ import (
 	"enshu/sim/wire/syslog"
 )
 
+// outage is how long the receiver is stopped in a check with an outage.
+const outage = 3 * time.Second
+
 // logWalk is one message on its way.
 type logWalk struct {
 	verdict
@@ -47,6 +50,12 @@ func runLog(ctx context.Context, v *view, a *logArgs) verdict {
 		tag = "enshu"
 	}
 	message := strings.TrimSpace(a.Send.Text + " " + v.token)
+	if a.Outage {
+		if _, err := v.sh(ctx, w.receiver, "systemctl stop rsyslog"); err != nil {
+			w.err = err
+			return w.verdict
+		}
+	}
 	out, err := v.as(ctx, w.sender, user, "logger -p "+w.priority.String()+" -t "+quote(tag)+" -- "+quote(message))
 	if err != nil {
 		w.err = err
@@ -58,6 +67,14 @@ func runLog(ctx context.Context, v *view, a *logArgs) verdict {
 		return w.verdict
 	}
 	w.holds("logger")
+	if a.Outage {
+		// Long enough for the sender to try and to fail.
+		v.until(ctx, w.receiver, outage, func() (bool, error) { return false, nil })
+		if _, err := v.sh(ctx, w.receiver, "systemctl start rsyslog"); err != nil {
+			w.err = err
+			return w.verdict
+		}
+	}
 	var line string
 	arrived, err := v.until(ctx, w.receiver, within, func() (bool, error) {
 		data, err := v.read(w.receiver, w.file)
@@ -84,6 +101,9 @@ func runLog(ctx context.Context, v *view, a *logArgs) verdict {
 		w.broken = "file-not-written" // as it should be
 	default:
 		w.err = w.walk(ctx)
+		if a.Outage && (w.broken == "not-received" || w.broken == "send-suspended") {
+			w.broken = "lost-in-outage"
+		}
 	}
 	return w.verdict
 }

@@ -37,10 +37,11 @@ type association struct {
 	burstTotal int // requests that it may still send
 	presend    bool
 
-	pending    bool      // a request waits for its answer
-	localTx    time.Time // cooked time of the last request
-	localTxNTP ntp.Time  // what it said
-	localRx    time.Time // of the last valid answer
+	local      netip.Addr // from which the source is asked, when not from a socket of its own
+	pending    bool       // a request waits for its answer
+	localTx    time.Time  // cooked time of the last request
+	localTxNTP ntp.Time   // what it said
+	localRx    time.Time  // of the last valid answer
 	localRxNTP ntp.Time
 	remoteTx   ntp.Time // of the last valid answer
 	remoteRx   ntp.Time
@@ -317,6 +318,11 @@ func (a *association) receive(pkt *ntp.Packet, rx time.Time, env environment) an
 	var r answer
 	r.valid = test1 && test2 && test3 && test5 && a.pending && !a.presend
 	if !r.valid {
+		if a.cfg.kind == kindPeer && test1 && test5 && pkt.Transmit != 0 {
+			// What a peer sends before it has heard of us is still to be named in
+			// our next packet.
+			a.heard(pkt, rx)
+		}
 		return r
 	}
 	r.synced = test6 && test7
@@ -360,8 +366,7 @@ func (a *association) receive(pkt *ntp.Packet, rx time.Time, env environment) an
 		a.report.good++
 	}
 	a.pending = false
-	a.localRx, a.localRxNTP = rx, ntp.FromTime(rx)
-	a.remoteTx, a.remoteRx = pkt.Transmit, pkt.Receive
+	a.heard(pkt, rx)
 	a.remotePoll = pkt.Poll
 	a.stratum = ntp.MaxStratum
 	if pkt.Stratum != 0 {
@@ -388,6 +393,12 @@ func (a *association) receive(pkt *ntp.Packet, rx time.Time, env environment) an
 	}
 	r.smp, r.take = a.filter(r.smp)
 	return r
+}
+
+// heard keeps the time stamps of a packet.
+func (a *association) heard(pkt *ntp.Packet, rx time.Time) {
+	a.localRx, a.localRxNTP = rx, ntp.FromTime(rx)
+	a.remoteTx, a.remoteRx = pkt.Transmit, pkt.Receive
 }
 
 // measure returns delay and offset of an exchange (RFC 5905 section 8) and
@@ -501,10 +512,8 @@ func (a *association) slewed(when time.Time, dfreq, doffset float64) {
 	}
 }
 
-// reset forgets all measurements.
-func (a *association) reset() {
-	a.cand.stats.reset()
-	a.cand.status = statusFewSamples
+// forget drops what was measured and is not a sample yet.
+func (a *association) forget() {
 	a.filtered = a.filtered[:0]
 	a.localRx, a.prevTx = time.Time{}, time.Time{}
 	a.pending = false

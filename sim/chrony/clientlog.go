@@ -158,7 +158,8 @@ func (r *clientRecord) count(s service, ago float64) {
 	case *rate == noRate:
 		*rate = int8(v)
 	case v > float64(*rate):
-		*rate++
+		// Longer intervals count at once, shorter ones slowly.
+		*rate += int8((v - float64(*rate) + 1) / 2)
 	case v < float64(*rate):
 		*rate--
 	}

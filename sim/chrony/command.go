@@ -385,8 +385,8 @@ func (d *daemon) sourceBy(a candm.Address) *source {
 	return nil
 }
 
-// matching returns the sources in a subnet; all of them when no address is
-// given. It reports false when there is none.
+// matching returns the sources in a subnet, all of them when no address is
+// given; it reports false when there is none.
 func (d *daemon) matching(mask, addr candm.Address) ([]*source, bool) {
 	all := !mask.IP.IsValid() && !addr.IP.IsValid()
 	var found []*source
@@ -395,7 +395,7 @@ func (d *daemon) matching(mask, addr candm.Address) ([]*source, bool) {
 			found = append(found, s)
 		}
 	}
-	return found, len(found) > 0 || all
+	return found, len(found) > 0
 }
 
 func inSubnet(ip, mask, addr netip.Addr) bool {

@@ -276,7 +276,7 @@ func (d *daemon) checkJump() {
 	d.ref.unsynchronise()
 	d.logUnsynchronised()
 	for _, s := range d.sources {
-		s.reset()
+		s.forget()
 	}
 	d.choose(nil)
 }

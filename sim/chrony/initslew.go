@@ -20,7 +20,7 @@ func (d *daemon) startInitSlew() {
 	d.sources = nil
 	for _, ip := range d.conf.initSlew.servers {
 		cfg := defaultSource()
-		cfg.name, cfg.iburst, cfg.minPoll, cfg.maxPoll = ip.String(), true, 2, 2
+		cfg.name, cfg.iburst = ip.String(), true
 		s := &source{cfg: cfg, name: cfg.name}
 		d.attach(s, ip)
 		d.sources = append(d.sources, s)

@@ -140,19 +140,30 @@ func (d *daemon) sendRequest(s *source, b []byte) bool {
 		s.closeConn(d)
 		return false
 	}
-	var local netip.Addr
-	if u, ok := conn.LocalAddr().(*net.UDPAddr); ok {
-		local = u.AddrPort().Addr().Unmap()
-	}
+	local := localOf(conn)
 	d.p.Go(func() { d.readAnswers(s, conn, local) })
 	// After the longest delay that a good answer may have, nobody listens any more.
 	s.closing = d.after(a.cfg.maxDelay+maxServerTime, func() { s.closeConn(d) })
 	return true
 }
 
+func localOf(conn net.Conn) netip.Addr {
+	if u, ok := conn.LocalAddr().(*net.UDPAddr); ok {
+		return u.AddrPort().Addr().Unmap()
+	}
+	return netip.Addr{}
+}
+
 func (d *daemon) sendFrom(sock *serverSocket, a *association, b []byte) bool {
 	if sock == nil {
 		return false
+	}
+	if !a.local.IsValid() {
+		a.local = sock.local
+		if conn, err := d.p.Sys.Dial(d.ctx, network(family(a.addr.Addr())), a.addr.String()); err == nil && !a.local.IsValid() {
+			a.local = localOf(conn)
+			conn.Close()
+		}
 	}
 	_, err := sock.conn.WriteTo(b, net.UDPAddrFromAddrPort(a.addr))
 	return err == nil

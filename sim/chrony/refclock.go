@@ -107,9 +107,7 @@ func (c *refclock) start(d *daemon, s *source) {
 func (c *refclock) poll(d *daemon, s *source) {
 	if !libc.Exists(d.p, c.device) {
 		c.cand.reached(false)
-		if c.cand.reach == 0 {
-			d.choose(nil)
-		}
+		d.unreached(s)
 		return
 	}
 	now := d.cooked()

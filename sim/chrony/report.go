@@ -142,7 +142,7 @@ func (d *daemon) ntpDataReport(a *association) *candm.NTPData {
 	rep := &a.report
 	r := &candm.NTPData{
 		Remote: candm.IP(a.addr.Addr()), Port: a.addr.Port(), Sent: rep.sent, Received: rep.received, Valid: rep.valid,
-		Good: rep.good, TXSource: 'D', RXSource: 'D',
+		Good: rep.good,
 	}
 	if rep.valid == 0 {
 		return r

@@ -71,6 +71,14 @@ type candidate struct {
 	sel selection
 }
 
+// reset forgets the measurements of the source and how they were judged.
+func (c *candidate) reset() {
+	c.stats.reset()
+	c.reach, c.polls, c.updates, c.distant = 0, 0, 0, 0
+	c.status, c.score = statusFewSamples, 1
+	c.leap = ntp.LeapUnsynchronised
+}
+
 const (
 	distantPenalty = 32
 	scoreLimit     = 10.0
@@ -445,9 +453,10 @@ func (s *selector) combine(agreeing []*candidate, now time.Time) update {
 			far := c.sel.rootDistance > s.combineLimit*(s.reselect+sel.sel.rootDistance) ||
 				math.Abs(u.frequency-e.frequency) > s.combineLimit*(u.skew+e.skew+s.maxClockError)
 			switch {
-			case far && c.reach != 0:
+			case far && c.polls >= 8:
 				c.distant = distantPenalty
 			case far:
+				// The first few measurements are not held against a source for long.
 				c.distant = 1
 			case c.distant > 0:
 				c.distant--

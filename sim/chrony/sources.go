@@ -86,13 +86,18 @@ func (s *source) slewed(when time.Time, dfreq, doffset float64) {
 	}
 }
 
-func (s *source) reset() {
-	switch {
-	case s.assoc != nil:
-		s.assoc.reset()
-	case s.clock != nil:
-		s.cand.stats.reset()
+// forget drops the samples.
+func (s *source) forget() {
+	s.cand.stats.reset()
+	if s.assoc != nil {
+		s.assoc.forget()
 	}
+}
+
+// reset drops the samples and what is known of the source's reachability.
+func (s *source) reset() {
+	s.forget()
+	s.cand.reset()
 }
 
 // close stops polling.
@@ -213,15 +218,12 @@ func (d *daemon) attach(s *source, ip netip.Addr) {
 	s.cand = s.assoc.cand
 }
 
-// listCandidates follows a change of the sources. Names that are not resolved
-// take no part in the selection.
+// listCandidates follows a change of the sources.
 func (d *daemon) listCandidates() {
 	d.effective()
 	d.candidates = d.candidates[:0]
 	for _, s := range d.sources {
-		if s.assoc != nil || s.clock != nil {
-			d.candidates = append(d.candidates, s.cand)
-		}
+		d.candidates = append(d.candidates, s.cand)
 	}
 }
 
@@ -433,7 +435,6 @@ func (d *daemon) poll(s *source) {
 		d.takeOffline(s)
 		return
 	}
-	wasReached := a.cand.reach != 0
 	sent := d.send(s)
 	a.requested(sent, s.cand == d.sel.selected)
 	if !sent && a.cfg.autoOffline {
@@ -442,11 +443,18 @@ func (d *daemon) poll(s *source) {
 		return
 	}
 	d.setTimer(s, a.delay(d.ourStratum(), 0))
-	if a.txCount >= 2 && a.cand.reach == 0 {
-		if wasReached {
-			d.choose(nil)
-		}
-		if a.cand.polls >= 8 {
+	if a.txCount >= 2 {
+		d.unreached(s)
+	}
+}
+
+// unreached follows a poll that a source did not answer as it should.
+func (d *daemon) unreached(s *source) {
+	if s.cand == d.sel.selected {
+		d.choose(nil)
+	}
+	if s.cand.reach == 0 {
+		if s.cand.polls >= 8 {
 			d.replace(s)
 		}
 		d.mayEnd()
@@ -495,6 +503,9 @@ func (d *daemon) received(s *source, b []byte, raw time.Time, local netip.Addr) 
 		return
 	}
 	rx := d.servo.cook(raw)
+	if !local.IsValid() && a.local.IsValid() {
+		local = a.local
+	}
 	env := environment{
 		quantum: d.quantum, maxClockError: d.ref.maxClockError, local: local, ours: d.ref.params(rx),
 		serving: d.ntpConns[0] != nil || d.ntpConns[1] != nil, authenticated: d.authentic(a, &pkt, b),
@@ -520,11 +531,8 @@ func (d *daemon) received(s *source, b []byte, raw time.Time, local netip.Addr) 
 		d.files.statistics(d, s)
 		d.choose(a.cand)
 		a.adjustPoll(a.pollAdjustment(miss, r.smp.peerDispersion+0.5*r.smp.peerDelay))
-	} else {
-		d.choose(nil)
-		if !r.synced && a.cand.reach == 0 {
-			d.mayEnd()
-		}
+	} else if !r.synced {
+		d.unreached(s)
 	}
 	d.files.measurement(d, s, r)
 	extra := a.finish(r)

@@ -15,7 +15,10 @@ func Packages() []Package {
 	return []Package{
 		filesystemPackage(),
 		setupPackage(),
+		systemdPackage(),
 		releasePackage(),
+		postfixPackage(),
+		snailPackage(),
 	}
 }
 

@@ -82,7 +82,7 @@ func runScript(o order) (string, int, error) {
 	line := clock.New(time.Time{})
 	h := &host.Host{Name: "alpha", Clock: clock.NewLocal(line, 0, 0), Trace: trace.NewLog(line), Programs: programs}
 	m, err := k.Boot(line, kernel.MachineConfig{Name: "alpha", Hostname: "alpha", Packages: []string{"base"}, Disk: 8 << 20, Processes: 100,
-		Interfaces: []kernel.Interface{{Address: netip.MustParsePrefix("192.168.0.10/24")}}})
+		Interfaces: []kernel.Interface{{Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.0.10/24")}}}})
 	if err != nil {
 		return "", 0, err
 	}

@@ -33,9 +33,9 @@ type MachineConfig struct {
 
 // Interface is one link of a host; the first is eth0.
 type Interface struct {
-	Network int // index of the network
-	Address netip.Prefix
-	MAC     net.HardwareAddr
+	Network   int // index of the network
+	Addresses []netip.Prefix
+	MAC       net.HardwareAddr
 }
 
 // Machine is a host's kernel: its namespaces with their first process, a stub.
@@ -193,12 +193,14 @@ func addresses(c MachineConfig) error {
 		if err != nil {
 			return err
 		}
-		addr, err := nl.ParseAddr(iface.Address.String())
-		if err != nil {
-			return err
-		}
-		if err := h.AddrAdd(link, addr); err != nil {
-			return fmt.Errorf("address %s: %w", iface.Address, err)
+		for _, a := range iface.Addresses {
+			addr, err := nl.ParseAddr(a.String())
+			if err != nil {
+				return err
+			}
+			if err := h.AddrAdd(link, addr); err != nil {
+				return fmt.Errorf("address %s: %w", a, err)
+			}
 		}
 		if err := h.LinkSetUp(link); err != nil {
 			return err

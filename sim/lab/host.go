@@ -73,9 +73,9 @@ func (l *Lab) newHost(s *scenario.Host, networks map[string]int) (*Host, error) 
 		index := networks[string(n.Network)]
 		subnet := l.Config.Scenario.Networks[index].Subnet
 		h.config.Interfaces = append(h.config.Interfaces, kernel.Interface{
-			Network: index,
-			Address: netip.PrefixFrom(n.Address, subnet.Bits()),
-			MAC:     net.HardwareAddr{0x52, 0x54, 0, byte(seed >> 16), byte(seed >> 8), byte(seed) + byte(i)}, // QEMU's prefix
+			Network:   index,
+			Addresses: []netip.Prefix{netip.PrefixFrom(n.Address, subnet.Bits())},
+			MAC:       net.HardwareAddr{0x52, 0x54, 0, byte(seed >> 16), byte(seed >> 8), byte(seed) + byte(i)}, // QEMU's prefix
 		})
 	}
 	var offset time.Duration

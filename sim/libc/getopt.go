@@ -48,7 +48,7 @@ func Getopt(args []string, short string, long []LongOption) (options []Option, o
 			return options, append(operands, args[i+1:]...), nil
 		case strings.HasPrefix(a, "--"):
 			name, value, given := strings.Cut(a[2:], "=")
-			o, err := findLong(long, name)
+			o, err := findLong(long, name, a)
 			if err != nil {
 				return options, append(operands, args[i+1:]...), err
 			}
@@ -103,26 +103,29 @@ func Getopt(args []string, short string, long []LongOption) (options []Option, o
 	return options, operands, nil
 }
 
-// findLong finds a long option by its name or an unambiguous beginning of it.
-func findLong(long []LongOption, name string) (LongOption, error) {
+// findLong finds a long option by its name or a beginning of it that is
+// unambiguous: options that mean the same may share it. word is for the error.
+func findLong(long []LongOption, name, word string) (LongOption, error) {
 	var hits []LongOption
+	same := true
 	for _, o := range long {
 		if o.Name == name {
 			return o, nil
 		}
 		if strings.HasPrefix(o.Name, name) {
 			hits = append(hits, o)
+			same = same && o.Short != "" && o.Short == hits[0].Short && o.Arg == hits[0].Arg
 		}
 	}
-	switch len(hits) {
-	case 1:
+	switch {
+	case len(hits) == 0:
+		return LongOption{}, &OptionError{fmt.Sprintf("unrecognized option '%s'", word)}
+	case len(hits) == 1, same:
 		return hits[0], nil
-	case 0:
-		return LongOption{}, &OptionError{fmt.Sprintf("unrecognized option '--%s'", name)}
 	}
 	var names strings.Builder
 	for _, o := range hits {
 		fmt.Fprintf(&names, " '--%s'", o.Name)
 	}
-	return LongOption{}, &OptionError{fmt.Sprintf("option '--%s' is ambiguous; possibilities:%s", name, names.String())}
+	return LongOption{}, &OptionError{fmt.Sprintf("option '%s' is ambiguous; possibilities:%s", word, names.String())}
 }

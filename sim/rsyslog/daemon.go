@@ -51,6 +51,7 @@ type daemon struct {
 	hups        atomic.Uint64
 	mu          sync.Mutex // guards inputs
 	inputs      []io.Closer
+	sockets     []string      // names to remove at the end
 	dropped     atomic.Uint64 // messages that found the main queue full
 	tcpSessions atomic.Int64
 

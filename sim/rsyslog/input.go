@@ -130,14 +130,15 @@ func (d *daemon) openUnix() {
 				d.report(syslog.Info, codeNone, fmt.Sprintf("imuxsock: Acquired UNIX socket '%s' (fd 3) from systemd. ", systemdSocket))
 			}
 		}
-		d.listenUnix(&unixInput{sysSock: s})
+		d.listenUnix(&unixInput{sysSock: s}, s.name == systemdSocket)
 	}
 	for _, in := range d.conf.sockets {
-		d.listenUnix(in)
+		d.listenUnix(in, false)
 	}
 }
 
-func (d *daemon) listenUnix(in *unixInput) {
+// listenUnix opens a log socket. One that systemd made stays when the daemon ends.
+func (d *daemon) listenUnix(in *unixInput, stays bool) {
 	p := d.p
 	if in.createPath {
 		libc.MkdirAll(p, path.Dir(in.name), 0o755)
@@ -152,6 +153,9 @@ func (d *daemon) listenUnix(in *unixInput) {
 	}
 	p.Sys.Chmod(in.name, 0o666)
 	d.keep(conn)
+	if !stays && !in.noUnlink {
+		d.sockets = append(d.sockets, in.name)
+	}
 	p.Go(func() { d.readUnix(conn, in) })
 }
 

@@ -94,7 +94,7 @@ func (c *loader) outputObject(kind string, o *object) *target {
 		if g == nil {
 			return nil
 		}
-		f := &forwardOutput{host: g.text("target"), port: "514", interval: g.number("rebindinterval", 0), missing: !g.has("target")}
+		f := &forwardOutput{host: g.text("target"), port: "514", interval: g.number("rebindinterval", 0)}
 		if v, ok := g.get("port"); ok {
 			f.port = v
 		}

@@ -1,6 +1,7 @@
 package rsyslog
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -18,8 +19,7 @@ type forwardOutput struct {
 	tcp        bool
 	counted    bool // octet-counted framing
 	delimiter  byte
-	missing    bool // target= was not given
-	interval   int  // messages after which to connect anew
+	interval   int // messages after which to connect anew
 
 	conn   net.Conn
 	sent   int
@@ -27,6 +27,9 @@ type forwardOutput struct {
 	mu     sync.Mutex // guards closed
 	closed net.Conn   // a connection that the other side has ended
 }
+
+// errNoTarget is a target that no retry will bring.
+var errNoTarget = errors.New("no target")
 
 func (o *forwardOutput) transactional() {}
 
@@ -165,6 +168,9 @@ func (o *forwardOutput) drop() {
 
 func (o *forwardOutput) write(w *worker, a *action, batch []entry) error {
 	if err := o.connect(w, a); err != nil {
+		if o.host == "" && !o.tcp {
+			return errNoTarget
+		}
 		return err
 	}
 	if !o.tcp {

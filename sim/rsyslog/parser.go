@@ -1,6 +1,10 @@
 package rsyslog
 
-import "strings"
+import (
+	"strings"
+
+	"enshu/sim/wire/syslog"
+)
 
 // stmtKind is what a statement of a ruleset does.
 type stmtKind int
@@ -387,8 +391,31 @@ func (p *parser) binary(level int) expr {
 			return left
 		}
 		p.take()
-		left = newBinary(op, left, p.binary(prec+1))
+		left = newBinary(op, left, p.names(op, left, p.binary(prec+1)))
 	}
+}
+
+// names lets every name of a facility or severity do where $syslogfacility-text
+// or $syslogseverity-text is compared with one.
+func (p *parser) names(op string, l, r expr) expr {
+	v, ok := l.(*varExpr)
+	c, isConst := r.(constExpr)
+	if !ok || !isConst || c.v.isNum || c.v.list != nil || op != "==" && op != "!=" {
+		return r
+	}
+	switch v.ref.id {
+	case pFacilityText:
+		if n := code(c.v.s, selectorFacilities); n >= 0 && n < facilities {
+			return constExpr{text(facilityName(syslog.Facility(n)))}
+		}
+		p.out.complain("invalid facility '" + c.v.s + "', expression will always evaluate to FALSE")
+	case pSeverityText:
+		if n := code(c.v.s, selectorPriorities); n >= 0 && n <= 7 {
+			return constExpr{text(syslog.Severity(n).String())}
+		}
+		p.out.complain("invalid severity '" + c.v.s + "', expression will always evaluate to FALSE")
+	}
+	return r
 }
 
 func (p *parser) unary() expr {

@@ -240,6 +240,9 @@ func (d *daemon) speak() {
 // written as far as that goes in the time it has, files closed.
 func (d *daemon) stop(by syscall.Signal) {
 	d.closeInputs()
+	for _, name := range d.sockets {
+		d.p.Sys.Remove(name)
+	}
 	d.voice.Close()
 	libc.Syslog(d.p, syslog.Make(syslog.Syslog, syslog.Info), "rsyslogd", 0, fmt.Sprintf("%s exiting on signal %d.", d.origin(), int(by)))
 	d.mainQueue.Close()

@@ -96,6 +96,19 @@ func (r *Reader) Files() []string {
 	return names
 }
 
+// Head returns the head of a file that is read, by its name, and its size.
+func (r *Reader) Head(name string) (head journal.Header, size int64) {
+	for _, s := range r.sources {
+		if s.name == name {
+			if info, err := s.f.Stat(); err == nil {
+				size = info.Size()
+			}
+			return s.head, size
+		}
+	}
+	return head, 0
+}
+
 // look opens files that are not open yet.
 func (r *Reader) look() error {
 	names, err := r.names()

@@ -37,19 +37,36 @@ func pathError(op, name string, err error) error {
 	return &os.PathError{Op: op, Path: name, Err: err}
 }
 
-// OpenFile opens in the stub. The open never waits: a FIFO without a reader
-// gives ENXIO to a writer, as with O_NONBLOCK.
+// OpenFile opens in the stub. A FIFO or a device that is opened with
+// O_NONBLOCK gives EAGAIN as read(2) and write(2) do; without it the stub waits
+// in open(2) for a FIFO's other end, as any process would.
 func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
-	_, files, err := s.conn.do(call{unix.SYS_OPENAT, guest.MakesFile | guest.PassFile,
-		[]any{atFDCWD, name, flag | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, mode(perm)}})
-	if err != nil || len(files) != 1 {
-		closeAll(files)
-		if err == nil {
-			err = errGone
+	// Not to wait for what turns out to be a FIFO, the first look never does.
+	f, err := s.open1(name, flag|unix.O_NONBLOCK, perm)
+	wait := flag&unix.O_NONBLOCK == 0
+	var st unix.Stat_t
+	if err == nil {
+		control(f, func(fd int) { err = unix.Fstat(fd, &st) })
+		if err != nil {
+			f.Close()
 		}
+	}
+	kind := st.Mode & unix.S_IFMT
+	if wait && (err == syscall.ENXIO || err == nil && kind == unix.S_IFIFO && flag&unix.O_ACCMODE != os.O_RDWR) {
+		if err == nil {
+			f.Close()
+		}
+		if s.proc != nil {
+			line := s.proc.Clock.Timeline()
+			line.Release()
+			defer line.Hold()
+		}
+		f, err = s.open1(name, flag, perm)
+	}
+	if err != nil {
 		return nil, pathError("open", name, err)
 	}
-	f, err := named(files[0], name)
+	f, err = named(f, name, wait || kind != unix.S_IFIFO && kind != unix.S_IFCHR)
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
@@ -57,20 +74,38 @@ func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 	return f, nil
 }
 
-// named gives a received descriptor the name that it has in the host.
-func named(f *os.File, name string) (*os.File, error) {
-	raw, err := f.SyscallConn()
+func (s *sys) open1(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	_, files, err := s.conn.do(call{unix.SYS_OPENAT, guest.MakesFile | guest.PassFile,
+		[]any{atFDCWD, name, flag | unix.O_CLOEXEC | unix.O_NOCTTY, mode(perm)}})
+	if err == nil && len(files) != 1 {
+		err = errGone
+	}
+	if err != nil {
+		closeAll(files)
+		return nil, err
+	}
+	return files[0], nil
+}
+
+// named gives a received descriptor the name that it has in the host. With
+// poll the Go runtime waits for it; else its errors are the kernel's.
+func named(f *os.File, name string, poll bool) (*os.File, error) {
+	nfd := -1
+	var err error
+	control(f, func(fd int) {
+		if nfd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			err = unix.SetNonblock(nfd, poll)
+		}
+	})
+	f.Close()
 	if err != nil {
 		return nil, err
 	}
-	var fd int
-	var derr error
-	raw.Control(func(p uintptr) { fd, derr = unix.FcntlInt(p, unix.F_DUPFD_CLOEXEC, 0) })
-	f.Close()
-	if derr != nil {
-		return nil, derr
+	named := os.NewFile(uintptr(nfd), name) // looks at O_NONBLOCK to decide whether to poll
+	if !poll {
+		err = unix.SetNonblock(nfd, true)
 	}
-	return os.NewFile(uintptr(fd), name), nil
+	return named, err
 }
 
 func (s *sys) Stat(name string) (fs.FileInfo, error) { return s.stat("stat", name, 0) }

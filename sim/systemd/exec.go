@@ -85,6 +85,7 @@ func (s *service) spawn(c command, kind string) (*process, error) {
 	}
 	m.publish(s.u, ident, child.PID)
 	s.children = append(s.children, child.PID)
+	s.args[child.PID] = cmd.Args
 	m.p.Go(func() {
 		st, err := child.Wait(m.ctx)
 		if err != nil {
@@ -93,6 +94,7 @@ func (s *service) spawn(c command, kind string) (*process, error) {
 		m.post(func() {
 			m.withdraw(child.PID)
 			s.children = slices.DeleteFunc(s.children, func(pid int) bool { return pid == child.PID })
+			delete(s.args, child.PID)
 			s.exited(child, st)
 		})
 	})

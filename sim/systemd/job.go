@@ -34,6 +34,7 @@ type job struct {
 	asked   string // what it was when it was enqueued
 	running bool
 	told    bool // the line about its beginning was logged
+	ended   bool // and that about its end
 }
 
 // jobWait is somebody who waits for jobs.
@@ -276,6 +277,12 @@ func (m *manager) began(j *job) {
 	}
 }
 
+// sayStarted logs the end of a start job ahead of its end.
+func (m *manager) sayStarted(j *job) {
+	j.ended = true
+	j.u.announce(syslog.Info, msgStarted, j.u.words().started, j, resultDone)
+}
+
 // stopped ends a stop job, or lets a restart job go on as a start job.
 func (m *manager) stopped(j *job, was bool) {
 	if was {
@@ -320,6 +327,7 @@ func (m *manager) finish(j *job, result string) {
 	}
 	w := u.words()
 	switch {
+	case j.ended:
 	case j.kind == jobStart && result == resultDone && (j.running || j.told) && !(u.isInactive() && u.inactiveExit.zero()):
 		u.announce(syslog.Info, msgStarted, w.started, j, result)
 	case j.kind == jobStart && result == resultFailed:

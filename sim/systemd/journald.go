@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,7 +79,7 @@ func Journald(ctx context.Context, p *host.Proc) int {
 			return j.die(dir, err)
 		}
 	}
-	if err := j.openStorage(libc.Exists(p, flushedFile)); err != nil {
+	if err := j.openStorage(); err != nil {
 		return j.die("journal", err)
 	}
 	j.say(syslog.Info, msgJournalStart, "Journal started")
@@ -133,29 +134,40 @@ func (j *journald) run() {
 // put queues work; who floods the journal waits.
 func (j *journald) put(f func()) bool { return j.queue.Put(j.ctx, f) == nil }
 
-// openStorage opens the journal where it belongs: on disk once it was flushed.
-func (j *journald) openStorage(flushed bool) error {
+// openStorage opens the journal where it belongs. /var is there from the start
+// on a host, so nothing waits for it; what is still in /run moves over.
+func (j *journald) openStorage() error {
 	disk := false
 	switch j.conf.storage {
 	case "none":
 		return nil
 	case "persistent":
-		disk = flushed
+		disk = true
 	case "auto":
-		disk = flushed && libc.Exists(j.p, sdjournal.PersistentDir)
+		disk = libc.Exists(j.p, sdjournal.PersistentDir)
 	}
-	s, err := openStore(j.p, j.conf, disk)
-	if err != nil && disk {
-		s, err = openStore(j.p, j.conf, false)
+	if disk && !libc.Exists(j.p, path.Join(sdjournal.VolatileDir, j.machine, "system.journal")) {
+		if s, err := openStore(j.p, j.conf, true); err == nil {
+			j.open(s)
+			return nil
+		}
 	}
+	s, err := openStore(j.p, j.conf, false)
 	if err != nil {
 		return err
 	}
+	j.open(s)
+	if disk {
+		j.flush()
+	}
+	return nil
+}
+
+func (j *journald) open(s *store) {
 	j.store = s
 	if last := s.system.Last(); last != nil {
 		j.last = last.Realtime
 	}
-	return nil
 }
 
 // flush moves the volatile journal to the disk.

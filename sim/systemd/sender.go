@@ -14,6 +14,7 @@ import (
 	"enshu/sim/libc"
 	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
+	"enshu/sim/wire/utmp"
 )
 
 func fsMode(m uint32) fs.FileMode { return fs.FileMode(m) }
@@ -260,4 +261,20 @@ func (j *journald) terminal(name, text string) {
 	}
 	defer f.Close()
 	f.WriteString(text)
+}
+
+// wall writes a message to every terminal somebody is logged in on.
+func (j *journald) wall(text string) {
+	data, err := libc.ReadFile(j.p, utmp.File)
+	if err != nil {
+		return
+	}
+	now := libc.LocalTime(j.p)
+	out := "\r\nBroadcast message from systemd-journald@" + hostname(j.p) + " (" + now.Format("Mon 2006-01-02 15:04:05 MST") + "):\r\n\r\n" +
+		strings.ReplaceAll(text, "\n", "\r\n") + "\r\n\r\n"
+	for _, r := range utmp.Sessions(data) {
+		if r.Line != "" && !strings.Contains(r.Line, "..") {
+			j.terminal("/dev/"+r.Line, out)
+		}
+	}
 }

@@ -65,6 +65,7 @@ type service struct {
 	kind     string // ExecStartPre …, of what control or a oneshot's main runs
 	rest     []command
 	children []int
+	args     map[int][]string // of the children, as they were started
 
 	runs    map[string]*run // the last of each kind
 	mainRun *run
@@ -131,6 +132,9 @@ func (s *service) start() {
 	s.runs = map[string]*run{}
 	s.mainPID, s.main, s.mainRun, s.control, s.statusText = 0, nil, nil, nil, ""
 	s.u.newInvocation()
+	if j := s.u.job; j != nil && s.slow() {
+		s.u.m.began(j)
+	}
 	switch {
 	case len(s.config().exec["ExecCondition"]) > 0:
 		s.setSub(subCondition)
@@ -138,6 +142,14 @@ func (s *service) start() {
 	default:
 		s.startPre()
 	}
+}
+
+// slow reports whether there is a time between the beginning and the end of a
+// start, about which a line is logged.
+func (s *service) slow() bool {
+	v := s.config()
+	return v.kind != "simple" && v.kind != "idle" && v.kind != "exec" ||
+		len(v.exec["ExecCondition"])+len(v.exec["ExecStartPre"])+len(v.exec["ExecStartPost"]) > 0
 }
 
 func (s *service) startPre() {
@@ -184,6 +196,11 @@ func (s *service) startMain() {
 		return
 	}
 	s.kind, s.rest = "ExecStart", list[1:]
+	if j := s.u.job; j != nil && j.kind == jobStart && (v.kind == "simple" || v.kind == "idle") && len(v.exec["ExecStartPost"]) == 0 {
+		// Such a service has started whatever becomes of its process, so that is
+		// said before the process may say something.
+		s.u.m.sayStarted(j)
+	}
 	p, err := s.spawn(list[0], "start")
 	if err != nil {
 		s.signalAll(subFinalSigterm, resultNoFiles)

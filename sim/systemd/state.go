@@ -184,11 +184,9 @@ func (s *service) snapshot() *ServiceState {
 func (s *service) commandLine(pid int) string {
 	args := procArgs(s.u.m.p, pid)
 	if len(args) == 0 {
-		for _, r := range s.runs {
-			if r.PID == pid {
-				return r.Command
-			}
-		}
+		args = slices.Clone(s.args[pid])
+	}
+	if len(args) == 0 {
 		return "n/a"
 	}
 	for i, a := range args {

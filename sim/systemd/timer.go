@@ -117,16 +117,16 @@ func (t *timer) elapse() {
 // calendar is a calendar event of systemd.time(7).
 type calendar struct {
 	weekdays                               [7]bool
-	years, months, days, hours, mins, secs field
+	years, months, days, hours, mins, secs timeField
 	utc                                    bool
 }
 
-// field is the allowed values of one part; nil allows every one.
-type field []span
+// timeField is the allowed values of one part; nil allows every one.
+type timeField []span
 
 type span struct{ from, to, step int }
 
-func (f field) has(n int) bool {
+func (f timeField) has(n int) bool {
 	if f == nil {
 		return true
 	}
@@ -185,12 +185,12 @@ func parseCalendar(s string) (c calendar, ok bool) {
 	if len(d) != 3 || len(h) != 3 {
 		return c, false
 	}
-	for i, into := range []*field{&c.years, &c.months, &c.days} {
+	for i, into := range []*timeField{&c.years, &c.months, &c.days} {
 		if *into, ok = parseField(d[i], []int{9999, 12, 31}[i]); !ok {
 			return c, false
 		}
 	}
-	for i, into := range []*field{&c.hours, &c.mins, &c.secs} {
+	for i, into := range []*timeField{&c.hours, &c.mins, &c.secs} {
 		if *into, ok = parseField(h[i], []int{23, 59, 59}[i]); !ok {
 			return c, false
 		}
@@ -228,11 +228,11 @@ func parseWeekdays(s string) (days [7]bool, ok bool) {
 	return days, true
 }
 
-func parseField(s string, most int) (field, bool) {
+func parseField(s string, most int) (timeField, bool) {
 	if s == "*" {
 		return nil, true
 	}
-	var f field
+	var f timeField
 	for _, part := range strings.Split(s, ",") {
 		value, step, stepped := strings.Cut(part, "/")
 		from, to, ranged := strings.Cut(value, "..")

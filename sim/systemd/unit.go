@@ -70,7 +70,7 @@ func (m *manager) newUnit(f *fragment) *unit {
 	u := &unit{m: m, name: f.name, frag: f, state: inactive, sub: "dead", result: resultSuccess}
 	switch unitType(f.name) {
 	case "service":
-		u.svc = &service{u: u, runs: map[string]*run{}}
+		u.svc = &service{u: u, runs: map[string]*run{}, args: map[int][]string{}}
 	case "timer":
 		u.timer = &timer{u: u}
 	}

@@ -119,15 +119,17 @@ func (f *Framer) line(data []byte, message func([]byte)) []byte {
 	return nil
 }
 
-// fill adds a part of a line, splitting it at the limit.
+// fill adds a part of a line, splitting it at the limit. The octet at which a
+// line is split is lost, as it is in the real daemon.
 func (f *Framer) fill(part []byte, message func([]byte)) {
 	for {
-		n := min(len(part), f.Max-len(f.buf))
+		n := min(len(part), max(0, f.Max-len(f.buf)))
 		f.buf = append(f.buf, part[:n]...)
 		if part = part[n:]; len(part) == 0 {
 			return
 		}
 		f.emit(message)
+		part = part[1:]
 	}
 }
 

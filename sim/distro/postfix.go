@@ -1,0 +1,68 @@
+package distro
+
+import (
+	"io/fs"
+
+	"enshu/sim/host"
+	"enshu/sim/postfix"
+)
+
+func postfixPackage() Package {
+	spool := func(mode fs.FileMode) File { return File{Mode: fs.ModeDir | mode, User: "postfix"} }
+	q := "/var/spool/postfix/"
+	return Package{
+		Name: "postfix", Version: "3.5.25", Release: "1.el9", Arch: "x86_64",
+		Summary: "Postfix Mail Transport Agent",
+		Programs: map[string]host.Program{
+			"/usr/sbin/postfix":                    postfix.Command,
+			"/usr/sbin/postalias":                  postfix.Postalias,
+			"/usr/sbin/postcat":                    postfix.Postcat,
+			"/usr/sbin/postconf":                   postfix.Postconf,
+			"/usr/sbin/postdrop":                   postfix.Postdrop,
+			"/usr/sbin/postlog":                    postfix.Postlog,
+			"/usr/sbin/postmap":                    postfix.Postmap,
+			"/usr/sbin/postqueue":                  postfix.Postqueue,
+			"/usr/sbin/postsuper":                  postfix.Postsuper,
+			"/usr/sbin/sendmail.postfix":           postfix.Sendmail,
+			"/usr/libexec/postfix/master":          postfix.Master,
+			"/usr/libexec/postfix/pickup":          postfix.Pickup,
+			"/usr/libexec/postfix/qmgr":            postfix.Qmgr,
+			"/usr/libexec/postfix/cleanup":         postfix.Cleanup,
+			"/usr/libexec/postfix/trivial-rewrite": postfix.TrivialRewrite,
+			"/usr/libexec/postfix/local":           postfix.Local,
+			"/usr/libexec/postfix/smtp":            postfix.SMTP,
+			"/usr/libexec/postfix/smtpd":           postfix.SMTPD,
+			"/usr/libexec/postfix/bounce":          postfix.Bounce,
+			"/usr/libexec/postfix/error":           postfix.Error,
+			"/usr/libexec/postfix/discard":         postfix.Discard,
+			"/usr/libexec/postfix/showq":           postfix.Showq,
+			"/usr/libexec/postfix/anvil":           postfix.Anvil,
+			"/usr/libexec/postfix/aliasesdb":       postfix.AliasesDB,
+		},
+		Files: map[string]File{
+			"/usr/sbin/postdrop":  {Mode: 0o755 | fs.ModeSetgid, Group: "postdrop"},
+			"/usr/sbin/postqueue": {Mode: 0o755 | fs.ModeSetgid, Group: "postdrop"},
+			// What alternatives --config mta would set.
+			"/etc/alternatives/mta":            {Link: "/usr/sbin/sendmail.postfix"},
+			"/etc/alternatives/mta-mailq":      {Link: "/usr/bin/mailq.postfix"},
+			"/etc/alternatives/mta-newaliases": {Link: "/usr/bin/newaliases.postfix"},
+			"/usr/sbin/sendmail":               {Link: "/etc/alternatives/mta"},
+			"/usr/lib/sendmail":                {Link: "/etc/alternatives/mta"},
+			"/usr/bin/mailq":                   {Link: "/etc/alternatives/mta-mailq"},
+			"/usr/bin/newaliases":              {Link: "/etc/alternatives/mta-newaliases"},
+			"/usr/bin/mailq.postfix":           {Link: "../sbin/sendmail.postfix"},
+			"/usr/bin/newaliases.postfix":      {Link: "../sbin/sendmail.postfix"},
+			"/etc/postfix":                     {Mode: fs.ModeDir | 0o755},
+			"/var/lib/postfix":                 {Mode: fs.ModeDir | 0o700, User: "postfix"},
+			"/var/spool/postfix":               {Mode: fs.ModeDir | 0o755},
+			q + "active":                       spool(0o700), q + "bounce": spool(0o700), q + "corrupt": spool(0o700), q + "defer": spool(0o700),
+			q + "deferred": spool(0o700), q + "flush": spool(0o700), q + "hold": spool(0o700), q + "incoming": spool(0o700),
+			q + "private": spool(0o700), q + "saved": spool(0o700), q + "trace": spool(0o700),
+			q + "maildrop": {Mode: fs.ModeDir | 0o730, User: "postfix", Group: "postdrop"},
+			q + "public":   {Mode: fs.ModeDir | 0o710, User: "postfix", Group: "postdrop"},
+			q + "pid":      {Mode: fs.ModeDir | 0o755},
+		},
+		Users:  []string{"postfix:x:89:89::/var/spool/postfix:/sbin/nologin"},
+		Groups: []string{"postdrop:x:90:", "postfix:x:89:"},
+	}
+}

@@ -1,0 +1,46 @@
+// Package postfix stands for Postfix 3.5, the mail transfer agent of EL9: its
+// daemons, its commands and its queue on disk.
+//
+// # The road of a mail
+//
+//	sendmail → postdrop → maildrop/ → pickup ─┐
+//	smtpd ────────────────────────────────────┼→ cleanup → incoming/ → qmgr → active/ → local, smtp, error …
+//	local (forwarding), bounce ───────────────┘                         ↑ deferred/ ←┘
+//
+// Each stage is a file of this package and a Program of its own; the stages meet
+// in the queue directory and in sockets below it. [Master] holds the TCP ports,
+// runs qmgr and pickup, and starts the others when somebody asks for them
+// through public/master; they leave after max_idle, as the real ones do. One
+// process serves all the clients of a service, on threads: what ps and the log
+// show is what a learner expects, and a busy host costs a handful of processes.
+//
+// # Nothing lost, nothing twice
+//
+// A file in the queue counts once its owner may execute it. A message that
+// replaces something (a maildrop file by its queue file, an alias member by a
+// forwarded copy, a failure log by its bounce) is written first, then the
+// replaced thing is removed, then the message is made to count; which of the
+// steps were taken is seen from the disk alone (see claim). After a crash, mail
+// that was under way is delivered again, and local(8) then looks first whether
+// the mailbox already has it.
+//
+// Sources: the manual pages of Postfix 3.5, RFC 3461, 3464, 5321, 5322, and
+// recordings of the real programs.
+//
+// # Divergences
+//
+//   - The tables that postalias and postmap write, and what is said in the
+//     sockets, have formats of their own. Queue files have Postfix's record
+//     format but not all of its records.
+//   - One process a service, with threads, where the real system has a process
+//     for each client; master(8) carries the bytes of SMTP sessions.
+//   - Delivery with the rights of a user is root's, after the modes on the way
+//     to the file were looked at.
+//   - A destination is never taken for dead: every mail tries for itself.
+//   - Not modelled: LMTP, virtual(8) and pipe(8) delivery, milters, policy
+//     services, address verification, postscreen, SASL, VERP, header and body
+//     checks, bounce templates, delayed-mail warnings, header masquerading,
+//     postfix-files and set-permissions, chroot.
+//   - A queue id is five digits of microseconds and five random ones, where the
+//     real one has the inode.
+package postfix

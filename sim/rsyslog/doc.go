@@ -1,0 +1,58 @@
+// Package rsyslog is the syslog daemon of a host and the command that talks to
+// it: rsyslogd(8) and logger(1).
+//
+// A message's way is the order of the files: an input (input.go, imjournal.go,
+// imfile.go) takes it from a socket, the journal or a file; sim/wire/syslog
+// takes it apart; the main queue (daemon.go) hands it to the rules (run.go),
+// whose filters are selectors (selector.go), property filters (propfilter.go)
+// and expressions (expr.go, functions.go); templates (template.go) make the
+// text that actions (action.go) write with outputs: files and pipes (omfile.go),
+// other servers and programs (omfwd.go), terminals (omusrmsg.go).
+//
+// The configuration is read as rsyslog's own lexer and parser read it (lexer.go,
+// parser.go), including what they make of lines that are wrong: an action is
+// entered, and a complaint made, at the moment at which an LALR parser with
+// default reductions would. load.go and its neighbours act on what was read.
+//
+// Sources: rsyslogd(8), rsyslog.conf(5), syslog.conf(5), logger(1), rsyslog's
+// documentation, RFC 3164, RFC 5424, RFC 6587, and recordings of rsyslogd
+// 8.2302 and logger 2.38 (testdata/oracle).
+//
+// # The trace
+//
+// For each message: received, rules matched, rules about its facility missed,
+// sent, written, dropped. Of a flood the trace takes the first 2000 messages and
+// 200 a second after that, so that it stays bounded; the messages themselves all
+// go their way.
+//
+// # Divergences
+//
+//   - Compression ((z9), zipLevel) and TLS are read and not done: text goes out
+//     as it is. Lookup tables, statistics (impstats, dyn_stats), output channels,
+//     signatures, encryption and modules other than imuxsock, imudp, imtcp,
+//     imklog, immark, imjournal, imfile, omfile, omfwd, ompipe, omusrmsg, omprog,
+//     omshell and omdiscard are not there; loading them fails as for a module
+//     that is not installed.
+//   - A queue is in memory. With a file name and saveOnShutdown what is left at
+//     the end is kept in one file of our own form and sent after the next start;
+//     a queue that is full drops messages instead of using the disk.
+//   - A message that waited in a queue for a remote that was down is sent once;
+//     the real daemon was seen to send it twice.
+//   - Every queue has one worker; queue.dequeueSlowDown and time windows, worker
+//     counts and watermarks make no difference. The main queue holds 50,000
+//     messages; sources that can be held up are, UDP is dropped.
+//   - Files are written at the end of each batch, as with flushOnTXEnd="on"; with
+//     "off" they are written when ioBufferSize is full, at SIGHUP and at the end,
+//     and flushInterval and asyncWriting are not followed.
+//   - imfile looks at its files twice a second in either mode, reads lines only
+//     (no startmsg.regex), and keeps its place when the daemon ends.
+//   - imklog begins with what the kernel's buffer holds each time it starts; the
+//     real one reads a line only once.
+//   - imjournal says at every start that journal files changed.
+//   - $Umask is applied to the files and directories that omfile makes.
+//   - Dropping privileges is read and not done.
+//   - POSIX regular expressions are Go's with leftmost-longest matching: no
+//     back-references.
+//   - The time quality of logger's RFC 5424 header always says that the clock is
+//     not synchronised.
+package rsyslog

@@ -1,0 +1,215 @@
+package stub_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"enshu/sim/clock"
+	"enshu/sim/host"
+	"enshu/sim/host/systest"
+	"enshu/sim/kernel"
+	"enshu/sim/stub"
+	"enshu/sim/stub/guest"
+	"enshu/sim/trace"
+)
+
+// lab is the lab process that these tests run in; nil outside of it.
+var lab *kernel.Kernel
+
+// TestMain runs the tests in a lab process: hosts can be made nowhere else.
+func TestMain(m *testing.M) {
+	if os.Args[0] == kernel.RoleLab {
+		k, err := setup(os.Args[1])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		lab = k
+		os.Args = append(os.Args[:1], os.Args[2:]...)
+		os.Exit(m.Run())
+	}
+	os.Exit(relaunch())
+}
+
+func relaunch() int {
+	ids := kernel.FindIDs()
+	cache, err := os.MkdirTemp("", "enshu-stub-test") // not below a directory that the lab's root may not enter
+	if err == nil {
+		defer os.RemoveAll(cache)
+		err = ids.OwnCache(cache)
+	}
+	var p *os.Process
+	if err == nil {
+		args := []string{cache}
+		for _, a := range os.Args[1:] {
+			if !strings.HasPrefix(a, "-test.testlogfile=") { // the lab's root may not write it
+				args = append(args, a)
+			}
+		}
+		p, err = kernel.Launch(ids, args, os.Stderr, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	st, err := p.Wait()
+	if err != nil {
+		return 1
+	}
+	return st.ExitCode()
+}
+
+// layer is the root file system of the test hosts: the suite's Programs at
+// their paths, and one that runs a function of the test.
+func layer() kernel.Layer {
+	return kernel.Layer{Name: "base", Entries: []kernel.Entry{
+		{Path: "/bin", Link: "usr/bin"}, {Path: "/lib", Link: "usr/lib"}, {Path: "/lib64", Link: "usr/lib64"},
+		{Path: "/etc", Mode: os.ModeDir | 0o755},
+	}, Programs: []string{"/usr/bin/systest-report", "/usr/bin/systest-cat", "/usr/bin/systest-wait",
+		"/usr/bin/systest-exit", "/usr/bin/systest-crash", callPath}}
+}
+
+const callPath = "/usr/bin/systest-call"
+
+func setup(cache string) (*kernel.Kernel, error) {
+	// go test reads standard output; a lab process has none of its own.
+	os.Stdout = os.NewFile(kernel.FirstFile, "stdout")
+	k, err := kernel.Setup(kernel.Config{Cache: cache, Layers: []kernel.Layer{layer()}})
+	if err != nil {
+		return nil, err
+	}
+	return k, k.AddNetwork(0)
+}
+
+// liveHost is a host whose PID 1 starts functions of the test as processes.
+type liveHost struct {
+	pid1 *host.Proc
+	line *clock.Timeline
+
+	mu    sync.Mutex
+	calls []host.Program
+}
+
+func newHost(t *testing.T, line *clock.Timeline, name string, last byte, programs map[string]host.Program) (*liveHost, systest.Host) {
+	t.Helper()
+	four := netip.AddrFrom4([4]byte{192, 0, 2, last})
+	six := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: last})
+	l := &liveHost{line: line}
+	table := map[string]host.Program{callPath: l.call}
+	for path, p := range programs {
+		table[path] = p
+	}
+	m, err := lab.Boot(line, kernel.MachineConfig{Name: name, Hostname: name, Packages: []string{"base"}, Disk: 16 << 20, Processes: 200,
+		Interfaces: []kernel.Interface{{Addresses: []netip.Prefix{netip.PrefixFrom(four, 24), netip.PrefixFrom(six, 64)}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &host.Host{Name: name, Clock: clock.NewLocal(line, -time.Hour, 50), Trace: trace.NewLog(line), Programs: table}
+	h.Kmsg = host.NewKmsg(h.Clock, 100)
+	s, err := stub.NewServer(h, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	up, down := make(chan struct{}), make(chan struct{})
+	go s.Serve(ctx, m.Programs)
+	l.pid1 = &host.Proc{Path: "/sbin/init", Args: []string{"init"}, Dir: "/", Umask: 0o022, Env: []string{"PATH=/usr/bin"}}
+	go func() {
+		defer close(down)
+		s.Init(ctx, m.Stub, m.PID, l.pid1, func(ctx context.Context, p *host.Proc) int {
+			p.Ready()
+			<-ctx.Done()
+			return 0
+		}, func() { close(up) })
+	}()
+	<-up
+	t.Cleanup(func() { cancel(); m.Destroy(); <-down })
+	return l, systest.Host{Name: name, Addr4: four, Addr6: six, Unused4: netip.MustParseAddr("192.0.2.99"),
+		Start: func(cred *host.Cred, f host.Program) *host.Process { return l.start(t, cred, f) },
+		Wait:  func(p *host.Process) host.Status { return l.wait(t, p) }}
+}
+
+// call is the Program that runs the function its argument numbers.
+func (l *liveHost) call(ctx context.Context, p *host.Proc) int {
+	n, err := strconv.Atoi(p.Args[1])
+	l.mu.Lock()
+	ok := err == nil && n < len(l.calls)
+	var f host.Program
+	if ok {
+		f = l.calls[n]
+	}
+	l.mu.Unlock()
+	if !ok {
+		return 99
+	}
+	return f(ctx, p)
+}
+
+func (l *liveHost) start(t *testing.T, cred *host.Cred, f host.Program) *host.Process {
+	t.Helper()
+	l.mu.Lock()
+	n := len(l.calls)
+	l.calls = append(l.calls, f)
+	l.mu.Unlock()
+	if cred == nil {
+		cred = &host.Cred{}
+	}
+	p, err := l.pid1.Start(host.Cmd{Path: callPath, Args: []string{"call", strconv.Itoa(n)}, Cred: cred, Umask: 0o022, Dir: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (l *liveHost) wait(t *testing.T, p *host.Process) host.Status {
+	t.Helper()
+	l.line.Hold()
+	defer l.line.Release()
+	st, err := p.Wait(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// TestSys is the conformance suite over stubs in real namespaces.
+func TestSys(t *testing.T) {
+	systest.Test(t, systest.Arm{Run: func(t *testing.T, programs map[string]host.Program, check func(t *testing.T, w *systest.World)) {
+		line := clock.New(time.Time{})
+		_, a := newHost(t, line, "a", 1, programs)
+		_, b := newHost(t, line, "b", 2, programs)
+		check(t, &systest.World{A: a, B: b})
+	}})
+}
+
+// TestStubStartsEarly guards the cost of a stub: the package that takes over
+// must be initialised before anything heavy (see package guest).
+func TestStubStartsEarly(t *testing.T) {
+	c := exec.Command("/proc/self/exe")
+	c.Args = []string{guest.RoleHost} // without its connection it ends at once
+	c.Env = []string{"GODEBUG=inittrace=1"}
+	out, _ := c.CombinedOutput()
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) < 2 || f[0] != "init" {
+			continue
+		}
+		for _, heavy := range []string{"github.com/", "gopkg.in/", "net", "encoding/json", "testing", "reflect", "enshu/sim/kernel"} {
+			if f[1] == heavy || strings.HasSuffix(heavy, "/") && strings.HasPrefix(f[1], heavy) {
+				t.Errorf("%s is initialised before a stub takes over", f[1])
+			}
+		}
+	}
+	if !strings.Contains(string(out), "init internal/cpu") && !strings.Contains(string(out), "init runtime") {
+		t.Fatalf("no trace of initialisation:\n%s", out)
+	}
+}

@@ -1,0 +1,116 @@
+package systemd
+
+import (
+	"path"
+	"strings"
+
+	"enshu/sim/wire/journal"
+)
+
+// matcher says whether an entry is wanted.
+type matcher func(*journal.Entry) bool
+
+// field matches entries one of whose values of a field is value.
+func field(name, value string) matcher {
+	return func(e *journal.Entry) bool { return e.Has(name, value) }
+}
+
+// anyOf matches what one of the matchers does; without any, nothing.
+func anyOf(list ...matcher) matcher {
+	return func(e *journal.Entry) bool {
+		for _, m := range list {
+			if m(e) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// allOf matches what every one of the matchers does.
+func allOf(list ...matcher) matcher {
+	return func(e *journal.Entry) bool {
+		for _, m := range list {
+			if !m(e) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// unitMatch matches what a unit's processes wrote, what PID 1 wrote about it,
+// and its core dumps (add_matches_for_unit).
+func unitMatch(unit string) matcher {
+	return func(e *journal.Entry) bool {
+		switch {
+		case e.Has("_SYSTEMD_UNIT", unit):
+			return true
+		case e.Has("UNIT", unit):
+			return e.Has("_PID", "1") || e.Get("_PID") == "" && e.Has("_TRANSPORT", "kernel")
+		case e.Has("OBJECT_SYSTEMD_UNIT", unit), e.Has("COREDUMP_UNIT", unit):
+			return e.Has("_UID", "0")
+		case strings.HasSuffix(unit, ".slice"):
+			return e.Has("_SYSTEMD_SLICE", unit)
+		}
+		return false
+	}
+}
+
+// globMatch matches the units that a pattern means.
+func globMatch(pattern string) matcher {
+	has := func(v string) bool { ok, _ := path.Match(pattern, v); return v != "" && ok }
+	return func(e *journal.Entry) bool {
+		return has(e.Get("_SYSTEMD_UNIT")) || has(e.Get("UNIT")) && e.Has("_PID", "1") ||
+			has(e.Get("OBJECT_SYSTEMD_UNIT")) && e.Has("_UID", "0")
+	}
+}
+
+// parseMatches reads FIELD=VALUE words: the same field again is an
+// alternative, other fields narrow, "+" begins a new alternative. bad is the
+// first word that is no match.
+func parseMatches(words []string, executable func(string) bool) (m matcher, bad string) {
+	var alternatives []matcher
+	byField := map[string][]matcher{}
+	done := func() {
+		if len(byField) == 0 {
+			return
+		}
+		var all []matcher
+		for _, list := range byField {
+			all = append(all, anyOf(list...))
+		}
+		alternatives = append(alternatives, allOf(all...))
+		byField = map[string][]matcher{}
+	}
+	for _, w := range words {
+		if w == "+" {
+			if len(byField) == 0 {
+				return nil, w
+			}
+			done()
+			continue
+		}
+		if strings.HasPrefix(w, "/") {
+			switch {
+			case strings.HasPrefix(w, "/dev/"):
+				byField["_KERNEL_DEVICE"] = append(byField["_KERNEL_DEVICE"], field("_KERNEL_DEVICE", "n"+path.Base(w)))
+			case executable(w):
+				byField["_EXE"] = append(byField["_EXE"], field("_EXE", w))
+			default:
+				byField["_EXE"] = append(byField["_EXE"], field("_EXE", w))
+			}
+			continue
+		}
+		name, value, ok := strings.Cut(w, "=")
+		if !ok || !journal.ValidName(name, true) {
+			return nil, w
+		}
+		byField[name] = append(byField[name], field(name, value))
+	}
+	done()
+	if len(alternatives) == 0 {
+		return nil, ""
+	}
+	return anyOf(alternatives...), ""
+}

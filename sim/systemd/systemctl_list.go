@@ -1,0 +1,417 @@
+package systemd
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+)
+
+// tasksMax is the default of DefaultTasksMax=: 15% of what the kernel allows.
+func tasksMax(p *host.Proc) int {
+	data, err := libc.ReadFile(p, "/proc/sys/kernel/threads-max")
+	n := 0
+	if err == nil {
+		fmt.Sscan(string(data), &n)
+	}
+	if n <= 0 {
+		n = 193105 // of a machine with 24 GiB
+	}
+	return n * 15 / 100
+}
+
+// cell is one field of a table.
+type cell struct {
+	text  string
+	color string
+}
+
+// table prints rows in columns as wide as their widest cell. The header is
+// underlined where there are colours. On a terminal that is too narrow the last
+// column, and shrink, give way.
+func (s *screen) table(header []string, rows [][]cell, legend bool, indent bool) {
+	widths := make([]int, len(header))
+	if legend {
+		for i, h := range header {
+			widths[i] = utf8.RuneCountInString(h)
+		}
+	}
+	for _, r := range rows {
+		for i, c := range r {
+			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+		}
+	}
+	if s.width > 0 {
+		total := len(widths) - 1
+		for _, w := range widths {
+			total += w
+		}
+		// What is too wide is taken from the columns in proportion.
+		if over := total - s.width; over > 0 && len(widths) > 1 {
+			last := len(widths) - 1
+			cut := min(over, max(0, widths[last]-11))
+			widths[last] -= cut
+			over -= cut
+			if first := 1; over > 0 && len(widths) > first {
+				widths[first] = max(8, widths[first]-over)
+			}
+		}
+	}
+	put := func(cells []cell, underline bool) {
+		var b strings.Builder
+		for i, c := range cells {
+			text := ellipsizeEnd(c.text, widths[i], s.glyph("ellipsis"))
+			pad := widths[i] - utf8.RuneCountInString(text)
+			last := i == len(cells)-1
+			switch {
+			case underline && s.colors:
+				if i > 0 {
+					text = " " + text
+				}
+				b.WriteString(ansiNormal + ansiUnder + text + strings.Repeat(" ", max(pad, 0)) + ansiNormal)
+				continue
+			case i > 0:
+				b.WriteByte(' ')
+			}
+			b.WriteString(s.paint(c.color, text))
+			if !last {
+				b.WriteString(strings.Repeat(" ", max(pad, 0)))
+			}
+		}
+		line := b.String()
+		if !s.colors {
+			line = strings.TrimRight(line, " ")
+		}
+		fmt.Fprintln(s.out, line)
+	}
+	if legend {
+		cells := make([]cell, len(header))
+		for i, h := range header {
+			cells[i].text = h
+		}
+		put(cells, true)
+	}
+	for _, r := range rows {
+		put(r, false)
+	}
+}
+
+// selects applies --type, --state and patterns to a unit.
+func (s *systemctl) selects(u *UnitState, patterns []string) bool {
+	if len(s.types) > 0 && !slices.Contains(s.types, unitType(u.Name)) {
+		return false
+	}
+	if len(s.states) > 0 && !slices.Contains(s.states, u.Load) && !slices.Contains(s.states, u.Sub) && !slices.Contains(s.states, u.Active) {
+		return false
+	}
+	if len(patterns) > 0 && !slices.ContainsFunc(patterns, func(p string) bool {
+		ok, _ := path.Match(mangle(p), u.Name)
+		return ok
+	}) {
+		return false
+	}
+	if s.all || len(s.states) > 0 || len(patterns) > 0 {
+		return true
+	}
+	return !(u.Active == inactive && u.Job == "") && u.Load != "merged"
+}
+
+// list asks for the units in memory, sorted as lists are.
+func (s *systemctl) list() ([]UnitState, bool) {
+	r, err := s.bus.call(request{Method: "List"})
+	if err != nil {
+		s.fail("Failed to list units: %s", err)
+		return nil, false
+	}
+	sort.SliceStable(r.Units, func(i, j int) bool {
+		a, b := unitType(r.Units[i].Name), unitType(r.Units[j].Name)
+		if a != b {
+			return a < b
+		}
+		return strings.ToLower(r.Units[i].Name) < strings.ToLower(r.Units[j].Name)
+	})
+	return r.Units, true
+}
+
+func (s *systemctl) listUnits(args []string) int {
+	units, ok := s.list()
+	if !ok {
+		return 1
+	}
+	header := []string{"UNIT", "LOAD", "ACTIVE", "SUB", "DESCRIPTION"}
+	var rows [][]cell
+	jobs := false
+	for i := range units {
+		u := &units[i]
+		if !s.selects(u, args) {
+			continue
+		}
+		jobs = jobs || u.Job != ""
+		dot, dotColor, load, activeColor := " ", "", "", ""
+		switch {
+		case u.Active == failed:
+			dot, dotColor, activeColor = s.glyph("black"), ansiRed, ansiRed
+		case u.Load == loadNotFound || u.Load == loadBad || u.Load == loadError || u.Load == loadMasked:
+			dot, dotColor, load = s.glyph("black"), ansiYellow, ansiRed
+			if u.Load == loadMasked {
+				load = ansiYellow
+			}
+		}
+		row := []cell{{u.Name, dotColor}, {u.Load, load}, {u.Active, activeColor}, {u.Sub, activeColor}, {u.Description, ""}}
+		if !s.plain {
+			row = append([]cell{{dot, dotColor}}, row...)
+		}
+		rows = append(rows, row)
+	}
+	if !s.plain {
+		header = append([]string{" "}, header...)
+	}
+	s.table(header, rows, !s.noLegend, true)
+	if s.noLegend {
+		return 0
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(s.out, "\nLOAD   = Reflects whether the unit definition was properly loaded.")
+		fmt.Fprintln(s.out, "ACTIVE = The high-level unit activation state, i.e. generalization of SUB.")
+		fmt.Fprintln(s.out, "SUB    = The low-level unit activation state, values depend on unit type.")
+	}
+	count := s.paint(ansiBold, fmt.Sprintf("%d loaded units listed.", len(rows)))
+	if len(rows) == 0 {
+		count = s.paint(ansiRed, "0 loaded units listed.")
+	}
+	switch {
+	case len(s.states) > 0:
+		fmt.Fprintln(s.out, count)
+	case s.all:
+		fmt.Fprintf(s.out, "%s\nTo show all installed unit files use 'systemctl list-unit-files'.\n", count)
+	default:
+		fmt.Fprintf(s.out, "%s Pass --all to see loaded but inactive units, too.\nTo show all installed unit files use 'systemctl list-unit-files'.\n", count)
+	}
+	return 0
+}
+
+func (s *systemctl) listUnitFiles(args []string) int {
+	rules := presetRules(s.p)
+	var rows [][]cell
+	for _, n := range unitFiles(s.p, s.loader) {
+		if len(s.types) > 0 && !slices.Contains(s.types, unitType(n)) {
+			continue
+		}
+		if len(args) > 0 && !slices.ContainsFunc(args, func(p string) bool { ok, _ := path.Match(mangle(p), n); return ok }) {
+			continue
+		}
+		state := fileState(s.p, s.loader, n)
+		if len(s.states) > 0 && !slices.Contains(s.states, state) {
+			continue
+		}
+		preset := presetWord(rules, n, state)
+		color := enabledColor(preset)
+		if preset == "" {
+			preset, color = "-", ansiGrey
+		}
+		nameColor := ""
+		if state == "masked" {
+			nameColor = ""
+		}
+		rows = append(rows, []cell{{n, nameColor}, {state, enabledColor(state)}, {preset, color}})
+	}
+	s.table([]string{"UNIT FILE", "STATE", "PRESET"}, rows, !s.noLegend, false)
+	if !s.noLegend {
+		fmt.Fprintf(s.out, "\n%d unit files listed.\n", len(rows))
+	}
+	return 0
+}
+
+func (s *systemctl) listJobs([]string) int {
+	r, err := s.bus.call(request{Method: "Jobs"})
+	if err != nil {
+		s.fail("Failed to list jobs: %s", err)
+		return 1
+	}
+	if len(r.Jobs) == 0 {
+		if !s.noLegend {
+			fmt.Fprintln(s.out, "No jobs running.")
+		}
+		return 0
+	}
+	var rows [][]cell
+	for _, j := range r.Jobs {
+		rows = append(rows, []cell{{itoa(j.ID), ""}, {j.Unit, ""}, {j.Kind, ""}, {j.State, ""}})
+	}
+	s.table([]string{"JOB", "UNIT", "TYPE", "STATE"}, rows, !s.noLegend, false)
+	if !s.noLegend {
+		fmt.Fprintf(s.out, "\n%d jobs listed.\n", len(rows))
+	}
+	return 0
+}
+
+func (s *systemctl) listSockets(args []string) int {
+	units, ok := s.list()
+	if !ok {
+		return 1
+	}
+	type socket struct{ listen, unit, activates string }
+	var list []socket
+	for i := range units {
+		u := &units[i]
+		if unitType(u.Name) != "socket" || !s.selects(u, args) {
+			continue
+		}
+		activates := "-"
+		if t := u.Deps[string(triggers)]; len(t) > 0 {
+			activates = strings.Join(t, ", ")
+		}
+		for _, l := range u.Listens {
+			kind, addr, _ := strings.Cut(l, " ")
+			if kind == "Netlink" {
+				addr = strings.TrimSpace(addr)
+			}
+			list = append(list, socket{addr, u.Name, activates})
+		}
+	}
+	sort.SliceStable(list, func(i, j int) bool { return list[i].listen < list[j].listen })
+	var rows [][]cell
+	for _, l := range list {
+		rows = append(rows, []cell{{l.listen, ""}, {l.unit, ""}, {l.activates, ""}})
+	}
+	s.table([]string{"LISTEN", "UNIT", "ACTIVATES"}, rows, !s.noLegend, false)
+	if !s.noLegend {
+		fmt.Fprintf(s.out, "\n%d sockets listed.\n", len(rows))
+		if !s.all {
+			fmt.Fprintln(s.out, "Pass --all to see loaded but inactive sockets, too.")
+		}
+	}
+	return 0
+}
+
+func (s *systemctl) listTimers(args []string) int {
+	units, ok := s.list()
+	if !ok {
+		return 1
+	}
+	var timers []*UnitState
+	for i := range units {
+		if u := &units[i]; unitType(u.Name) == "timer" && s.selects(u, args) {
+			timers = append(timers, u)
+		}
+	}
+	sort.SliceStable(timers, func(i, j int) bool {
+		a, b := timers[i].TimerNext, timers[j].TimerNext
+		if a.IsZero() || b.IsZero() {
+			return !a.IsZero() && b.IsZero()
+		}
+		return a.Before(b)
+	})
+	when := func(t time.Time) (at, ago string) {
+		if t.IsZero() {
+			return "-", "-"
+		}
+		return s.stamp(t), s.ago(t)
+	}
+	var rows [][]cell
+	for _, u := range timers {
+		next, left := when(u.TimerNext)
+		last, passed := when(u.TimerLast)
+		activates := strings.Join(u.Deps[string(triggers)], ", ")
+		rows = append(rows, []cell{{next, ""}, {left, ""}, {last, ""}, {passed, ""}, {u.Name, ""}, {activates, ""}})
+	}
+	s.table([]string{"NEXT", "LEFT", "LAST", "PASSED", "UNIT", "ACTIVATES"}, rows, !s.noLegend, false)
+	if !s.noLegend {
+		fmt.Fprintf(s.out, "\n%d timers listed.\n", len(rows))
+		if !s.all {
+			fmt.Fprintln(s.out, "Pass --all to see loaded but inactive timers, too.")
+		}
+	}
+	return 0
+}
+
+// listDependencies shows the tree of what a unit needs.
+func (s *systemctl) listDependencies(args []string) int {
+	if len(args) == 0 {
+		args = []string{"default.target"}
+	}
+	for i, name := range s.names(args) {
+		if i > 0 {
+			fmt.Fprintln(s.out)
+		}
+		r, err := s.bus.call(request{Method: "Show", Unit: name})
+		if err != nil {
+			s.fail("%s", err)
+			return 1
+		}
+		fmt.Fprintln(s.out, r.Unit.Name)
+		seen := map[string]bool{r.Unit.Name: true}
+		s.dependencies(r.Unit, 0, nil, seen)
+	}
+	return 0
+}
+
+// dependencyKinds are what list-dependencies follows.
+func (s *systemctl) dependencyKinds() []dep {
+	switch {
+	case s.after:
+		return []dep{after}
+	case s.before:
+		return []dep{before}
+	case s.reverse:
+		return []dep{requiredBy, requisiteO, wantedBy, consistsOf, boundBy}
+	}
+	return []dep{requires, requisite, wants, consistsOf, bindsTo}
+}
+
+func (s *systemctl) dependencies(u *UnitState, level int, bars []bool, seen map[string]bool) {
+	var names []string
+	for _, d := range s.dependencyKinds() {
+		for _, n := range u.Deps[string(d)] {
+			if !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	}
+	// Targets come last, as in the real tree.
+	sort.SliceStable(names, func(i, j int) bool {
+		a, b := unitType(names[i]) == "target", unitType(names[j]) == "target"
+		if a != b {
+			return b
+		}
+		return strings.ToLower(names[i]) < strings.ToLower(names[j])
+	})
+	var list []*UnitState
+	for _, n := range names {
+		r, err := s.bus.call(request{Method: "Show", Unit: n})
+		if err == nil && r.Unit.Load != loadNotFound {
+			list = append(list, r.Unit)
+		}
+	}
+	for i, v := range list {
+		glyph, more := s.glyph("branch"), i < len(list)-1
+		if !more {
+			glyph = s.glyph("right")
+		}
+		var b strings.Builder
+		if !s.plain {
+			b.WriteString(s.dot(v.Active) + " ")
+			for _, bar := range bars {
+				if bar {
+					b.WriteString(s.glyph("vertical"))
+				} else {
+					b.WriteString(s.glyph("space"))
+				}
+			}
+			b.WriteString(glyph)
+		} else {
+			b.WriteString(strings.Repeat("  ", level+1))
+		}
+		fmt.Fprintln(s.out, b.String()+v.Name)
+		if (s.all || unitType(v.Name) == "target") && !seen[v.Name] {
+			seen[v.Name] = true
+			s.dependencies(v, level+1, append(slices.Clone(bars), more), seen)
+		}
+	}
+}

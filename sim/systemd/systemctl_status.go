@@ -1,0 +1,453 @@
+package systemd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"enshu/sim/libc"
+	"enshu/sim/sdjournal"
+	"enshu/sim/wire/journal"
+)
+
+// status is systemctl status.
+func (s *systemctl) status(args []string) int {
+	if len(args) == 0 {
+		return s.systemStatus()
+	}
+	result := 0
+	first := true
+	for _, a := range args {
+		var names []string
+		if pid, err := strconv.Atoi(a); err == nil {
+			r, err := s.bus.call(request{Method: "UnitByPID", PID: pid})
+			if err != nil {
+				s.fail("Failed to get unit for PID %d: %s", pid, err)
+				if result == 0 {
+					result = 1
+				}
+				continue
+			}
+			names = []string{r.Unit.Name}
+		} else {
+			names = s.names([]string{a})
+		}
+		for _, name := range names {
+			r, err := s.bus.call(request{Method: "Show", Unit: name})
+			if err != nil {
+				s.fail("Failed to get properties: %s", err)
+				return 1
+			}
+			u := r.Unit
+			if u.Load == loadNotFound && u.Active == inactive {
+				s.note("Unit %s could not be found.", name)
+				result = 4
+				continue
+			}
+			if u.NeedReload {
+				s.warnReload(u.Name)
+			}
+			if !first {
+				fmt.Fprintln(s.out)
+			}
+			first = false
+			s.unitStatus(u)
+			if (u.Active == inactive || u.Active == failed || u.Active == activating) && result == 0 {
+				result = 3
+			}
+		}
+	}
+	return result
+}
+
+// dot is the mark of an active state, in its colour.
+func (s *screen) dot(state string) string {
+	switch state {
+	case failed:
+		return s.paint(ansiRed, s.glyph("cross"))
+	case active:
+		return s.paint(ansiGreen, s.glyph("black"))
+	case reloading:
+		return s.paint(ansiGreen, s.glyph("circle"))
+	case inactive:
+		return s.glyph("white")
+	case "maintenance":
+		return s.glyph("white")
+	}
+	return s.glyph("black")
+}
+
+// stateColor colours the words about an active state.
+func stateColor(state string) string {
+	switch state {
+	case failed:
+		return ansiRed
+	case active, reloading:
+		return ansiGreen
+	}
+	return ""
+}
+
+// enabledColor colours the words about enablement.
+func enabledColor(state string) string {
+	switch state {
+	case "enabled", "enabled-runtime", "alias", "static", "generated", "transient", "indirect", "linked":
+		if state == "enabled" || state == "alias" {
+			return ansiGreen
+		}
+		return ""
+	case "disabled":
+		return ansiYellow
+	case "masked", "masked-runtime", "bad":
+		return ansiRed
+	}
+	return ""
+}
+
+func (s *systemctl) line(label, format string, args ...any) {
+	fmt.Fprintf(s.out, "%11s: %s\n", label, fmt.Sprintf(format, args...))
+}
+
+const statusIndent = "             "
+
+// stamp writes a time as systemctl does.
+func (s *systemctl) stamp(t time.Time) string {
+	return t.In(libc.Zone(s.p)).Format("Mon 2006-01-02 15:04:05 MST")
+}
+
+func (s *systemctl) ago(t time.Time) string { return formatAgo(s.p.Now().Sub(t)) }
+
+func (s *systemctl) unitStatus(u *UnitState) {
+	fmt.Fprintf(s.out, "%s %s", s.dot(u.Active), u.Name)
+	if u.Description != "" && u.Description != u.Name {
+		fmt.Fprintf(s.out, " - %s", u.Description)
+	}
+	fmt.Fprintln(s.out)
+	s.loadedLine(u)
+	if u.Name == "init.scope" {
+		s.line("Transient", "yes")
+	}
+	s.dropIns(u.DropIns)
+	s.activeLine(u)
+	if !u.ConditionMet && !u.Condition.Real.IsZero() && u.Active == inactive {
+		s.line("Condition", "start %s at %s; %s", s.paint(ansiYellow, "condition failed"), s.stamp(u.Condition.Real), s.ago(u.Condition.Real))
+		if u.ConditionText != "" {
+			fmt.Fprintf(s.out, "%s%s %s was not met\n", statusIndent, s.glyph("right"), u.ConditionText)
+		}
+	}
+	if !u.TimerNext.IsZero() && u.Active == active {
+		s.line("Trigger", "%s; %s", s.stamp(u.TimerNext), s.ago(u.TimerNext))
+	}
+	s.related("TriggeredBy", u, string(triggered))
+	s.related("Triggers", u, string(triggers))
+	for i, d := range u.Documentation {
+		text := s.link(d, d)
+		if i == 0 {
+			s.line("Docs", "%s", text)
+		} else {
+			fmt.Fprintf(s.out, "%s%s\n", statusIndent, text)
+		}
+	}
+	if u.Service != nil {
+		s.serviceLines(u)
+	}
+	for i, l := range u.Listens {
+		kind, addr, _ := strings.Cut(l, " ")
+		if i == 0 {
+			s.line("Listen", "%s (%s)", addr, kind)
+		} else {
+			fmt.Fprintf(s.out, "%s%s (%s)\n", statusIndent, addr, kind)
+		}
+	}
+	if unitType(u.Name) == "socket" && u.Active == active {
+		s.line("CGroup", "%s", u.ControlPath)
+	}
+	if s.lines > 0 {
+		s.statusLog(u)
+	}
+}
+
+func (s *systemctl) loadedLine(u *UnitState) {
+	if u.Load != loadOK {
+		word := u.Load
+		if u.Load == loadError || u.Load == loadBad || u.Load == loadNotFound {
+			word = s.paint(ansiRed, word)
+		}
+		if u.LoadReason != "" {
+			s.line("Loaded", "%s (Reason: %s)", word, u.LoadReason)
+		} else {
+			s.line("Loaded", "%s", word)
+		}
+		return
+	}
+	if u.Fragment == "" {
+		s.line("Loaded", "loaded")
+		return
+	}
+	text := s.link("file://"+hostname(s.p)+u.Fragment, u.Fragment)
+	state := fileState(s.p, s.loader, u.Name)
+	if state != "" {
+		text += "; " + s.paint(enabledColor(state), state)
+		if s.rules == nil {
+			s.rules = presetRules(s.p)
+		}
+		if preset := presetWord(s.rules, u.Name, state); preset != "" {
+			text += "; preset: " + s.paint(enabledColor(preset), preset)
+		}
+	}
+	s.line("Loaded", "loaded (%s)", text)
+}
+
+func (s *systemctl) dropIns(files []string) {
+	dir := ""
+	for i, f := range files {
+		if d := path.Dir(f); d != dir {
+			if dir == "" {
+				s.line("Drop-In", "%s", d)
+			} else {
+				fmt.Fprintf(s.out, "%s%s\n", statusIndent, d)
+			}
+			dir = d
+		}
+		glyph := s.glyph("branch")
+		if i+1 == len(files) || path.Dir(files[i+1]) != dir {
+			glyph = s.glyph("right")
+		}
+		fmt.Fprintf(s.out, "%s%s%s\n", statusIndent, glyph, s.link("file://"+hostname(s.p)+f, path.Base(f)))
+	}
+}
+
+func (s *systemctl) activeLine(u *UnitState) {
+	text := u.Active
+	if u.Sub != u.Active {
+		text += " (" + u.Sub + ")"
+	}
+	text = s.paint(stateColor(u.Active), text)
+	if u.Result != resultSuccess && u.Result != "" && (u.Active == failed || u.Sub == subAutoRestart) {
+		if u.Active == failed {
+			text = s.paint(ansiRed, "failed") + " (Result: " + u.Result + ")"
+		} else {
+			text += " (Result: " + u.Result + ")"
+		}
+	}
+	var since time.Time
+	switch u.Active {
+	case active, reloading:
+		since = u.ActiveEnter.Real
+	case inactive, failed:
+		since = u.InactiveEnter.Real
+	case activating:
+		since = u.InactiveExit.Real
+		if u.Sub == subAutoRestart {
+			since = u.Changed.Real
+		}
+	default:
+		since = u.ActiveExit.Real
+	}
+	if !since.IsZero() {
+		text += " since " + s.stamp(since) + "; " + s.ago(since)
+	}
+	s.line("Active", "%s", text)
+	if (u.Active == inactive || u.Active == failed) && u.Service != nil && !u.ActiveEnter.Real.IsZero() && !u.ActiveExit.Real.IsZero() {
+		if d := u.ActiveExit.Mono - u.ActiveEnter.Mono; d >= 0 {
+			s.line("Duration", "%s", formatSpan(d, time.Millisecond))
+		}
+	}
+}
+
+// related lists the units that trigger, with their dots.
+func (s *systemctl) related(label string, u *UnitState, kind string) {
+	if u.Load != loadOK {
+		return
+	}
+	for i, name := range u.Deps[kind] {
+		text := s.dot(u.DepsActive[name]) + " " + name
+		if i == 0 {
+			s.line(label, "%s", text)
+		} else {
+			fmt.Fprintf(s.out, "%s%s\n", statusIndent, text)
+		}
+	}
+}
+
+// ended says how a process ended, as status shows it.
+func (s *systemctl) ended(r *run) string {
+	good := r.Code == "exited" && r.Status == 0
+	color := ""
+	if !good {
+		color = ansiRed
+	}
+	var b strings.Builder
+	b.WriteString("(code=" + r.Code + ", ")
+	if r.Code == "exited" {
+		b.WriteString("status=" + strconv.Itoa(r.Status))
+		if n := exitNames[r.Status]; n != "" {
+			b.WriteString("/" + n)
+		}
+	} else {
+		b.WriteString("signal=" + signalName(syscall.Signal(r.Status)))
+	}
+	return s.paint(color, b.String()+")")
+}
+
+func (s *systemctl) serviceLines(u *UnitState) {
+	v := u.Service
+	masked := u.Load == loadMasked
+	for i := range v.Runs {
+		r := &v.Runs[i]
+		if masked {
+			break
+		}
+		s.line("Process", "%d %s=%s %s", r.PID, r.Kind, r.Command, s.ended(r))
+	}
+	switch {
+	case v.MainPID > 0:
+		s.line("Main PID", "%d (%s)", v.MainPID, v.MainComm)
+	case v.Main != nil && !v.Main.End.IsZero():
+		s.line("Main PID", "%d %s", v.Main.PID, s.ended(v.Main))
+	}
+	if v.ControlPID > 0 {
+		s.line("Cntrl PID", "%d", v.ControlPID)
+	}
+	if v.StatusText != "" {
+		s.line("Status", "%s", s.paint("\x1b[0;1;36m", `"`+v.StatusText+`"`))
+	}
+	if len(v.Processes) == 0 {
+		return
+	}
+	s.line("Tasks", "%d%s", v.Tasks, s.paint(ansiGrey, fmt.Sprintf(" (limit: %d)", tasksMax(s.p))))
+	if v.UsageKnown {
+		s.line("Memory", "%s", formatBytes(v.Memory))
+		s.line("CPU", "%s", formatSpan(v.CPU, time.Millisecond))
+	}
+	s.line("CGroup", "%s", u.ControlPath)
+	width := 0
+	for _, p := range v.Processes {
+		width = max(width, len(strconv.Itoa(p.PID)))
+	}
+	for i, p := range v.Processes {
+		glyph := s.glyph("branch")
+		if i == len(v.Processes)-1 {
+			glyph = s.glyph("right")
+		}
+		text := fmt.Sprintf("%*d %s", width, p.PID, p.Command)
+		if s.width > 0 && !s.full {
+			text = ellipsizeEnd(text, max(s.width-len(statusIndent)-2, 10), s.glyph("ellipsis"))
+		}
+		fmt.Fprintf(s.out, "%s%s%s\n", statusIndent, glyph, s.paint(ansiGrey, text))
+	}
+}
+
+// statusLog shows the last lines that the journal has of the unit's present run.
+func (s *systemctl) statusLog(u *UnitState) {
+	r, err := sdjournal.Open(s.p, sdjournal.Options{})
+	if err != nil {
+		return
+	}
+	defer r.Close()
+	match := unitMatch(u.Name)
+	if unitType(u.Name) == "slice" {
+		match = anyOf(match, field("_SYSTEMD_SLICE", u.Name))
+	}
+	boot := bootID(s.p)
+	since := u.InactiveExit.Mono
+	r.Filter = func(e *journal.Entry) bool { return e.BootID == boot && match(e) }
+	r.SeekTail()
+	var list []*journal.Entry
+	for len(list) < s.lines {
+		e, err := r.Previous()
+		if errors.Is(err, io.EOF) || err != nil || e.Monotonic < since.Truncate(time.Microsecond) {
+			break
+		}
+		list = append(list, e)
+	}
+	if len(list) == 0 {
+		return
+	}
+	fmt.Fprintln(s.out)
+	slices.Reverse(list)
+	pr := &printer{screen: s.screen, p: s.p, mode: s.output, zone: libc.Zone(s.p), full: s.full || s.width == 0, oneLine: true}
+	for _, e := range list {
+		fmt.Fprint(s.out, pr.format(e))
+	}
+	if pr.cut {
+		fmt.Fprintln(s.out, "Hint: Some lines were ellipsized, use -l to show in full.")
+	}
+}
+
+// systemStatus is systemctl status without a unit.
+func (s *systemctl) systemStatus() int {
+	st, err := s.bus.call(request{Method: "State"})
+	if err != nil {
+		s.fail("%s", err)
+		return 1
+	}
+	list, err := s.bus.call(request{Method: "List"})
+	if err != nil {
+		s.fail("%s", err)
+		return 1
+	}
+	bad, loaded, jobs := 0, 0, 0
+	var since time.Time
+	for _, u := range list.Units {
+		loaded++
+		if u.Active == failed {
+			bad++
+		}
+		if u.Job != "" {
+			jobs++
+		}
+		if u.Name == "init.scope" {
+			since = u.ActiveEnter.Real
+		}
+	}
+	color := ansiGreen
+	if st.State == "degraded" {
+		color = ansiRed
+	}
+	fmt.Fprintf(s.out, "%s %s\n", s.paint(color, s.glyph("black")), hostname(s.p))
+	fmt.Fprintf(s.out, "    State: %s\n", s.paint(color, st.State))
+	fmt.Fprintf(s.out, "    Units: %d loaded (incl. loaded aliases)\n", loaded)
+	fmt.Fprintf(s.out, "     Jobs: %d queued\n   Failed: %d units\n", jobs, bad)
+	fmt.Fprintf(s.out, "    Since: %s; %s\n  systemd: %s\n   CGroup: /\n", s.stamp(since), s.ago(since), strings.Trim(versionLine[strings.IndexByte(versionLine, '('):], "()"))
+	rows := [][]Proc{}
+	names := []string{}
+	for _, u := range list.Units {
+		if u.Service != nil && len(u.Service.Processes) > 0 {
+			names = append(names, u.Name)
+			rows = append(rows, u.Service.Processes)
+		}
+	}
+	fmt.Fprintf(s.out, "           %s%s\n           %s%s%s\n", s.glyph("branch"), "init.scope", s.glyph("vertical"), s.glyph("right"),
+		s.paint(ansiGrey, "1 "+strings.Join(append([]string{"/usr/lib/systemd/systemd"}, procArgsTail(s)...), " ")))
+	fmt.Fprintf(s.out, "           %s%s\n", s.glyph("right"), "system.slice")
+	for i, name := range names {
+		glyph, under := s.glyph("branch"), s.glyph("vertical")
+		if i == len(names)-1 {
+			glyph, under = s.glyph("right"), s.glyph("space")
+		}
+		fmt.Fprintf(s.out, "             %s%s\n", glyph, name)
+		for j, p := range rows[i] {
+			g := s.glyph("branch")
+			if j == len(rows[i])-1 {
+				g = s.glyph("right")
+			}
+			fmt.Fprintf(s.out, "             %s%s%s\n", under, g, s.paint(ansiGrey, fmt.Sprintf("%d %s", p.PID, p.Command)))
+		}
+	}
+	return 0
+}
+
+// procArgsTail are the arguments of PID 1 after its name.
+func procArgsTail(s *systemctl) []string {
+	if args := procArgs(s.p, 1); len(args) > 1 {
+		return args[1:]
+	}
+	return nil
+}

@@ -1,0 +1,296 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strconv"
+	"strings"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/wire/syslog"
+)
+
+const systemdCatHelp = `systemd-cat [OPTIONS...] COMMAND ...
+
+Execute process with stdout/stderr connected to the journal.
+
+  -h --help                      Show this help
+     --version                   Show package version
+  -t --identifier=STRING         Set syslog identifier
+  -p --priority=PRIORITY         Set priority value (0..7)
+     --stderr-priority=PRIORITY  Set priority value (0..7) used for stderr
+     --level-prefix=BOOL         Control whether level prefix shall be parsed
+
+See the systemd-cat(1) man page for details.
+`
+
+// SystemdCat is /usr/bin/systemd-cat: a command whose output goes to the
+// journal, or what comes on standard input.
+func SystemdCat(ctx context.Context, p *host.Proc) int {
+	fail := func(format string, args ...any) int {
+		fmt.Fprintf(p.Stderr, format+"\n", args...)
+		return 1
+	}
+	options, args, err := libc.Getopt(p.Args[1:], "+ht:p:", []libc.LongOption{
+		{Name: "help", Short: "h"}, {Name: "version"}, {Name: "identifier", Arg: libc.RequiredArgument, Short: "t"},
+		{Name: "priority", Arg: libc.RequiredArgument, Short: "p"}, {Name: "stderr-priority", Arg: libc.RequiredArgument},
+		{Name: "level-prefix", Arg: libc.RequiredArgument},
+	})
+	if err != nil {
+		return fail("systemd-cat: %s", err)
+	}
+	h := streamHeader{priority: syslog.Priority(syslog.Info), prefix: true}
+	forErrors := syslog.Severity(-1)
+	for _, o := range options {
+		switch o.Name {
+		case "h":
+			io.WriteString(p.Stdout, systemdCatHelp)
+			return 0
+		case "version":
+			io.WriteString(p.Stdout, "systemd "+versionLine+"\n"+featureLine+"\n")
+			return 0
+		case "t":
+			h.ident = o.Value
+		case "p", "stderr-priority":
+			l, ok := catPriority(o.Value)
+			if !ok && o.Name == "p" {
+				return fail("Failed to parse priority value.")
+			}
+			if !ok {
+				return fail("Failed to parse stderr priority value.")
+			}
+			if o.Name == "p" {
+				h.priority = syslog.Priority(l)
+			} else {
+				forErrors = l
+			}
+		case "level-prefix":
+			b, ok := parseBool(o.Value)
+			if !ok {
+				return fail("Failed to parse level prefix value.")
+			}
+			h.prefix = b
+		}
+	}
+	if h.ident == "" && len(args) > 0 {
+		h.ident = path.Base(args[0])
+	}
+	open := func(h streamHeader) (io.WriteCloser, error) {
+		c, err := p.Sys.Dial(ctx, "unix", stdoutSock)
+		if err != nil {
+			return nil, err
+		}
+		_, err = c.Write(h.encode())
+		return c, err
+	}
+	out, err := open(h)
+	if err != nil {
+		return fail("Failed to create stream fd: %s", libc.Strerror(err))
+	}
+	defer out.Close()
+	if len(args) == 0 {
+		if _, err := io.Copy(out, p.Stdin); err != nil {
+			return fail("Failed to copy: %s", libc.Strerror(err))
+		}
+		return 0
+	}
+	errs := out
+	if forErrors >= 0 {
+		h.priority = syslog.Priority(forErrors)
+		if errs, err = open(h); err != nil {
+			return fail("Failed to create stream fd: %s", libc.Strerror(err))
+		}
+		defer errs.Close()
+	}
+	child, err := p.Start(host.Cmd{Args: args, Stdin: p.Stdin, Stdout: out, Stderr: errs})
+	if err != nil {
+		return fail("Failed to execute process: %s", libc.Strerror(err))
+	}
+	st, err := child.Wait(ctx)
+	if err != nil {
+		return 1
+	}
+	return st.Shell()
+}
+
+// catPriority reads a level as log_level_from_string does.
+func catPriority(s string) (syslog.Severity, bool) {
+	if len(s) == 1 && s[0] >= '0' && s[0] <= '7' {
+		return syslog.Severity(s[0] - '0'), true
+	}
+	for l := syslog.Emerg; l <= syslog.Debug; l++ {
+		if l.String() == s {
+			return l, true
+		}
+	}
+	return 0, false
+}
+
+const serviceUsage = "Usage: service < option > | --status-all | [ service_name [ command | --full-restart ] ]"
+
+// Service is /usr/sbin/service of EL9, which hands over to systemctl.
+func Service(ctx context.Context, p *host.Proc) int {
+	say := func(text string) { fmt.Fprintln(p.Stderr, text) }
+	args := p.Args[1:]
+	if len(args) == 0 {
+		say(serviceUsage)
+		return 1
+	}
+	switch args[0] {
+	case "--help", "-h":
+		say(serviceUsage)
+		return 0
+	case "--version", "-V":
+		say("service ver. 1.1")
+		return 0
+	case "--status-all":
+		if len(args) == 1 {
+			return p.Exec(ctx, "/usr/bin/systemctl", "status", "--no-pager", "--type=service", "*")
+		}
+		say(serviceUsage)
+		return 1
+	}
+	name := args[0]
+	action := ""
+	if len(args) > 1 {
+		action = args[1]
+	}
+	switch action {
+	case "--full-restart":
+		say("Support for initscripts isn't installed")
+		return 4
+	case "start", "stop", "restart", "try-restart", "reload", "reload-or-restart", "try-reload-or-restart", "force-reload", "status", "condrestart":
+	default:
+		say("The service command supports only basic LSB actions (start, stop, restart, try-restart, reload, reload-or-restart, try-reload-or-restart, force-reload, status, condrestart). For other actions, please try to use systemctl.")
+		return 2
+	}
+	if unitType(name) == "" {
+		name += ".service"
+	}
+	say("Redirecting to /bin/systemctl " + action + " " + name)
+	return p.Exec(ctx, append([]string{"/usr/bin/systemctl", action, name}, args[2:]...)...)
+}
+
+// Runlevel is /usr/sbin/runlevel: the previous and the present one.
+func Runlevel(ctx context.Context, p *host.Proc) int {
+	b, err := dialBus(ctx, p)
+	if err != nil {
+		fmt.Fprintln(p.Stdout, "unknown")
+		return 1
+	}
+	defer b.close()
+	for _, t := range []struct{ target, level string }{{"graphical.target", "5"}, {"multi-user.target", "3"}, {"rescue.target", "1"}} {
+		if r, err := b.call(request{Method: "Show", Unit: t.target}); err == nil && r.Unit.Active == active {
+			fmt.Fprintln(p.Stdout, "N "+t.level)
+			return 0
+		}
+	}
+	fmt.Fprintln(p.Stdout, "unknown")
+	return 1
+}
+
+// shutdown is systemctl reboot and its kin.
+func (s *systemctl) shutdown(kind string) int {
+	r := request{Method: "Shutdown", Kind: kind, Force: s.force}
+	if s.dry {
+		return 0
+	}
+	_, err := s.bus.call(r)
+	var e *errUnit
+	if errors.As(err, &e) {
+		s.fail("Failed to set wall message, ignoring: %s", e.text)
+		s.fail("Call to %s failed: %s", map[string]string{"reboot": "Reboot", "poweroff": "PowerOff", "halt": "Halt"}[kind], e.text)
+		return 1
+	}
+	return 0 // PID 1 may have gone before it answered
+}
+
+// legacy are the old names of the shutdown commands.
+func (s *systemctl) legacy(name string) int {
+	kind, args := name, s.p.Args[1:]
+	options, operands, err := libc.Getopt(args, "hpfwdnirHPcakt:", []libc.LongOption{
+		{Name: "help"}, {Name: "halt", Short: "H"}, {Name: "poweroff", Short: "P"}, {Name: "reboot", Short: "r"}, {Name: "force", Short: "f"},
+		{Name: "wtmp-only", Short: "w"}, {Name: "no-wtmp", Short: "d"}, {Name: "no-wall"}, {Name: "no-sync", Short: "n"}, {Name: "show"},
+	})
+	if err != nil {
+		fmt.Fprintln(s.err, name+": "+err.Error())
+		return 1
+	}
+	if name == "shutdown" {
+		kind = "poweroff"
+	}
+	for _, o := range options {
+		switch o.Name {
+		case "help":
+			fmt.Fprintf(s.out, "%s [OPTIONS...]\n", name)
+			return 0
+		case "H":
+			kind = "halt"
+		case "P", "p":
+			kind = "poweroff"
+		case "h":
+			if name == "shutdown" {
+				kind = "poweroff"
+			}
+		case "r":
+			kind = "reboot"
+		case "f":
+			s.force = true
+		case "w":
+			return 0
+		case "c":
+			return s.unsupported("a scheduled shutdown")
+		}
+	}
+	if name == "telinit" || name == "init" {
+		if len(operands) != 1 {
+			s.fail("Too few arguments.")
+			return 1
+		}
+		return s.telinit(operands[0])
+	}
+	if s.bus, err = dialBus(s.ctx, s.p); err != nil {
+		s.fail("%s", err)
+		return 1
+	}
+	defer s.bus.close()
+	if name == "shutdown" {
+		when := "+1"
+		if len(operands) > 0 {
+			when = operands[0]
+		}
+		if n, err := strconv.Atoi(strings.TrimPrefix(when, "+")); when != "now" && (err != nil || n != 0) {
+			return s.unsupported("a scheduled shutdown (use \"now\")")
+		}
+	}
+	return s.shutdown(kind)
+}
+
+func (s *systemctl) telinit(level string) int {
+	var err error
+	if s.bus, err = dialBus(s.ctx, s.p); err != nil {
+		s.fail("%s", err)
+		return 1
+	}
+	defer s.bus.close()
+	switch level {
+	case "0":
+		return s.shutdown("poweroff")
+	case "6":
+		return s.shutdown("reboot")
+	case "1", "s", "S":
+		return s.isolate([]string{"rescue.target"})
+	case "2", "3", "4":
+		return s.isolate([]string{"multi-user.target"})
+	case "5":
+		return s.isolate([]string{"graphical.target"})
+	case "q", "Q", "u", "U":
+		return s.simple("Reload", "Reload daemon failed")
+	}
+	s.fail("Invalid runlevel.")
+	return 1
+}
