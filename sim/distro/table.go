@@ -15,10 +15,18 @@ func Packages() []Package {
 	return []Package{
 		filesystemPackage(),
 		setupPackage(),
-		systemdPackage(),
 		releasePackage(),
+		systemdPackage(),
+		loggerPackage(),
+		rsyslogPackage(),
+		croniePackage(),
+		cronieAnacronPackage(),
+		crontabsPackage(),
+		logrotatePackage(),
+		firewalldPackage(),
 		postfixPackage(),
 		snailPackage(),
+		httpdPackage(),
 	}
 }
 

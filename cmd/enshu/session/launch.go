@@ -161,9 +161,13 @@ func RunLab() int {
 	// Terminals and their shells come and go; the lab ends by `finish`.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	ready := json.NewEncoder(os.NewFile(readyFile, "ready"))
+	ready := os.NewFile(readyFile, "ready")
+	tell := func(r Reply) {
+		json.NewEncoder(ready).Encode(r)
+		ready.Close()
+	}
 	fail := func(err error) int {
-		ready.Encode(Reply{Error: err.Error()})
+		tell(Reply{Error: err.Error()})
 		return 1
 	}
 	var o order
@@ -190,7 +194,6 @@ func RunLab() int {
 	}
 	s.started = time.Now()
 	s.running.Store(l)
-	ready.Encode(Reply{Done: true})
-	unix.Close(readyFile)
+	tell(Reply{Done: true})
 	return s.serve(os.NewFile(listenFile, "control"))
 }
