@@ -34,7 +34,7 @@ func install(t *testing.T) *web {
 			Programs: map[string]host.Program{"/usr/sbin/httpd": Httpd, "/usr/sbin/apachectl": Apachectl}}),
 		client: n.Host(t, memnet.Config{Name: "client", Addrs: []string{"192.0.2.20/24"}}),
 	}
-	for _, dir := range []string{"/var/log/httpd", "/var/www/html", "/run/httpd"} {
+	for _, dir := range []string{"/var/log/httpd", "/var/www/html"} {
 		w.server.MkdirAll(dir, 0o755)
 	}
 	w.server.Symlink("../../var/log/httpd", "/etc/httpd/logs")
