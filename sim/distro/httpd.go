@@ -18,7 +18,6 @@ func httpdPackage() Package {
 		Files: map[string]File{
 			"/etc/httpd/logs":  {Link: "../../var/log/httpd"},
 			"/var/log/httpd":   {Mode: fs.ModeDir | 0o700},
-			"/run/httpd":       {Mode: fs.ModeDir | 0o710, Group: "apache"},
 			"/var/www":         {Mode: fs.ModeDir | 0o755},
 			"/var/www/html":    {Mode: fs.ModeDir | 0o755},
 			"/var/www/cgi-bin": {Mode: fs.ModeDir | 0o755},

@@ -148,6 +148,11 @@ func (c *command) check() error {
 			break
 		}
 	}
+	for _, o := range c.order {
+		if o.class == unmodelled {
+			return c.misuse("--" + o.name + " is not modelled here.")
+		}
+	}
 	perm := c.has("permanent")
 	switch main.class {
 	case alone:
@@ -276,7 +281,10 @@ func (c *command) general(name string) error {
 		c.say("running")
 		return nil
 	case "get-ipset-types":
-		c.say(strings.Join(ipsetTypes, " "))
+		if _, err := c.call(request{Op: "authorize"}); err != nil {
+			return err
+		}
+		c.say("hash:ip hash:ip,mark hash:ip,port hash:ip,port,ip hash:ip,port,net hash:mac hash:net hash:net,iface hash:net,net hash:net,port hash:net,port,net")
 		return nil
 	case "get-automatic-helpers":
 		c.say("no")
@@ -397,187 +405,6 @@ func (c *command) configuration(name string) error {
 			return fail("INVALID_POLICY", arg)
 		}
 		c.say(policyText(!r.Permanent))
-	}
-	return nil
-}
-
-// defaultZoneWarning tells a user who names no zone that nothing is bound to
-// the default one.
-func (c *command) defaultZoneWarning() error {
-	if c.has("zone") || c.has("permanent") || c.has("quiet") {
-		return nil
-	}
-	list, err := c.ask(request{Op: "get-default-zone"})
-	if err != nil {
-		return err
-	}
-	a, err := c.call(request{Op: "get-active-zones"})
-	if err != nil {
-		return err
-	}
-	var active []string
-	for _, z := range a.Zones {
-		active = append(active, z.Name)
-	}
-	if len(active) > 0 && !slices.Contains(active, list[0]) {
-		c.say("You're performing an operation over default zone ('" + list[0] + "'),\n" +
-			"but your connections/interfaces are in zone '" + strings.Join(active, ",") + "' (see --get-active-zones)\n" +
-			"You most likely need to use --zone=" + active[0] + " option.\n")
-	}
-	return nil
-}
-
-// plurals are the kinds by the options that list them.
-var plurals = map[string]string{"services": kindService, "ports": kindPort, "protocols": kindProtocol, "icmp-blocks": kindICMPBlock,
-	"forward-ports": kindForwarding, "source-ports": kindSourcePort, "rich-rules": kindRule, "interfaces": kindInterface, "sources": kindSource}
-
-// zoneOp are the options about a zone.
-func (c *command) zoneOp(o option) error {
-	if err := c.defaultZoneWarning(); err != nil {
-		return err
-	}
-	verb, kind, _ := strings.Cut(o.name, "-")
-	r := request{Op: verb, Kind: kind, Permanent: c.has("permanent"), Zone: c.get("zone")}
-	switch {
-	case o.name == "list-all":
-		r.Op, r.Kind = "list-all", ""
-		a, err := c.call(r)
-		if err == nil {
-			c.say(c.zoneText(a.Zones[0], a.Active[0]))
-		}
-		return err
-	case o.name == "list-ingress-zones", o.name == "list-egress-zones":
-		return c.misuse("Option can be used only with --policy.")
-	case verb == "list":
-		r.Kind = plurals[kind]
-		list, err := c.ask(r)
-		if err == nil {
-			c.say(listText(r.Kind, list))
-		}
-		return err
-	case kind == "target", kind == "short", kind == "description":
-		return c.zoneText1(r, o)
-	case o.name == "change-zone":
-		r.Kind = kindInterface
-	}
-	items := c.values[o.name]
-	if o.arity == flag {
-		items = []string{""}
-	}
-	r.Timeout, _ = c.timeout()
-	if verb == "query" {
-		return c.queries(r, items)
-	}
-	return c.sequence(r, items)
-}
-
-// zoneText1 gets or sets a text of a zone.
-func (c *command) zoneText1(r request, o option) error {
-	if r.Kind != "target" {
-		r.Op += "-text"
-	} else {
-		r.Op = o.name
-	}
-	if o.arity == one {
-		r.Args = []string{c.get(o.name)}
-		if _, err := c.call(r); err != nil {
-			return err
-		}
-		c.say("success")
-		return nil
-	}
-	list, err := c.ask(r)
-	if err == nil {
-		c.say(strings.Join(list, " "))
-	}
-	return err
-}
-
-// readItem checks what firewall-cmd itself checks before it asks firewalld.
-func readItem(kind, item string) error {
-	var err error
-	switch kind {
-	case kindPort, kindSourcePort:
-		_, err = ParsePort(item)
-	case kindForwarding:
-		_, err = ParseForwardPort(item)
-	}
-	return err
-}
-
-// sequence does the same with several items: a bad one is an error alone, and
-// only a warning among others.
-func (c *command) sequence(r request, items []string) error {
-	if _, err := c.call(request{Op: "authorize"}); err != nil {
-		return err
-	}
-	var codes []*Error
-	failed := 0
-	var good []string
-	problem := func(err error) error {
-		var e *Error
-		if !errors.As(err, &e) || e.Code == "NOT_RUNNING" || e.Code == "NOT_AUTHORIZED" || len(items) == 1 {
-			return err
-		}
-		c.complain("Warning: " + e.Error())
-		if !slices.ContainsFunc(codes, func(x *Error) bool { return x.Code == e.Code }) {
-			codes = append(codes, e)
-		}
-		failed++
-		return nil
-	}
-	for _, item := range items {
-		if err := readItem(r.Kind, item); err != nil {
-			if err := problem(err); err != nil {
-				return err
-			}
-			continue
-		}
-		good = append(good, item)
-	}
-	for _, item := range good {
-		r.Args = append(slices.Clone(r.Args[:len(r.Args):len(r.Args)]), item)
-		q := r
-		r.Args = r.Args[:len(r.Args)-1]
-		if _, err := c.call(q); err != nil {
-			if err := problem(err); err != nil {
-				return err
-			}
-		}
-	}
-	if failed == len(items) && !slices.ContainsFunc(codes, (*Error).warning) {
-		if len(codes) == 1 {
-			return exit(codes[0].status())
-		}
-		return exit(254)
-	}
-	c.say("success")
-	return nil
-}
-
-// queries asks about several items; one answers with the exit status too.
-func (c *command) queries(r request, items []string) error {
-	if _, err := c.call(request{Op: "authorize"}); err != nil {
-		return err
-	}
-	for _, item := range items {
-		err := readItem(r.Kind, item)
-		var a *reply
-		if err == nil {
-			q := r
-			q.Args = append(slices.Clone(r.Args), item)
-			a, err = c.call(q)
-		}
-		switch {
-		case err != nil && len(items) == 1:
-			return err
-		case err != nil:
-			c.complain("Warning: " + err.Error())
-		case len(items) == 1:
-			return c.answer(a.Yes)
-		default:
-			c.say("'" + item + "': " + map[bool]string{true: "yes", false: "no"}[a.Yes])
-		}
 	}
 	return nil
 }

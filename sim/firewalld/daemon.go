@@ -137,6 +137,9 @@ func (d *daemon) accept(ctx context.Context, l net.Listener) {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
+			if ctx.Err() == nil {
+				d.note("ERROR", err.Error())
+			}
 			return
 		}
 		d.mu.Lock()

@@ -31,7 +31,7 @@
 //     helpers, lockdown whitelists, and the rich rule elements nflog and
 //     tcp-mss-clamp are not modelled; of direct rules the filter table with the
 //     common matches is, chains and passthroughs are not.
-//   - ipset types are hash:ip, hash:net and hash:mac; ports have no names.
+//   - ipset types are hash:ip, hash:net and hash:mac.
 //   - The descriptions of the predefined services are not those of firewalld.
 //   - complete-reload does what reload does: there are no kernel modules, and
 //     connection tracking is kept.

@@ -20,6 +20,20 @@ func (d *daemon) permanentZone(name string) (*Zone, error) {
 	return nil, fail("INVALID_ZONE", name)
 }
 
+// zoneOf returns the zone that has an interface or source, "" when none has or
+// when the element is something else.
+func (c *config) zoneOf(e Element) string {
+	if e.Kind != kindInterface && e.Kind != kindSource {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.zones)) {
+		if c.zones[name].Has(e.Kind, e.Value) {
+			return name
+		}
+	}
+	return ""
+}
+
 // permanent answers what is about the permanent configuration, which is
 // written at once and comes into force by a reload.
 func (d *daemon) permanent(q request) (*reply, error) {
@@ -37,10 +51,8 @@ func (d *daemon) permanent(q request) (*reply, error) {
 	case "get-policies":
 		return listed([]string{hostPolicy})
 	case "get-zone-of-interface", "get-zone-of-source":
-		for _, name := range slices.Sorted(maps.Keys(d.perm.zones)) {
-			if d.perm.zones[name].Has(strings.TrimPrefix(q.Op, "get-zone-of-"), q.arg(0)) {
-				return listed([]string{name})
-			}
+		if of := d.perm.zoneOf(Element{strings.TrimPrefix(q.Op, "get-zone-of-"), q.arg(0)}); of != "" {
+			return listed([]string{of})
 		}
 		return &reply{}, nil
 	case "list-all-zones":
@@ -93,6 +105,9 @@ func (d *daemon) permanent(q request) (*reply, error) {
 	case "add":
 		if !c.add(e) {
 			return nil, fail("ALREADY_ENABLED", e.id())
+		}
+		if of := d.perm.zoneOf(e); of != "" {
+			return nil, fail("ZONE_CONFLICT", "'"+e.Value+"' already bound to '"+of+"'")
 		}
 		if err := d.perm.checkZone(d.p, c); err != nil {
 			return nil, err

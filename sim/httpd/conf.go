@@ -59,6 +59,7 @@ type section struct {
 	require []string       // arguments of Require, "" when there is none
 	errDocs map[int]string
 	index   []string
+	listing *bool // what Options says of Indexes, nil when nothing
 }
 
 // confError is a configuration error with its place.

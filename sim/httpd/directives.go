@@ -20,6 +20,10 @@ var modules = map[string]bool{"log_config.c": true, "log_config_module": true, "
 	"dir_module": true, "alias.c": true, "alias_module": true, "mime_magic.c": true, "mime_magic_module": true,
 	"authz_core.c": true, "authz_core_module": true, "logio.c": true, "logio_module": true, "unixd.c": true, "unixd_module": true}
 
+// optionNames are the words of Options.
+var optionNames = map[string]bool{"none": true, "all": true, "indexes": true, "includes": true, "includesnoexec": true, "followsymlinks": true,
+	"symlinksifownermatch": true, "execcgi": true, "multiviews": true}
+
 var ignored = directive{0, -1, "", nil}
 
 // directives are what httpd knows, in lower case.
@@ -135,6 +139,29 @@ var directives = map[string]directive{
 		}
 		return nil
 	}},
+	"options": {1, -1, "", func(p *parser, a []string) error {
+		// A list without signs says all; with signs it changes what was.
+		list := false
+		for _, o := range a {
+			name := strings.ToLower(strings.TrimLeft(o, "+-"))
+			if !optionNames[name] {
+				return fmt.Errorf("Illegal option %s", o)
+			}
+			switch {
+			case name != "indexes" && name != "all":
+			case strings.HasPrefix(o, "-"):
+				list = false
+			default:
+				list = true
+			}
+		}
+		relative := strings.HasPrefix(a[0], "+") || strings.HasPrefix(a[0], "-")
+		names := strings.ToLower(strings.Join(a, " "))
+		if p.section != nil && (!relative || strings.Contains(names, "indexes") || strings.Contains(names, "all")) {
+			p.section.listing = &list
+		}
+		return nil
+	}},
 	"require": {1, -1, "", func(p *parser, a []string) error {
 		known := map[string]bool{"all": true, "ip": true, "not": true, "local": true, "host": true, "valid-user": true, "user": true, "group": true, "method": true, "env": true, "expr": true}
 		if !known[strings.ToLower(a[0])] {
@@ -158,7 +185,7 @@ var directives = map[string]directive{
 	"indexignore": ignored, "indexoptions": ignored, "keepalive": ignored, "keepalivetimeout": ignored, "languagepriority": ignored,
 	"limitrequestbody": ignored, "loadmodule": ignored, "maxconnectionsperchild": ignored, "maxkeepaliverequests": ignored,
 	"maxrequestworkers": ignored, "mimemagicfile": ignored, "minspareservers": ignored, "maxspareservers": ignored,
-	"minsparethreads": ignored, "maxsparethreads": ignored, "mutex": ignored, "options": ignored, "order": ignored,
+	"minsparethreads": ignored, "maxsparethreads": ignored, "mutex": ignored, "order": ignored,
 	"readmename": ignored, "requestheader": ignored, "satisfy": ignored, "scriptalias": ignored, "serverlimit": ignored,
 	"serversignature": ignored, "servertokens": ignored, "setenv": ignored, "setenvif": ignored, "sethandler": ignored,
 	"startservers": ignored, "suexecusergroup": ignored, "threadsperchild": ignored, "timeout": ignored, "traceenable": ignored,

@@ -13,6 +13,6 @@
 //   - Directives that are known but not modelled (modules, filters, TLS, CGI,
 //     proxying, .htaccess, rewriting, piped logs) are read and have no effect.
 //     Name-based virtual hosts are; their logs too.
-//   - Directory listings are not made: a directory without index is forbidden.
+//   - Directory listings are the plain ones, without icons and columns.
 //   - No ranges, no content negotiation; If-Modified-Since is honoured.
 package httpd

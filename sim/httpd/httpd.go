@@ -172,6 +172,11 @@ func (d *daemon) run(ctx context.Context) int {
 		return 1
 	}
 	pidFile := d.conf.abs(d.conf.pidFile)
+	// /run is empty after a boot; a real host's systemd-tmpfiles makes the directory.
+	if err := libc.MkdirAll(d.p, path.Dir(pidFile), 0o710); err != nil {
+		fmt.Fprintf(d.p.Stderr, "AH00099: could not create %s: %s\n", pidFile, libc.Strerror(err))
+		return 1
+	}
 	if err := libc.WriteFile(d.p, pidFile, []byte(strconv.Itoa(d.p.PID)+"\n"), 0o644); err != nil {
 		fmt.Fprintf(d.p.Stderr, "AH00099: could not create %s: %s\n", pidFile, libc.Strerror(err))
 		return 1

@@ -34,7 +34,7 @@ func install(t *testing.T) *web {
 			Programs: map[string]host.Program{"/usr/sbin/httpd": Httpd, "/usr/sbin/apachectl": Apachectl}}),
 		client: n.Host(t, memnet.Config{Name: "client", Addrs: []string{"192.0.2.20/24"}}),
 	}
-	for _, dir := range []string{"/var/log/httpd", "/var/www/html", "/run/httpd"} {
+	for _, dir := range []string{"/var/log/httpd", "/var/www/html"} {
 		w.server.MkdirAll(dir, 0o755)
 	}
 	w.server.Symlink("../../var/log/httpd", "/etc/httpd/logs")
@@ -71,6 +71,9 @@ func TestServe(t *testing.T) {
 		w := install(t)
 		w.server.WriteFile("/var/www/html/index.html", "<p>hi</p>\n")
 		w.server.MkdirAll("/var/www/html/dir", 0o755)
+		w.server.MkdirAll("/var/www/html/list/sub", 0o755)
+		w.server.WriteFile("/var/www/html/list/a&b.txt", "")
+		w.server.WriteFile("/etc/httpd/conf.d/dir.conf", "<Directory /var/www/html/dir>\nOptions -Indexes\n</Directory>\n")
 		w.server.WriteFile("/var/www/html/secret.txt", "x")
 		w.server.Chmod("/var/www/html/secret.txt", 0o600)
 		w.server.WriteFile("/var/www/html/.htpasswd", "x")
@@ -81,6 +84,7 @@ func TestServe(t *testing.T) {
 			{"/none", "404 Not Found", "The requested URL was not found on this server."},
 			{"/dir", "301 Moved Permanently", "http://server/dir/"},
 			{"/dir/", "403 Forbidden", "permission"},
+			{"/list/", "200 OK", "<h1>Index of /list</h1>\n<ul><li><a href=\"/\"> Parent Directory</a></li>\n<li><a href=\"a&b.txt\"> a&amp;b.txt</a></li>\n<li><a href=\"sub/\"> sub/</a></li>\n</ul>"},
 			{"/secret.txt", "403 Forbidden", "permission"},
 			{"/.htpasswd", "403 Forbidden", "permission"},
 			{"/../../etc/passwd", "404 Not Found", "not found"},
@@ -94,7 +98,7 @@ func TestServe(t *testing.T) {
 		}
 		log := strings.Split(w.server.ReadFile("/var/log/httpd/access_log"), "\n")
 		want := `192.0.2.20 - - [` + w.server.Clock.Now().Format("02/Jan/2006:15:04:05 -0700") + `] "GET / HTTP/1.1" 200 10 "-" "curl/7.76.1"`
-		if log[0] != want || len(log) != 11 {
+		if log[0] != want || len(log) != 12 {
 			t.Errorf("access_log has %d lines, the first\n%s\nwant\n%s", len(log)-1, log[0], want)
 		}
 		for _, part := range []string{"AH00489: Apache/2.4.57 (AlmaLinux) configured -- resuming normal operations", "AH00094: Command line: '/usr/sbin/httpd -D FOREGROUND'",

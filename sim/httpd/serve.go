@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"html"
 	"io"
 	"io/fs"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path"
 	"strconv"
@@ -300,25 +302,32 @@ func inAddress(a string, client netip.Addr) bool {
 // file answers with a file.
 func (d *daemon) file(a *answer, c *config, name, client string) {
 	a.file = strings.TrimSuffix(name, "/")
-	url := a.req.path
+	target := a.req.path
 	remote, _ := netip.ParseAddr(a.remote)
-	if !a.site.allowed(a.file, url, remote) {
+	if !a.site.allowed(a.file, target, remote) {
 		d.errorLog(a.site, levelError, "authz_core", client, "AH01630: client denied by server configuration: "+a.file)
 		d.refuse(a, c, 403, "")
 		return
 	}
 	info, err := d.p.Sys.Stat(a.file)
 	if err == nil && info.IsDir() {
-		if !strings.HasSuffix(url, "/") {
-			target := "http://" + dash(a.req.header["host"]) + url + "/"
-			a.set("Location", target)
-			d.refuse(a, c, 301, target)
+		if !strings.HasSuffix(target, "/") {
+			moved := "http://" + dash(a.req.header["host"]) + target + "/"
+			a.set("Location", moved)
+			d.refuse(a, c, 301, moved)
 			return
 		}
-		index := a.site.index
+		index, listing := a.site.index, false
 		for i := range a.site.sections {
-			if s := &a.site.sections[i]; s.index != nil && s.applies(a.file, url) {
+			s := &a.site.sections[i]
+			if !s.applies(a.file, target) {
+				continue
+			}
+			if s.index != nil {
 				index = s.index
+			}
+			if s.listing != nil {
+				listing = *s.listing
 			}
 		}
 		dir := a.file
@@ -328,6 +337,9 @@ func (d *daemon) file(a *answer, c *config, name, client string) {
 				a.file = path.Join(dir, n)
 				break
 			}
+		}
+		if err != nil && listing && d.list(a, dir) {
+			return
 		}
 		if err != nil {
 			d.errorLog(a.site, levelError, "autoindex", client, fmt.Sprintf("AH01276: Cannot serve directory %s/: No matching DirectoryIndex (%s) found, and server-generated directory index forbidden by Options directive",
@@ -365,6 +377,38 @@ func (d *daemon) file(a *answer, c *config, name, client string) {
 	if t := c.mimeType(a.file, a.site.charset); t != "" {
 		a.set("Content-Type", t)
 	}
+}
+
+// list answers with the names in a directory (mod_autoindex without
+// FancyIndexing).
+func (d *daemon) list(a *answer, dir string) bool {
+	names, err := libc.ReadDir(d.p, dir)
+	if err != nil {
+		return false
+	}
+	var b strings.Builder
+	title := html.EscapeString(strings.TrimSuffix(a.req.path, "/"))
+	if title == "" {
+		title = "/"
+	}
+	fmt.Fprintf(&b, "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 3.2 Final//EN\">\n<html>\n <head>\n  <title>Index of %s</title>\n </head>\n <body>\n<h1>Index of %s</h1>\n<ul>", title, title)
+	if a.req.path != "/" {
+		fmt.Fprintf(&b, "<li><a href=\"%s\"> Parent Directory</a></li>\n", (&url.URL{Path: path.Dir(strings.TrimSuffix(a.req.path, "/"))}).EscapedPath())
+	}
+	for _, n := range names {
+		if strings.HasPrefix(n, ".") {
+			continue
+		}
+		if info, err := d.p.Sys.Stat(path.Join(dir, n)); err == nil && info.IsDir() {
+			n += "/"
+		}
+		fmt.Fprintf(&b, "<li><a href=\"%s\"> %s</a></li>\n", (&url.URL{Path: n}).EscapedPath(), html.EscapeString(n))
+	}
+	b.WriteString("</ul>\n</body></html>\n")
+	a.status, a.body = 200, []byte(b.String())
+	a.set("Content-Length", strconv.Itoa(b.Len()))
+	a.set("Content-Type", "text/html;charset=UTF-8")
+	return true
 }
 
 func (c *config) mimeType(file, charset string) string {
