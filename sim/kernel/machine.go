@@ -44,6 +44,8 @@ type Machine struct {
 	PID      int               // of PID 1, for the lab
 	Programs *net.UnixListener // where the host's other stubs connect
 
+	kernel  *Kernel
+	plugs   []nl.Link // the lab's ends of its interfaces
 	process *os.Process
 	life    uint64 // numbers the boots of a lab
 	inside  *worker
@@ -53,7 +55,7 @@ type Machine struct {
 // Boot makes a machine and furnishes it; nothing runs on it yet but PID 1's stub,
 // which is not served: the caller does that.
 func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err error) {
-	m := &Machine{root: -1}
+	m := &Machine{root: -1, kernel: k}
 	defer func() {
 		if err != nil {
 			m.Destroy()
@@ -80,7 +82,7 @@ func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err er
 		return nil, err
 	}
 	for i, iface := range c.Interfaces {
-		if err := k.plug(m.PID, i, iface); err != nil {
+		if err := m.plug(i, iface); err != nil {
 			return nil, err
 		}
 	}
@@ -158,7 +160,8 @@ func (m *Machine) clone(line *clock.Timeline, single bool) error {
 }
 
 // plug connects interface i of the machine with its network.
-func (k *Kernel) plug(pid, i int, c Interface) error {
+func (m *Machine) plug(i int, c Interface) error {
+	k, pid := m.kernel, m.PID
 	br, err := k.links.LinkByName(bridgeName(c.Network))
 	if err != nil {
 		return err
@@ -171,6 +174,7 @@ func (k *Kernel) plug(pid, i int, c Interface) error {
 		return fmt.Errorf("interface eth%d: %w", i, err)
 	}
 	os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", attrs.Name, "disable_ipv6"), []byte("1"), 0)
+	m.plugs = append(m.plugs, v)
 	return k.links.LinkSetUp(v)
 }
 
@@ -198,6 +202,7 @@ func addresses(c MachineConfig) error {
 			if err != nil {
 				return err
 			}
+			addr.Flags = unix.IFA_F_NODAD // it serves at once
 			if err := h.AddrAdd(link, addr); err != nil {
 				return fmt.Errorf("address %s: %w", a, err)
 			}
@@ -280,6 +285,16 @@ var sysctls = []struct{ name, value string }{
 	{"net/ipv6/icmp/ratelimit", "0"},
 	{"net/ipv6/conf/all/accept_dad", "0"}, // addresses serve at once
 	{"net/ipv6/conf/default/accept_dad", "0"},
+}
+
+// Unplug takes the machine off its networks at once. The kernel drops a network
+// namespace in its own time, and until then its addresses would answer beside
+// those of the machine's next life.
+func (m *Machine) Unplug() {
+	for _, p := range m.plugs {
+		m.kernel.links.LinkDel(p) // gone already is fine
+	}
+	m.plugs = nil
 }
 
 // Destroy ends the machine: the kernel kills all its processes and drops what it had.

@@ -164,6 +164,7 @@ func (h *Host) after(st host.Status) {
 	if closed || st.Code != systemd.ExitReboot || st.Signal != 0 {
 		return
 	}
+	h.unplug()
 	if err := h.boot(h.lab.ctx, true); err != nil {
 		h.lab.Log.Error("reboot", "host", h.Name(), "error", err)
 	}
@@ -181,8 +182,18 @@ func (h *Host) destroy() {
 	}
 }
 
+func (h *Host) unplug() {
+	h.mu.Lock()
+	m := h.machine
+	h.mu.Unlock()
+	if m != nil {
+		m.Unplug()
+	}
+}
+
 // Reset gives the host a new disk and boots it as it was at the start of the lab.
 func (h *Host) Reset(ctx context.Context) error {
+	h.unplug()
 	h.destroy()
 	h.mu.Lock()
 	h.closed = false
@@ -201,6 +212,7 @@ func (h *Host) Reset(ctx context.Context) error {
 
 // Reboot restarts the host; what was not made permanent is gone.
 func (h *Host) Reboot(ctx context.Context) error {
+	h.unplug()
 	h.destroy()
 	h.mu.Lock()
 	h.closed = false

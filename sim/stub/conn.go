@@ -240,6 +240,7 @@ type call struct {
 type (
 	out    int // a buffer for the kernel to fill
 	result int // the descriptor that the call of that index made
+	passed int // the descriptor of that index that is sent along
 )
 
 // ret is what one call gave.
@@ -251,7 +252,10 @@ type ret struct {
 
 // do performs calls in order; it stops after the first that failed and was not
 // allowed to, whose errno is the error.
-func (c *Conn) do(calls ...call) ([]ret, []*os.File, error) {
+func (c *Conn) do(calls ...call) ([]ret, []*os.File, error) { return c.doWith(nil, calls...) }
+
+// doWith is do with descriptors that the calls use.
+func (c *Conn) doWith(files []*os.File, calls ...call) ([]ret, []*os.File, error) {
 	a, err := c.ask(guest.Calls, func(m *guest.Message) {
 		for _, k := range calls {
 			m.Int(int64(k.nr))
@@ -268,6 +272,9 @@ func (c *Conn) do(calls ...call) ([]ret, []*os.File, error) {
 				case out:
 					m.Int(guest.ArgOut)
 					m.Int(int64(v))
+				case passed:
+					m.Int(guest.ArgPassed)
+					m.Int(int64(v))
 				case result:
 					m.Int(guest.ArgResult)
 					m.Int(int64(v))
@@ -276,7 +283,7 @@ func (c *Conn) do(calls ...call) ([]ret, []*os.File, error) {
 				}
 			}
 		}
-	}, nil)
+	}, files)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -41,32 +41,25 @@ func pathError(op, name string, err error) error {
 // O_NONBLOCK gives EAGAIN as read(2) and write(2) do; without it the stub waits
 // in open(2) for a FIFO's other end, as any process would.
 func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
-	// Not to wait for what turns out to be a FIFO, the first look never does.
-	f, err := s.open1(name, flag|unix.O_NONBLOCK, perm)
 	wait := flag&unix.O_NONBLOCK == 0
-	var st unix.Stat_t
-	if err == nil {
-		control(f, func(fd int) { err = unix.Fstat(fd, &st) })
-		if err != nil {
-			f.Close()
-		}
+	kind := fs.FileMode(0)
+	if info, err := s.stat("stat", name, 0); err == nil {
+		kind = info.Mode().Type()
 	}
-	kind := st.Mode & unix.S_IFMT
-	if wait && (err == syscall.ENXIO || err == nil && kind == unix.S_IFIFO && flag&unix.O_ACCMODE != os.O_RDWR) {
-		if err == nil {
-			f.Close()
-		}
+	if wait && kind == fs.ModeNamedPipe {
 		if s.proc != nil {
 			line := s.proc.Clock.Timeline()
 			line.Release()
 			defer line.Hold()
 		}
-		f, err = s.open1(name, flag, perm)
+	} else {
+		flag |= unix.O_NONBLOCK // whatever it has become meanwhile, do not wait
 	}
+	f, err := s.open1(name, flag, perm)
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
-	f, err = named(f, name, wait || kind != unix.S_IFIFO && kind != unix.S_IFCHR)
+	f, err = named(f, name, wait || kind != fs.ModeNamedPipe && kind&fs.ModeCharDevice == 0)
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}

@@ -132,7 +132,7 @@ func newHost(t *testing.T, line *clock.Timeline, name string, last byte, program
 		}, func() { close(up) })
 	}()
 	<-up
-	t.Cleanup(func() { cancel(); m.Destroy(); <-down })
+	t.Cleanup(func() { cancel(); m.Unplug(); m.Destroy(); <-down })
 	return l, systest.Host{Name: name, Addr4: four, Addr6: six, Unused4: netip.MustParseAddr("192.0.2.99"),
 		Start: func(cred *host.Cred, f host.Program) *host.Process { return l.start(t, cred, f) },
 		Wait:  func(p *host.Process) host.Status { return l.wait(t, p) }}

@@ -89,6 +89,12 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	}
 	interactive := false
 	switch in := c.Stdin.(type) {
+	case *streamConn:
+		f, err := in.lend()
+		if err != nil {
+			return fail(err)
+		}
+		files, opened = append(files, f), append(opened, f)
 	case nil:
 		files = append(files, s.server.null)
 	case *terminal:
@@ -112,6 +118,12 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	var same io.Writer // stdout and stderr that are one writer share one pipe
 	for _, output := range []io.Writer{c.Stdout, c.Stderr} {
 		switch w := output.(type) {
+		case *streamConn:
+			f, err := w.lend()
+			if err != nil {
+				return fail(err)
+			}
+			files, opened = append(files, f), append(opened, f)
 		case nil:
 			files = append(files, s.server.null)
 		case *terminal:

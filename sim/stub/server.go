@@ -184,14 +184,17 @@ func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.U
 			for _, f := range streams {
 				f.interrupt()
 			}
+			if context.Cause(ctx) == (host.Signalled{Signal: syscall.SIGKILL}) {
+				y.closeAll() // it gets no chance to do so itself
+			}
 		})
 		defer stop()
+		defer y.closeAll() // its threads wait in what it had opened
 		return prog(ctx, p)
 	}, onReady)
 	if err := p.Crash(); err != nil {
 		s.Log.Error("program crashed", "host", s.Host.Name, "program", p.Name(), "error", err)
 	}
-	y.closeAll()
 	if byHand {
 		p.Emit(trace.CommandDone, trace.Attrs{"command": command, "status": st.String()})
 	}

@@ -85,15 +85,15 @@ func (s *sys) open(op, network, addr string) (*os.File, ret, error) {
 	if domain == unix.AF_INET6 {
 		calls = append(calls, intOption(0, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
 	}
-	if network == "unixgram" {
-		calls = append(calls, intOption(0, unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
-	}
 	switch op {
 	case "dial":
 		calls = append(calls, call{unix.SYS_CONNECT, guest.MayFail, []any{result(0), sa, length}})
 	case "listen":
 		if domain != unix.AF_UNIX && kind == unix.SOCK_STREAM {
 			calls = append(calls, intOption(0, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1))
+		}
+		if network == "unixgram" { // on a socket without a name it would make one up
+			calls = append(calls, intOption(0, unix.SOL_SOCKET, unix.SO_PASSCRED, 1))
 		}
 		calls = append(calls, call{unix.SYS_BIND, 0, []any{result(0), sa, length}})
 		if kind == unix.SOCK_STREAM {
@@ -128,20 +128,24 @@ func (s *sys) Listen(network, addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, opError("listen", network, addr, err)
 	}
-	defer f.Close()
+	// The net package's listeners cannot be waited for by descriptor
+	// (SyscallConn's Read is EINVAL): it only tells the address.
 	l, err := net.FileListener(f)
 	if err != nil {
+		f.Close()
 		return nil, opError("listen", network, addr, err)
 	}
+	at := l.Addr()
 	if u, ok := l.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false) // the path is another machine's in the lab process
 	}
-	raw, err := l.(syscall.Conn).SyscallConn()
+	l.Close()
+	raw, err := f.SyscallConn()
 	if err != nil {
-		l.Close()
+		f.Close()
 		return nil, opError("listen", network, addr, err)
 	}
-	ln := &listener{Listener: l, socket: s.socket(raw), sys: s, network: network}
+	ln := &listener{file: f, addr: at, socket: s.socket(raw), sys: s, network: network}
 	s.track(ln)
 	return ln, nil
 }
@@ -384,7 +388,7 @@ func (c *streamConn) Read(b []byte) (int, error) {
 		return 0, nil
 	}
 	n := 0
-	err := c.read("read", func(fd int) (err error) { n, err = unix.Read(fd, b); return err })
+	err := c.read("read", func(fd int) (err error) { n, _, err = unix.Recvfrom(fd, b, unix.MSG_DONTWAIT); return err })
 	if err != nil {
 		return 0, err
 	}
@@ -408,6 +412,21 @@ func (c *streamConn) Write(b []byte) (int, error) {
 		done += n
 	}
 	return done, nil
+}
+
+// lend returns the socket as the stdio of a child, which expects reads and
+// writes to block; ours ask the kernel not to, call by call.
+func (c *streamConn) lend() (*os.File, error) {
+	var f *os.File
+	var err error
+	cerr := c.socket.raw.Control(func(fd uintptr) {
+		var nfd int
+		if nfd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			err = unix.SetNonblock(nfd, false)
+			f = os.NewFile(uintptr(nfd), "lent")
+		}
+	})
+	return f, errors.Join(err, cerr)
 }
 
 // CloseWrite shuts the writing side down.
@@ -532,24 +551,41 @@ func (c *packetConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	return len(b), nil
 }
 
-// toPath answers a datagram socket that has a path, which only the stub may
-// look up.
+// toPath sends to a socket that has a path, which only the stub may look up.
+// It sends from this socket, which is lent back for the call.
 func (c *packetConn) toPath(b []byte, name string) (int, error) {
-	d, err := c.sys.Dial(context.Background(), "unixgram", name)
+	_, _, sa, err := sockaddr("unixgram", name)
 	if err != nil {
-		return 0, err
+		return 0, c.fail("write", err)
 	}
-	defer d.Close()
-	return d.Write(b)
+	u, ok := c.inner.(interface{ File() (*os.File, error) })
+	if !ok {
+		return 0, c.fail("write", syscall.EINVAL)
+	}
+	f, err := u.File()
+	if err != nil {
+		return 0, c.fail("write", err)
+	}
+	defer f.Close()
+	_, files, err := c.sys.conn.doWith([]*os.File{f}, call{unix.SYS_SENDTO, 0,
+		[]any{passed(0), string(b), len(b), unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT, sa, len(sa)}})
+	closeAll(files)
+	if err != nil {
+		return 0, c.fail("write", err)
+	}
+	return len(b), nil
 }
 
 // listener is a listening socket that was opened in a stub.
 type listener struct {
-	net.Listener
+	file    *os.File
+	addr    net.Addr
 	socket  *socket
 	sys     *sys
 	network string
 }
+
+func (l *listener) Addr() net.Addr { return l.addr }
 
 func (l *listener) Accept() (net.Conn, error) {
 	var nfd int
@@ -584,17 +620,16 @@ func (l *listener) Accept() (net.Conn, error) {
 
 // SetDeadline sets the deadline of Accept.
 func (l *listener) SetDeadline(t time.Time) error {
-	d, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return l.socket.deadline(reading, t, d.SetDeadline)
+	return l.socket.deadline(reading, t, l.file.SetReadDeadline)
 }
 
 func (l *listener) Close() error {
 	l.sys.forget(l)
 	l.socket.stop()
 	var err error
-	l.socket.Interrupt(unix.POLLIN, func() { err = l.Listener.Close() })
-	return err
+	l.socket.Interrupt(unix.POLLIN, func() { err = l.file.Close() })
+	if err != nil {
+		return opError("close", l.network, l.addr.String(), net.ErrClosed)
+	}
+	return nil
 }

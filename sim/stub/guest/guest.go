@@ -79,7 +79,7 @@ func hello(fd int) {
 	m.Str(string(exe[:n]))
 	m.Str(dir)
 	m.Strs(os.Args)
-	m.Strs(os.Environ())
+	m.Strs(environ())
 	fds := make([]int, 3)
 	for i := range fds {
 		fds[i] = i
@@ -98,6 +98,33 @@ func hello(fd int) {
 		}
 		die("the lab does not answer: " + err.Error())
 	}
+}
+
+// environ returns the environment as it was given; os.Environ leaves out the
+// later of two equal names, which is what counts for a shell's child.
+func environ() []string {
+	fd, err := syscall.Open("/proc/self/environ", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return os.Environ()
+	}
+	defer syscall.Close(fd)
+	var all []byte
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := syscall.Read(fd, buf)
+		if err != nil || n <= 0 {
+			break
+		}
+		all = append(all, buf[:n]...)
+	}
+	var env []string
+	for at, i := 0, 0; i < len(all); i++ {
+		if all[i] == 0 {
+			env = append(env, string(all[at:i]))
+			at = i + 1
+		}
+	}
+	return env
 }
 
 // serve does what the lab asks until it says how to end. It never returns.
@@ -136,7 +163,7 @@ func serve(fd int) {
 		m := Parse(in[:n])
 		switch m.Kind {
 		case Calls:
-			calls(fd, m)
+			calls(fd, m, files)
 		case Spawn:
 			spawn(fd, m, files)
 		case Exit:
@@ -151,12 +178,12 @@ func serve(fd int) {
 // end ends the process as the Program did.
 func end(code int, sig syscall.Signal) {
 	if sig != 0 {
-		signal.Reset(sig)
 		// A dump of a stub's memory would tell nobody anything.
 		syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
-		if sig == syscall.SIGSEGV || sig == syscall.SIGABRT {
-			sig = syscall.SIGKILL // the Go runtime would print its own trace
-		}
+		// The Go runtime keeps handlers of its own: the kernel's default is
+		// asked for directly (rt_sigaction(2) with SIG_DFL).
+		var action [32]byte
+		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
 		syscall.Kill(os.Getpid(), sig)
 		select {}
 	}
@@ -189,7 +216,7 @@ func reap(fd int) {
 
 // calls performs system calls in order and stops after the first that failed
 // and was not allowed to.
-func calls(fd int, m *Message) {
+func calls(fd int, m *Message, files []int) {
 	id := m.NextInt()
 	reply := Message{Kind: Reply}
 	reply.Int(id)
@@ -211,6 +238,10 @@ func calls(fd int, m *Message) {
 			case ArgResult: // the descriptor that an earlier call made
 				if k := int(m.NextInt()); k >= 0 && k < len(made) {
 					a[i] = uintptr(made[k])
+				}
+			case ArgPassed: // a descriptor that came with the message
+				if k := int(m.NextInt()); k >= 0 && k < len(files) {
+					a[i] = uintptr(files[k])
 				}
 			}
 		}

@@ -24,6 +24,7 @@ const (
 	ArgIn     // bytes for the kernel to read; a NUL is put behind them
 	ArgOut    // a buffer of that size for the kernel to fill
 	ArgResult // the descriptor that the call of that index made
+	ArgPassed // the descriptor of that index that came with the message
 )
 
 // Flags of a call.
