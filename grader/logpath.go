@@ -96,7 +96,7 @@ func runLog(ctx context.Context, v *view, a *logArgs) verdict {
 	case err != nil || ctx.Err() != nil:
 		w.err = err
 	case arrived:
-		w.arrived(line)
+		w.err = w.arrived(ctx, line)
 	case v.check.Not:
 		w.broken = "file-not-written" // as it should be
 	default:
@@ -117,7 +117,7 @@ func (w *logWalk) breaks(link string) { w.broken = link }
 func (w *logWalk) breaksAt(step, link string) { w.step, w.broken = step, link }
 
 // arrived judges a message that came to its end: whether it came the right way.
-func (w *logWalk) arrived(line string) {
+func (w *logWalk) arrived(ctx context.Context, line string) error {
 	v := w.v
 	w.lines = append(w.lines, w.file+": "+clip(line))
 	w.params.with("line", clip(line))
@@ -128,10 +128,14 @@ func (w *logWalk) arrived(line string) {
 		}
 	}
 	if w.sender != w.receiver {
-		w.holds("sender-rule")
 		if w.a.Over != "" && !w.cameOver() {
-			return
+			old, err := w.outdated(ctx)
+			if !old {
+				w.holds("sender-rule")
+			}
+			return err
 		}
+		w.holds("sender-rule")
 		w.holds("transport")
 		w.holds("received")
 	}
@@ -142,10 +146,36 @@ func (w *logWalk) arrived(line string) {
 		if d, ok := stampDifference(line, now); ok && d.Abs() > time.Duration(w.a.Skew) {
 			w.params.with("skew", w.a.Skew.String()).with("difference", d.Round(time.Second).String())
 			w.breaks("time-differs")
-			return
+			return nil
 		}
 		w.holds("stamp")
 	}
+	return nil
+}
+
+// outdated breaks the walk at the sender's rule when the rule that forwarded
+// the message no longer stands in the files as it was loaded.
+func (w *logWalk) outdated(ctx context.Context) (bool, error) {
+	c, err := w.v.rsyslogConf(ctx, w.sender)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range pick(w.v.about(), w.sender, trace.RuleMatched) {
+		action := e.Attrs["action"]
+		if !strings.HasPrefix(action, "@") {
+			continue // the text of other forms need not be on that line
+		}
+		stands := false
+		for _, l := range c.lines {
+			stands = stands || !l.comment && l.place() == e.Attrs["rule"] && strings.Contains(l.text, action)
+		}
+		if !stands {
+			w.params.with("host", w.sender).with("place", e.Attrs["rule"])
+			w.breaksAt("sender-rule", "rsyslog-not-restarted")
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // cameOver reports whether the message was received by the transport asked for.
@@ -306,6 +336,9 @@ func (w *logWalk) senderRule(ctx context.Context) error {
 		return nil
 	}
 	if len(sent) > 0 || len(matched) > 0 {
+		if old, err := w.outdated(ctx); old || err != nil {
+			return err
+		}
 		w.holds("sender-rule")
 		return nil
 	}

@@ -140,7 +140,7 @@ func runRule(ctx context.Context, v *view, a *ruleArgs) verdict {
 	files := written()
 	if f := missing(); f != "" {
 		got.params.with("file", f)
-		got.broken, got.err = v.whyNoRule(ctx, host, f, &got)
+		got.broken, got.err = v.whyNoRule(ctx, host, f, priority, &got)
 		return got
 	}
 	got.walked = append(got.walked, "sender-daemon", "rule-missing")
@@ -165,7 +165,7 @@ func runRule(ctx context.Context, v *view, a *ruleArgs) verdict {
 }
 
 // whyNoRule tells why a message was not written to a file.
-func (v *view) whyNoRule(ctx context.Context, host, file string, got *verdict) (string, error) {
+func (v *view) whyNoRule(ctx context.Context, host, file string, priority syslog.Priority, got *verdict) (string, error) {
 	u, err := v.unit(ctx, host, "rsyslog")
 	if err != nil {
 		return "", err
@@ -179,7 +179,8 @@ func (v *view) whyNoRule(ctx context.Context, host, file string, got *verdict) (
 		return "", err
 	}
 	for _, l := range c.writes(file, false) {
-		if contains(c.stale, l.file) {
+		// A line that would take the message and did not is not in force.
+		if contains(c.stale, l.file) || l.selects(priority) {
 			got.params.with("place", l.place())
 			return "rsyslog-not-restarted", nil
 		}
