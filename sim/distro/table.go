@@ -19,6 +19,7 @@ func Packages() []Package {
 		systemdPackage(),
 		coreutilsPackage(),
 		utilLinuxPackage(),
+		sudoPackage(),
 		chronyPackage(),
 		loggerPackage(),
 		rsyslogPackage(),

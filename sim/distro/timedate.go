@@ -14,15 +14,3 @@ func coreutilsPackage() Package {
 		Programs: map[string]host.Program{"/usr/bin/date": timedate.Date},
 	}
 }
-
-// utilLinuxPackage has the part of util-linux that is about time.
-func utilLinuxPackage() Package {
-	return Package{
-		Name: "util-linux", Version: "2.37.4", Release: "20.el9", Arch: "x86_64", Base: true,
-		Summary: "A collection of basic system utilities",
-		Programs: map[string]host.Program{
-			"/usr/sbin/hwclock": timedate.Hwclock,
-			"/usr/bin/cal":      timedate.Cal,
-		},
-	}
-}

@@ -5,6 +5,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/login"
+	"enshu/sim/timedate"
 	"enshu/sim/utillinux"
 )
 
@@ -12,10 +13,15 @@ import (
 // machine's.
 func utilLinuxPackage() Package {
 	return Package{
-		Name: "util-linux", Version: "2.37.4", Release: "18.el9", Arch: "x86_64", Base: true,
+		Name: "util-linux", Version: "2.37.4", Release: "20.el9", Arch: "x86_64", Base: true,
 		Summary:  "A collection of basic system utilities",
-		Programs: map[string]host.Program{"/usr/bin/dmesg": utillinux.Dmesg, "/usr/bin/su": login.Su},
-		Files:    map[string]File{"/usr/bin/su": {Mode: fs.ModeSetuid | 0o755}},
+		Programs: map[string]host.Program{
+			"/usr/bin/dmesg":    utillinux.Dmesg,
+			"/usr/bin/su":       login.Su,
+			"/usr/sbin/hwclock": timedate.Hwclock,
+			"/usr/bin/cal":      timedate.Cal,
+		},
+		Files: map[string]File{"/usr/bin/su": {Mode: fs.ModeSetuid | 0o755}},
 	}
 }
 

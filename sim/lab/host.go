@@ -117,7 +117,7 @@ func (h *Host) boot(ctx context.Context, keep bool) error {
 			return fmt.Errorf("host %s: %w", h.Name(), err)
 		}
 	}
-	h.model.Kmsg = host.NewKmsg(h.model.Clock, 4096)
+	h.model.Kmsg = h.bootLog()
 	h.model.Filter = m.Filter()
 	server, err := stub.NewServer(h.model, h.lab.Log)
 	if err != nil {
@@ -132,6 +132,9 @@ func (h *Host) boot(ctx context.Context, keep bool) error {
 	h.machine, h.pid1, h.down = m, p, down
 	h.mu.Unlock()
 	life, end := context.WithCancel(h.lab.ctx)
+	if err := m.LogPackets(life, h.model); err != nil {
+		h.lab.Log.Warn("refused packets are not logged", "host", h.Name(), "error", err)
+	}
 	go func() {
 		if err := server.Serve(life, m.Programs); err != nil {
 			h.lab.Log.Error("stubs", "host", h.Name(), "error", err)
@@ -154,6 +157,20 @@ func (h *Host) boot(ctx context.Context, keep bool) error {
 	}
 	h.lab.trace.Append(h.Name(), "systemd", 1, trace.HostBooted, nil)
 	return nil
+}
+
+// bootLog is the ring buffer of a kernel that has just booted.
+func (h *Host) bootLog() *host.Kmsg {
+	k := host.NewKmsg(h.model.Clock, 4096)
+	k.Began(distro.BootDuration)
+	m := distro.Machine{Seed: h.model.Seed, MemoryMiB: int(h.scenario.Memory >> 20), CPUs: 1, Boot: h.model.Clock.Now().Add(-distro.BootDuration)}
+	for i := range h.config.Interfaces {
+		m.Interfaces = append(m.Interfaces, fmt.Sprintf("eth%d", i))
+	}
+	for _, r := range distro.BootLog(m) {
+		k.AppendAt(r.At, r.Priority, r.Text)
+	}
+	return k
 }
 
 // after does what PID 1 ended for.
