@@ -200,7 +200,7 @@ func (a *app) runCommand() *cobra.Command {
 				}
 			}()
 			fmt.Print(a.describe(l))
-			fmt.Printf(a.text("\n別の端末から: enshu shell HOST。このシェルを終了すると採点して片付けます。\n\n",
+			fmt.Print(a.text("\n別の端末から: enshu shell HOST。このシェルを終了すると採点して片付けます。\n\n",
 				"\nOther hosts: enshu shell HOST in another terminal. Leaving this shell grades the lab and ends it.\n\n"))
 			c, err := session.Dial(started.Name)
 			if err != nil {

@@ -74,14 +74,20 @@ func intOption(fd result, level, name, value int) call {
 	return call{unix.SYS_SETSOCKOPT, 0, []any{fd, level, name, string(v), 4}}
 }
 
-// open makes a socket in the stub and binds or connects it there.
+// open makes a socket in the stub and binds or connects it there. One that
+// listens stays open in the stub too, so that ss(8) and lsof(8) show whose it
+// is; the ret of dial is connect's, that of listen the stub's descriptor.
 func (s *sys) open(op, network, addr string) (*os.File, ret, error) {
 	domain, kind, sa, err := sockaddr(network, addr)
 	if err != nil {
 		return nil, ret{}, err
 	}
 	length := len(sa)
-	calls := []call{{unix.SYS_SOCKET, guest.MakesFile | guest.PassFile, []any{domain, kind | unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC, 0}}}
+	flags := int64(guest.MakesFile | guest.PassFile)
+	if op == "listen" {
+		flags |= guest.KeepFile
+	}
+	calls := []call{{unix.SYS_SOCKET, flags, []any{domain, kind | unix.SOCK_NONBLOCK | unix.SOCK_CLOEXEC, 0}}}
 	if domain == unix.AF_INET6 {
 		calls = append(calls, intOption(0, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
 	}
@@ -108,7 +114,17 @@ func (s *sys) open(op, network, addr string) (*os.File, ret, error) {
 		}
 		return nil, ret{}, err
 	}
+	if op == "listen" {
+		return files[0], rets[0], nil
+	}
 	return files[0], rets[len(rets)-1], nil
+}
+
+// drop closes the stub's descriptor of a socket.
+func (s *sys) drop(fd int) {
+	if fd > 2 {
+		s.conn.one(call{unix.SYS_CLOSE, 0, []any{fd}}) // a stub that is gone has none
+	}
 }
 
 func opError(op, network, addr string, err error) error {
@@ -124,7 +140,7 @@ func (a strAddr) Network() string { return a.network }
 func (a strAddr) String() string  { return a.addr }
 
 func (s *sys) Listen(network, addr string) (net.Listener, error) {
-	f, _, err := s.open("listen", network, addr)
+	f, made, err := s.open("listen", network, addr)
 	if err != nil {
 		return nil, opError("listen", network, addr, err)
 	}
@@ -145,22 +161,22 @@ func (s *sys) Listen(network, addr string) (net.Listener, error) {
 		f.Close()
 		return nil, opError("listen", network, addr, err)
 	}
-	ln := &listener{file: f, addr: at, socket: s.socket(raw), sys: s, network: network}
+	ln := &listener{file: f, held: int(made.value), addr: at, socket: s.socket(raw), sys: s, network: network}
 	s.track(ln)
 	return ln, nil
 }
 
 func (s *sys) ListenPacket(network, addr string) (net.PacketConn, error) {
-	f, _, err := s.open("listen", network, addr)
+	f, made, err := s.open("listen", network, addr)
 	if err != nil {
 		return nil, opError("listen", network, addr, err)
 	}
-	c, err := s.packet(f)
+	c, err := s.packet(f, int(made.value))
 	return c, opError("listen", network, addr, err)
 }
 
 // packet wraps an unconnected datagram socket.
-func (s *sys) packet(f *os.File) (net.PacketConn, error) {
+func (s *sys) packet(f *os.File, held int) (net.PacketConn, error) {
 	defer f.Close()
 	pc, err := net.FilePacketConn(f)
 	if err != nil {
@@ -171,7 +187,7 @@ func (s *sys) packet(f *os.File) (net.PacketConn, error) {
 		pc.Close()
 		return nil, err
 	}
-	c := &conn{inner: pc.(inner), socket: s.socket(raw), sys: s}
+	c := &conn{inner: pc.(inner), held: held, socket: s.socket(raw), sys: s}
 	s.track(c)
 	return &packetConn{c}, nil
 }
@@ -312,6 +328,7 @@ type inner interface {
 // conn is a socket that was opened in a stub.
 type conn struct {
 	inner  inner
+	held   int // the stub's descriptor, 0 for none
 	socket *socket
 	sys    *sys
 }
@@ -338,6 +355,10 @@ func (c *conn) RemoteAddr() net.Addr {
 func (c *conn) Close() error {
 	c.sys.forget(c)
 	c.socket.stop()
+	if held := c.held; held != 0 {
+		c.held = 0
+		c.sys.drop(held)
+	}
 	var err error
 	c.socket.Interrupt(unix.POLLIN|unix.POLLOUT, func() { err = c.inner.Close() })
 	return err
@@ -579,6 +600,7 @@ func (c *packetConn) toPath(b []byte, name string) (int, error) {
 // listener is a listening socket that was opened in a stub.
 type listener struct {
 	file    *os.File
+	held    int // the stub's descriptor
 	addr    net.Addr
 	socket  *socket
 	sys     *sys
@@ -626,6 +648,10 @@ func (l *listener) SetDeadline(t time.Time) error {
 func (l *listener) Close() error {
 	l.sys.forget(l)
 	l.socket.stop()
+	if held := l.held; held != 0 {
+		l.held = 0
+		l.sys.drop(held)
+	}
 	var err error
 	l.socket.Interrupt(unix.POLLIN, func() { err = l.file.Close() })
 	if err != nil {

@@ -203,8 +203,8 @@ func (s *server) status(ctx context.Context, l *lab.Lab) *Status {
 			hs.Addresses = append(hs.Addresses, n.Address.String())
 		}
 		if hs.Up {
-			if out, err := h.Exec(ctx, "root", "systemctl list-units --failed --no-legend --plain; echo; command -v chronyc >/dev/null && chronyc -c tracking 2>/dev/null", nil); err == nil {
-				failed, tracking, _ := strings.Cut(out.Stdout, "\n\n")
+			if out, err := h.Exec(ctx, "root", "systemctl list-units --failed --no-legend --plain; echo --; command -v chronyc >/dev/null && chronyc -c tracking 2>/dev/null", nil); err == nil {
+				failed, tracking, _ := strings.Cut(out.Stdout, "--\n")
 				for line := range strings.Lines(failed) {
 					if f := strings.Fields(line); len(f) > 0 {
 						hs.Failed = append(hs.Failed, f[0])

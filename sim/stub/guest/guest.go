@@ -221,6 +221,7 @@ func calls(fd int, m *Message, files []int) {
 	reply := Message{Kind: Reply}
 	reply.Int(id)
 	var pass, made []int
+	kept := map[int]bool{} // indexes of made
 	for m.More() {
 		nr, flags, args := uintptr(m.NextInt()), m.NextInt(), int(m.NextInt())
 		var a [6]uintptr
@@ -267,10 +268,12 @@ func calls(fd int, m *Message, files []int) {
 			if flags&PassFile != 0 {
 				pass = append(pass, int(ret))
 			}
+			kept[len(made)-1] = flags&KeepFile != 0
 		} else {
 			made = append(made, -1)
 		}
 		if errno != 0 && flags&MayFail == 0 {
+			clear(kept)
 			break
 		}
 	}
@@ -279,8 +282,8 @@ func calls(fd int, m *Message, files []int) {
 		rights = syscall.UnixRights(pass...)
 	}
 	syscall.Sendmsg(fd, reply.Bytes(), rights, nil, 0)
-	for _, f := range made {
-		if f >= 0 {
+	for i, f := range made {
+		if f >= 0 && !kept[i] {
 			syscall.Close(f)
 		}
 	}

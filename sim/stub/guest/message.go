@@ -32,6 +32,7 @@ const (
 	MayFail   = 1 << iota // go on with the next call
 	MakesFile             // the result is a descriptor, closed after the last call
 	PassFile              // and is sent with the reply
+	KeepFile              // and stays open when all calls went well: the stub is its owner for ss(8)
 	outFirst              // argument 0's buffer is sent back; the next bits are for 1 to 5
 )
 
