@@ -32,7 +32,8 @@ type datagram struct {
 const (
 	udpBuffer   = 212992
 	udpOverhead = 768
-	udpMax      = 65507
+	udpMax4     = 65507
+	udpMax6     = 65527
 )
 
 // udpConn is a descriptor of a udp socket, connected or not.
@@ -141,7 +142,7 @@ func (c *udpConn) send(b []byte, to netip.AddrPort) (int, error) {
 		s.err = 0
 		return 0, c.fail("write", to, os.NewSyscallError("write", errno))
 	}
-	if len(b) > udpMax {
+	if limit := map[bool]int{true: udpMax4, false: udpMax6}[s.bound.local.Addr().Is4()]; len(b) > limit {
 		return 0, c.fail("write", to, syscall.EMSGSIZE)
 	}
 	to = loopbackFor(to)
