@@ -285,21 +285,22 @@ func TestForwardToSyslog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := journaldHost(t, map[string]string{"/etc/systemd/journald.conf.d/f.conf": "[Journal]\nForwardToSyslog=yes\n"})
 		var got []string
-		h.Go(nil, func(ctx context.Context, p *host.Proc) {
+		h.Go(nil, func(ctx context.Context, p *host.Proc) int {
 			c, err := p.Sys.ListenPacket("unixgram", "/run/systemd/journal/syslog")
 			if err != nil {
 				t.Error(err)
-				return
+				return 1
 			}
 			defer c.Close()
 			for range 2 {
 				b := make([]byte, 1000)
 				n, _, err := c.ReadFrom(b)
 				if err != nil {
-					return
+					return 1
 				}
 				got = append(got, string(b[:n]))
 			}
+			return 0
 		})
 		time.Sleep(time.Second)
 		h.Run("logger", "-t", "app", "-p", "mail.err", "hello")
