@@ -280,31 +280,33 @@ func TestStorage(t *testing.T) {
 	})
 }
 
-// What comes too fast from one service is dropped and counted.
+// What comes by /dev/log is forwarded as it is, the rest in that form.
 func TestForwardToSyslog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, _ := journaldHost(t, map[string]string{"/etc/systemd/journald.conf.d/f.conf": "[Journal]\nForwardToSyslog=yes\n"})
 		var got []string
-		h.Go(nil, func(ctx context.Context, p *host.Proc) {
+		h.Go(nil, func(ctx context.Context, p *host.Proc) int {
 			c, err := p.Sys.ListenPacket("unixgram", "/run/systemd/journal/syslog")
 			if err != nil {
 				t.Error(err)
-				return
+				return 1
 			}
 			defer c.Close()
 			for range 2 {
 				b := make([]byte, 1000)
 				n, _, err := c.ReadFrom(b)
 				if err != nil {
-					return
+					return 1
 				}
 				got = append(got, string(b[:n]))
 			}
+			return 0
 		})
 		time.Sleep(time.Second)
 		h.Run("logger", "-t", "app", "-p", "mail.err", "hello")
 		h.RunCmd(host.Cmd{Args: []string{"/usr/bin/systemd-cat", "-t", "cat"}, Stdin: strings.NewReader("from cat\n")})
 		time.Sleep(time.Second)
+		synctest.Wait()
 		want := []string{"<19>Jan  1 00:00:01 app: hello", "<6>"}
 		if len(got) != 2 || got[0] != want[0] || !strings.HasPrefix(got[1], "<30>Jan  1 00:00:01 cat[") || !strings.HasSuffix(got[1], "]: from cat") {
 			t.Errorf("forwarded %q", got)

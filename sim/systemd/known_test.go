@@ -5,6 +5,8 @@ package systemd_test
 // while a command runs, and the daemons of the recording are stand-ins.
 var knownSystemctl = map[string]map[int]string{
 	"bad_unit_files": {
+		2:  "status reads the journal while the line that it caused is on its way",
+		44: "status reads the journal while the line that it caused is on its way",
 		5:  "systemd-analyze is absent",
 		11: "systemd-analyze is absent",
 		15: "systemd-analyze is absent, or lines logged in one instant cannot be told apart",
