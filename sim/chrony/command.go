@@ -18,9 +18,6 @@ import (
 // its directory, and UDP.
 func (d *daemon) openCommand() error {
 	c := d.conf
-	if d.once() {
-		return nil
-	}
 	for fam := range 2 {
 		if c.cmdPort <= 0 || c.cmdPort >= 1<<16 || d.opts.ipv4 && fam == 1 || d.opts.ipv6 && fam == 0 {
 			continue
