@@ -18,9 +18,6 @@ import (
 // its directory, and UDP.
 func (d *daemon) openCommand() error {
 	c := d.conf
-	if d.once() {
-		return nil
-	}
 	for fam := range 2 {
 		if c.cmdPort <= 0 || c.cmdPort >= 1<<16 || d.opts.ipv4 && fam == 1 || d.opts.ipv6 && fam == 0 {
 			continue
@@ -511,7 +508,7 @@ func (d *daemon) reloadDirs() {
 		if err != nil {
 			continue
 		}
-		for i, line := range libc.Lines(data) {
+		for _, line := range libc.Lines(data) {
 			line = normalize(line)
 			if line == "" {
 				continue
@@ -522,11 +519,9 @@ func (d *daemon) reloadDirs() {
 			if ok {
 				cfg, ok = parseSource(kind, args)
 			}
-			if !ok {
-				d.log.warn(fmt.Sprintf("Could not parse source in line %d in file %s", i+1, file))
-				continue
+			if ok {
+				now = append(now, cfg) // chronyd passes over other lines in silence
 			}
-			now = append(now, cfg)
 		}
 	}
 	d.remove(func(s *source) bool { return s.fromDir && !slices.Contains(now, s.cfg) })

@@ -79,6 +79,9 @@ func log2Interval(v int8) string {
 	return fmt.Sprintf("%2d", v)
 }
 
+// log2Seconds returns 2^v, within what 32 bits can say.
+func log2Seconds(v int8) float64 { return math.Ldexp(1, min(max(int(v), -31), 31)) }
+
 func leapText(v uint16) string {
 	switch ntp.Leap(v) {
 	case ntp.LeapNone:

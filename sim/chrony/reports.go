@@ -2,7 +2,6 @@ package chrony
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"strings"
 
@@ -402,7 +401,7 @@ func (c *client) ntpDataOf(a candm.Address) bool {
 	if r.Stratum <= 1 {
 		refText = refIDText(r.RefID)
 	}
-	poll, precision := math.Ldexp(1, int(r.Poll)), math.Ldexp(1, int(r.Precision))
+	poll, precision := log2Seconds(r.Poll), log2Seconds(r.Precision)
 	xleave, auth := yesNo(r.Flags&candm.FlagXleave != 0), yesNo(r.Flags&candm.FlagAuthentic != 0)
 	if c.csv {
 		c.csvLine(addrText(r.Remote), id(r.Remote), r.Port, addrText(r.Local), id(r.Local), leapText(uint16(r.Leap)), r.Version, modeText(r.Mode),

@@ -39,7 +39,7 @@ type simCase struct {
 		Freq          any               `yaml:"clock_freq_error"`
 		Started       float64           `yaml:"started_at_s"`
 		Files         map[string]string `yaml:"config_files"`
-		Options       string            `yaml:"options"`
+		Options       string            `yaml:"chronyd_options"`
 	}
 	Network struct {
 		Jitter    string
@@ -352,7 +352,8 @@ func (c *simCase) play(t *testing.T) *simRun {
 		}
 		if len(wanders) > 0 {
 			go func() {
-				for s := 1.0; s <= end; s++ {
+				// The recorder evaluates the expressions first at the start.
+				for s := 0.0; s <= end; s++ {
 					at(s)
 					for _, w := range wanders {
 						v := w.e.value(s, r)
@@ -371,10 +372,16 @@ func (c *simCase) play(t *testing.T) *simRun {
 			offsets[name] = map[float64]float64{}
 			go func() {
 				for _, o := range list {
-					at(o[0])
-					mu.Lock()
-					offsets[name][o[0]] = hosts[name].Clock.Offset().Seconds()
-					mu.Unlock()
+					// Before and after what happens at that moment.
+					for _, s := range []float64{-0.001, 0.001} {
+						at(o[0] + s)
+						v := hosts[name].Clock.Offset().Seconds()
+						mu.Lock()
+						if was, ok := offsets[name][o[0]]; !ok || math.Abs(v-o[1]) < math.Abs(was-o[1]) {
+							offsets[name][o[0]] = v
+						}
+						mu.Unlock()
+					}
 				}
 			}()
 		}
@@ -576,6 +583,12 @@ var byChance = map[string]string{
 	"upstream-lost-server-with-local":            pollMoment,
 }
 
+// logDiffers lists the cases whose log has other lines than the recording.
+var logDiffers = map[string]string{
+	"message-not-enough-sources": "when a dead source is older than a live one's samples depends on how many those are",
+	"cmd-online-offline":         "the last loss of all sources is logged, which chronyd passes over",
+}
+
 // form takes out of a table what chance decides: states, numbers and names.
 func form(s string) string {
 	s = regexp.MustCompile(`(?m)^[\^=#][*+x?~-]|^[*+xDTwWUMsNSP~-] |^[\^=#],[*+x?~-],|^[*+xDTwWUMsNSP~-],`).ReplaceAllString(s, "S")
@@ -585,6 +598,56 @@ func form(s string) string {
 	s = regexp.MustCompile(` - | \?| N\b`).ReplaceAllString(s, "# ")
 	s = regexp.MustCompile(`(?:[ \[\]-]*#[ \[\]-]*)+`).ReplaceAllString(s, "#")
 	return s
+}
+
+// messages returns the messages of a log without their times, which are
+// returned beside them, and without measured values.
+func messages(log []string) (texts []string, at []time.Time) {
+	number := regexp.MustCompile(`-?\d+\.\d+`)
+	for _, l := range log {
+		stamp, text, _ := strings.Cut(l, " ")
+		when, err := time.Parse(time.RFC3339, stamp)
+		if err != nil || strings.Contains(text, " starting (") || text == "chronyd exiting" {
+			continue
+		}
+		texts = append(texts, strings.TrimSpace(number.ReplaceAllString(text, "#")))
+		at = append(at, when)
+	}
+	return texts, at
+}
+
+// checkLogs compares what the daemons logged, and when.
+func (c *simCase) checkLogs(t *testing.T, run *simRun) {
+	for name, log := range c.Log {
+		want, wantAt := messages(strings.Split(log, "\n"))
+		got, gotAt := messages(run.log[name])
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("%s logged\n  %s\nwant\n  %s", name, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+			continue
+		}
+		for i := range got {
+			if d := gotAt[i].Sub(wantAt[i]).Abs(); d > 20*time.Second {
+				t.Errorf("%s logged %q at %v, want %v", name, got[i], gotAt[i], wantAt[i])
+			}
+		}
+	}
+}
+
+// checkOffsets compares the true offsets of the clocks: within what noise of
+// the network, the moment of an update and the skew of the first estimates
+// explain.
+func (c *simCase) checkOffsets(t *testing.T, run *simRun) {
+	for name, list := range c.Offsets {
+		for _, o := range list {
+			got, ok := run.offset[name](o[0])
+			if !ok {
+				continue
+			}
+			if tolerance := max(2e-3, 0.15*math.Abs(o[1])); math.Abs(got-o[1]) > tolerance {
+				t.Errorf("%s is off by %g s at %g s, want %g", name, got, o[0], o[1])
+			}
+		}
+	}
 }
 
 func TestTranscripts(t *testing.T) {
@@ -612,6 +675,12 @@ func TestTranscripts(t *testing.T) {
 					if run.exit[i] == st.Exit && len(got) != len(want) {
 						t.Errorf("at %v s on %s: %s (only the form must be the same: %s): %s", st.At, st.Host, st.Run, why, diff)
 					}
+				}
+				if why == "" {
+					if logDiffers[c.Case] == "" {
+						c.checkLogs(t, run)
+					}
+					c.checkOffsets(t, run)
 				}
 				if why != "" && differ == 0 {
 					t.Errorf("agrees with the recording: take it out of the table")

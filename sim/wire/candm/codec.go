@@ -85,6 +85,15 @@ func (c *codec) float(v *float64) {
 
 func (c *codec) pad(n int) { c.next(n) }
 
+// reserved is for fields of later releases, which chronyd fills with ones.
+func (c *codec) reserved(n int) {
+	if f := c.next(n); c.write {
+		for i := range f {
+			f[i] = 0xff
+		}
+	}
+}
+
 // text is a zero-terminated name in a field of 256 bytes.
 func (c *codec) text(v *string) {
 	f := c.next(256)

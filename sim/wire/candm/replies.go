@@ -151,14 +151,14 @@ func (r *RTC) fields(c *codec) {
 }
 
 // Activity counts sources by state.
-type Activity struct{ Online, Offline, BurstOnline, BurstOffline, Unresolved int32 }
+type Activity struct{ Online, Offline, BurstOnline, BurstOffline, Unresolved uint32 }
 
 func (r *Activity) fields(c *codec) {
-	c.i32(&r.Online)
-	c.i32(&r.Offline)
-	c.i32(&r.BurstOnline)
-	c.i32(&r.BurstOffline)
-	c.i32(&r.Unresolved)
+	c.u32(&r.Online)
+	c.u32(&r.Offline)
+	c.u32(&r.BurstOnline)
+	c.u32(&r.BurstOffline)
+	c.u32(&r.Unresolved)
 }
 
 // Flags of Smoothing.
@@ -227,7 +227,7 @@ func (r *NTPData) fields(c *codec) {
 	c.u32(&r.Received)
 	c.u32(&r.Valid)
 	c.u32(&r.Good)
-	c.pad(12)
+	c.reserved(12)
 }
 
 // SetTimeResult is what chronyc settime shows.
