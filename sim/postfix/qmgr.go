@@ -152,9 +152,6 @@ func (m *qmgr) recover() {
 		msg.close()
 		if c != "" && m.q.settled(c) {
 			m.p.Sys.Chmod(m.q.path(qIncoming, id), modeReady)
-		} else if c != "" && m.p.Now().Sub(info.ModTime()) >= time.Second {
-			// What it was to replace is still there and will be taken up again.
-			m.q.remove(qIncoming, id)
 		}
 	}
 }
