@@ -36,6 +36,8 @@
 //     for each client; master(8) carries the bytes of SMTP sessions.
 //   - Delivery with the rights of a user is root's, after the modes on the way
 //     to the file were looked at.
+//   - Not yet reached: when all processes are killed at once, a message on its
+//     way into the queue is, rarely, delivered twice or left behind.
 //   - A destination is never taken for dead: every mail tries for itself.
 //   - Not modelled: LMTP, virtual(8) and pipe(8) delivery, milters, policy
 //     services, address verification, postscreen, SASL, VERP, header and body

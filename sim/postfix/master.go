@@ -130,9 +130,11 @@ func (m *master) run(ctx context.Context, lock *os.File) int {
 	}
 	p.Emit(trace.ConfigLoaded, trace.Attrs{"file": m.c.dir + "/main.cf", "errors": ""})
 	m.log.info("daemon started -- version %s, configuration %s", m.c.get("mail_version"), m.c.dir)
-	for _, e := range m.entries {
-		if e.command == "qmgr" || e.command == "pickup" {
-			m.start(ctx, m.socketOf(e))
+	for _, command := range []string{"qmgr", "pickup"} { // qmgr puts the queue in order first
+		for _, e := range m.entries {
+			if e.command == command {
+				m.start(ctx, m.socketOf(e))
+			}
 		}
 	}
 	p.Ready()

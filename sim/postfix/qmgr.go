@@ -136,7 +136,7 @@ func (m *qmgr) recover() {
 				m.p.Stamp(f)
 				f.Close()
 			}
-			m.active[id] = nil // remember that it was under way
+			m.p.Sys.Chmod(m.q.path(qIncoming, id), modeRecovered)
 		}
 	}
 	for _, id := range m.q.scan(qIncoming) {
@@ -208,7 +208,8 @@ func (m *qmgr) take(ctx context.Context, from, id string) {
 	if a := m.active[id]; a != nil {
 		return
 	}
-	_, recovered := m.active[id]
+	info, err := m.p.Sys.Lstat(m.q.path(from, id))
+	recovered := err == nil && info.Mode()&0o010 != 0
 	if err := m.q.move(id, from, qActive); err != nil {
 		return
 	}

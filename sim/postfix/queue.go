@@ -34,6 +34,8 @@ var errQueue = errors.New("queue file write error")
 const (
 	modeUnready = 0o600
 	modeReady   = 0o700
+	// A delivery of this message may have been cut off by a crash.
+	modeRecovered = 0o710
 	// Other processes than the submitter's read maildrop.
 	modeDropped = 0o744
 )
