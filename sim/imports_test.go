@@ -64,8 +64,9 @@ var rules = []rule{
 }
 
 // inTests is what tests may import besides: both implementations of the
-// contract, the distribution as a whole, other people's clients and servers.
-const inTests = "sim/memnet sim/host/systest sim/host sim/libc sim/clock sim/trace sim/scenario sim/kernel sim/nft/... sim/distro labs " +
+// contract, the distribution as a whole, other people's clients and servers,
+// and other suites, which are as good as the real software there.
+const inTests = "sim/memnet sim/host/systest sim/host sim/libc sim/clock sim/trace sim/scenario sim/kernel sim/nft/... sim/distro SUITE labs " +
 	"github.com/google/nftables github.com/google/go-cmp github.com/rogpeppe/go-internal pgregory.net/rapid github.com/beevik/ntp github.com/miekg/dns gopkg.in/yaml.v3 " +
 	"mvdan.cc/sh github.com/mdlayher/netlink golang.org/x/sys github.com/creack/pty"
 

@@ -14,7 +14,7 @@ import (
 func utilLinuxPackage() Package {
 	return Package{
 		Name: "util-linux", Version: "2.37.4", Release: "20.el9", Arch: "x86_64", Base: true,
-		Summary:  "A collection of basic system utilities",
+		Summary: "A collection of basic system utilities",
 		Programs: map[string]host.Program{
 			"/usr/bin/dmesg":    utillinux.Dmesg,
 			"/usr/bin/su":       login.Su,

@@ -68,7 +68,7 @@ func (h *Host) writeFiles(m *kernel.Machine) error {
 		}
 	}
 	for i, g := range groups {
-		if strings.HasPrefix(g, "wheel:") {
+		if strings.HasPrefix(g, "wheel:") || strings.HasPrefix(g, "systemd-journal:") {
 			groups[i] = g + Learner
 		}
 	}

@@ -90,7 +90,7 @@ func (l *Lab) newHost(s *scenario.Host, networks map[string]int) (*Host, error) 
 			programs[path] = program
 		}
 	}
-	h.model = &host.Host{Name: s.Name, Clock: local, Trace: l.trace, Programs: programs, Seed: seed}
+	h.model = &host.Host{Name: s.Name, Clock: local, Trace: l.trace, Programs: programs, Seed: seed, RTC: clock.NewLocal(l.Timeline, offset, 0)}
 	return h, nil
 }
 

@@ -76,7 +76,7 @@ var Kinds = map[Kind][]string{
 
 	MailSubmitted: {"sender", "recipients", "subject", "message-id"},
 	MailAccepted:  {"id", "sender", "recipients", "subject", "message-id", "from"},
-	AliasExpanded: {"id", "from", "to", "file", "line"},
+	AliasExpanded: {"id", "from", "to", "file", "line", "stale"},
 	MailForwarded: {"id", "to-id", "from", "to", "file"},
 	MailSent:      {"id", "to", "relay", "reply"},
 	MailDelivered: {"id", "to", "mailbox"},
