@@ -30,22 +30,20 @@ type filter struct{ inside *worker }
 func (m *Machine) Filter() host.Filter { return filter{m.inside} }
 
 // Apply replaces the rules in force.
-func (f filter) Apply(r *nft.Ruleset) (err error) {
-	f.inside.do(func() {
-		var conn *nftables.Conn
-		conn, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
+func (f filter) Apply(r *nft.Ruleset) error {
+	return f.inside.do(func() error {
+		conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
 			// As large as the machine allows: the call is refused beyond its limit.
 			c.SetReadBuffer(socketBuffer)
 			c.SetWriteBuffer(socketBuffer)
 			return nil
 		}))
 		if err != nil {
-			return
+			return err
 		}
 		defer conn.CloseLasting()
-		err = nftnl.Apply(conn, r)
+		return nftnl.Apply(conn, r)
 	})
-	return err
 }
 
 // LogPackets writes the packets that the machine's filter logs to its kernel's
@@ -53,8 +51,7 @@ func (f filter) Apply(r *nft.Ruleset) (err error) {
 // ctx ends or the machine does.
 func (m *Machine) LogPackets(ctx context.Context, h *host.Host) error {
 	var conn *netlink.Conn
-	var err error
-	m.inside.do(func() { conn, err = subscribe() })
+	err := m.inside.do(func() (err error) { conn, err = subscribe(); return err })
 	if err != nil {
 		return err
 	}
@@ -64,10 +61,12 @@ func (m *Machine) LogPackets(ctx context.Context, h *host.Host) error {
 			return s
 		}
 		s := fmt.Sprintf("if%d", index)
-		m.inside.do(func() {
-			if i, err := net.InterfaceByIndex(int(index)); err == nil {
+		m.inside.do(func() error {
+			i, err := net.InterfaceByIndex(int(index))
+			if err == nil {
 				s = i.Name
 			}
+			return err
 		})
 		names[index] = s
 		return s

@@ -85,10 +85,13 @@ func bridgeName(index int) string { return fmt.Sprintf("net%d", index) }
 
 // worker is one OS thread that stands in a host's network namespace and never
 // leaves it. What it opens there may be used anywhere.
-type worker struct{ jobs chan func() }
+type worker struct {
+	jobs chan func()
+	gone chan struct{} // closed when the machine is
+}
 
 func newWorker(pid int) (*worker, error) {
-	w := &worker{jobs: make(chan func())}
+	w := &worker{jobs: make(chan func()), gone: make(chan struct{})}
 	ready := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
@@ -101,18 +104,30 @@ func newWorker(pid int) (*worker, error) {
 		if err != nil {
 			return
 		}
-		for f := range w.jobs {
-			f()
+		for {
+			select {
+			case f := <-w.jobs:
+				f()
+			case <-w.gone:
+				return
+			}
 		}
 	}()
 	return w, <-ready
 }
 
-// do runs f on the thread and waits for it.
-func (w *worker) do(f func()) {
-	done := make(chan struct{})
-	w.jobs <- func() { f(); close(done) }
-	<-done
+// errGone means that the machine has been destroyed.
+var errGone = errors.New("the host is gone")
+
+// do runs f on the thread and returns its error.
+func (w *worker) do(f func() error) error {
+	done := make(chan error, 1)
+	select {
+	case w.jobs <- func() { done <- f() }:
+		return <-done
+	case <-w.gone:
+		return errGone
+	}
 }
 
 // Missing reports what this machine lacks for labs, one sentence each, with

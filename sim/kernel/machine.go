@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 
 	nl "github.com/vishvananda/netlink"
@@ -49,13 +50,14 @@ type Machine struct {
 	process *os.Process
 	life    uint64 // numbers the boots of a lab
 	inside  *worker
-	root    int // O_PATH descriptor of the root directory
+	root    *os.File // the root directory, O_PATH
+	destroy sync.Once
 }
 
 // Boot makes a machine and furnishes it; nothing runs on it yet but PID 1's stub,
 // which is not served: the caller does that.
 func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err error) {
-	m := &Machine{root: -1, kernel: k}
+	m := &Machine{kernel: k}
 	defer func() {
 		if err != nil {
 			m.Destroy()
@@ -89,15 +91,16 @@ func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err er
 	if err := m.Stub.Do(k.furnish(dir, m.life, c)); err != nil {
 		return nil, err
 	}
-	m.root, err = unix.Open(fmt.Sprintf("/proc/%d/root", m.PID), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
+	if m.root, err = os.OpenFile(fmt.Sprintf("/proc/%d/root", m.PID), unix.O_PATH|unix.O_DIRECTORY, 0); err != nil {
 		return nil, err
 	}
 	if m.inside, err = newWorker(m.PID); err != nil {
 		return nil, fmt.Errorf("network namespace: %w", err)
 	}
-	m.inside.do(func() { err = addresses(c) })
-	return m, err
+	if err := m.inside.do(func() error { return addresses(c) }); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // newDisk gives a host an empty disk: a tmpfs of the lab's, so that it outlives
@@ -299,18 +302,20 @@ func (m *Machine) Unplug() {
 
 // Destroy ends the machine: the kernel kills all its processes and drops what it had.
 func (m *Machine) Destroy() {
-	if m.process != nil {
-		m.process.Kill()
-	}
-	if m.Programs != nil {
-		m.Programs.Close()
-	}
-	if m.inside != nil {
-		close(m.inside.jobs)
-	}
-	if m.root >= 0 {
-		unix.Close(m.root)
-	}
+	m.destroy.Do(func() {
+		if m.process != nil {
+			m.process.Kill()
+		}
+		if m.Programs != nil {
+			m.Programs.Close()
+		}
+		if m.inside != nil {
+			close(m.inside.gone)
+		}
+		if m.root != nil {
+			m.root.Close()
+		}
+	})
 }
 
 // Open opens a file of the host's from outside. No path, link or racing rename
@@ -323,7 +328,14 @@ func (m *Machine) Open(name string, flags int, mode uint32) (*os.File, error) {
 		how.Mode = uint64(mode)
 	}
 	for {
-		fd, err := unix.Openat2(m.root, name, how)
+		fd := -1
+		raw, err := m.root.SyscallConn()
+		if err == nil {
+			cerr := raw.Control(func(root uintptr) { fd, err = unix.Openat2(int(root), name, how) })
+			if cerr != nil {
+				err = errGone
+			}
+		}
 		if err == unix.EAGAIN || err == unix.EINTR {
 			continue // a rename was under way
 		}

@@ -1,0 +1,38 @@
+# The two commands of the README: `make run` and `make test`.
+
+GO ?= go
+export CGO_ENABLED = 0
+
+.PHONY: build run test peers lint fuzz bench release clean
+
+build:
+	$(GO) build -trimpath -o enshu ./cmd/enshu
+
+run: build
+	./enshu run tcp-forwarding
+
+# Everything that the tests run beside our own programs.
+peers:
+	./tools/peers
+
+test: peers
+	$(GO) test -timeout 20m ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt would change these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool -modfile=tools/go.mod staticcheck ./...
+
+# Every fuzz target for FUZZTIME.
+FUZZTIME ?= 10s
+fuzz:
+	./tools/fuzz $(FUZZTIME)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchtime 200ms ./...
+
+release:
+	for arch in amd64 arm64; do GOARCH=$$arch $(GO) build -trimpath -ldflags '-s -w' -o dist/enshu-$$arch ./cmd/enshu || exit 1; done
+
+clean:
+	rm -rf enshu dist
