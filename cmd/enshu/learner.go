@@ -287,7 +287,7 @@ func (a *app) check(cmd *cobra.Command, name string, tasks []string, format stri
 		if live {
 			fmt.Fprintf(os.Stderr, "\r\x1b[K%s %d/%d: %s", p.Task, p.Check, p.Of, p.Title.In(a.lang))
 			if p.Waiting > 0 {
-				fmt.Fprintf(os.Stderr, a.text(" (あと最大 %.0f 秒待ちます)", " (waiting, at most %.0f s more)"), p.Waiting.Seconds())
+				fmt.Fprintf(os.Stderr, a.text(" (ラボの時刻であと最大 %.0f 秒。長く待つときは時計を速めます)", " (at most %.0f s more of the lab's time, which runs faster while it waits)"), p.Waiting.Seconds())
 			}
 		}
 	})

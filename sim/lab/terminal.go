@@ -149,3 +149,19 @@ func (h *Host) Stat(name string) (fs.FileInfo, error) {
 	}
 	return info, nil
 }
+
+// Capture opens a packet socket on an interface of the host; each read is one
+// Ethernet frame.
+func (h *Host) Capture(iface string) (*os.File, error) {
+	if !h.Up() {
+		return nil, fmt.Errorf("%s: %w", h.Name(), ErrDown)
+	}
+	h.mu.Lock()
+	m := h.machine
+	h.mu.Unlock()
+	f, err := m.Capture(iface)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", h.Name(), err)
+	}
+	return f, nil
+}

@@ -25,7 +25,7 @@ type Request struct {
 
 	Host     string        `json:",omitempty"`
 	User     string        `json:",omitempty"`
-	Args     []string      `json:",omitempty"` // exec: the command; check, hint: tasks
+	Args     []string      `json:",omitempty"` // exec: the command; check, hint: tasks; capture: the interface
 	Env      []string      `json:",omitempty"`
 	Terminal bool          `json:",omitempty"` // exec: on a terminal of the host's own
 	Rows     int           `json:",omitempty"`
@@ -51,6 +51,7 @@ const (
 	verbSolve   = "solve"
 	verbMistake = "mistake"
 	verbFinish  = "finish"
+	verbCapture = "capture"
 )
 
 // Reply is one message of the lab. The last one has Done set.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -95,6 +96,18 @@ func (c *Client) steps(ctx context.Context, r *Request, each func(Step)) error {
 		}
 		return nil
 	})
+}
+
+// Capture borrows a packet socket on an interface of a host; each read of it is
+// one Ethernet frame.
+func (c *Client) Capture(ctx context.Context, host, iface string) (*os.File, error) {
+	if err := c.ask(ctx, &Request{Verb: verbCapture, Host: host, Args: []string{iface}}, nil, nil); err != nil {
+		return nil, err
+	}
+	if len(c.files) != 1 {
+		return nil, errors.New("the lab lent no socket")
+	}
+	return c.files[0], nil
 }
 
 // Finish ends the lab and returns when nothing of it is left.
