@@ -332,6 +332,7 @@ func visible(s string) string {
 var divergent = map[string]string{
 	"mail-interactive-interrupt":     "sim/mailx: an interrupt ends the program, there is no second chance",
 	"alias-include-indented-comment": "the recipients of a report stand in the order in which they failed, which varies",
+	"local-gecos-full-name":          "the recipients of a report stand in the order in which they failed, which varies",
 	"mail-interactive-answers":       "the test types ahead of the prompts",
 	"mail-tilde-escapes":             "the test types ahead of the prompts",
 	"mail-reply":                     "the test quits before the reply is back in the mailbox",

@@ -32,7 +32,7 @@ func init() {
 	}
 	switch os.Args[0] {
 	case RoleHost:
-		serve(3)
+		serve(3, catch())
 	case RoleWait:
 		var b [1]byte
 		if n, _ := syscall.Read(3, b[:]); n == 1 {
@@ -50,8 +50,9 @@ func init() {
 		if err != nil {
 			die("the lab does not answer: " + err.Error())
 		}
+		signals := catch() // before the Program can say that it is ready for them
 		hello(fd)
-		serve(fd)
+		serve(fd, signals)
 	}
 }
 
@@ -127,11 +128,16 @@ func environ() []string {
 	return env
 }
 
-// serve does what the lab asks until it says how to end. It never returns.
-func serve(fd int) {
+// catch has the signals that a Program may want kept for it.
+func catch() chan os.Signal {
 	signals := make(chan os.Signal, 32)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
 		syscall.SIGPIPE, syscall.SIGALRM, syscall.SIGTERM, syscall.SIGCONT, syscall.SIGWINCH, syscall.SIGCHLD, syscall.SIGTSTP)
+	return signals
+}
+
+// serve does what the lab asks until it says how to end. It never returns.
+func serve(fd int, signals chan os.Signal) {
 	go func() {
 		for s := range signals {
 			sig := s.(syscall.Signal)
@@ -147,6 +153,7 @@ func serve(fd int) {
 			}
 		}
 	}()
+	syscall.CloseOnExec(fd) // PID 1 got its own through execve
 	in, oob := make([]byte, MaxMessage), make([]byte, syscall.CmsgSpace(4*MaxFiles))
 	for {
 		n, oobn, _, _, err := syscall.Recvmsg(fd, in, oob, syscall.MSG_CMSG_CLOEXEC)
