@@ -245,7 +245,6 @@ func (a *app) execCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&user, "user", "u", "root", "the user that runs it")
-	c.Flags().SetInterspersed(false)
 	return c
 }
 

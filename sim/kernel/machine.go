@@ -137,12 +137,14 @@ func (m *Machine) clone(line *clock.Timeline, single bool) error {
 	if err != nil {
 		return err
 	}
-	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1 << 16}}
+	// Two ranges, as an ordinary user's lab has: one of the host's may not span
+	// two of the lab's (user_namespaces(7)).
+	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: 1, HostID: 1, Size: 1<<16 - 1}}
 	if single {
-		ids[0].Size = 1
+		ids = ids[:1]
 	}
 	cmd := &exec.Cmd{
-		Path: "/proc/self/exe", Args: []string{guest.RoleHost}, Env: []string{}, Dir: "/",
+		Path: "/proc/self/exe", Args: guest.HostArgs(), Env: []string{}, Dir: "/",
 		ExtraFiles: []*os.File{theirs},
 		SysProcAttr: &syscall.SysProcAttr{
 			Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET |
@@ -271,6 +273,7 @@ func (k *Kernel) furnish(dir string, life uint64, c MachineConfig) *stub.Batch {
 	b.Mount(filepath.Join(dir, "door"), door, "", unix.MS_BIND, "")
 	b.Mount("", door, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|plain, "")
 	b.Hostname(c.Hostname)
+	b.Name("systemd")
 	for _, s := range sysctls {
 		b.Write("/proc/sys/"+s.name, s.value)
 	}

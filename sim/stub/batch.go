@@ -59,6 +59,11 @@ func (b *Batch) Hostname(name string) {
 	b.add("sethostname", 0, unix.SYS_SETHOSTNAME, name, len(name))
 }
 
+// Name gives the stub the name that ps(1) shows of it (prctl(2), PR_SET_NAME).
+func (b *Batch) Name(name string) {
+	b.add("prctl", guest.MayFail, unix.SYS_PRCTL, unix.PR_SET_NAME, name, 0, 0, 0)
+}
+
 // Chdir is chdir(2).
 func (b *Batch) Chdir(name string) { b.add("chdir "+name, 0, unix.SYS_CHDIR, name) }
 

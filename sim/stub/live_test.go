@@ -195,7 +195,7 @@ func TestSys(t *testing.T) {
 // must be initialised before anything heavy (see package guest).
 func TestStubStartsEarly(t *testing.T) {
 	c := exec.Command("/proc/self/exe")
-	c.Args = []string{guest.RoleHost} // without its connection it ends at once
+	c.Args = guest.HostArgs() // without its connection it ends at once
 	c.Env = []string{"GODEBUG=inittrace=1"}
 	out, _ := c.CombinedOutput()
 	for line := range strings.Lines(string(out)) {

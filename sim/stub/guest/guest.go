@@ -20,20 +20,39 @@ import (
 // it is inside a host, and so a stub.
 const Socket = "/run/enshu/lab"
 
-// Roles of a re-executed binary, told by Args[0].
-const (
-	RoleHost = "enshu-host" // PID 1 of a host; its connection to the lab is descriptor 3
-	RoleWait = "enshu-wait" // waits on descriptor 3 for its id maps, then becomes Args[1:], and root by that
-)
+// RoleWait as Args[0] of a re-executed binary makes it wait on descriptor 3 for
+// its id maps, then become Args[1:], and root by that.
+const RoleWait = "enshu-wait"
+
+// HostArgs returns the arguments that make a re-executed binary PID 1 of a host,
+// with its connection to the lab as descriptor 3. They are what ps(1) shows of
+// PID 1 on the real system.
+func HostArgs() []string {
+	return []string{"/usr/lib/systemd/systemd", "--switched-root", "--system", "--deserialize", "31"}
+}
+
+// isHost reports whether the arguments are HostArgs.
+func isHost(args []string) bool {
+	want := HostArgs()
+	if len(args) != len(want) {
+		return false
+	}
+	for i := range want {
+		if args[i] != want[i] {
+			return false
+		}
+	}
+	return true
+}
 
 func init() {
 	if len(os.Args) == 0 {
 		return
 	}
-	switch os.Args[0] {
-	case RoleHost:
+	switch {
+	case isHost(os.Args):
 		serve(3, catch())
-	case RoleWait:
+	case os.Args[0] == RoleWait:
 		var b [1]byte
 		if n, _ := syscall.Read(3, b[:]); n == 1 {
 			syscall.Close(3)
