@@ -38,7 +38,6 @@ type Entry struct {
 type Layers struct {
 	dir  string
 	lock *os.File // held shared while the lab lives, so that nobody removes the folder
-	mask string
 }
 
 // OpenLayers unpacks layers into cache, unless an equal set is there already,
