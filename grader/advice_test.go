@@ -49,7 +49,7 @@ var sample = params{
 	with("selector", "mail.info").with("to", "192.168.0.11:514").with("name", "sever").with("listening", "514/tcp").
 	with("query", "journalctl -u chronyd").with("from", "client").with("every", "weekly").with("keep", "4").with("old", "/var/log/x.1").
 	with("offset", "1.5s").with("agrees", "client").with("stepat", "chronyd").with("source", "ntp").with("sources", "192.168.0.1").
-	with("client", "client").with("mark", "x").with("stratum", "3").with("is", "UTC").with("reason", "Connection refused").
+	with("client", "client").with("mark", "x").with("selected", "192.0.2.9").with("stratum", "3").with("is", "UTC").with("reason", "Connection refused").
 	with("user", "usera").with("mailbox", "/var/spool/mail/root").with("via", "relay").with("passed", "client, server").
 	with("skew", "5s").with("difference", "10m0s").with("line", "Nov 22 10:00:00 client enshu: probe")
 

@@ -2,7 +2,6 @@ package grader
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"io/fs"
@@ -278,8 +277,6 @@ type verdict struct {
 	lines    []string
 	err      error // it could not be tried
 }
-
-var errNoHost = errors.New("the host is not running")
 
 // titleOf says what a check wants in one line.
 func titleOf(c *scenario.Check) scenario.Text {

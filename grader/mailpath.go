@@ -2,7 +2,6 @@ package grader
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -312,7 +311,7 @@ func (w *mailWalk) door(ctx context.Context, e *trace.Event, host string) error 
 		}
 		w.params["listening"] = text("なし", "nothing")
 		if len(at) > 0 {
-			w.params.with("listening", fmt.Sprintf("%s", strings.Join(at, ", ")))
+			w.params.with("listening", strings.Join(at, ", "))
 		}
 		w.breaks(host, "mail-not-listening")
 		return nil

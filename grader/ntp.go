@@ -15,7 +15,7 @@ import (
 type ntpArgs struct {
 	Host     scenario.HostName `lab:"host,required"`
 	Source   scenario.HostName `lab:"source" doc:"The host that must be the selected source."`
-	Rejected scenario.HostName `lab:"rejected" doc:"A host that must be a source and be found a falseticker."`
+	Rejected scenario.HostName `lab:"rejected" doc:"A host that must be a source and be found a falseticker, by a majority that is followed."`
 	Stratum  int               `lab:"stratum" doc:"The stratum that the host must have."`
 	Serves   scenario.HostName `lab:"serves" doc:"A host that must get time from it."`
 	Refuses  scenario.HostName `lab:"refuses" doc:"A host that must not get time from it."`
@@ -88,8 +88,8 @@ func ntpKind() kind {
 			{
 				Link:     "ntp-not-rejected",
 				Step:     "ntp-not-selected",
-				Expected: text("{host} の chronyd が {source} を偽と判定する（^x）", "chronyd on {host} finds {source} false (^x)"),
-				Seen:     text("{source} の状態は ^{mark} です", "{source} is marked ^{mark}"),
+				Expected: text("{host} の chronyd が {source} だけを偽と判定し（^x）、ほかを選ぶ（^*）", "chronyd on {host} finds {source} false (^x) and follows another (^*)"),
+				Seen:     text("{source} の状態は ^{mark}、選ばれた同期元は {selected} です", "{source} is marked ^{mark}, the selected source is {selected}"),
 				Slip:     text("正しいサーバーが過半数になるように、同期元を 3 台以上にします。", "It takes at least three sources, most of them right, to find the false one."),
 				Command:  "chronyc sources",
 			},
@@ -191,8 +191,12 @@ func (v *view) ntpSource(ctx context.Context, a *ntpArgs, got *verdict) error {
 	}
 	var names []string
 	var mine *ntpSource
+	selected := ""
 	for i := range all {
 		names = append(names, all[i].name)
+		if all[i].state == "*" {
+			selected = all[i].name
+		}
 		if v.isHost(source, all[i].name) {
 			mine = &all[i]
 		}
@@ -201,6 +205,10 @@ func (v *view) ntpSource(ctx context.Context, a *ntpArgs, got *verdict) error {
 	got.params["sources"] = text("ありません", "none")
 	if len(names) > 0 {
 		got.params.with("sources", strings.Join(names, ", "))
+	}
+	got.params["selected"] = text("なし", "none")
+	if selected != "" {
+		got.params.with("selected", selected)
 	}
 	if mine == nil {
 		got.broken = "ntp-source-missing"
@@ -214,7 +222,8 @@ func (v *view) ntpSource(ctx context.Context, a *ntpArgs, got *verdict) error {
 	got.walked = append(got.walked, "ntp-unreachable")
 	got.params.with("mark", mine.state)
 	switch {
-	case mine.state == want:
+	// Without a majority chronyd marks all sources so, and follows none.
+	case mine.state == want && selected != "":
 		got.walked = append(got.walked, "ntp-not-selected")
 	case a.Rejected != "":
 		got.broken = "ntp-not-rejected"

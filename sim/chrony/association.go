@@ -64,7 +64,6 @@ type ntpReport struct {
 	authenticated, xleave bool
 	sent, received        uint32
 	valid, good           uint32
-	jitterAsymmetry       float64
 }
 
 const (

@@ -90,7 +90,9 @@ func (d *daemon) start() error {
 		print = func(line string) { fmt.Fprintln(d.p.Stdout, line) }
 	}
 	if err := d.configure(print); err != nil {
-		d.p.Emit(trace.ConfigLoaded, trace.Attrs{"file": d.opts.configFile, "errors": err.Error()})
+		if d.serves() {
+			d.p.Emit(trace.ConfigLoaded, trace.Attrs{"file": d.opts.configFile, "errors": err.Error()})
+		}
 		return err
 	}
 	for _, w := range d.conf.warnings {
@@ -99,7 +101,6 @@ func (d *daemon) start() error {
 	if d.opts.print {
 		return nil
 	}
-	d.p.Emit(trace.ConfigLoaded, trace.Attrs{"file": d.opts.configFile, "errors": ""})
 	if err := d.checkPID(); err != nil {
 		return err
 	}
@@ -123,7 +124,15 @@ func (d *daemon) configure(print func(string)) error {
 		}
 		return nil
 	}
-	return pr.readFile(d.opts.configFile)
+	if err := pr.readFile(d.opts.configFile); err != nil {
+		return err
+	}
+	if d.serves() {
+		for _, f := range pr.loaded {
+			d.p.Emit(trace.ConfigLoaded, trace.Attrs{"file": f.name, "errors": "", "digest": f.digest})
+		}
+	}
+	return nil
 }
 
 // hostSource is the host as the source of a configuration.
@@ -145,6 +154,10 @@ func (s hostSource) resolve(name string) (netip.Addr, bool) {
 
 // once reports whether the daemon only measures and exits.
 func (d *daemon) once() bool { return d.opts.mode != modeNormal }
+
+// serves reports whether the daemon is to stay and use its configuration; the
+// trace tells of no other, which would look like the one in use.
+func (d *daemon) serves() bool { return !d.once() && !d.opts.print }
 
 // checkPID refuses to start beside another chronyd.
 func (d *daemon) checkPID() error {

@@ -294,9 +294,9 @@ func (d *daemon) change(r *candm.Request) candm.Status {
 func (d *daemon) makeStep() {
 	c := d.servo.correction(d.p.Now())
 	d.adjust(0, c, 0)
+	d.p.Emit(trace.ClockStepped, trace.Attrs{"by": formatSeconds(c), "reason": "chronyc makestep"})
 	d.step(-c)
 	d.log.warn(fmt.Sprintf("System clock was stepped by %.6f seconds", c))
-	d.p.Emit(trace.ClockStepped, trace.Attrs{"by": formatSeconds(c), "reason": "chronyc makestep"})
 }
 
 func (d *daemon) changeAccess(t *accessTable, r *candm.Request, allow, all bool) candm.Status {

@@ -384,9 +384,10 @@ func (d *daemon) use(u *update) {
 		d.log.warn(fmt.Sprintf("System clock wrong by %.6f seconds", -c.offset))
 	}
 	if c.step != 0 {
+		// Whoever sees the clock set finds the event.
+		d.p.Emit(trace.ClockStepped, trace.Attrs{"by": formatSeconds(-c.step), "reason": "makestep"})
 		d.step(c.step)
 		d.log.warn(fmt.Sprintf("System clock was stepped by %.6f seconds", -c.step))
-		d.p.Emit(trace.ClockStepped, trace.Attrs{"by": formatSeconds(-c.step), "reason": "makestep"})
 	} else if math.Abs(c.offset) >= 1e-3 {
 		// Corrections of microseconds are the daily bread and not worth an event.
 		d.p.Emit(trace.ClockSlewed, trace.Attrs{"by": formatSeconds(-c.offset), "reason": "measurement"})

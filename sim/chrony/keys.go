@@ -3,7 +3,6 @@ package chrony
 import (
 	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
 
 	"enshu/sim/libc"
@@ -87,15 +86,3 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 
 // long reports whether the digest of a key is longer than an NTPv4 packet takes.
 func longDigest(k ntp.Key) bool { return len(k.Digest(nil)) > 20 }
-
-// weak returns the numbers of the keys that are too short, in order.
-func (k keyRing) weak() []uint32 {
-	var ids []uint32
-	for id, key := range k {
-		if len(key.Value)*8 < minKeyBits {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"enshu/sim/libc"
+	"enshu/sim/trace"
 )
 
 // maxInclude is how deep include directives may be nested.
@@ -31,7 +32,11 @@ type parser struct {
 	level  int
 	nowCmd string // the directive as it is written
 	table  map[string]directive
+	loaded []loadedFile // in the order in which they were read
 }
+
+// loadedFile is a file that a parser has read.
+type loadedFile struct{ name, digest string }
 
 func newParser(src configSource, print func(string)) *parser {
 	return &parser{src: src, conf: defaultConfig(), print: print, table: directives()}
@@ -65,6 +70,7 @@ func (p *parser) readFile(name string) error {
 	if err != nil {
 		return fail("Could not open %s : %s", name, libc.Strerror(err))
 	}
+	p.loaded = append(p.loaded, loadedFile{name, trace.Digest(data)})
 	file, line := p.file, p.line
 	p.file, p.level = name, p.level+1
 	for i, l := range libc.Lines(data) {

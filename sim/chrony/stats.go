@@ -340,14 +340,6 @@ func adjusted(t, when time.Time, dfreq, doffset float64) (time.Time, float64) {
 	return addSeconds(t, delta), delta
 }
 
-// addDispersion makes every sample less certain.
-func (s *sourceStats) addDispersion(d float64) {
-	for i := range s.records {
-		s.records[i].peerDispersion += d
-		s.records[i].rootDispersion += d
-	}
-}
-
 // predict returns the offset of the local clock expected at a local time.
 func (s *sourceStats) predict(when time.Time) float64 {
 	switch {

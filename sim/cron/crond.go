@@ -31,7 +31,6 @@ const (
 type crond struct {
 	p      *host.Proc
 	tables map[string]*table // by file
-	mailer bool              // there is a sendmail
 	noMail bool              // -s: output goes to syslog
 }
 

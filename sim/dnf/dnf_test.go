@@ -20,7 +20,7 @@ import (
 // table is the distribution of the recording; sizes that no step shows are 1.
 type table []Package
 
-func (t table) Packages() []Package { return t }
+func (t table) Packages(*host.Proc) []Package { return t }
 
 func (t table) Install(_ context.Context, p *host.Proc, name string) error {
 	return libc.AppendFile(p, "/var/log/packages", []byte("+"+name+"\n"), 0o644)

@@ -31,8 +31,8 @@ type Package struct {
 
 // Repo is the distribution, and the hand of the lab on a running host.
 type Repo interface {
-	// Packages returns all packages.
-	Packages() []Package
+	// Packages returns all packages, as the host of p was new.
+	Packages(p *host.Proc) []Package
 	// Install puts the files of a package on the host of p.
 	Install(ctx context.Context, p *host.Proc, name string) error
 	// Remove takes them away.
@@ -112,7 +112,7 @@ type system struct {
 }
 
 func newSystem(p *host.Proc, repo Repo) *system {
-	s := &system{p: p, repo: repo, all: slices.Clone(repo.Packages())}
+	s := &system{p: p, repo: repo, all: slices.Clone(repo.Packages(p))}
 	slices.SortFunc(s.all, func(a, b Package) int { return strings.Compare(a.Name, b.Name) })
 	text, err := libc.ReadFile(p, StateFile)
 	if err == nil {

@@ -177,7 +177,7 @@ func (sh *shell) stmt(s *syntax.Stmt, io streams) {
 		var words []*syntax.Word
 		for _, w := range c.Args {
 			syntax.SplitBraces(w)
-			words = append(words, expand.Braces(w)...)
+			words = append(words, expand.Braces(w)...) //lint:ignore SA1019 the words of recorded commands are few
 		}
 		status = sh.exec(io, sh.user, sh.fields(words...))
 	default:

@@ -136,7 +136,7 @@ func TestManyClients(t *testing.T) {
 				return 1
 			}
 			io.WriteString(c, "not json\n{\"Op\":\"add\",\"Kind\":\"port\",\"Args\":[\"x\"]}\n{\"Op\":\"direct\"}\n")
-			_, err = io.ReadAll(c) // until firewalld closes it
+			io.ReadAll(c) // until firewalld closes it
 			return 0
 		})
 		synctest.Wait()

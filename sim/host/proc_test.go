@@ -192,7 +192,7 @@ func TestRandIsDrawnFromTheSeed(t *testing.T) {
 		p.PID = pid
 		return fmt.Sprint(p.Rand().Uint64(), p.Rand().Uint64())
 	}
-	if draw(1, "/a", 1) != draw(1, "/a", 1) {
+	if first := draw(1, "/a", 1); draw(1, "/a", 1) != first {
 		t.Error("the same process draws differently")
 	}
 	seen := map[string]bool{draw(1, "/a", 1): true}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"enshu/sim/stub"
 )
 
 // Layer is the part of a root file system that one software package brings.
@@ -38,7 +40,6 @@ type Entry struct {
 type Layers struct {
 	dir  string
 	lock *os.File // held shared while the lab lives, so that nobody removes the folder
-	mask string
 }
 
 // OpenLayers unpacks layers into cache, unless an equal set is there already,
@@ -124,18 +125,14 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	exe := filepath.Join(dir, ".program")
-	setuid := filepath.Join(dir, ".program-setuid")
-	if err := copySelf(exe, 0o755); err != nil {
-		return err
-	}
-	if err := copySelf(setuid, 0o755|fs.ModeSetuid); err != nil {
-		return err
-	}
+	bins := binaries{dir: dir, made: map[Entry]string{}}
 	for _, l := range layers {
-		if err := l.unpack(filepath.Join(dir, l.Name), exe, setuid); err != nil {
+		if err := l.unpack(filepath.Join(dir, l.Name), bins); err != nil {
 			return fmt.Errorf("%s: %w", l.Name, err)
 		}
+	}
+	if err := allPrograms(filepath.Join(dir, programsLayer), layers, bins); err != nil {
+		return err
 	}
 	if err := copyMachine(filepath.Join(dir, machineLayer)); err != nil {
 		return err
@@ -150,7 +147,61 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 	return f.Close()
 }
 
-func copySelf(to string, mode fs.FileMode) error {
+// binaries are the copies of this binary that Programs are hard links of: one
+// for each owner and mode, which links share.
+type binaries struct {
+	dir  string
+	made map[Entry]string
+}
+
+// link makes the executable of a Program; e says what is special about it.
+func (b binaries) link(e Entry, to string) error {
+	kind := Entry{Mode: 0o755}
+	if set := e.Mode & (fs.ModeSetuid | fs.ModeSetgid); set != 0 {
+		kind = Entry{Mode: 0o755 | set, UID: e.UID, GID: e.GID}
+	}
+	from, ok := b.made[kind]
+	if !ok {
+		from = filepath.Join(b.dir, fmt.Sprintf(".program%d", len(b.made)))
+		if err := copySelf(from); err != nil {
+			return err
+		}
+		if err := kind.put(from); err != nil {
+			return err
+		}
+		b.made[kind] = from
+	}
+	return os.Link(from, to)
+}
+
+// entries returns the layer's entries by path.
+func (l *Layer) entries() map[string]Entry {
+	m := map[string]Entry{}
+	for _, e := range l.Entries {
+		m[e.Path] = e
+	}
+	return m
+}
+
+// allPrograms makes the layer that has the Programs of every package below
+// [ProgramsDir], for packages that come onto a running host.
+func allPrograms(dir string, layers []Layer, bins binaries) error {
+	for _, l := range layers {
+		special := l.entries()
+		for _, p := range l.Programs {
+			to := filepath.Join(dir, ProgramsDir, p)
+			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+				return err
+			}
+			if err := bins.link(special[p], to); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func copySelf(to string) error {
 	in, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return err
@@ -161,15 +212,12 @@ func copySelf(to string, mode fs.FileMode) error {
 		return err
 	}
 	_, err = io.Copy(f, in)
-	return errors.Join(err, f.Close(), os.Chmod(to, mode))
+	return errors.Join(err, f.Close())
 }
 
 // unpack writes the files of one package below dir.
-func (l *Layer) unpack(dir, exe, setuid string) error {
-	special := map[string]Entry{}
-	for _, e := range l.Entries {
-		special[e.Path] = e
-	}
+func (l *Layer) unpack(dir string, bins binaries) error {
+	special := l.entries()
 	if err := mkdirs(dir, special, "/"); err != nil {
 		return err
 	}
@@ -192,17 +240,13 @@ func (l *Layer) unpack(dir, exe, setuid string) error {
 		}
 	}
 	for _, p := range l.Programs {
-		from := exe
-		if special[p].Mode&fs.ModeSetuid != 0 {
-			from = setuid
-		}
-		delete(special, p)
 		if err := mkdirs(dir, special, filepath.Dir(p)); err != nil {
 			return err
 		}
-		if err := os.Link(from, filepath.Join(dir, p)); err != nil {
+		if err := bins.link(special[p], filepath.Join(dir, p)); err != nil {
 			return err
 		}
+		delete(special, p)
 	}
 	for _, e := range l.Entries {
 		if _, ok := special[e.Path]; !ok {
@@ -279,6 +323,13 @@ func lchown(full string, e Entry) error {
 // machineLayer is the lowest layer of every host: what the machine's own
 // programs, which hosts run, expect in /etc.
 const machineLayer = ".machine"
+
+// programsLayer is right above the machine's /usr on every host.
+const programsLayer = ".programs"
+
+// ProgramsDir is where every host has the Programs of all packages, installed
+// or not: a package that comes onto a running host links to them.
+const ProgramsDir = stub.ProgramsDir
 
 var machineFiles = []string{"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/terminfo",
 	"/etc/vim", "/etc/vimrc", "/etc/virc", "/etc/nanorc", "/etc/protocols", "/etc/services", "/etc/rpc", "/etc/man_db.conf", "/etc/manpath.config", "/etc/less", "/etc/lynx.cfg"}
@@ -379,7 +430,7 @@ func (l *Layers) lower(packages []string, at string) string {
 		}
 	}
 	if at == "usr" {
-		dirs = append(dirs, ".mask/usr", "/usr")
+		dirs = append(dirs, ".mask/usr", programsLayer+"/usr", "/usr")
 	} else {
 		dirs = append(dirs, machineLayer)
 	}

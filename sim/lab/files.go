@@ -148,7 +148,17 @@ func (h *Host) hostsFile() string {
 		if h.lab.Config.Scenario.DNS != nil && other != h.scenario {
 			continue
 		}
+		// The addresses on networks of our own come first, as programs try
+		// them in order.
+		var near, far []scenario.Interface
 		for _, n := range other.Networks {
+			if slices.ContainsFunc(h.scenario.Networks, func(own scenario.Interface) bool { return own.Network == n.Network }) {
+				near = append(near, n)
+			} else {
+				far = append(far, n)
+			}
+		}
+		for _, n := range append(near, far...) {
 			names := other.Name
 			if other.Hostname != "" && other.Hostname != other.Name {
 				names = other.Hostname + " " + other.Name

@@ -51,7 +51,8 @@ type Lab struct {
 // Start makes the lab and boots its hosts, side by side. It returns once every
 // host has booted and its set-up has run; on an error nothing is left.
 func Start(ctx context.Context, c Config) (*Lab, error) {
-	for _, p := range c.Extra {
+	repo := newRepo(c.Distro)
+	for _, p := range append(repo.tools(), c.Extra...) {
 		if err := c.Distro.Add(p); err != nil {
 			return nil, err
 		}
@@ -79,6 +80,7 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 		if err != nil {
 			return nil, err
 		}
+		repo.fresh[h.Name()] = h.packages
 		l.hosts = append(l.hosts, h)
 	}
 	if err := l.each(func(h *Host) error { return h.boot(ctx, false) }); err != nil {

@@ -1,7 +1,6 @@
 package libc_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -107,7 +106,7 @@ func FuzzGetopt(f *testing.F) {
 			}
 		}
 		if err != nil && err.Error() == "" {
-			t.Error(fmt.Sprintf("%q: an error without a text", args))
+			t.Errorf("%q: an error without a text", args)
 		}
 	})
 }

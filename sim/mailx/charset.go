@@ -141,15 +141,7 @@ func decodeBody(encoding string, body []byte) []byte {
 	return body
 }
 
-// width is how many columns text takes on a terminal.
-func width(s string) int {
-	n := 0
-	for _, r := range s {
-		n += runeWidth(r)
-	}
-	return n
-}
-
+// runeWidth is how many columns a character takes on a terminal.
 func runeWidth(r rune) int {
 	switch {
 	case r < 0x20 || r == 0x7f:

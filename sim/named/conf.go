@@ -97,9 +97,8 @@ func (m matchList) allows(a netip.Addr, here surroundings) bool {
 }
 
 var (
-	anyone   = matchList{{word: "any"}}
-	nearby   = matchList{{word: "localnets"}, {word: "localhost"}}
-	loopback = matchList{{word: "localhost"}}
+	anyone = matchList{{word: "any"}}
+	nearby = matchList{{word: "localnets"}, {word: "localhost"}}
 )
 
 // known are the statements of named.conf at the top and inside options and

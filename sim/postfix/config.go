@@ -17,9 +17,6 @@ import (
 // configDir is where Postfix looks for its configuration (MAIL_CONFIG).
 const configDir = "/etc/postfix"
 
-// version is the release that this package stands for.
-const version = "3.5.25"
-
 // A setting is one logical line of main.cf.
 type setting struct {
 	name, value string

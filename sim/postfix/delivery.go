@@ -20,18 +20,16 @@ type fate struct {
 	// is the text itself, of type X-Postfix.
 	diagType, diagText string
 	mta                string // Remote-MTA
-	connected          time.Time
 }
 
 // delivery is one request as a delivery agent works on it: it tells the log,
 // the queue file and the sender's report of each recipient.
 type delivery struct {
 	*daemon
-	req      *deliveryRequest
-	began    time.Time // when the agent took it
-	settled  time.Time // when a connection was there
-	answer   deliveryAnswer
-	reported int
+	req     *deliveryRequest
+	began   time.Time // when the agent took it
+	settled time.Time // when a connection was there
+	answer  deliveryAnswer
 }
 
 func (d *daemon) newDelivery(req *deliveryRequest) *delivery {

@@ -75,7 +75,6 @@ type child struct {
 	process   *host.Process
 	starting  bool
 	waits     []*clock.Wait // for starting to end
-	failed    error
 	throttled time.Duration // monotonic time until which it is not started again
 }
 

@@ -3,7 +3,6 @@ package postfix
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"sort"
 	"strconv"
@@ -240,12 +239,4 @@ func (c *Config) isOwn(a netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// addrOf returns the address of a socket's end.
-func addrOf(a net.Addr) netip.Addr {
-	if ap, err := netip.ParseAddrPort(a.String()); err == nil {
-		return ap.Addr().Unmap()
-	}
-	return netip.Addr{}
 }

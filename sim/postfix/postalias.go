@@ -101,9 +101,9 @@ func Postmap(ctx context.Context, p *host.Proc) int { return mapCommand(ctx, p, 
 
 // mapOptions are the options that postalias and postmap share.
 type mapOptions struct {
-	incremental, noFold, replace, ignoreDup, sequence, verbose bool
-	query, remove                                              string
-	hasQuery, hasRemove                                        bool
+	incremental, noFold, replace, ignoreDup, sequence bool
+	query, remove                                     string
+	hasQuery, hasRemove                               bool
 }
 
 func mapCommand(ctx context.Context, p *host.Proc, name string, alias bool) int {

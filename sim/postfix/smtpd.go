@@ -199,11 +199,6 @@ func (c *smtpdSession) write(s string) {
 	io.WriteString(c.conn, s)
 }
 
-var (
-	errTooLong = errors.New("line too long")
-	errBareLF  = errors.New("bare <LF> received")
-)
-
 // readLine reads a line without its end. crlf tells how it ended.
 func (c *smtpdSession) readLine() (line string, crlf bool, err error) {
 	if c.conn != nil {

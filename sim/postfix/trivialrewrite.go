@@ -59,7 +59,7 @@ type resolver struct {
 	d                                              *daemon
 	rewriter                                       rewriter
 	destination, relay, virtualAlias, virtualBoxes *matchList
-	transportMaps, relocated                       maps
+	transportMaps                                  maps
 }
 
 func newResolver(d *daemon) *resolver {

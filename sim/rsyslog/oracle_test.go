@@ -226,7 +226,7 @@ func (r *oracleRun) opensLater(at string) bool {
 func (r *oracleRun) build() {
 	c := r.c
 	r.net = memnet.New(r.t)
-	offset := c.Clock.Sub(time.Now())
+	offset := time.Until(c.Clock)
 	programs := map[string]host.Program{"/usr/sbin/rsyslogd": Rsyslogd, "/usr/bin/logger": Logger, "/usr/local/bin/alert": alert}
 	r.addJournald(programs)
 	r.server = r.net.Host(r.t, memnet.Config{Name: testHost, Addrs: []string{"192.0.2.1/24", "127.0.0.1/8", "::1/128"}, Programs: programs, Offset: offset})

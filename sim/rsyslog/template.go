@@ -13,8 +13,7 @@ import (
 type template struct {
 	name  string
 	parts []part
-	quote byte   // option.sql 's', option.stdsql 'q', option.json 'j': every property is escaped so
-	tree  string // subtree templates: the variable they show
+	quote byte // option.sql 's', option.stdsql 'q', option.json 'j': every property is escaped so
 }
 
 // part is a constant or a property of a template.

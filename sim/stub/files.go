@@ -251,8 +251,14 @@ func (s *sys) Chmod(name string, m fs.FileMode) error {
 	return pathError("chmod", name, s.conn.one(call{unix.SYS_FCHMODAT, 0, []any{atFDCWD, name, mode(m)}}))
 }
 
+// Chown leaves a file as it is where the lab has one user id only: daemons that
+// give their files away can then do their work all the same.
 func (s *sys) Chown(name string, uid, gid int) error {
-	return pathError("chown", name, s.conn.one(call{unix.SYS_FCHOWNAT, 0, []any{atFDCWD, name, uid, gid, 0}}))
+	err := s.conn.one(call{unix.SYS_FCHOWNAT, 0, []any{atFDCWD, name, uid, gid, 0}})
+	if err == syscall.EINVAL && s.server.SingleID && s.proc.UID == 0 {
+		return nil
+	}
+	return pathError("chown", name, err)
 }
 
 func (s *sys) Chtimes(name string, atime, mtime time.Time) error {

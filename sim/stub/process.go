@@ -167,6 +167,9 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 			}
 		}
 		other := c.Cred != nil && (c.Cred.UID != s.proc.UID || c.Cred.GID != s.proc.GID)
+		if s.server.SingleID && s.proc.PID == 1 {
+			other = false // a unit's User= has no id here: it runs as root
+		}
 		if other {
 			flags |= guest.SpawnCred
 			if s.server.SingleID {

@@ -19,6 +19,10 @@ import (
 	"enshu/sim/trace"
 )
 
+// ProgramsDir holds executables of Programs whose own places, below it, may be
+// links to them: what runs there is the Program of that place.
+const ProgramsDir = "/usr/libexec/enshu"
+
 // Server runs the Programs of one host behind its stubs.
 type Server struct {
 	Host     *host.Host
@@ -78,7 +82,7 @@ func (s *Server) welcome(ctx context.Context, sock *net.UnixConn) {
 	p.PID, p.PPID, p.RUID = int(m.NextInt()), int(m.NextInt()), int(m.NextInt())
 	m.NextInt() // process group
 	p.Umask = int(m.NextInt())
-	p.Path, p.Dir = strings.TrimSuffix(m.NextStr(), " (deleted)"), m.NextStr()
+	p.Path, p.Dir = strings.TrimPrefix(strings.TrimSuffix(m.NextStr(), " (deleted)"), ProgramsDir), m.NextStr()
 	p.Args, p.Env = m.NextStrs(), m.NextStrs()
 	if pid, ok := hostPID(int(cred.Pid)); ok {
 		p.PID = pid // what the kernel says counts

@@ -20,16 +20,16 @@ type systemctl struct {
 	*screen
 	bus *bus
 
-	types, states, properties                                        []string
-	all, quiet, full, noLegend, plain, now, runtime, force, value    bool
-	noBlock, failed, recursive, reverse, after, before, noPager, dry bool
-	noReload, showTypes                                              bool
-	lines                                                            int
-	output                                                           string
-	signal                                                           syscall.Signal
-	whom                                                             string
-	rules                                                            []presetRule
-	loader                                                           *loader
+	types, states, properties                                     []string
+	all, quiet, full, noLegend, plain, now, runtime, force, value bool
+	noBlock, recursive, reverse, after, before, noPager, dry      bool
+	noReload                                                      bool
+	lines                                                         int
+	output                                                        string
+	signal                                                        syscall.Signal
+	whom                                                          string
+	rules                                                         []presetRule
+	loader                                                        *loader
 }
 
 // verb is one of systemctl's commands.

@@ -11,11 +11,10 @@ import (
 
 // timer is the state of a timer unit.
 type timer struct {
-	u       *unit
-	next    time.Time // zero when nothing is due
-	last    time.Time
-	alarm   *clock.LocalTimer
-	armedAt time.Duration // monotonic, of the unit's start
+	u     *unit
+	next  time.Time // zero when nothing is due
+	last  time.Time
+	alarm *clock.LocalTimer
 }
 
 // arm computes when the timer elapses next.

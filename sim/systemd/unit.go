@@ -2,7 +2,6 @@ package systemd
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"enshu/sim/libc"
@@ -312,8 +311,3 @@ func (c condition) holds(m *manager) bool {
 
 // need reports whether the unit's files changed on disk since they were read.
 func (u *unit) needsReload(l *loader) bool { return l.changed(u.frag) }
-
-// mergedNames are all names of a unit.
-func (u *unit) mergedNames() string {
-	return strings.Join(append([]string{u.name}, u.frag.aliases...), " ")
-}

@@ -238,7 +238,7 @@ var files = []check{
 			sys.Remove("/tmp/gone")
 			f.WriteString("still here")
 			b := make([]byte, 20)
-			n, err := f.ReadAt(b, 0)
+			n, _ := f.ReadAt(b, 0)
 			wantEqual(t, "read of a removed file", string(b[:n]), "still here")
 			f.Close()
 			put(t, p, "/tmp/again", "", 0o644)

@@ -77,7 +77,7 @@ func FuzzParse(f *testing.F) {
 			m.Time.AppendRFC3164(nil, false)
 			m.Time.AppendRFC3339(nil)
 			m.Time.Time()
-			ProgramName(m.Tag)
+			_ = ProgramName(m.Tag)
 			TagProcID(m.Tag)
 		}
 	})
