@@ -107,7 +107,7 @@ func mailKind() kind {
 				Step:     "alias",
 				Expected: text("{host} で {file} による転送が働く", "{file} on {host} forwards the mail"),
 				Seen:     text("ファイルはありますが、無視されました（モード {mode}、所有者 {owner}）", "the file is there but was ignored (mode {mode}, owner {owner})"),
-				Slip:     text(".forward は本人の所有で、グループや他人が書き込めないことが必要です（chmod 600）。", "A .forward must belong to the user and not be writable by others (chmod 600)."),
+				Slip:     text(".forward は本人の所有で、誰でも書き込めるモードではないことが必要です（chmod 600）。", "A .forward must belong to the user and not be writable by everybody (chmod 600)."),
 				Command:  "ls -l {file}",
 			},
 			{

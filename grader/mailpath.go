@@ -165,11 +165,8 @@ func (w *mailWalk) walk(ctx context.Context) error {
 		w.breaks(e.Host, "mail-rejected")
 		return nil
 	}
-	// A mail may go several ways: what was delivered elsewhere, returned or
-	// deferred is the nearest thing to an answer, in that order of finality.
-	if e := w.last(trace.MailDelivered); e != nil {
-		return w.elsewhere(ctx, e)
-	}
+	// A mail may go several ways: the one that failed tells more than another
+	// that did not.
 	if e := w.last(trace.MailBounced); e != nil {
 		if done, err := w.aliasStale(ctx, e.Host); done || err != nil {
 			return err
@@ -180,6 +177,9 @@ func (w *mailWalk) walk(ctx context.Context) error {
 	}
 	if e := w.last(trace.MailDeferred); e != nil {
 		return w.deferred(ctx, e)
+	}
+	if e := w.last(trace.MailDelivered); e != nil {
+		return w.elsewhere(ctx, e)
 	}
 	w.breaks(w.receiver, "mail-lost")
 	return nil

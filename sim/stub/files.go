@@ -37,10 +37,45 @@ func pathError(op, name string, err error) error {
 	return &os.PathError{Op: op, Path: name, Err: err}
 }
 
+// hostnameFile says in which host its reader is, and the lab is who reads an
+// opened file.
+const hostnameFile = "/proc/sys/kernel/hostname"
+
+// openHostname is hostnameFile as the stub would read it (uname(2)).
+func (s *sys) openHostname() (*os.File, error) {
+	r, files, err := s.conn.do(call{unix.SYS_UNAME, guest.OutOf(0), []any{out(unsafe.Sizeof(unix.Utsname{}))}})
+	closeAll(files)
+	if err != nil {
+		return nil, err
+	}
+	if len(r[0].out) < int(unsafe.Sizeof(unix.Utsname{})) {
+		return nil, errGone
+	}
+	name := (*unix.Utsname)(unsafe.Pointer(unsafe.StringData(r[0].out))).Nodename
+	fd, err := unix.MemfdCreate("hostname", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), hostnameFile)
+	if _, err := f.WriteAt([]byte(unix.ByteSliceToString(name[:])+"\n"), 0); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // OpenFile opens in the stub. A FIFO or a device that is opened with
 // O_NONBLOCK gives EAGAIN as read(2) and write(2) do; without it the stub waits
 // in open(2) for a FIFO's other end, as any process would.
 func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	if name == hostnameFile && flag&unix.O_ACCMODE == unix.O_RDONLY {
+		f, err := s.openHostname()
+		if err != nil {
+			return nil, pathError("open", name, err)
+		}
+		s.keep(f)
+		return f, nil
+	}
 	wait := flag&unix.O_NONBLOCK == 0
 	kind := fs.FileMode(0)
 	if info, err := s.stat("stat", name, 0); err == nil {
