@@ -153,23 +153,16 @@ func (w *logWalk) arrived(ctx context.Context, line string) error {
 	return nil
 }
 
-// outdated breaks the walk at the sender's rule when the rule that forwarded
-// the message no longer stands in the files as it was loaded.
+// outdated breaks the walk at the sender's rule when the file of the rule that
+// forwarded the message has changed since it was loaded.
 func (w *logWalk) outdated(ctx context.Context) (bool, error) {
 	c, err := w.v.rsyslogConf(ctx, w.sender)
 	if err != nil {
 		return false, err
 	}
 	for _, e := range pick(w.v.about(), w.sender, trace.RuleMatched) {
-		action := e.Attrs["action"]
-		if !strings.HasPrefix(action, "@") {
-			continue // the text of other forms need not be on that line
-		}
-		stands := false
-		for _, l := range c.lines {
-			stands = stands || !l.comment && l.place() == e.Attrs["rule"] && strings.Contains(l.text, action)
-		}
-		if !stands {
+		file, _, _ := strings.Cut(e.Attrs["rule"], ":")
+		if forwarding(e.Attrs["action"]) && contains(c.stale, file) {
 			w.params.with("host", w.sender).with("place", e.Attrs["rule"])
 			w.breaksAt("sender-rule", "rsyslog-not-restarted")
 			return true, nil

@@ -175,6 +175,14 @@ func sameEvery(want, says string) bool {
 	return err == nil && n == strconv.FormatInt(bytes<<shift, 10)
 }
 
+// configFault reports whether a line of logrotate -d is about an error of the
+// configuration: not that there has been no rotation yet, so no state file, or
+// that there is no log at present.
+func configFault(line string) bool {
+	return strings.HasPrefix(line, "error:") && !strings.HasPrefix(line, "error: error stat()ing state file ") &&
+		!strings.HasPrefix(line, "error: stat of ")
+}
+
 func runRotated(ctx context.Context, v *view, a *rotatedArgs) verdict {
 	host, file := string(a.Host), string(a.File)
 	got := verdict{params: params{}.with("host", host).with("file", file).with("want", a.Every)}
@@ -185,7 +193,7 @@ func runRotated(ctx context.Context, v *view, a *rotatedArgs) verdict {
 	}
 	debug := out.Stdout + out.Stderr
 	for _, l := range lines(debug) {
-		if strings.HasPrefix(l, "error:") {
+		if configFault(l) {
 			got.params.with("error", clip(strings.TrimPrefix(l, "error: ")))
 			got.lines = append(got.lines, clip(l))
 			got.broken = "rotate-config-error"

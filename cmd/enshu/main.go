@@ -87,7 +87,7 @@ func (a *app) root() *cobra.Command {
 	)
 	for _, c := range []*cobra.Command{
 		a.listCommand(), a.showCommand(), a.runCommand(), a.startCommand(), a.shellCommand(), a.execCommand(), a.checkCommand(),
-		a.hintCommand(), a.eventsCommand(), a.captureCommand(), a.statusCommand(), a.clockCommand(), a.resetCommand(), a.finishCommand(),
+		a.hintCommand(), a.eventsCommand(), a.whyCommand(), a.captureCommand(), a.statusCommand(), a.clockCommand(), a.resetCommand(), a.finishCommand(),
 	} {
 		c.GroupID = "learner"
 		root.AddCommand(c)

@@ -32,6 +32,7 @@ import (
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 
+	"enshu/sim/clock"
 	"enshu/sim/distro"
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -506,7 +507,7 @@ func shell(ctx context.Context, p *host.Proc) int {
 	}
 	var env []string
 	env = append(env, p.Env...)
-	r, err := interp.New(interp.Env(expand.ListEnviron(env...)), interp.StdIO(p.Stdin, p.Stdout, p.Stderr), interp.Params(append([]string{"--"}, params...)...),
+	r, err := interp.New(interp.Env(expand.ListEnviron(env...)), interp.StdIO(&awake{p.Clock.Timeline(), p.Stdin}, p.Stdout, p.Stderr), interp.Params(append([]string{"--"}, params...)...),
 		interp.CallHandler(func(ctx context.Context, args []string) ([]string, error) {
 			if args[0] == "umask" {
 				args = []string{"/usr/bin/umask"}
@@ -929,4 +930,17 @@ func (w *world) dialogue(h *memnet.Host, s step) []string {
 		}
 	})
 	return out
+}
+
+// awake reads a stream of a Proc on a goroutine that is none of its threads, as
+// the shell's interpreter does: it takes a wake token for each read.
+type awake struct {
+	line *clock.Timeline
+	in   io.Reader
+}
+
+func (a *awake) Read(b []byte) (int, error) {
+	a.line.Hold()
+	defer a.line.Release()
+	return a.in.Read(b)
 }

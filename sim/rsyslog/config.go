@@ -34,6 +34,7 @@ const (
 
 // config is a configuration that has been read.
 type config struct {
+	sources   []configFile // in the order of reading
 	templates map[string]*template
 	rulesets  map[string]*ruleset
 	main      *ruleset
@@ -53,6 +54,9 @@ type config struct {
 	filePoll  int               // seconds; of mode="polling"
 	defaultOf map[string]string // default template of a built-in output: omfile, omfwd …
 }
+
+// configFile is a file that the configuration was read from.
+type configFile struct{ name, digest string }
 
 // globals are the settings of global() and of directives for the whole daemon.
 type globals struct {

@@ -11,6 +11,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/trace"
 	"enshu/sim/wire/syslog"
 )
 
@@ -53,7 +54,7 @@ func load(p *host.Proc, file string, r report) (*config, int) {
 		c.errorf(codeNoConfig, "could not open config file '%s': %s", file, libc.Strerror(err))
 		return c.conf, codeNoConfig
 	}
-	c.lex.push(newSource(file, data))
+	c.open(file, data)
 	parser := &parser{lex: c.lex, out: c}
 	if !parser.parse() {
 		c.errorf(codeSyntax, "could not interpret master config file '%s'.", file)
@@ -141,10 +142,16 @@ func (c *loader) include(pattern string, optional bool) bool {
 				}
 				continue
 			}
-			c.lex.push(newSource(names[i], data))
+			c.open(names[i], data)
 		}
 	}
 	return ok
+}
+
+// open makes the parser go on with a file that has been read.
+func (c *loader) open(file, data string) {
+	c.conf.sources = append(c.conf.sources, configFile{file, trace.Digest([]byte(data))})
+	c.lex.push(newSource(file, data))
 }
 
 // glob returns the names that match a pattern, sorted.

@@ -145,7 +145,9 @@ func serve(ctx context.Context, p *host.Proc, inv invocation) int {
 		}
 		d.report(severity, code, text)
 	})
-	p.Emit(trace.ConfigLoaded, trace.Attrs{"file": inv.config, "errors": strconv.Itoa(bad)})
+	for _, f := range conf.sources {
+		p.Emit(trace.ConfigLoaded, trace.Attrs{"file": f.name, "errors": strconv.Itoa(bad), "digest": f.digest})
+	}
 	if code != 0 {
 		runFailed(p, code)
 		return 1

@@ -108,6 +108,8 @@ var knownSystemctl = map[string]map[int]string{
 		25: "the stand-in daemons say less, or need /proc",
 	},
 	"status_failed_kinds": {
+		2:   "events of one instant cannot be told apart: the last words of a service and the end of it",
+		5:   "events of one instant cannot be told apart: the last words of a service and the end of it",
 		84:  "events of one instant cannot be told apart, or the number of units",
 		93:  "events of one instant cannot be told apart, or the number of units",
 		111: "events of one instant cannot be told apart, or the number of units",
