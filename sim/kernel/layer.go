@@ -414,6 +414,14 @@ func maskMachine(dir string, layers []Layer, hidden []string) error {
 				return err
 			}
 		}
+		for _, e := range l.Entries { // links are other names of Programs: mail, mailq
+			if e.Link == "" {
+				continue
+			}
+			if err := whiteout(e.Path); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
