@@ -182,6 +182,7 @@ func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.U
 			return 127
 		}
 	}
+	line.Release() // the Program has a token of its own while it runs
 	st := p.Run(ctx, func(ctx context.Context, p *host.Proc) int {
 		// A read of a terminal or pipe ends with the process, not with the next key.
 		stop := context.AfterFunc(ctx, func() {
@@ -196,6 +197,7 @@ func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.U
 		defer y.closeAll() // its threads wait in what it had opened
 		return prog(ctx, p)
 	}, onReady)
+	line.Hold()
 	if err := p.Crash(); err != nil {
 		s.Log.Error("program crashed", "host", s.Host.Name, "program", p.Name(), "error", err)
 	}
