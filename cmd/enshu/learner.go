@@ -167,13 +167,12 @@ func (a *app) startCommand() *cobra.Command {
 		Long:    "Start a lab: one of the catalogue by its id, or a lab file. It runs until `enshu finish`.",
 		Example: "  enshu start tcp-forwarding\n  enshu start ./my-lab.yaml --name second --seed 42",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, started, err := a.start(cmd, args[0], &f)
+			l, _, err := a.start(cmd, args[0], &f)
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(os.Stderr, a.text("次は: enshu show %s · enshu shell %s · enshu check · enshu finish\n",
 				"next: enshu show %s · enshu shell %s · enshu check · enshu finish\n"), args[0], l.Hosts[0].Name)
-			_ = started
 			return nil
 		},
 	}
