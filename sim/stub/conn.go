@@ -72,15 +72,17 @@ func (c *Conn) Serve() {
 	defer c.line.Release()
 	defer close(c.ended)
 	raw, err := c.sock.SyscallConn()
+	var sock *clock.Socket
 	if err == nil {
-		var fd int
-		raw.Control(func(p uintptr) { fd = int(p) })
-		sock := c.line.Socket(fd)
+		sock, err = c.line.Socket(raw)
+	}
+	if err == nil {
+		defer sock.Close()
 		buf, oob := make([]byte, guest.MaxMessage), make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
 		for {
 			var n, oobn int
 			var rerr error
-			err := sock.Block(unix.POLLIN, raw.Read, func(fd uintptr) bool {
+			err := sock.Block(unix.POLLIN, func(fd uintptr) bool {
 				n, oobn, _, _, rerr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
 				return rerr != unix.EAGAIN && rerr != unix.EINTR
 			})
