@@ -19,6 +19,7 @@ package clock
 import (
 	"container/heap"
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -31,6 +32,7 @@ type Timeline struct {
 	from   time.Time // what the std clock read then
 	rate   float64   // true seconds a real second
 	frozen bool      // true time stands at base: it is being warped
+	dice   *rand.Rand
 	queue  timers
 	seq    uint64
 	alarm  *time.Timer // the std timer of queue[0]
@@ -46,7 +48,7 @@ func New(start time.Time) *Timeline {
 	if start.IsZero() {
 		start = now
 	}
-	return &Timeline{base: start.Round(0), from: now, rate: 1}
+	return &Timeline{base: start.Round(0), from: now, rate: 1, dice: rand.New(rand.NewPCG(1, 2))}
 }
 
 // Now returns true time.

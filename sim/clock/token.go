@@ -52,15 +52,28 @@ func (k *tokens) still(seen uint64) bool {
 	return k.awake == 0 && k.changes == seen
 }
 
-// Departed notes that something was sent to another host over the machine's
+// Departed notes that something is sent to another host over the machine's
 // network, which [Timeline.Advance] then waits for a moment: the kernel hands
 // packets over before send(2) returns, unless it is busy. What cannot be on its
 // way, as over unix sockets, need not be noted.
-func (k *tokens) Departed() {
-	k.tmu.Lock()
-	k.flying++
-	k.tmu.Unlock()
+//
+// While true time is warped it stands, and a packet would take none. The paths
+// of a real network are never that even; software that measures them, such as
+// chronyd, must not find one that is. So true time passes by what a packet
+// takes on a quiet network.
+func (l *Timeline) Departed() {
+	l.tmu.Lock()
+	l.flying++
+	l.tmu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.frozen {
+		l.base = l.base.Add(transit/2 + time.Duration(l.dice.Int64N(int64(transit))))
+	}
 }
+
+// transit is how long a packet of a quiet network is on its way, on average.
+const transit = 40 * time.Microsecond
 
 // Arrived notes that something was received that Departed had noted, or that
 // somebody else sent.

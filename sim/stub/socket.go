@@ -194,6 +194,10 @@ func (k *socket) fail(op string, err error) error {
 // call performs a system call that waits for events. try's error EAGAIN means
 // that it has to wait.
 func (k *socket) call(op string, events int16, try func(fd int) error) error {
+	line := k.sys.proc.Clock.Timeline()
+	if events == unix.POLLOUT && k.away() {
+		line.Departed() // before the receiver can have it
+	}
 	var cerr error
 	err := k.wait.Block(events, func(fd uintptr) bool {
 		cerr = try(int(fd))
@@ -202,12 +206,8 @@ func (k *socket) call(op string, events int16, try func(fd int) error) error {
 	if err == nil {
 		err = cerr
 	}
-	if err == nil && k.away() {
-		if line := k.sys.proc.Clock.Timeline(); events == unix.POLLOUT {
-			line.Departed()
-		} else {
-			line.Arrived()
-		}
+	if k.away() && (err == nil) == (events == unix.POLLIN) {
+		line.Arrived()
 	}
 	return k.fail(op, err)
 }
