@@ -50,8 +50,8 @@ type Var struct {
 type Network struct {
 	Name   string       `lab:",key"`
 	Subnet netip.Prefix `lab:"subnet,required" doc:"Such as 192.168.0.0/24."`
-	Delay  Duration     `lab:"delay" doc:"One way, between any two hosts."`
-	Jitter Duration     `lab:"jitter" doc:"The delay varies by up to this much."`
+	Delay  Duration     `lab:"delay" doc:"How long a packet takes between any two hosts, one way."`
+	Jitter Duration     `lab:"jitter" doc:"Up to this is added to the delay of each packet."`
 	Loss   Percent      `lab:"loss" doc:"Share of packets that are lost."`
 }
 
@@ -99,6 +99,11 @@ const (
 type Interface struct {
 	Network NetworkName `lab:",key"`
 	Address netip.Addr  `lab:"address,value,required"`
+	// The host's line to the network, beyond what the network does itself.
+	Delay     Duration `lab:"delay" doc:"How long the host's line takes, each way, on top of the network's delay."`
+	Jitter    Duration `lab:"jitter" doc:"Up to this is added to the delay of each packet."`
+	Loss      Percent  `lab:"loss" doc:"Share of packets that the line loses, each way."`
+	Asymmetry Duration `lab:"asymmetry" doc:"By how much what the host sends takes longer than what it receives; half of it is added one way and taken off the other."`
 }
 
 // File is a file, or with Link a symbolic link, that a lab puts on a host.
