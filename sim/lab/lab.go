@@ -71,6 +71,10 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 	index := map[string]int{}
 	for i, n := range c.Scenario.Networks {
 		index[n.Name] = i
+		if impaired(c.Scenario, n.Name) {
+			k.AddRelay(i, line, l.seedOf("network "+n.Name), between(c.Scenario, n.Name))
+			continue
+		}
 		if err := k.AddNetwork(i); err != nil {
 			return nil, err
 		}
