@@ -26,6 +26,7 @@ type MachineConfig struct {
 	Hostname   string
 	Packages   []string // layers, base first
 	Interfaces []Interface
+	Devices    []string   // in /dev, beyond those every host has: their names only
 	Gateway    netip.Addr // default route; the zero Addr is none
 	Disk       int64      // bytes that the host may write
 	KeepDisk   bool       // the disk of the machine's last life is kept: a reboot
@@ -267,6 +268,10 @@ func (k *Kernel) furnish(dir string, life uint64, c MachineConfig) *stub.Batch {
 	for _, d := range devices {
 		b.Touch(root+"/dev/"+d, 0o666)
 		b.Mount("/dev/"+d, root+"/dev/"+d, "", unix.MS_BIND, "")
+	}
+	for _, d := range c.Devices {
+		b.Touch(root+"/dev/"+d, 0o600)
+		b.Mount("/dev/null", root+"/dev/"+d, "", unix.MS_BIND, "")
 	}
 	b.Touch(root+"/dev/console", 0o600)
 	b.Mount("/dev/null", root+"/dev/console", "", unix.MS_BIND, "") // nobody looks at the console

@@ -105,6 +105,15 @@ func (h *Host) writeFiles(m *kernel.Machine) error {
 			return err
 		}
 	}
+	if h.scenario.Refclock != nil {
+		conf, err := h.chronyConf()
+		if err != nil {
+			return err
+		}
+		if err := m.WriteFile("/etc/chrony.conf", conf, 0o644, 0, 0); err != nil {
+			return err
+		}
+	}
 	for _, f := range h.scenario.Files {
 		if err := h.writeFile(m, f); err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)

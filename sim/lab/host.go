@@ -90,6 +90,9 @@ func (l *Lab) newHost(s *scenario.Host, networks map[string]int) (*Host, error) 
 		}
 	}
 	h.model = &host.Host{Name: s.Name, Clock: local, Trace: l.trace, Programs: programs, Seed: seed, RTC: clock.NewLocal(l.Timeline, offset, 0)}
+	if s.Refclock != nil {
+		h.addRefclock(s.Refclock)
+	}
 	return h, nil
 }
 

@@ -78,7 +78,7 @@ type Host struct {
 	Users    []string      `lab:"users" doc:"Ordinary users beyond those every host has."`
 	Files    []File        `lab:"files,keyed" doc:"Path to contents."`
 	Clock    *Clock        `lab:"clock" doc:"How wrong the clock is."`
-	Refclock *Refclock     `lab:"refclock" doc:"A reference clock (GPS) that chronyd can use, which makes the host stratum 1."`
+	Refclock *Refclock     `lab:"refclock" doc:"A reference clock (GPS) that chronyd can use (refclock SHM 0, PPS /dev/pps0, PHC /dev/ptp0), which makes the host stratum 1."`
 	Services []Service     `lab:"services,keyed" doc:"Unit to state, where it differs from the distribution."`
 	Setup    string        `lab:"setup" doc:"Shell, run by root before the learner enters."`
 	Timezone Timezone      `lab:"timezone" doc:"By default Asia/Tokyo."`
@@ -121,10 +121,13 @@ type Clock struct {
 	Drift  PPM      `lab:"drift" doc:"What it gains; negative is slow."`
 }
 
-// Refclock is a reference clock.
+// Refclock is a reference clock: a receiver, which chronyd knows as SHM 0, with
+// the pulse of each second, /dev/pps0, and a network card's clock that follows
+// it, /dev/ptp0.
 type Refclock struct {
-	RefID  string   `lab:"refid" doc:"Four letters that chronyc shows; by default GPS."`
+	RefID  string   `lab:"refid" doc:"Four letters that chronyc shows; by default GPS. They count where the lab file does not bring the host's /etc/chrony.conf."`
 	Offset Duration `lab:"offset" doc:"How wrong it is: a falseticker has some."`
+	Drift  PPM      `lab:"drift" doc:"How fast it gets more wrong: a receiver that lost its signal."`
 }
 
 // Service is a unit whose state differs from the distribution's.
