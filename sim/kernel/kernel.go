@@ -37,6 +37,7 @@ type Config struct {
 // Setup confines the calling lab process, which [Launch] started: it makes its
 // mounts private, gives it a /proc of its own, and unpacks the packages.
 func Setup(c Config) (*Kernel, error) {
+	unix.Umask(0o022) // not that of whoever started the lab
 	for _, m := range []struct {
 		source, target, fstype string
 		flags                  uintptr

@@ -72,6 +72,9 @@ func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err er
 		if err := k.newDisk(dir, c.Disk); err != nil {
 			return nil, err
 		}
+		if err := k.layers.fillDisk(filepath.Join(dir, "disk", "root"), c.Packages); err != nil {
+			return nil, fmt.Errorf("the host's disk: %w", err)
+		}
 	}
 	// The overlay of the machine's last life may still be coming down.
 	m.life = k.lives.Add(1)
@@ -124,7 +127,7 @@ func (k *Kernel) newDisk(dir string, size int64) error {
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, data); err != nil {
 		return fmt.Errorf("mount %s: %w", disk, err)
 	}
-	return nil
+	return os.Mkdir(filepath.Join(disk, "root"), 0o755)
 }
 
 // clone starts PID 1 of the host as a stub in namespaces of its own.
@@ -249,16 +252,13 @@ func (k *Kernel) furnish(dir string, life uint64, c MachineConfig) *stub.Batch {
 	disk, root := filepath.Join(dir, "disk"), filepath.Join(dir, "root")
 	b := &stub.Batch{}
 	b.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-	overlay := func(target, at, name string) {
-		up, work := filepath.Join(disk, name), filepath.Join(disk, fmt.Sprintf("%s.work%d", name, life))
-		b.Mkdir(up, 0o755)
-		b.Mkdir(work, 0o755)
-		b.Mount("overlay", target, "overlay", 0, fmt.Sprintf("userxattr,lowerdir=%s,upperdir=%s,workdir=%s", k.layers.lower(c.Packages, at), up, work))
-	}
-	b.Chdir(k.layers.dir) // the lower directories are relative to it
-	overlay(root, "", "root")
+	b.Mount(filepath.Join(disk, "root"), root, "", unix.MS_BIND, "")
 	b.Mkdir(root+"/usr", 0o755)
-	overlay(root+"/usr", "usr", "usr")
+	up, work := filepath.Join(disk, "usr"), filepath.Join(disk, fmt.Sprintf("usr.work%d", life))
+	b.Mkdir(up, 0o755)
+	b.Mkdir(work, 0o755)
+	b.Chdir(k.layers.dir) // the lower directories are relative to it
+	b.Mount("overlay", root+"/usr", "overlay", 0, fmt.Sprintf("userxattr,lowerdir=%s,upperdir=%s,workdir=%s", k.layers.lower(c.Packages), up, work))
 	b.Mkdir(root+"/proc", 0o555)
 	b.Mount("proc", root+"/proc", "proc", plain, "")
 	b.Mkdir(root+"/sys", 0o555)
