@@ -44,7 +44,7 @@ func Init(ctx context.Context, p *host.Proc) int {
 	defer l.Close()
 	p.Sys.Chmod(privateSock, 0o666)
 	p.Go(func() { m.accept(l) })
-	p.Catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPWR)
+	p.Catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPWR, syscall.SIGCHLD)
 	p.Go(func() { m.signals() })
 	m.post(m.boot)
 	m.run()
@@ -110,6 +110,8 @@ func (m *manager) signals() {
 				m.shutdown("poweroff", false)
 			case syscall.SIGHUP:
 				m.reload()
+			case syscall.SIGCHLD:
+				m.lookAfterOrphans()
 			}
 		})
 	}
