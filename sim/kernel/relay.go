@@ -93,11 +93,13 @@ func (r *relay) join(host string, iface int) (*port, error) {
 		p.file.Close()
 		return nil, os.NewSyscallError("bind packet socket", err)
 	}
-	if p.raw, err = p.file.SyscallConn(); err != nil {
+	if p.raw, err = p.file.SyscallConn(); err == nil {
+		p.socket, err = r.line.Socket(p.raw)
+	}
+	if err != nil {
 		p.file.Close()
 		return nil, err
 	}
-	p.socket = r.line.Socket(fd)
 	r.mu.Lock()
 	r.ports = append(r.ports, p)
 	r.mu.Unlock()
@@ -114,13 +116,14 @@ func (p *port) serve() {
 	for {
 		var n int
 		var rerr error
-		err := p.socket.Block(unix.POLLIN, p.raw.Read, func(fd uintptr) bool {
+		err := p.socket.Block(unix.POLLIN, func(fd uintptr) bool {
 			n, rerr = unix.Read(int(fd), buf)
 			return rerr != unix.EAGAIN && rerr != unix.EINTR
 		})
 		if err != nil || rerr != nil {
 			return
 		}
+		p.relay.line.Arrived()
 		if n >= vnetHeader+ethernetHeader {
 			p.relay.forward(p, buf[:n])
 		}
@@ -152,7 +155,8 @@ func (p *port) close() {
 			}
 		}
 		r.mu.Unlock()
-		p.socket.Interrupt(unix.POLLIN, func() { p.file.Close() })
+		p.socket.Close()
+		p.file.Close()
 	})
 }
 
@@ -239,7 +243,8 @@ func (l *lane) arm(r *relay) {
 
 // write puts a frame on the port's link. A link that takes no more loses it.
 func (p *port) write(b []byte) {
-	p.raw.Write(func(fd uintptr) bool { unix.Write(int(fd), b); return true })
+	p.relay.line.Departed()
+	p.raw.Control(func(fd uintptr) { unix.Write(int(fd), b) })
 }
 
 // isIPv4 reports whether an Ethernet frame carries IPv4.
