@@ -29,9 +29,15 @@ const (
 	msgStartupEnd = "b07a249cd024414a82dd00cd181378ff"
 )
 
+// journalLag is how long a line of PID 1 may be on its way into the journal.
+// Where somebody will look at the journal for what was just logged, and where
+// the lines before and after a moment are told apart, PID 1 lets it pass.
+const journalLag = 2 * time.Millisecond
+
 // log writes a line of PID 1 to the journal; while there is none, to the
 // kernel's log, from where the journal takes it later.
 func (m *manager) log(sev syslog.Severity, text string, extra ...journal.Field) {
+	m.logged++
 	m.p.Emit(trace.MessageLogged, trace.Attrs{
 		"facility": "daemon", "severity": sev.String(), "tag": "systemd", "text": text, "over": "journal",
 	})

@@ -30,6 +30,7 @@ type manager struct {
 
 	jobs    []*job // those not finished, in the order of their ids
 	nextJob int
+	logged  int // lines
 	waiting []*jobWait
 
 	env         []string // of set-environment

@@ -128,6 +128,7 @@ func (s *service) start() {
 		s.dead(false)
 		return
 	}
+	s.u.begun = s.u.m.now()
 	s.u.result = resultSuccess
 	s.reloadFailed, s.forbidden, s.serving = false, false, false
 	s.runs = map[string]*run{}
@@ -461,6 +462,9 @@ func (s *service) dead(mayRestart bool) {
 		s.tidy()
 		return
 	}
+	// What was logged so far is of the run that ended.
+	now, lag := s.u.m.now(), min(s.config().restartSec/2, journalLag)
+	s.u.begun = moment{now.real.Add(lag), now.mono + lag}
 	s.setSub(subAutoRestart)
 	s.arm(s.config().restartSec, func() {
 		if s.u.job != nil {

@@ -367,7 +367,8 @@ func (s *systemctl) statusLog(u *UnitState) {
 		}
 		list = append(list, e)
 	}
-	if len(list) == 0 {
+	rotated := len(list) < s.lines && since > 0 && since < firstOfBoot(r, boot)
+	if len(list) == 0 && !rotated {
 		return
 	}
 	fmt.Fprintln(s.out)
@@ -376,9 +377,29 @@ func (s *systemctl) statusLog(u *UnitState) {
 	for _, e := range list {
 		fmt.Fprint(s.out, pr.format(e))
 	}
+	switch {
+	case !rotated:
+	case len(r.Denied) == 0:
+		fmt.Fprintln(s.out, "Notice: journal has been rotated since unit was started, output may be incomplete.")
+	case len(list) == 0:
+		fmt.Fprintln(s.out, "Warning: some journal files were not opened due to insufficient permissions.")
+	default:
+		fmt.Fprintln(s.out, "Warning: journal has been rotated since unit was started and some journal files were not opened due to insufficient permissions, output may be incomplete.")
+	}
 	if pr.cut {
 		fmt.Fprintln(s.out, "Hint: Some lines were ellipsized, use -l to show in full.")
 	}
+}
+
+// firstOfBoot is when the journal begins in a boot, 0 when it has nothing of it.
+func firstOfBoot(r *sdjournal.Reader, boot journal.ID) time.Duration {
+	r.Filter = func(e *journal.Entry) bool { return e.BootID == boot }
+	r.SeekHead()
+	e, err := r.Next()
+	if err != nil {
+		return 0
+	}
+	return e.Monotonic
 }
 
 // systemStatus is systemctl status without a unit.
