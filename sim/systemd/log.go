@@ -48,7 +48,7 @@ func (m *manager) log(sev syslog.Severity, text string, extra ...journal.Field) 
 		{Name: "TID", Value: "1"},
 	}, extra...)
 	fields = append(fields, journal.Field{Name: "MESSAGE", Value: text})
-	if !m.journalUp || m.sendNative(journal.EncodeNative(fields)) != nil {
+	if !m.journalUp.Load() || m.sendNative(journal.EncodeNative(fields)) != nil {
 		m.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, sev)), "systemd[1]: "+text)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"enshu/sim/clock"
@@ -36,7 +37,7 @@ type manager struct {
 	env         []string // of set-environment
 	bootID      journal.ID
 	invocations int
-	journalUp   bool // journald takes what is logged
+	journalUp   atomic.Bool // journald takes what is logged
 	started     time.Duration
 	bootDone    bool
 	startedAt   moment
