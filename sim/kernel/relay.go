@@ -97,7 +97,10 @@ func (r *relay) join(host string, iface int) (*port, error) {
 		p.file.Close()
 		return nil, err
 	}
-	p.socket = r.line.Socket(fd)
+	if p.socket, err = r.line.Socket(p.raw); err != nil {
+		p.file.Close()
+		return nil, err
+	}
 	r.mu.Lock()
 	r.ports = append(r.ports, p)
 	r.mu.Unlock()
@@ -114,7 +117,7 @@ func (p *port) serve() {
 	for {
 		var n int
 		var rerr error
-		err := p.socket.Block(unix.POLLIN, p.raw.Read, func(fd uintptr) bool {
+		err := p.socket.Block(unix.POLLIN, func(fd uintptr) bool {
 			n, rerr = unix.Read(int(fd), buf)
 			return rerr != unix.EAGAIN && rerr != unix.EINTR
 		})
@@ -152,7 +155,8 @@ func (p *port) close() {
 			}
 		}
 		r.mu.Unlock()
-		p.socket.Interrupt(unix.POLLIN, func() { p.file.Close() })
+		p.socket.Close()
+		p.file.Close()
 	})
 }
 
