@@ -91,7 +91,7 @@ func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 }
 
 func (s *sys) openFile(name string, flag int, perm fs.FileMode) (*os.File, syscall.Errno) {
-	if errno := s.alive(); errno != 0 {
+	if errno := s.enter(); errno != 0 {
 		return nil, errno
 	}
 	nofollow := flag&syscall.O_NOFOLLOW != 0 || flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0
@@ -157,7 +157,11 @@ func (s *sys) openFile(name string, flag int, perm fs.FileMode) (*os.File, sysca
 			return nil, errnoOf(err)
 		}
 	}
-	return s.keep(os.NewFile(uintptr(fd), name))
+	f := os.NewFile(uintptr(fd), name)
+	if nd.exists && nd.kind() == syscall.S_IFDIR {
+		return f, 0 // package os lets nobody close a directory under its reader, and it holds nothing
+	}
+	return s.keep(f)
 }
 
 // openFIFO opens a FIFO. Without O_NONBLOCK it waits for the other side, as
@@ -222,7 +226,7 @@ func hasWriter(fd int, real string) bool {
 }
 
 func (s *sys) stat(op, name string, follow bool) (fs.FileInfo, error) {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, follow)
@@ -271,7 +275,7 @@ func (s *sys) Mkfifo(name string, perm fs.FileMode) error {
 }
 
 func (s *sys) Remove(name string) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, false)
@@ -300,7 +304,7 @@ func (s *sys) Rename(from, to string) error {
 }
 
 func (s *sys) rename(from, to string) syscall.Errno {
-	if errno := s.alive(); errno != 0 {
+	if errno := s.enter(); errno != 0 {
 		return errno
 	}
 	a, errno := s.find(from, false)
@@ -332,7 +336,7 @@ func (s *sys) rename(from, to string) syscall.Errno {
 }
 
 func (s *sys) Link(from, to string) error {
-	errno := s.alive()
+	errno := s.enter()
 	var a, b node
 	if errno == 0 {
 		a, errno = s.find(from, false)
@@ -361,7 +365,7 @@ func (s *sys) Symlink(target, name string) error {
 }
 
 func (s *sys) Chmod(name string, mode fs.FileMode) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, true)
@@ -382,7 +386,7 @@ func (s *sys) Chmod(name string, mode fs.FileMode) error {
 }
 
 func (s *sys) Chown(name string, uid, gid int) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, true)
@@ -407,7 +411,7 @@ func (s *sys) Chown(name string, uid, gid int) error {
 }
 
 func (s *sys) Chtimes(name string, atime, mtime time.Time) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, true)
