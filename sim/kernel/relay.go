@@ -124,6 +124,7 @@ func (p *port) serve() {
 		if err != nil || rerr != nil {
 			return
 		}
+		p.relay.line.Arrived()
 		if n >= vnetHeader+ethernetHeader {
 			p.relay.forward(p, buf[:n])
 		}
@@ -243,6 +244,7 @@ func (l *lane) arm(r *relay) {
 
 // write puts a frame on the port's link. A link that takes no more loses it.
 func (p *port) write(b []byte) {
+	p.relay.line.Departed()
 	p.raw.Write(func(fd uintptr) bool { unix.Write(int(fd), b); return true })
 }
 
