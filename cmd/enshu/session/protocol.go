@@ -52,6 +52,7 @@ const (
 	verbMistake = "mistake"
 	verbFinish  = "finish"
 	verbCapture = "capture"
+	verbHold    = "hold"
 )
 
 // Reply is one message of the lab. The last one has Done set.

@@ -128,6 +128,7 @@ func (c *Client) Finish(ctx context.Context) error {
 	if err := c.ask(ctx, &Request{Verb: verbFinish}, nil, nil); err != nil {
 		return err
 	}
+	defer removeEmpty(st.Log)
 	if pidfd >= 0 {
 		defer unix.Close(pidfd)
 		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
@@ -138,6 +139,12 @@ func (c *Client) Finish(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Hold makes the lab end when the caller does, however that comes about. It
+// returns when the lab has ended or ctx has.
+func (c *Client) Hold(ctx context.Context) error {
+	return c.ask(ctx, &Request{Verb: verbHold}, nil, nil)
 }
 
 // again opens a second connection to the same lab.
@@ -194,7 +201,7 @@ func (c *Client) execTerminal(ctx context.Context, r *Request, in, out int) (int
 			if raw, err = term.MakeRaw(in); err != nil {
 				return err
 			}
-			copied = join(c.files[0], in, out)
+			copied = c.join(c.files[0], in, out)
 		}
 		if reply.Status != nil {
 			status = *reply.Status
@@ -208,8 +215,8 @@ func (c *Client) execTerminal(ctx context.Context, r *Request, in, out int) (int
 }
 
 // join copies between the caller's terminal and the far side of the host's
-// until that one is closed.
-func join(far *os.File, in, out int) chan struct{} {
+// until that one is closed. When the caller's vanishes, the request ends.
+func (c *Client) join(far *os.File, in, out int) chan struct{} {
 	fd := int(far.Fd())
 	resize := make(chan os.Signal, 1)
 	signal.Notify(resize, syscall.SIGWINCH)
@@ -224,14 +231,17 @@ func join(far *os.File, in, out int) chan struct{} {
 	go func() {
 		defer close(done)
 		defer signal.Stop(resize)
-		copyTerminal(fd, in, out)
+		if !copyTerminal(fd, in, out) {
+			c.Close()
+		}
 	}()
 	return done
 }
 
 // copyTerminal is one loop over both directions, so that nothing reads the
-// caller's terminal once the host's is gone.
-func copyTerminal(far, in, out int) {
+// caller's terminal once the host's is gone. It reports whether that ended
+// first.
+func copyTerminal(far, in, out int) bool {
 	buf := make([]byte, 32<<10)
 	fds := []unix.PollFd{{Fd: int32(far), Events: unix.POLLIN}, {Fd: int32(in), Events: unix.POLLIN}}
 	for {
@@ -239,16 +249,16 @@ func copyTerminal(far, in, out int) {
 			if err == unix.EINTR {
 				continue
 			}
-			return
+			return false
 		}
 		if fds[0].Revents != 0 {
 			n, err := unix.Read(far, buf)
 			if n > 0 {
 				if writeAll(out, buf[:n]) != nil {
-					return
+					return false
 				}
 			} else if err != unix.EINTR && err != unix.EAGAIN {
-				return // EIO: every process on the terminal has ended
+				return true // EIO: every process on the terminal has ended
 			}
 		}
 		if fds[1].Revents != 0 {
@@ -256,7 +266,7 @@ func copyTerminal(far, in, out int) {
 			if n > 0 {
 				writeAll(far, buf[:n])
 			} else if err != unix.EINTR && err != unix.EAGAIN {
-				return // our own terminal has vanished
+				return false // our own terminal has vanished
 			}
 		}
 	}
