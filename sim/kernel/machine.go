@@ -26,6 +26,7 @@ type MachineConfig struct {
 	Hostname   string
 	Packages   []string // layers, base first
 	Interfaces []Interface
+	Devices    []string   // in /dev, beyond those every host has: their names only
 	Gateway    netip.Addr // default route; the zero Addr is none
 	Disk       int64      // bytes that the host may write
 	KeepDisk   bool       // the disk of the machine's last life is kept: a reboot
@@ -46,7 +47,9 @@ type Machine struct {
 	Programs *net.UnixListener // where the host's other stubs connect
 
 	kernel  *Kernel
+	name    string
 	plugs   []nl.Link // the lab's ends of its interfaces
+	ports   []*port   // those of relays
 	process *os.Process
 	life    uint64 // numbers the boots of a lab
 	inside  *worker
@@ -57,7 +60,7 @@ type Machine struct {
 // Boot makes a machine and furnishes it; nothing runs on it yet but PID 1's stub,
 // which is not served: the caller does that.
 func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err error) {
-	m := &Machine{kernel: k}
+	m := &Machine{kernel: k, name: c.Name}
 	defer func() {
 		if err != nil {
 			m.Destroy()
@@ -170,20 +173,35 @@ func (m *Machine) clone(line *clock.Timeline, single bool) error {
 // plug connects interface i of the machine with its network.
 func (m *Machine) plug(i int, c Interface) error {
 	k, pid := m.kernel, m.PID
-	br, err := k.links.LinkByName(bridgeName(c.Network))
-	if err != nil {
-		return err
-	}
 	attrs := nl.NewLinkAttrs()
 	attrs.Name = fmt.Sprintf("v%d-%d", pid, i)
-	attrs.MasterIndex = br.Attrs().Index
+	relay := k.relays[c.Network]
+	if relay == nil {
+		br, err := k.links.LinkByName(bridgeName(c.Network))
+		if err != nil {
+			return err
+		}
+		attrs.MasterIndex = br.Attrs().Index
+	}
 	v := &nl.Veth{LinkAttrs: attrs, PeerName: "eth" + strconv.Itoa(i), PeerHardwareAddr: c.MAC, PeerNamespace: nl.NsPid(pid)}
 	if err := k.links.LinkAdd(v); err != nil {
 		return fmt.Errorf("interface eth%d: %w", i, err)
 	}
 	os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", attrs.Name, "disable_ipv6"), []byte("1"), 0)
 	m.plugs = append(m.plugs, v)
-	return k.links.LinkSetUp(v)
+	if err := k.links.LinkSetUp(v); err != nil || relay == nil {
+		return err
+	}
+	made, err := net.InterfaceByName(attrs.Name)
+	if err != nil {
+		return err
+	}
+	p, err := relay.join(m.name, made.Index)
+	if err != nil {
+		return fmt.Errorf("interface eth%d: %w", i, err)
+	}
+	m.ports = append(m.ports, p)
+	return nil
 }
 
 // addresses brings the links up; it runs in the host's network namespace.
@@ -251,6 +269,10 @@ func (k *Kernel) furnish(dir string, life uint64, c MachineConfig) *stub.Batch {
 		b.Touch(root+"/dev/"+d, 0o666)
 		b.Mount("/dev/"+d, root+"/dev/"+d, "", unix.MS_BIND, "")
 	}
+	for _, d := range c.Devices {
+		b.Touch(root+"/dev/"+d, 0o600)
+		b.Mount("/dev/null", root+"/dev/"+d, "", unix.MS_BIND, "")
+	}
 	b.Touch(root+"/dev/console", 0o600)
 	b.Mount("/dev/null", root+"/dev/console", "", unix.MS_BIND, "") // nobody looks at the console
 	b.Mkdir(root+"/dev/pts", 0o755)
@@ -297,6 +319,9 @@ var sysctls = []struct{ name, value string }{
 // namespace in its own time, and until then its addresses would answer beside
 // those of the machine's next life.
 func (m *Machine) Unplug() {
+	for _, p := range m.ports {
+		p.close()
+	}
 	for _, p := range m.plugs {
 		m.kernel.links.LinkDel(p) // gone already is fine
 	}
@@ -308,6 +333,9 @@ func (m *Machine) Destroy() {
 	m.destroy.Do(func() {
 		if m.process != nil {
 			m.process.Kill()
+		}
+		for _, p := range m.ports {
+			p.close()
 		}
 		if m.Programs != nil {
 			m.Programs.Close()
