@@ -97,7 +97,16 @@ func (m *manager) serve(conn net.Conn) {
 		if err != nil {
 			answers.TryPut(reply{Error: errInvalidArgs, Text: "Invalid request"})
 		} else {
-			m.post(func() { c.handle(req, func(r reply) { answers.TryPut(r) }) })
+			m.post(func() {
+				logged := m.logged
+				c.handle(req, func(r reply) {
+					if m.logged == logged {
+						answers.TryPut(r)
+						return
+					}
+					m.later(journalLag, func() { answers.TryPut(r) })
+				})
+			})
 		}
 		r, err := answers.Get(m.ctx)
 		if err != nil {

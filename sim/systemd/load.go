@@ -415,8 +415,18 @@ func (c *config) defaults(name string) {
 		}
 	}
 	if v := c.service; v != nil {
+		if v.notifyAccess == "" {
+			v.notifyAccess = "none"
+			if strings.HasPrefix(v.kind, "notify") {
+				v.notifyAccess = "main"
+			}
+		}
 		if v.slice == "" {
 			v.slice = "system.slice"
+			// Instances of a template share a slice of their own.
+			if prefix, _, instance, _ := splitName(name); instance {
+				v.slice = "system-" + strings.ReplaceAll(prefix, "-", `\x2d`) + ".slice"
+			}
 		}
 		add(requires, v.slice)
 		add(after, v.slice)
@@ -492,6 +502,9 @@ func builtin(f *fragment) bool {
 		"init.scope": "System and Service Manager", "-.mount": "Root Mount",
 	}
 	text, ok := texts[f.name]
+	if stem, slice := strings.CutSuffix(f.name, ".slice"); !ok && slice {
+		text, ok = "Slice /"+unescapeName(stem), true
+	}
 	if !ok {
 		return false
 	}
