@@ -97,7 +97,10 @@ func (r *relay) join(host string, iface int) (*port, error) {
 		p.file.Close()
 		return nil, err
 	}
-	p.socket = r.line.Socket(fd)
+	if p.socket, err = r.line.Socket(p.raw); err != nil {
+		p.file.Close()
+		return nil, err
+	}
 	r.mu.Lock()
 	r.ports = append(r.ports, p)
 	r.mu.Unlock()
@@ -114,13 +117,14 @@ func (p *port) serve() {
 	for {
 		var n int
 		var rerr error
-		err := p.socket.Block(unix.POLLIN, p.raw.Read, func(fd uintptr) bool {
+		err := p.socket.Block(unix.POLLIN, func(fd uintptr) bool {
 			n, rerr = unix.Read(int(fd), buf)
 			return rerr != unix.EAGAIN && rerr != unix.EINTR
 		})
 		if err != nil || rerr != nil {
 			return
 		}
+		p.relay.line.Arrived()
 		if n >= vnetHeader+ethernetHeader {
 			p.relay.forward(p, buf[:n])
 		}
@@ -152,7 +156,8 @@ func (p *port) close() {
 			}
 		}
 		r.mu.Unlock()
-		p.socket.Interrupt(unix.POLLIN, func() { p.file.Close() })
+		p.socket.Close()
+		p.file.Close()
 	})
 }
 
@@ -239,6 +244,7 @@ func (l *lane) arm(r *relay) {
 
 // write puts a frame on the port's link. A link that takes no more loses it.
 func (p *port) write(b []byte) {
+	p.relay.line.Departed()
 	p.raw.Write(func(fd uintptr) bool { unix.Write(int(fd), b); return true })
 }
 

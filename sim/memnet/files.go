@@ -92,7 +92,7 @@ func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 }
 
 func (s *sys) openFile(name string, flag int, perm fs.FileMode) (*os.File, syscall.Errno) {
-	if errno := s.alive(); errno != 0 {
+	if errno := s.enter(); errno != 0 {
 		return nil, errno
 	}
 	nofollow := flag&syscall.O_NOFOLLOW != 0 || flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0
@@ -158,7 +158,11 @@ func (s *sys) openFile(name string, flag int, perm fs.FileMode) (*os.File, sysca
 			return nil, errnoOf(err)
 		}
 	}
-	return s.keep(os.NewFile(uintptr(fd), name))
+	f := os.NewFile(uintptr(fd), name)
+	if nd.exists && nd.kind() == syscall.S_IFDIR {
+		return f, 0 // package os lets nobody close a directory under its reader, and it holds nothing
+	}
+	return s.keep(f)
 }
 
 // openFIFO opens a FIFO. Without O_NONBLOCK it waits for the other side, as
@@ -223,7 +227,7 @@ func hasWriter(fd int, real string) bool {
 }
 
 func (s *sys) stat(op, name string, follow bool) (fs.FileInfo, error) {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, follow)
@@ -272,7 +276,7 @@ func (s *sys) Mkfifo(name string, perm fs.FileMode) error {
 }
 
 func (s *sys) Remove(name string) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, false)
@@ -301,7 +305,7 @@ func (s *sys) Rename(from, to string) error {
 }
 
 func (s *sys) rename(from, to string) syscall.Errno {
-	if errno := s.alive(); errno != 0 {
+	if errno := s.enter(); errno != 0 {
 		return errno
 	}
 	a, errno := s.find(from, false)
@@ -333,7 +337,7 @@ func (s *sys) rename(from, to string) syscall.Errno {
 }
 
 func (s *sys) Link(from, to string) error {
-	errno := s.alive()
+	errno := s.enter()
 	var a, b node
 	if errno == 0 {
 		a, errno = s.find(from, false)
@@ -362,7 +366,7 @@ func (s *sys) Symlink(target, name string) error {
 }
 
 func (s *sys) Chmod(name string, mode fs.FileMode) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, true)
@@ -383,7 +387,7 @@ func (s *sys) Chmod(name string, mode fs.FileMode) error {
 }
 
 func (s *sys) Chown(name string, uid, gid int) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, true)
@@ -408,7 +412,7 @@ func (s *sys) Chown(name string, uid, gid int) error {
 }
 
 func (s *sys) Chtimes(name string, atime, mtime time.Time) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, true)

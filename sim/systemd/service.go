@@ -129,6 +129,7 @@ func (s *service) start() {
 		s.dead(false)
 		return
 	}
+	s.u.begun = s.u.m.now()
 	s.u.result = resultSuccess
 	s.reloadFailed, s.forbidden, s.serving = false, false, false
 	s.runs = map[string]*run{}
@@ -173,14 +174,23 @@ func (s *service) commands(kind string) {
 func (s *service) nextCommand() {
 	c := s.rest[0]
 	s.rest = s.rest[1:]
-	p, err := s.spawn(c, strings.ToLower(s.kind))
+	p, err := s.spawn(c)
 	if err != nil {
+		s.cannotRun(taskOf[s.kind], err)
 		s.control = nil
 		s.controlDone(c, host.Status{Code: exitExec}, resultNoFiles)
 		return
 	}
 	s.control = p
 	s.note(s.kind, p)
+}
+
+// taskOf is what PID 1 calls a kind of command when it cannot be run.
+var taskOf = map[string]string{"ExecCondition": "exec-condition", "ExecStartPre": "start-pre", "ExecStartPost": "start-post",
+	"ExecReload": "reload", "ExecStop": "stop", "ExecStopPost": "stop-post"}
+
+func (s *service) cannotRun(task string, err error) {
+	s.u.say(syslog.Warning, "", "Failed to run '%s' task: %s", task, libc.Strerror(err))
 }
 
 func (s *service) note(kind string, p *process) *run {
@@ -213,8 +223,9 @@ func (s *service) startMain() {
 		// said before the process may say something.
 		s.u.m.sayStarted(j)
 	}
-	p, err := s.spawn(list[0], "start")
+	p, err := s.spawn(list[0])
 	if err != nil {
+		s.cannotRun("start", err)
 		s.signalAll(subFinalSigterm, resultNoFiles)
 		return
 	}
@@ -227,6 +238,13 @@ func (s *service) startMain() {
 	}
 	s.main, s.mainPID, s.mainRun = p, p.PID, r
 	switch v.kind {
+	case "exec":
+		if !p.unstarted {
+			s.startPost()
+			return
+		}
+		s.setSub(subStart) // until its end tells why it could not be executed
+		s.arm(v.timeoutStart, s.startTimeout)
 	case "oneshot", "notify", "notify-reload", "dbus":
 		s.setSub(subStart)
 		s.arm(v.timeoutStart, s.startTimeout)
@@ -462,6 +480,9 @@ func (s *service) dead(mayRestart bool) {
 		s.tidy()
 		return
 	}
+	// What was logged so far is of the run that ended.
+	now, lag := s.u.m.now(), min(s.config().restartSec/2, journalLag)
+	s.u.begun = moment{now.real.Add(lag), now.mono + lag}
 	s.setSub(subAutoRestart)
 	s.arm(s.config().restartSec, func() {
 		if s.u.job != nil {
@@ -627,8 +648,9 @@ func (s *service) mainDone(result string) {
 		case v.kind == "oneshot" && result == resultSuccess && len(s.rest) > 0:
 			c := s.rest[0]
 			s.rest = s.rest[1:]
-			p, err := s.spawn(c, "start")
+			p, err := s.spawn(c)
 			if err != nil {
+				s.cannotRun("next main", err)
 				s.signalAll(subFinalSigterm, resultNoFiles)
 				return
 			}
