@@ -519,12 +519,7 @@ func (s *smtpSession) transact(ctx context.Context) error {
 	if limit, err := strconv.ParseInt(s.offers["SIZE"], 10, 64); err == nil && limit > 0 && s.req.Size > limit {
 		return talkError{fate{dsn: "5.3.4", text: fmt.Sprintf("message size %d exceeds size limit %d of server %s", s.req.Size, limit, s.name())}}
 	}
-	m, err := s.open()
-	if err != nil {
-		return talkError{fate{dsn: "4.3.0", text: "cannot open queue file"}}
-	}
-	text, err := m.text()
-	m.close()
+	text, err := s.msg.text()
 	if err != nil {
 		return talkError{fate{dsn: "4.3.0", text: "malformed queue file"}}
 	}

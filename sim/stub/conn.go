@@ -40,7 +40,8 @@ type Conn struct {
 	answer chan answer
 	gone   bool
 	kids   map[int]func(host.Status) // what to call at the end of a child
-	early  map[int]host.Status       // ends of children whose Process is not known yet
+	spawns int                       // children that are being started
+	early  map[int]host.Status       // ends of children meanwhile, whose Process may not be known yet
 }
 
 // answer is one reply with the descriptors that came along.
@@ -72,15 +73,17 @@ func (c *Conn) Serve() {
 	defer c.line.Release()
 	defer close(c.ended)
 	raw, err := c.sock.SyscallConn()
+	var sock *clock.Socket
 	if err == nil {
-		var fd int
-		raw.Control(func(p uintptr) { fd = int(p) })
-		sock := c.line.Socket(fd)
+		sock, err = c.line.Socket(raw)
+	}
+	if err == nil {
+		defer sock.Close()
 		buf, oob := make([]byte, guest.MaxMessage), make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
 		for {
 			var n, oobn int
 			var rerr error
-			err := sock.Block(unix.POLLIN, raw.Read, func(fd uintptr) bool {
+			err := sock.Block(unix.POLLIN, func(fd uintptr) bool {
 				n, oobn, _, _, rerr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
 				return rerr != unix.EAGAIN && rerr != unix.EINTR
 			})
@@ -155,14 +158,17 @@ func (c *Conn) handle(m *guest.Message, files []*os.File) {
 		pid := int(m.NextInt())
 		st := host.Status{Code: int(m.NextInt()), Signal: syscall.Signal(m.NextInt())}
 		c.mu.Lock()
-		ended := c.kids[pid]
+		ended, signal := c.kids[pid], c.signal
 		delete(c.kids, pid)
-		if ended == nil && len(c.early) < 256 {
+		if ended == nil && c.spawns > 0 {
 			c.early[pid] = st
 		}
 		c.mu.Unlock()
 		if ended != nil {
 			ended(st)
+		}
+		if signal != nil {
+			signal(syscall.SIGCHLD) // an orphan that PID 1 inherited has nobody else to tell of it
 		}
 	}
 	closeAll(files)

@@ -276,6 +276,21 @@ func (s *Server) bury(pid int, k *kid, st host.Status) {
 	}()
 }
 
+// spawning keeps the ends of children that nobody is known to wait for until
+// the function that it returns is called.
+func (c *Conn) spawning() (done func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spawns++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.spawns--; c.spawns == 0 {
+			clear(c.early) // those were of orphans
+		}
+	}
+}
+
 // adopt tells c whom to tell of the end of a child, which may have been already.
 func (c *Conn) adopt(pid int, ended func(host.Status)) {
 	c.mu.Lock()

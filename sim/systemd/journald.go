@@ -101,6 +101,7 @@ func Journald(ctx context.Context, p *host.Proc) int {
 	}
 	j.write()
 	p.Ready()
+	sdNotify(ctx, p, "READY=1\nSTATUS=Processing requests...")
 	j.run()
 	j.say(syslog.Info, msgJournalStop, "Journal stopped")
 	j.write()
