@@ -116,6 +116,11 @@ func splitSpec(c *Config, spec string) (kind, name string) {
 // openDict opens a table. A table that cannot be opened is returned with its
 // reason: lookups in it fail.
 func openDict(p *host.Proc, c *Config, spec, flags string) *dict {
+	return openDictData(p, c, spec, flags, func(file string) ([]byte, error) { return libc.ReadFile(p, file) })
+}
+
+// openDictData is openDict where read gives the text of files.
+func openDictData(p *host.Proc, c *Config, spec, flags string, read func(file string) ([]byte, error)) *dict {
 	kind, name := splitSpec(c, spec)
 	d := &dict{spec: spec, flags: flags}
 	fail := func(format string, args ...any) *dict {
@@ -125,7 +130,7 @@ func openDict(p *host.Proc, c *Config, spec, flags string) *dict {
 	switch kind {
 	case "hash", "btree", "lmdb", "dbm", "cdb":
 		d.file = name + ".db"
-		data, err := libc.ReadFile(p, d.file)
+		data, err := read(d.file)
 		if err != nil {
 			return fail("open database %s: %s", d.file, libc.Strerror(err))
 		}
@@ -137,7 +142,7 @@ func openDict(p *host.Proc, c *Config, spec, flags string) *dict {
 		d.find = mapFinder(entries)
 	case "texthash":
 		d.file = name
-		data, err := libc.ReadFile(p, name)
+		data, err := read(name)
 		if err != nil {
 			return fail("open database %s: %s", name, libc.Strerror(err))
 		}
@@ -165,7 +170,7 @@ func openDict(p *host.Proc, c *Config, spec, flags string) *dict {
 		}
 	case "cidr", "regexp", "pcre":
 		d.file = name
-		data, err := libc.ReadFile(p, name)
+		data, err := read(name)
 		if err != nil {
 			return fail("open %s: %s", name, libc.Strerror(err))
 		}
