@@ -21,7 +21,7 @@ type verdict struct {
 
 // restrict evaluates smtpd_STAGE_restrictions; "" means that nothing refuses.
 func (c *smtpdSession) restrict(ctx context.Context, stage string) string {
-	reply, _ := c.restrictList(ctx, stage, c.c.list("smtpd_"+stage+"_restrictions"), 0)
+	reply, _ := c.restrictList(ctx, stage, splitBraced(c.c.get("smtpd_"+stage+"_restrictions")), 0)
 	return reply
 }
 

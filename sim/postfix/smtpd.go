@@ -100,12 +100,10 @@ func (s *smtpServer) open() {
 	s.flushed = openMatchList(s.p, s.c, s.log, "fast_flush_domains", false)
 	s.access = map[string]*dict{}
 	for _, param := range []string{"client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn"} {
-		for _, w := range s.c.list("smtpd_" + param + "_restrictions") {
+		for _, w := range splitBraced(s.c.get("smtpd_" + param + "_restrictions")) {
 			if strings.Contains(w, ":") && !strings.Contains(w, "[") && s.access[w] == nil {
 				d := openDict(s.p, s.c, w, flagsLookup)
-				if d.broken != "" && !strings.HasPrefix(d.broken, "unsupported") {
-					s.log.error("%s", d.broken)
-				}
+				d.complain(s.log)
 				s.access[w] = d
 			}
 		}
