@@ -29,6 +29,7 @@ func Packages() []Package {
 		logrotatePackage(),
 		firewalldPackage(),
 		postfixPackage(),
+		cyrusSASLPackage(),
 		snailPackage(),
 		httpdPackage(),
 		bindPackage(),
