@@ -189,7 +189,7 @@ func (s *sys) packet(f *os.File, held int) (net.PacketConn, error) {
 	}
 	c := &conn{inner: pc.(inner), held: held, socket: s.socket(raw), sys: s}
 	s.track(c)
-	return &packetConn{c}, nil
+	return &packetConn{conn: c}, nil
 }
 
 func (s *sys) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -219,7 +219,7 @@ func (s *sys) Dial(ctx context.Context, network, addr string) (net.Conn, error) 
 	c := &conn{inner: nc.(inner), socket: s.socket(raw), sys: s}
 	s.track(c)
 	if network == "udp4" || network == "udp6" || network == "unixgram" {
-		return &packetConn{c}, nil
+		return &packetConn{conn: c}, nil
 	}
 	return &streamConn{c}, nil
 }
@@ -472,7 +472,14 @@ func (c *streamConn) PeerCred() (host.SenderCred, error) {
 }
 
 // packetConn is udp or unixgram, connected or not.
-type packetConn struct{ *conn }
+type packetConn struct {
+	*conn
+
+	lastMu   sync.Mutex // guards who sent last, and for how long that is believed
+	lastPID  int32
+	lastCred host.SenderCred
+	lastLeft int
+}
 
 func (c *packetConn) Read(b []byte) (int, error) {
 	n, _, err := c.ReadFrom(b)
@@ -492,7 +499,7 @@ func (c *packetConn) ReadFromCred(b []byte) (int, net.Addr, host.SenderCred, err
 	if scms, perr := unix.ParseSocketControlMessage(oob[:oobn]); perr == nil {
 		for i := range scms {
 			if u, uerr := unix.ParseUnixCredentials(&scms[i]); uerr == nil {
-				cred = c.sys.server.cred(u)
+				cred = c.sender(u)
 				continue
 			}
 			if fds, ferr := unix.ParseUnixRights(&scms[i]); ferr == nil {
@@ -503,6 +510,23 @@ func (c *packetConn) ReadFromCred(b []byte) (int, net.Addr, host.SenderCred, err
 		}
 	}
 	return n, from, cred, err
+}
+
+// senderTrust is for how many datagrams in a row the number that a sender has
+// in its host is believed: looking it up takes longer than receiving. Before a
+// number is given to another process, millions of processes come and go.
+const senderTrust = 256
+
+// sender is Server.cred for one who sends many datagrams.
+func (c *packetConn) sender(u *unix.Ucred) host.SenderCred {
+	c.lastMu.Lock()
+	defer c.lastMu.Unlock()
+	if c.lastLeft > 0 && c.lastPID == u.Pid && c.lastCred.PID != 0 {
+		c.lastLeft--
+		return host.SenderCred{PID: c.lastCred.PID, UID: int(u.Uid), GID: int(u.Gid)}
+	}
+	c.lastPID, c.lastCred, c.lastLeft = u.Pid, c.sys.server.cred(u), senderTrust
+	return c.lastCred
 }
 
 func (c *packetConn) receive(b, oob []byte) (n int, from net.Addr, oobn int, err error) {
