@@ -47,6 +47,9 @@ func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
 	reply.Origin = pkt.Transmit
 	reply.Receive = ntp.FromTime(now)
 	reply.Transmit = ntp.FromTime(d.cooked())
+	if d.clients.answers.answer(&pkt, &reply) {
+		d.clients.interleaved++
+	}
 	if pkt.Authenticated {
 		reply.Sign(pkt.KeyID, key)
 	}
