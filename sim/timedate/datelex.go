@@ -20,9 +20,10 @@ const (
 	tokShift // today, tomorrow, yesterday: days
 	tokOrdinal
 	tokAgo
-	tokMeridian // 12 is pm
-	tokZone     // minutes east of UTC
-	tokDayZone  // the same, of a zone in summer
+	tokMeridian  // 12 is pm
+	tokZone      // minutes east of UTC
+	tokDayZone   // the same, of a zone in summer
+	tokLocalZone // a name of the host's own zone; 1 is that of summer
 	tokDST
 )
 
@@ -241,12 +242,12 @@ func militaryZone(c byte) (int, bool) {
 func localZones(now time.Time) map[string]token {
 	names := map[string]token{}
 	for _, t := range []time.Time{now, time.Date(now.Year(), 1, 1, 0, 0, 0, 0, now.Location()), time.Date(now.Year(), 7, 1, 0, 0, 0, 0, now.Location())} {
-		name, offset := t.Zone()
-		kind := tokZone
+		name, _ := t.Zone()
+		summer := 0
 		if t.IsDST() {
-			kind = tokDayZone
+			summer = 1
 		}
-		names[strings.ToLower(name)] = token{kind: kind, value: offset / 60}
+		names[strings.ToLower(name)] = token{kind: tokLocalZone, value: summer}
 	}
 	return names
 }

@@ -17,8 +17,10 @@ type dateParser struct {
 	year, yearDigits, month, day     int
 	hour, minute, second, nsec       int
 	weekday, ordinal                 int
-	east                             int // of the zone, minutes
-	dates, times, days, zones, shift int // how many items there were; shift is relative ones
+	east                             int  // of the zone, minutes
+	dates, times, days, zones, shift int  // how many items there were; shift is relative ones
+	locals                           int  // names of the host's own zone
+	summer                           bool // the one of summer
 	relYear, relMonth, relDay        int
 	relHour, relMinute, relSecond    int
 	relNsec                          int
@@ -126,6 +128,15 @@ func (p *dateParser) item() bool {
 		return true
 	case tokZone, tokDayZone:
 		return p.zoneItem(t)
+	case tokLocalZone:
+		p.at++
+		if p.is0(0, tokDST) {
+			p.at++
+			t.value = 1
+		}
+		p.locals++
+		p.summer = t.value == 1
+		return p.locals == 1
 	case tokSigned:
 		return p.is0(1, tokUnit) && p.unit(1, t)
 	case tokNumber:
@@ -445,6 +456,9 @@ func (p *dateParser) result(now time.Time) (time.Time, bool) {
 	t := time.Date(year, time.Month(month), day, hour, minute, second, nsec, loc)
 	if t.Day() != day || t.Hour() != hour || t.Minute() != minute {
 		// No such day in the month, or no such time on the day that summer begins.
+		return time.Time{}, false
+	}
+	if p.locals > 0 && t.IsDST() != p.summer || p.locals > 0 && p.zones > 0 {
 		return time.Time{}, false
 	}
 	if p.days > 0 && p.dates == 0 {

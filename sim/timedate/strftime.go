@@ -96,7 +96,7 @@ func (c conversion) nanoseconds(t time.Time) string {
 	}
 	short := strings.TrimRight(s, "0")
 	switch {
-	case c.pad == '-' && short != "":
+	case c.pad == '-' && c.width > 0 && short != "":
 		return short
 	case c.pad == '_':
 		if short == "" {
