@@ -3,6 +3,7 @@ package stub
 import (
 	"net"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,14 @@ import (
 )
 
 // packetConn is udp or unixgram, connected or not.
-type packetConn struct{ *conn }
+type packetConn struct {
+	*conn
+
+	lastMu   sync.Mutex // guards who sent last, and for how long that is believed
+	lastPID  int32
+	lastCred host.SenderCred
+	lastLeft int
+}
 
 func (c *packetConn) Close() error { return c.end(c) }
 
@@ -33,7 +41,7 @@ func (c *packetConn) ReadFromCred(b []byte) (int, net.Addr, host.SenderCred, err
 	if scms, perr := unix.ParseSocketControlMessage(oob[:oobn]); perr == nil {
 		for i := range scms {
 			if u, uerr := unix.ParseUnixCredentials(&scms[i]); uerr == nil {
-				cred = c.sys.server.cred(u)
+				cred = c.sender(u)
 				continue
 			}
 			if fds, ferr := unix.ParseUnixRights(&scms[i]); ferr == nil {
@@ -44,6 +52,23 @@ func (c *packetConn) ReadFromCred(b []byte) (int, net.Addr, host.SenderCred, err
 		}
 	}
 	return n, from, cred, err
+}
+
+// senderTrust is for how many datagrams in a row the number that a sender has
+// in its host is believed: looking it up takes longer than receiving. Before a
+// number is given to another process, thousands of processes come and go.
+const senderTrust = 256
+
+// sender is Server.cred for one who sends many datagrams.
+func (c *packetConn) sender(u *unix.Ucred) host.SenderCred {
+	c.lastMu.Lock()
+	defer c.lastMu.Unlock()
+	if c.lastLeft > 0 && c.lastPID == u.Pid && c.lastCred.PID != 0 {
+		c.lastLeft--
+		return host.SenderCred{PID: c.lastCred.PID, UID: int(u.Uid), GID: int(u.Gid)}
+	}
+	c.lastPID, c.lastCred, c.lastLeft = u.Pid, c.sys.server.cred(u), senderTrust
+	return c.lastCred
 }
 
 func (c *packetConn) receive(b, oob []byte) (n int, from net.Addr, oobn int, err error) {

@@ -68,6 +68,7 @@ type Reply struct {
 	Report   *grader.Report   `json:",omitempty"`
 	Hint     *Hint            `json:",omitempty"`
 	Step     *Step            `json:",omitempty"`
+	Log      string           `json:",omitempty"` // of the lab process, which ends
 }
 
 // Status describes a running lab.

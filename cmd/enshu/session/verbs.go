@@ -112,31 +112,23 @@ func (c *Client) Capture(ctx context.Context, host, iface string) (*os.File, err
 
 // Finish ends the lab and returns when nothing of it is left.
 func (c *Client) Finish(ctx context.Context) error {
-	s, err := c.again()
+	log := ""
+	err := c.ask(ctx, &Request{Verb: verbFinish}, nil, func(r *Reply) error {
+		log = r.Log
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	st, err := s.Status(ctx)
-	if err != nil {
-		return err
-	}
-	pidfd, err := unix.PidfdOpen(st.PID, 0)
-	if err != nil {
-		pidfd = -1
-	}
-	if err := c.ask(ctx, &Request{Verb: verbFinish}, nil, nil); err != nil {
-		return err
-	}
-	defer removeEmpty(st.Log)
-	if pidfd >= 0 {
-		defer unix.Close(pidfd)
-		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	defer removeEmpty(log)
+	for _, lab := range c.files { // a pidfd (pidfd_open(2)), which is ready once the process has ended
+		fds := []unix.PollFd{{Fd: int32(lab.Fd()), Events: unix.POLLIN}}
 		for {
 			if _, err := unix.Poll(fds, -1); err != unix.EINTR {
 				break
 			}
 		}
+		lab.Close()
 	}
 	return nil
 }
@@ -146,9 +138,6 @@ func (c *Client) Finish(ctx context.Context) error {
 func (c *Client) Hold(ctx context.Context) error {
 	return c.ask(ctx, &Request{Verb: verbHold}, nil, nil)
 }
-
-// again opens a second connection to the same lab.
-func (c *Client) again() (*Client, error) { return Dial(c.Name) }
 
 // Exec runs a command on a host with the caller's stdio and returns its exit
 // status. No args means a login shell. On a terminal the command gets one of
