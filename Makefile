@@ -3,13 +3,17 @@
 GO ?= go
 export CGO_ENABLED = 0
 
-.PHONY: build run test peers lint fuzz bench release clean
+.PHONY: build run test tools peers lint fuzz bench release clean
 
 build:
 	$(GO) build -trimpath -o enshu ./cmd/enshu
 
-run: build
+run: tools build
 	./enshu run tcp-forwarding
+
+# The tools of the machine that every host has: vi, ss, ps …
+tools:
+	./tools/peers hosts
 
 # Everything that the tests run beside our own programs.
 peers:
