@@ -20,6 +20,7 @@ func Packages() []Package {
 		coreutilsPackage(),
 		utilLinuxPackage(),
 		sudoPackage(),
+		opensshServerPackage(),
 		chronyPackage(),
 		loggerPackage(),
 		rsyslogPackage(),
