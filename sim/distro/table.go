@@ -21,6 +21,7 @@ func Packages() []Package {
 		utilLinuxPackage(),
 		alternativesPackage(),
 		sudoPackage(),
+		opensshServerPackage(),
 		chronyPackage(),
 		loggerPackage(),
 		rsyslogPackage(),

@@ -102,7 +102,7 @@ type Cmd struct {
 	Dir            string
 	Cred           *Cred
 	Umask          int       // 0 keeps the parent's
-	Stdin          io.Reader // nil is /dev/null
+	Stdin          io.Reader // nil is /dev/null; a connection over tcp is the child's Stdin as a net.Conn, too
 	Stdout, Stderr io.Writer // nil is /dev/null
 	Session        bool      // in a session of its own (setsid); a Stdin that is a terminal becomes the controlling one
 }
