@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"enshu/sim/host"
 )
 
 // udpSocket is a udp socket. The network's mu guards it.
@@ -204,6 +206,24 @@ func (c *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
 		return 0, nil, err
 	}
 	return k, net.UDPAddrFromAddrPort(from), nil
+}
+
+// ReadBatch is host.BatchConn's.
+func (c *udpConn) ReadBatch(list []host.Datagram) (n int, err error) {
+	for n < len(list) {
+		d := &list[n]
+		if d.N, d.From, err = c.ReadFrom(d.Buf); err != nil {
+			return 0, err
+		}
+		n++
+		c.s.h.net.mu.Lock()
+		more := len(c.s.in) > 0 && !c.closed
+		c.s.h.net.mu.Unlock()
+		if !more {
+			break
+		}
+	}
+	return n, nil
 }
 
 func (c *udpConn) Read(b []byte) (int, error) {
