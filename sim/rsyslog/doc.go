@@ -21,8 +21,8 @@
 // # The trace
 //
 // For each message: received, rules matched, rules about its facility missed,
-// sent, written, dropped. Of a flood the trace takes the first 2000 messages and
-// 200 a second after that, so that it stays bounded; the messages themselves all
+// sent, written, dropped. Of a flood the trace takes the first 500 messages and
+// 100 a second after that, so that it stays bounded; the messages themselves all
 // go their way.
 //
 // # Divergences
