@@ -219,10 +219,11 @@ func (c *client) readMask(args string) (mask, addr candm.Address, ok bool) {
 			c.complain("Invalid syntax for mask/address")
 			return mask, addr, false
 		}
-		if r, ok := parseIP(right); ok && r.BitLen() == l.BitLen() {
+		r, isIP := parseIP(right)
+		if isIP && r.BitLen() == l.BitLen() {
 			return candm.IP(l), candm.IP(r), true
 		}
-		if bits, _, ok := scanInt(right); ok {
+		if bits, _, ok := scanInt(right); ok && !isIP {
 			if bits < 0 || bits > l.BitLen() {
 				bits = l.BitLen()
 			}
