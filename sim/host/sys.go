@@ -60,6 +60,21 @@ type Processes interface {
 	Kill(pid int, sig syscall.Signal) error
 }
 
+// BatchConn is a datagram socket that hands over what has come together. What
+// ListenPacket returns for udp is one.
+type BatchConn interface {
+	// ReadBatch waits for a datagram and reads as many more as are there and
+	// there is room for. It sets N and From of those it read.
+	ReadBatch(list []Datagram) (n int, err error)
+}
+
+// Datagram is a buffer for one datagram and what was read into it.
+type Datagram struct {
+	Buf  []byte
+	N    int
+	From net.Addr
+}
+
 // CredConn is a datagram socket that tells who sent (SCM_CREDENTIALS).
 type CredConn interface {
 	net.PacketConn
