@@ -19,6 +19,7 @@ func Packages() []Package {
 		systemdPackage(),
 		coreutilsPackage(),
 		utilLinuxPackage(),
+		alternativesPackage(),
 		sudoPackage(),
 		chronyPackage(),
 		loggerPackage(),

@@ -211,7 +211,11 @@ func (w *world) build(name string) {
 	h.WriteFile("/etc/postfix/main.cf", editMain(mainCf, perHost[yaml.Node](c, c.MainCf, name)))
 	h.WriteFile("/etc/postfix/master.cf", base.Files["/etc/postfix/master.cf"])
 	h.WriteFile("/etc/aliases", base.Files["/etc/aliases"])
-	h.WriteFile("/etc/s-nail.rc", "set hold\nset keepsave\nset bsdcompat\nset noemptystart\nset prompt='& '\n")
+	rc, err := os.ReadFile("../distro/files/s-nail/etc/s-nail.rc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.WriteFile("/etc/s-nail.rc", string(rc))
 	for file, spec := range perHost[map[string]fileSpec](c, c.Files, name) {
 		w.put(h, file, spec)
 	}

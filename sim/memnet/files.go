@@ -3,12 +3,13 @@ package memnet
 import (
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"enshu/sim/host"
 )
 
 // fail makes the error that package os would return; errno 0 is no error.
@@ -152,7 +153,7 @@ func (s *sys) openFile(name string, flag int, perm fs.FileMode) (*os.File, sysca
 		return nil, errnoOf(err)
 	}
 	if made {
-		if err := s.adopt(&nd, modeBits(perm)&^s.umask); err != nil {
+		if err := s.adopt(&nd, host.ModeBits(perm)&^s.umask); err != nil {
 			syscall.Close(fd)
 			return nil, errnoOf(err)
 		}
@@ -234,7 +235,7 @@ func (s *sys) stat(op, name string, follow bool) (fs.FileInfo, error) {
 	if errno != 0 {
 		return nil, fail(op, name, errno)
 	}
-	return &fileInfo{path.Base(name), nd.st}, nil
+	return host.FileInfo(name, nd.st), nil
 }
 
 func (s *sys) Stat(name string) (fs.FileInfo, error)  { return s.stat("stat", name, true) }
@@ -257,7 +258,7 @@ func (s *sys) Mkdir(name string, perm fs.FileMode) error {
 		errno = errnoOf(syscall.Mkdir(s.h.disk.at(nd.name), 0o700))
 	}
 	if errno == 0 {
-		mode := modeBits(perm)&^s.umask | nd.dir.Mode&syscall.S_ISGID
+		mode := host.ModeBits(perm)&^s.umask | nd.dir.Mode&syscall.S_ISGID
 		errno = errnoOf(s.adopt(&nd, mode))
 	}
 	return fail("mkdir", name, errno)
@@ -269,7 +270,7 @@ func (s *sys) Mkfifo(name string, perm fs.FileMode) error {
 		errno = errnoOf(syscall.Mkfifo(s.h.disk.at(nd.name), 0o600))
 	}
 	if errno == 0 {
-		errno = errnoOf(s.adopt(&nd, modeBits(perm)&^s.umask))
+		errno = errnoOf(s.adopt(&nd, host.ModeBits(perm)&^s.umask))
 	}
 	return fail("mkfifo", name, errno)
 }
@@ -370,7 +371,7 @@ func (s *sys) Chmod(name string, mode fs.FileMode) error {
 	if errno == 0 {
 		nd, errno = s.find(name, true)
 	}
-	bits := modeBits(mode)
+	bits := host.ModeBits(mode)
 	if errno == 0 && s.cred.UID != 0 {
 		if int(nd.st.Uid) != s.cred.UID {
 			errno = syscall.EPERM

@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"net"
+	"os"
 	"path"
 	"strings"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/wire/syslog"
+	"enshu/sim/wire/utmp"
 )
 
 // Exit statuses of [Init]: what whoever runs the host is to do next, as
@@ -44,7 +46,15 @@ func Init(ctx context.Context, p *host.Proc) int {
 	defer l.Close()
 	p.Sys.Chmod(privateSock, 0o666)
 	p.Go(func() { m.accept(l) })
-	p.Catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPWR)
+	n, err := p.Sys.ListenPacket("unixgram", notifySock)
+	if err != nil {
+		p.Stderr.Write([]byte("Failed to listen on " + notifySock + ": " + libc.Strerror(err) + "\n"))
+		return ExitFailure
+	}
+	defer n.Close()
+	p.Sys.Chmod(notifySock, 0o777)
+	p.Go(func() { m.notifications(n) })
+	p.Catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPWR, syscall.SIGCHLD)
 	p.Go(func() { m.signals() })
 	m.post(m.boot)
 	m.run()
@@ -63,7 +73,7 @@ func (m *manager) prepare() error {
 	for _, n := range names {
 		p.Sys.Remove(path.Join(unitsDir, n))
 	}
-	for _, stale := range []string{privateSock, journaldPID, flushedFile, nativeSock, devLogSock, stdoutSock} {
+	for _, stale := range []string{privateSock, notifySock, journaldPID, flushedFile, nativeSock, devLogSock, stdoutSock} {
 		p.Sys.Remove(stale)
 	}
 	m.bootID = drawID(p, "boot", p.Now().UnixNano())
@@ -77,6 +87,31 @@ func (m *manager) prepare() error {
 		}
 	}
 	m.startedAt = m.now()
+	return m.noteBoot()
+}
+
+// noteBoot begins /run/utmp anew with the boot and the run level, and adds them
+// to /var/log/wtmp when that is there, for who -b, last and uptime.
+func (m *manager) noteBoot() error {
+	kernel, _ := libc.ReadFile(m.p, "/proc/sys/kernel/osrelease")
+	release := strings.TrimSpace(string(kernel))
+	var records []byte
+	for _, r := range []utmp.Record{
+		{Type: utmp.BootTime, Line: "~", ID: "~~", User: "reboot", Host: release, At: m.p.Now()},
+		{Type: utmp.RunLevel, PID: '3', Line: "~", ID: "~~", User: "runlevel", Host: release, At: m.p.Now()},
+	} {
+		records = r.Append(records)
+	}
+	if err := libc.WriteFile(m.p, utmp.File, records, 0o664); err != nil {
+		return err
+	}
+	if f, err := m.p.Sys.OpenFile(utmp.LogFile, os.O_WRONLY|os.O_APPEND, 0); err == nil {
+		defer f.Close()
+		if _, err := f.Write(records); err != nil {
+			return err
+		}
+		m.p.Stamp(f)
+	}
 	return nil
 }
 
@@ -110,6 +145,8 @@ func (m *manager) signals() {
 				m.shutdown("poweroff", false)
 			case syscall.SIGHUP:
 				m.reload()
+			case syscall.SIGCHLD:
+				m.lookAfterOrphans()
 			}
 		})
 	}
@@ -173,7 +210,7 @@ func (m *manager) shutdown(kind string, force bool) {
 		}
 		m.log(syslog.Info, "Shutting down.")
 		if j := m.units["systemd-journald.service"]; j != nil && j.state == active {
-			m.journalUp = false
+			m.journalUp.Store(false)
 			last := &jobWait{jobs: map[int]bool{}}
 			if k := m.install(j, jobStop); k != nil {
 				m.watch(last, k)
@@ -206,6 +243,6 @@ func osRelease(p *host.Proc) map[string]string {
 // until it is no more.
 func (m *manager) journaldChanged(u *unit) {
 	if u.name == "systemd-journald.service" && !m.stopping {
-		m.journalUp = u.state == active
+		m.journalUp.Store(u.state == active)
 	}
 }
