@@ -149,11 +149,8 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *submissio
 	fail := func(status int, format string, args ...any) cleanupAnswer {
 		return cleanupAnswer{ID: id, Status: status, Reason: fmt.Sprintf(format, args...)}
 	}
-	rw, err := cl.rewriteAll(ctx, s.Sender)
-	if err != nil {
-		return fail(cleanDefer, "queue file write error")
-	}
-	e.sender = rw[0]
+	var err error
+	e.sender = newRewriter(cl.c).rewrite(s.Sender)
 	if !s.Internal {
 		if e.sender, err = cl.canonicalize(e.sender, cl.senderCanonical, "envelope_sender"); err != nil {
 			return fail(cleanDefer, "queue file write error")
@@ -428,10 +425,7 @@ func (cl *cleaner) rewriteHeader(ctx context.Context, h header, sender bool) (li
 	if len(in) == 0 {
 		return nil, false, nil
 	}
-	out, err := cl.rewriteAll(ctx, in...)
-	if err != nil {
-		return nil, false, err
-	}
+	out := newRewriter(cl.c).all(in)
 	var addresses []string
 	for i := range boxes {
 		mapped := out[i]
@@ -459,10 +453,8 @@ func (cl *cleaner) recipients(ctx context.Context, id string, s *submission, e *
 	if len(in) == 0 {
 		return nil
 	}
-	out, err := cl.rewriteAll(ctx, in...)
-	if err != nil {
-		return err
-	}
+	out := newRewriter(cl.c).all(in)
+	var err error
 	seen := map[string]bool{}
 	for i, r := range s.Recipients {
 		if r.Address == "" && out[i] == "" {

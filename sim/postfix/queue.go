@@ -97,9 +97,9 @@ func (q *queue) create(queue string) (id string, f *os.File, err error) {
 	return "", nil, err
 }
 
-// taken reports whether an id is in use in any queue.
+// taken reports whether an id is in use in a queue that a message may move to.
 func (q *queue) taken(id string) bool {
-	for _, queue := range []string{qIncoming, qActive, qDeferred, qHold, qMaildrop} {
+	for _, queue := range []string{qActive, qDeferred, qHold} {
 		if _, err := q.p.Sys.Lstat(q.path(queue, id)); err == nil {
 			return true
 		}

@@ -115,7 +115,7 @@ func (c *smtpdSession) restriction(ctx context.Context, stage, word, arg string,
 		}
 	case "permit_tls_clientcerts", "permit_tls_all_clientcerts", "permit_mx_backup":
 	case "reject_unauth_destination", "defer_unauth_destination", "permit_auth_destination":
-		r, err := c.resolveAll(ctx, c.internalTo())
+		r, err := c.resolve(ctx, c.internalTo())
 		if err != nil || r[0].Failed {
 			return refuse("451", "4.3.0", c.subject("recipient"), "Temporary lookup failure")
 		}
@@ -219,6 +219,18 @@ func (c *smtpdSession) restriction(ctx context.Context, stage, word, arg string,
 	return verdict{}
 }
 
+// resolve asks trivial-rewrite(8) where an address goes, once for each RCPT.
+func (c *smtpdSession) resolve(ctx context.Context, address string) ([]resolution, error) {
+	if r, ok := c.resolved[address]; ok {
+		return []resolution{r}, nil
+	}
+	out, err := c.resolveAll(ctx, address)
+	if err == nil && !out[0].Failed && c.resolved != nil {
+		c.resolved[address] = out[0]
+	}
+	return out, err
+}
+
 // subject is what a refusal of a stage is about.
 func (c *smtpdSession) subject(stage string) string {
 	switch stage {
@@ -285,7 +297,7 @@ func (c *smtpdSession) unknownDomain(ctx context.Context, domain, address, class
 	if strings.HasPrefix(domain, "[") {
 		return verdict{}
 	}
-	if r, err := c.resolveAll(ctx, "x@"+domain); err == nil && (r[0].Local || r[0].Alias) {
+	if r, err := c.resolve(ctx, "x@"+domain); err == nil && (r[0].Local || r[0].Alias) {
 		return verdict{}
 	}
 	ok, again := c.hasMail(ctx, domain)
@@ -336,7 +348,8 @@ func (c *smtpdSession) soften(reply string) string {
 func (c *smtpdSession) judgeRecipient(ctx context.Context, address, typed string) string {
 	atMail := c.deferred // which is as good for each recipient
 	c.to, c.asTyped = address, typed
-	defer func() { c.asTyped, c.deferred = "", atMail }()
+	c.resolved = map[string]resolution{}
+	defer func() { c.asTyped, c.deferred, c.resolved = "", atMail, nil }()
 	if c.c.bool("smtpd_delay_reject") {
 		for _, stage := range []string{"client", "helo", "sender"} {
 			if v := c.restrict(ctx, stage); v != "" {
@@ -363,7 +376,7 @@ func (c *smtpdSession) judgeRecipient(ctx context.Context, address, typed string
 // unlisted refuses addresses that do not exist here.
 func (c *smtpdSession) unlisted(ctx context.Context, address, typed, class string, log bool) string {
 	temp := fmt.Sprintf("451 4.3.0 <%s>: Temporary lookup failure", typed)
-	answers, err := c.resolveAll(ctx, address)
+	answers, err := c.resolve(ctx, address)
 	if err != nil || answers[0].Failed {
 		return temp
 	}

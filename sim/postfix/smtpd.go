@@ -173,7 +173,8 @@ type smtpdSession struct {
 	chunks         []byte
 	bdat           bool
 	fatal          error
-	prepend        []string // what access tables want of the message
+	resolved       map[string]resolution // what, while a RCPT is looked at, trivial-rewrite(8) said
+	prepend        []string              // what access tables want of the message
 	hold           bool
 	redirect       string
 	bcc            []string
