@@ -31,6 +31,7 @@ func Packages() []Package {
 		logrotatePackage(),
 		firewalldPackage(),
 		postfixPackage(),
+		cyrusSASLPackage(),
 		snailPackage(),
 		httpdPackage(),
 		bindPackage(),

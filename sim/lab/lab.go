@@ -71,6 +71,10 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 	index := map[string]int{}
 	for i, n := range c.Scenario.Networks {
 		index[n.Name] = i
+		if impaired(c.Scenario, n.Name) {
+			k.AddRelay(i, line, l.seedOf("network "+n.Name), between(c.Scenario, n.Name))
+			continue
+		}
 		if err := k.AddNetwork(i); err != nil {
 			return nil, err
 		}
@@ -83,7 +87,7 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 		repo.fresh[h.Name()] = h.packages
 		l.hosts = append(l.hosts, h)
 	}
-	if err := l.each(func(h *Host) error { return h.boot(ctx, false) }); err != nil {
+	if err := l.bootAll(ctx); err != nil {
 		l.Stop()
 		return nil, err
 	}
@@ -93,6 +97,22 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// bootAll boots the hosts, the name server before those who will ask it.
+func (l *Lab) bootAll(ctx context.Context) error {
+	for _, first := range []bool{true, false} {
+		err := l.each(func(h *Host) error {
+			if h.servesNames() != first {
+				return nil
+			}
+			return h.boot(ctx, false)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // each runs f for every host at once and returns the errors.

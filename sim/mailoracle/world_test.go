@@ -58,7 +58,7 @@ var base = func() (b struct {
 func programs() map[string]host.Program {
 	all := map[string]host.Program{}
 	d := distro.New()
-	for _, name := range []string{"postfix", "s-nail"} {
+	for _, name := range []string{"postfix", "s-nail", "cyrus-sasl"} {
 		p, _ := d.Find(name)
 		for file, prog := range p.Programs {
 			all[file] = prog
@@ -175,7 +175,7 @@ func (w *world) build(name string) {
 	h.WriteFile("/proc/net/if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n")
 	h.MkdirAll("/srv", 0o755)
 	d := distro.New()
-	for _, pkg := range []string{"postfix", "s-nail"} {
+	for _, pkg := range []string{"postfix", "s-nail", "cyrus-sasl"} {
 		p, _ := d.Find(pkg)
 		for _, name := range sortedKeys(p.Files) {
 			f := p.Files[name]

@@ -112,6 +112,9 @@ type serviceConfig struct {
 	runtimeDirs     []string
 	stateDirs       []string
 	logsDirs        []string
+	cacheDirs       []string
+	notifyAccess    string // NotifyAccess=
+	plainOutput     bool   // SyslogLevelPrefix=no
 	sockets         []string
 	slice           string
 }
@@ -491,6 +494,12 @@ func (c *config) assignService(s setting) string {
 		return list(&v.stateDirs)
 	case "LogsDirectory":
 		return list(&v.logsDirs)
+	case "CacheDirectory":
+		return list(&v.cacheDirs)
+	case "NotifyAccess":
+		return setWord(s, &v.notifyAccess, "notify access specifier", "none", "main", "exec", "all")
+	case "SyslogLevelPrefix":
+		return setBool(s, func(b bool) { v.plainOutput = !b })
 	case "Sockets":
 		return list(&v.sockets)
 	case "Slice":

@@ -38,12 +38,13 @@ func Executor(_ context.Context, p *host.Proc) int {
 // process is a child of PID 1 that belongs to a unit.
 type process struct {
 	*host.Process
-	cmd command
+	cmd       command
+	unstarted bool // the command could not be executed; the process ends with why
 }
 
 // spawn starts one command of a service. The command always becomes a process,
 // if only one that fails with the exit status that tells why.
-func (s *service) spawn(c command, kind string) (*process, error) {
+func (s *service) spawn(c command) (*process, error) {
 	m, v := s.u.m, s.u.config().service
 	cmd, code := s.prepare(c)
 	if code < 0 {
@@ -75,7 +76,6 @@ func (s *service) spawn(c command, kind string) (*process, error) {
 			Cred: &host.Cred{}, Stdout: cmd.Stdout, Stderr: cmd.Stderr, Session: true,
 		})
 		if err != nil {
-			s.u.say(syslog.Err, "", "Failed to spawn '%s' task: %s", kind, libc.Strerror(err))
 			return nil, err
 		}
 	}
@@ -91,6 +91,12 @@ func (s *service) spawn(c command, kind string) (*process, error) {
 		if err != nil {
 			return
 		}
+		if len(closers) > 0 && m.journalUp.Load() {
+			// What it said last comes into the journal before what is said of its end.
+			if m.p.Sleep(m.ctx, journalLag) != nil {
+				return
+			}
+		}
 		m.post(func() {
 			m.withdraw(child.PID)
 			s.children = slices.DeleteFunc(s.children, func(pid int) bool { return pid == child.PID })
@@ -98,7 +104,7 @@ func (s *service) spawn(c command, kind string) (*process, error) {
 			s.exited(child, st)
 		})
 	})
-	return &process{child, c}, nil
+	return &process{child, c, code != 0}, nil
 }
 
 // prepare makes the Cmd of a command, or the exit status that says why not.
@@ -137,6 +143,10 @@ func (s *service) prepare(c command) (cmd host.Cmd, code int) {
 	if s.mainPID > 0 {
 		env = append(env, "MAINPID="+itoa(s.mainPID))
 	}
+	if v.notifyAccess != "none" {
+		env = append(env, "NOTIFY_SOCKET="+notifySock)
+	}
+	env = append(env, s.outcome()...)
 	for _, name := range v.passEnv {
 		for _, e := range m.p.Env {
 			if strings.HasPrefix(e, name+"=") {
@@ -155,7 +165,7 @@ func (s *service) prepare(c command) (cmd host.Cmd, code int) {
 		data, err := libc.ReadFile(m.p, name)
 		if err != nil {
 			if !optional {
-				s.u.say(syslog.Warning, "", "Failed to load environment files: %s", libc.Strerror(err))
+				s.u.say(syslog.Err, "", "Failed to load environment files: %s", libc.Strerror(err))
 				return cmd, -1
 			}
 			continue
@@ -186,10 +196,27 @@ func (s *service) prepare(c command) (cmd host.Cmd, code int) {
 	return host.Cmd{Path: c.path, Args: args, Env: env, Dir: dir, Cred: cred, Umask: v.umask, Session: true}, 0
 }
 
+// outcome tells the commands of ExecStop= and ExecStopPost= how the service
+// ended (systemd.exec(5), $SERVICE_RESULT).
+func (s *service) outcome() []string {
+	if s.u.sub != subStop && s.u.sub != subStopPost {
+		return nil
+	}
+	env := []string{"SERVICE_RESULT=" + s.u.result}
+	if r := s.mainRun; r != nil && !r.End.IsZero() {
+		status := itoa(r.Status)
+		if r.Code != "exited" {
+			status = signalName(syscall.Signal(r.Status))
+		}
+		env = append(env, "EXIT_CODE="+r.Code, "EXIT_STATUS="+status)
+	}
+	return env
+}
+
 // makeDirs makes RuntimeDirectory= and its kin.
 func (s *service) makeDirs(cred *host.Cred) {
 	v := s.u.config().service
-	for base, names := range map[string][]string{"/run": v.runtimeDirs, "/var/lib": v.stateDirs, "/var/log": v.logsDirs} {
+	for base, names := range map[string][]string{"/run": v.runtimeDirs, "/var/lib": v.stateDirs, "/var/log": v.logsDirs, "/var/cache": v.cacheDirs} {
 		for _, n := range names {
 			dir := path.Join(base, n)
 			if libc.MkdirAll(s.u.m.p, dir, 0o755) == nil {
@@ -400,7 +427,7 @@ func (m *manager) dialStream(ident, unit string, v *serviceConfig) (io.WriteClos
 	if f, ok := syslog.ParseFacility(v.facility); ok {
 		facility = f
 	}
-	if _, err := c.Write(streamHeader{ident: ident, unit: unit, priority: syslog.Make(facility, level), prefix: true}.encode()); err != nil {
+	if _, err := c.Write(streamHeader{ident: ident, unit: unit, priority: syslog.Make(facility, level), prefix: !v.plainOutput}.encode()); err != nil {
 		c.Close()
 		return nil, err
 	}

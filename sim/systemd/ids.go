@@ -16,6 +16,7 @@ import (
 const (
 	runDir      = "/run/systemd"
 	privateSock = "/run/systemd/private"
+	notifySock  = "/run/systemd/notify"
 	// bootIDFile has the boot ID, which the kernel of a real machine makes.
 	bootIDFile = "/run/systemd/boot-id"
 	// unitsDir tells journald which unit a process belongs to; see [manager.publish].

@@ -46,7 +46,15 @@ func Init(ctx context.Context, p *host.Proc) int {
 	defer l.Close()
 	p.Sys.Chmod(privateSock, 0o666)
 	p.Go(func() { m.accept(l) })
-	p.Catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPWR)
+	n, err := p.Sys.ListenPacket("unixgram", notifySock)
+	if err != nil {
+		p.Stderr.Write([]byte("Failed to listen on " + notifySock + ": " + libc.Strerror(err) + "\n"))
+		return ExitFailure
+	}
+	defer n.Close()
+	p.Sys.Chmod(notifySock, 0o777)
+	p.Go(func() { m.notifications(n) })
+	p.Catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPWR, syscall.SIGCHLD)
 	p.Go(func() { m.signals() })
 	m.post(m.boot)
 	m.run()
@@ -65,7 +73,7 @@ func (m *manager) prepare() error {
 	for _, n := range names {
 		p.Sys.Remove(path.Join(unitsDir, n))
 	}
-	for _, stale := range []string{privateSock, journaldPID, flushedFile, nativeSock, devLogSock, stdoutSock} {
+	for _, stale := range []string{privateSock, notifySock, journaldPID, flushedFile, nativeSock, devLogSock, stdoutSock} {
 		p.Sys.Remove(stale)
 	}
 	m.bootID = drawID(p, "boot", p.Now().UnixNano())
@@ -137,6 +145,8 @@ func (m *manager) signals() {
 				m.shutdown("poweroff", false)
 			case syscall.SIGHUP:
 				m.reload()
+			case syscall.SIGCHLD:
+				m.lookAfterOrphans()
 			}
 		})
 	}
@@ -200,7 +210,7 @@ func (m *manager) shutdown(kind string, force bool) {
 		}
 		m.log(syslog.Info, "Shutting down.")
 		if j := m.units["systemd-journald.service"]; j != nil && j.state == active {
-			m.journalUp = false
+			m.journalUp.Store(false)
 			last := &jobWait{jobs: map[int]bool{}}
 			if k := m.install(j, jobStop); k != nil {
 				m.watch(last, k)
@@ -233,6 +243,6 @@ func osRelease(p *host.Proc) map[string]string {
 // until it is no more.
 func (m *manager) journaldChanged(u *unit) {
 	if u.name == "systemd-journald.service" && !m.stopping {
-		m.journalUp = u.state == active
+		m.journalUp.Store(u.state == active)
 	}
 }

@@ -34,6 +34,7 @@ type job struct {
 	kind    string // start, stop, restart or reload
 	asked   string // what it was when it was enqueued
 	running bool
+	resting bool // between the stop and the start of a restart
 	told    bool // the line about its beginning was logged
 	ended   bool // and that about its end
 }
@@ -194,12 +195,12 @@ func (m *manager) dispatch() {
 	for again := true; again && !m.over; {
 		again = false
 		for _, j := range slices.Clone(m.jobs) {
-			if !j.running && j.u.job == j && m.runnable(j) {
+			if !j.running && !j.resting && j.u.job == j && m.runnable(j) {
 				m.perform(j)
 				again = true
 			}
 		}
-		if !again && len(m.jobs) > 0 && !slices.ContainsFunc(m.jobs, func(j *job) bool { return j.running }) {
+		if !again && len(m.jobs) > 0 && !slices.ContainsFunc(m.jobs, func(j *job) bool { return j.running || j.resting }) {
 			// Everything waits for something else that waits.
 			j := m.jobs[len(m.jobs)-1]
 			j.u.say(syslog.Err, "", "Job %s/%s deleted to break ordering cycle", j.u.name, j.kind)
@@ -284,7 +285,8 @@ func (m *manager) stopped(j *job, was bool) {
 		j.u.announce(syslog.Info, msgStopped, j.u.words().stopped, j, resultDone)
 	}
 	if j.kind == jobRestart {
-		j.kind, j.running, j.told = jobStart, false, false
+		j.kind, j.running, j.told, j.resting = jobStart, false, false, true
+		m.later(journalLag, func() { j.resting = false })
 		return
 	}
 	m.finish(j, resultDone)

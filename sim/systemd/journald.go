@@ -61,6 +61,8 @@ type journald struct {
 	uids        []int
 	last        time.Time // of the newest entry
 	streams     int
+	hereFields  []journal.Field
+	hereUntil   time.Duration // monotonic
 }
 
 // Journald is /usr/lib/systemd/systemd-journald. It takes messages from
@@ -101,6 +103,7 @@ func Journald(ctx context.Context, p *host.Proc) int {
 	}
 	j.write()
 	p.Ready()
+	sdNotify(ctx, p, "READY=1\nSTATUS=Processing requests...")
 	j.run()
 	j.say(syslog.Info, msgJournalStop, "Journal stopped")
 	j.write()

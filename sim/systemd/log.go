@@ -29,9 +29,15 @@ const (
 	msgStartupEnd = "b07a249cd024414a82dd00cd181378ff"
 )
 
+// journalLag is how long a line of PID 1 may be on its way into the journal.
+// Where somebody will look at the journal for what was just logged, and where
+// the lines before and after a moment are told apart, PID 1 lets it pass.
+const journalLag = 2 * time.Millisecond
+
 // log writes a line of PID 1 to the journal; while there is none, to the
 // kernel's log, from where the journal takes it later.
 func (m *manager) log(sev syslog.Severity, text string, extra ...journal.Field) {
+	m.logged++
 	m.p.Emit(trace.MessageLogged, trace.Attrs{
 		"facility": "daemon", "severity": sev.String(), "tag": "systemd", "text": text, "over": "journal",
 	})
@@ -42,7 +48,7 @@ func (m *manager) log(sev syslog.Severity, text string, extra ...journal.Field) 
 		{Name: "TID", Value: "1"},
 	}, extra...)
 	fields = append(fields, journal.Field{Name: "MESSAGE", Value: text})
-	if !m.journalUp || m.sendNative(journal.EncodeNative(fields)) != nil {
+	if !m.journalUp.Load() || m.sendNative(journal.EncodeNative(fields)) != nil {
 		m.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, sev)), "systemd[1]: "+text)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"enshu/sim/clock"
@@ -30,12 +31,13 @@ type manager struct {
 
 	jobs    []*job // those not finished, in the order of their ids
 	nextJob int
+	logged  int // lines
 	waiting []*jobWait
 
 	env         []string // of set-environment
 	bootID      journal.ID
 	invocations int
-	journalUp   bool // journald takes what is logged
+	journalUp   atomic.Bool // journald takes what is logged
 	started     time.Duration
 	bootDone    bool
 	startedAt   moment
@@ -364,6 +366,13 @@ func asErrUnit(err error) *errUnit {
 	var e *errUnit
 	if errors.As(err, &e) {
 		return e
+	}
+	if c, ok := changeOf(err); ok {
+		name := map[string]string{errKindExists: errFileExists, errKindMasked: errMasked, errKindNone: errNoSuchUnit, errKindContent: errLoadFailed}[c.Kind]
+		if name == "" {
+			name = errInvalidArgs
+		}
+		return &errUnit{name, c.Error()}
 	}
 	return &errUnit{"Failed", libc.Strerror(err)}
 }

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -128,6 +129,7 @@ func (s *service) start() {
 		s.dead(false)
 		return
 	}
+	s.u.begun = s.u.m.now()
 	s.u.result = resultSuccess
 	s.reloadFailed, s.forbidden, s.serving = false, false, false
 	s.runs = map[string]*run{}
@@ -172,14 +174,23 @@ func (s *service) commands(kind string) {
 func (s *service) nextCommand() {
 	c := s.rest[0]
 	s.rest = s.rest[1:]
-	p, err := s.spawn(c, strings.ToLower(s.kind))
+	p, err := s.spawn(c)
 	if err != nil {
+		s.cannotRun(taskOf[s.kind], err)
 		s.control = nil
 		s.controlDone(c, host.Status{Code: exitExec}, resultNoFiles)
 		return
 	}
 	s.control = p
 	s.note(s.kind, p)
+}
+
+// taskOf is what PID 1 calls a kind of command when it cannot be run.
+var taskOf = map[string]string{"ExecCondition": "exec-condition", "ExecStartPre": "start-pre", "ExecStartPost": "start-post",
+	"ExecReload": "reload", "ExecStop": "stop", "ExecStopPost": "stop-post"}
+
+func (s *service) cannotRun(task string, err error) {
+	s.u.say(syslog.Warning, "", "Failed to run '%s' task: %s", task, libc.Strerror(err))
 }
 
 func (s *service) note(kind string, p *process) *run {
@@ -212,8 +223,9 @@ func (s *service) startMain() {
 		// said before the process may say something.
 		s.u.m.sayStarted(j)
 	}
-	p, err := s.spawn(list[0], "start")
+	p, err := s.spawn(list[0])
 	if err != nil {
+		s.cannotRun("start", err)
 		s.signalAll(subFinalSigterm, resultNoFiles)
 		return
 	}
@@ -226,6 +238,13 @@ func (s *service) startMain() {
 	}
 	s.main, s.mainPID, s.mainRun = p, p.PID, r
 	switch v.kind {
+	case "exec":
+		if !p.unstarted {
+			s.startPost()
+			return
+		}
+		s.setSub(subStart) // until its end tells why it could not be executed
+		s.arm(v.timeoutStart, s.startTimeout)
 	case "oneshot", "notify", "notify-reload", "dbus":
 		s.setSub(subStart)
 		s.arm(v.timeoutStart, s.startTimeout)
@@ -461,6 +480,9 @@ func (s *service) dead(mayRestart bool) {
 		s.tidy()
 		return
 	}
+	// What was logged so far is of the run that ended.
+	now, lag := s.u.m.now(), min(s.config().restartSec/2, journalLag)
+	s.u.begun = moment{now.real.Add(lag), now.mono + lag}
 	s.setSub(subAutoRestart)
 	s.arm(s.config().restartSec, func() {
 		if s.u.job != nil {
@@ -626,8 +648,9 @@ func (s *service) mainDone(result string) {
 		case v.kind == "oneshot" && result == resultSuccess && len(s.rest) > 0:
 			c := s.rest[0]
 			s.rest = s.rest[1:]
-			p, err := s.spawn(c, "start")
+			p, err := s.spawn(c)
 			if err != nil {
+				s.cannotRun("next main", err)
 				s.signalAll(subFinalSigterm, resultNoFiles)
 				return
 			}
@@ -812,7 +835,7 @@ func pidFrom(p *host.Proc, name string) (int, error) {
 }
 
 // adopt makes a process that is not PID 1's child the main one. Its end is
-// noticed by looking.
+// noticed when PID 1, which inherits it, is told of a child's end.
 func (s *service) adopt(pid int) {
 	s.mainPID = pid
 	comm := procComm(s.u.m.p, pid)
@@ -821,44 +844,53 @@ func (s *service) adopt(pid int) {
 	}
 	s.mainRun = &run{Kind: "main", PID: pid, Comm: comm, Start: s.u.m.p.Now()}
 	s.u.m.publish(s.u, "", pid)
-	s.watchOrphans()
 }
 
-// orphanPeriod is how often PID 1 looks after processes that are not its children.
-const orphanPeriod = time.Second
+// lookAfterOrphans finds main processes that PID 1 did not start and that have
+// ended.
+func (m *manager) lookAfterOrphans() {
+	for _, name := range slices.Sorted(maps.Keys(m.units)) {
+		if s := m.units[name].svc; s != nil && s.mainPID > 0 && s.main == nil {
+			s.mainGone()
+		}
+	}
+}
 
-// watchOrphans looks again and again whether processes that are not PID 1's
-// children still exist, while that matters.
+// mainGone goes on when the main process, which PID 1 did not start, has ended.
+func (s *service) mainGone() {
+	if s.u.m.signal(s.mainPID, 0) != syscall.ESRCH {
+		return
+	}
+	s.u.m.withdraw(s.mainPID)
+	s.mainPID = 0
+	s.mainRun.End, s.mainRun.Code = s.u.m.p.Now(), "exited"
+	if s.u.sub == subRunning {
+		s.running(resultSuccess)
+	} else {
+		s.lastGone()
+	}
+}
+
+// orphanPeriod is how often PID 1 looks whether the processes that it is
+// killing, and that are not its children, still exist.
+const orphanPeriod = 10 * time.Millisecond
+
+// watchOrphans looks again and again until those are gone.
 func (s *service) watchOrphans() {
 	if s.pidAlarm != nil {
 		s.pidAlarm.Stop()
-	}
-	period := orphanPeriod
-	if s.u.state == deactivating {
-		period = 10 * time.Millisecond
-	}
-	foreign := s.mainPID > 0 && s.main == nil
-	if !foreign && (s.u.state != deactivating || len(s.alive()) == len(s.children)) {
 		s.pidAlarm = nil
+	}
+	if s.u.state != deactivating || len(s.alive()) == len(s.children) {
 		return
 	}
-	s.pidAlarm = s.u.m.later(period, func() {
+	s.pidAlarm = s.u.m.later(orphanPeriod, func() {
 		s.pidAlarm = nil
-		if foreign && s.mainPID > 0 && s.main == nil && s.u.m.signal(s.mainPID, 0) == syscall.ESRCH {
-			s.u.m.withdraw(s.mainPID)
-			s.mainPID = 0
-			s.mainRun.End, s.mainRun.Code = s.u.m.p.Now(), "exited"
-			switch s.u.sub {
-			case subRunning:
-				s.running(resultSuccess)
-			default:
-				s.lastGone()
-			}
-		} else if s.u.state == deactivating {
+		if s.mainPID > 0 && s.main == nil {
+			s.mainGone()
+		} else {
 			s.lastGone()
 		}
-		if !s.u.isInactive() && s.pidAlarm == nil {
-			s.watchOrphans()
-		}
+		s.watchOrphans()
 	})
 }

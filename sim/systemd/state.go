@@ -116,11 +116,11 @@ func (u *unit) snapshot() UnitState {
 		}
 		slices.Sort(st.Deps[string(d)])
 	}
-	st.Slice = "system.slice"
-	st.ControlPath = "/system.slice/" + u.name
+	st.Slice = u.slice()
+	st.ControlPath = slicePath(st.Slice) + "/" + u.name
 	switch unitType(u.name) {
 	case "slice":
-		st.ControlPath = "/" + u.name
+		st.ControlPath = slicePath(u.name)
 		if u.name == "-.slice" {
 			st.ControlPath = "/"
 		}
@@ -140,6 +140,29 @@ func (u *unit) snapshot() UnitState {
 		st.CanReload = len(c.service.exec["ExecReload"]) > 0
 	}
 	return st
+}
+
+// slice is the slice that a unit is in: Slice=, or what systemd makes of an
+// instance's name.
+func (u *unit) slice() string {
+	if v := u.config().service; v != nil && v.slice != "" {
+		return v.slice
+	}
+	return "system.slice"
+}
+
+// slicePath is the control group of a slice: "a-b.slice" lies in "a.slice".
+func slicePath(name string) string {
+	if name == "-.slice" {
+		return ""
+	}
+	stem, p := strings.TrimSuffix(name, ".slice"), ""
+	for i := range len(stem) {
+		if stem[i] == '-' {
+			p += "/" + stem[:i] + ".slice"
+		}
+	}
+	return p + "/" + name
 }
 
 func (s *service) snapshot() *ServiceState {

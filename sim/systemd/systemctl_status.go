@@ -165,8 +165,15 @@ func (s *systemctl) unitStatus(u *UnitState) {
 			fmt.Fprintf(s.out, "%s%s (%s)\n", statusIndent, addr, kind)
 		}
 	}
-	if unitType(u.Name) == "socket" && u.Active == active {
-		s.line("CGroup", "%s", u.ControlPath)
+	switch unitType(u.Name) {
+	case "socket":
+		if u.Active == active {
+			s.line("CGroup", "%s", u.ControlPath)
+		}
+	case "slice", "scope":
+		if u.Active == active {
+			s.groupLines(u)
+		}
 	}
 	if s.lines > 0 {
 		s.statusLog(u)
@@ -321,27 +328,9 @@ func (s *systemctl) serviceLines(u *UnitState) {
 	if len(v.Processes) == 0 {
 		return
 	}
-	s.line("Tasks", "%d%s", v.Tasks, s.paint(ansiGrey, fmt.Sprintf(" (limit: %d)", tasksMax(s.p))))
-	if v.UsageKnown {
-		s.line("Memory", "%s", formatBytes(v.Memory))
-		s.line("CPU", "%s", formatSpan(v.CPU, time.Millisecond))
-	}
+	s.usageLines(usageSum(v), true)
 	s.line("CGroup", "%s", u.ControlPath)
-	width := 0
-	for _, p := range v.Processes {
-		width = max(width, len(strconv.Itoa(p.PID)))
-	}
-	for i, p := range v.Processes {
-		glyph := s.glyph("branch")
-		if i == len(v.Processes)-1 {
-			glyph = s.glyph("right")
-		}
-		text := fmt.Sprintf("%*d %s", width, p.PID, p.Command)
-		if s.width > 0 && !s.full {
-			text = ellipsizeEnd(text, max(s.width-len(statusIndent)-2, 10), s.glyph("ellipsis"))
-		}
-		fmt.Fprintf(s.out, "%s%s%s\n", statusIndent, glyph, s.paint(ansiGrey, text))
-	}
+	s.processLines(statusIndent, "", v.Processes)
 }
 
 // statusLog shows the last lines that the journal has of the unit's present run.
@@ -357,7 +346,9 @@ func (s *systemctl) statusLog(u *UnitState) {
 	}
 	boot := bootID(s.p)
 	since := u.InactiveExit.Mono
+	thisBoot := []journal.Field{{Name: "_BOOT_ID", Value: boot.String()}}
 	r.Filter = func(e *journal.Entry) bool { return e.BootID == boot && match(e) }
+	r.Only = [][]journal.Field{thisBoot, unitFields(u.Name)}
 	r.SeekTail()
 	var list []*journal.Entry
 	for len(list) < s.lines {
@@ -367,7 +358,8 @@ func (s *systemctl) statusLog(u *UnitState) {
 		}
 		list = append(list, e)
 	}
-	if len(list) == 0 {
+	rotated := len(list) < s.lines && since > 0 && since < firstOfBoot(r, boot)
+	if len(list) == 0 && !rotated {
 		return
 	}
 	fmt.Fprintln(s.out)
@@ -376,78 +368,28 @@ func (s *systemctl) statusLog(u *UnitState) {
 	for _, e := range list {
 		fmt.Fprint(s.out, pr.format(e))
 	}
+	switch {
+	case !rotated:
+	case len(r.Denied) == 0:
+		fmt.Fprintln(s.out, "Notice: journal has been rotated since unit was started, output may be incomplete.")
+	case len(list) == 0:
+		fmt.Fprintln(s.out, "Warning: some journal files were not opened due to insufficient permissions.")
+	default:
+		fmt.Fprintln(s.out, "Warning: journal has been rotated since unit was started and some journal files were not opened due to insufficient permissions, output may be incomplete.")
+	}
 	if pr.cut {
 		fmt.Fprintln(s.out, "Hint: Some lines were ellipsized, use -l to show in full.")
 	}
 }
 
-// systemStatus is systemctl status without a unit.
-func (s *systemctl) systemStatus() int {
-	st, err := s.bus.call(request{Method: "State"})
+// firstOfBoot is when the journal begins in a boot, 0 when it has nothing of it.
+func firstOfBoot(r *sdjournal.Reader, boot journal.ID) time.Duration {
+	r.Filter = func(e *journal.Entry) bool { return e.BootID == boot }
+	r.Only = [][]journal.Field{{{Name: "_BOOT_ID", Value: boot.String()}}}
+	r.SeekHead()
+	e, err := r.Next()
 	if err != nil {
-		s.fail("%s", err)
-		return 1
+		return 0
 	}
-	list, err := s.bus.call(request{Method: "List"})
-	if err != nil {
-		s.fail("%s", err)
-		return 1
-	}
-	bad, loaded, jobs := 0, 0, 0
-	var since time.Time
-	for _, u := range list.Units {
-		loaded++
-		if u.Active == failed {
-			bad++
-		}
-		if u.Job != "" {
-			jobs++
-		}
-		if u.Name == "init.scope" {
-			since = u.ActiveEnter.Real
-		}
-	}
-	color := ansiGreen
-	if st.State == "degraded" {
-		color = ansiRed
-	}
-	fmt.Fprintf(s.out, "%s %s\n", s.paint(color, s.glyph("black")), hostname(s.p))
-	fmt.Fprintf(s.out, "    State: %s\n", s.paint(color, st.State))
-	fmt.Fprintf(s.out, "    Units: %d loaded (incl. loaded aliases)\n", loaded)
-	fmt.Fprintf(s.out, "     Jobs: %d queued\n   Failed: %d units\n", jobs, bad)
-	fmt.Fprintf(s.out, "    Since: %s; %s\n  systemd: %s\n   CGroup: /\n", s.stamp(since), s.ago(since), strings.Trim(versionLine[strings.IndexByte(versionLine, '('):], "()"))
-	rows := [][]Proc{}
-	names := []string{}
-	for _, u := range list.Units {
-		if u.Service != nil && len(u.Service.Processes) > 0 {
-			names = append(names, u.Name)
-			rows = append(rows, u.Service.Processes)
-		}
-	}
-	fmt.Fprintf(s.out, "           %s%s\n           %s%s%s\n", s.glyph("branch"), "init.scope", s.glyph("vertical"), s.glyph("right"),
-		s.paint(ansiGrey, "1 "+strings.Join(append([]string{"/usr/lib/systemd/systemd"}, procArgsTail(s)...), " ")))
-	fmt.Fprintf(s.out, "           %s%s\n", s.glyph("right"), "system.slice")
-	for i, name := range names {
-		glyph, under := s.glyph("branch"), s.glyph("vertical")
-		if i == len(names)-1 {
-			glyph, under = s.glyph("right"), s.glyph("space")
-		}
-		fmt.Fprintf(s.out, "             %s%s\n", glyph, name)
-		for j, p := range rows[i] {
-			g := s.glyph("branch")
-			if j == len(rows[i])-1 {
-				g = s.glyph("right")
-			}
-			fmt.Fprintf(s.out, "             %s%s%s\n", under, g, s.paint(ansiGrey, fmt.Sprintf("%d %s", p.PID, p.Command)))
-		}
-	}
-	return 0
-}
-
-// procArgsTail are the arguments of PID 1 after its name.
-func procArgsTail(s *systemctl) []string {
-	if args := procArgs(s.p, 1); len(args) > 1 {
-		return args[1:]
-	}
-	return nil
+	return e.Monotonic
 }

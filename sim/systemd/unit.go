@@ -54,6 +54,10 @@ type unit struct {
 
 	changed, activeEnter, activeExit, inactiveEnter, inactiveExit moment
 
+	// begun is when what leads out of inactive began, if lines may have been
+	// logged since: they belong to the run that inactiveExit is the beginning of.
+	begun moment
+
 	conditionAt   moment
 	conditionMet  bool
 	conditionText string // the one that did not hold
@@ -122,6 +126,9 @@ func (u *unit) set(state, sub string) {
 	switch {
 	case was && !is:
 		u.inactiveExit = now
+		if !u.begun.zero() {
+			u.inactiveExit, u.begun = u.begun, moment{}
+		}
 	case !was && is:
 		u.inactiveEnter = now
 	}

@@ -31,6 +31,8 @@ type server struct {
 	log     *slog.Logger
 	running atomic.Pointer[lab.Lab] // set once the hosts are up
 
+	finished chan *client // who ended the lab
+
 	grading sync.Mutex // one run of the grader at a time: its probes would meet
 
 	mu    sync.Mutex
@@ -50,19 +52,23 @@ func (s *server) serve(socket *os.File) int {
 		s.log.Error("control socket", "error", err)
 		return 1
 	}
-	finished := make(chan *client)
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go s.welcome(c.(*net.UnixConn), finished)
+			go s.welcome(c.(*net.UnixConn))
 		}
 	}()
-	c := <-finished
-	s.running.Load().Stop()
-	c.send(&Reply{Done: true})
+	c := <-s.finished
+	// The lab process is PID 1 of its hosts: the kernel kills them all when it
+	// ends, and it has ended when they have.
+	var self *os.File
+	if fd, err := unix.PidfdOpen(os.Getpid(), 0); err == nil {
+		self = os.NewFile(uintptr(fd), "lab process")
+	}
+	c.sendWith(&Reply{Done: true, Log: s.Log}, self)
 	return 0
 }
 
@@ -91,7 +97,7 @@ func (c *client) sendWith(r *Reply, f *os.File) error {
 }
 
 // welcome answers one request.
-func (s *server) welcome(conn *net.UnixConn, finished chan<- *client) {
+func (s *server) welcome(conn *net.UnixConn) {
 	r, files, err := receiveRequest(conn)
 	if err != nil {
 		conn.Close()
@@ -109,7 +115,7 @@ func (s *server) welcome(conn *net.UnixConn, finished chan<- *client) {
 		return
 	}
 	if r.Verb == verbFinish {
-		finished <- c
+		s.finished <- c
 		return
 	}
 	defer conn.Close()
@@ -175,6 +181,10 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 		return nil
 	case verbReset:
 		return s.reset(ctx, l, r)
+	case verbHold:
+		<-ctx.Done()
+		s.finished <- c
+		return nil
 	case verbCapture:
 		h, err := s.host(l, r.Host)
 		if err != nil {
@@ -317,6 +327,7 @@ func (s *server) exec(ctx context.Context, l *lab.Lab, c *client, r *Request, fi
 		if err := c.sendWith(&Reply{Terminal: true}, term.Far); err != nil {
 			return err
 		}
+		term.Far.Close() // the client's alone: when it is gone, the kernel hangs up
 	}
 	stop := context.AfterFunc(ctx, func() { child.Signal(syscall.SIGHUP) })
 	defer stop()

@@ -1,0 +1,162 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/wire/syslog"
+)
+
+// notifications takes what services tell of themselves (sd_notify(3)).
+func (m *manager) notifications(c net.PacketConn) {
+	cc, ok := c.(host.CredConn)
+	if !ok {
+		return
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, _, cred, err := cc.ReadFromCred(buf)
+		if err != nil {
+			return
+		}
+		told := notification(string(buf[:n]))
+		m.post(func() {
+			if u := m.unitOf(cred.PID); u != nil && u.svc != nil {
+				u.svc.notified(cred.PID, told)
+			}
+		})
+	}
+}
+
+// notification reads the lines NAME=value of a message; of a name that comes
+// again the last counts.
+func notification(s string) map[string]string {
+	told := map[string]string{}
+	for _, line := range strings.Split(s, "\n") {
+		if name, value, ok := strings.Cut(line, "="); ok {
+			told[name] = value
+		}
+	}
+	return told
+}
+
+// notified acts on a message from a process of the service.
+func (s *service) notified(pid int, told map[string]string) {
+	switch access := s.config().notifyAccess; {
+	case access == "none":
+		s.u.say(syslog.Warning, "", "Got notification message from PID %d, but reception is disabled.", pid)
+		return
+	case access == "main" && pid != s.mainPID:
+		if s.mainPID > 0 {
+			s.u.say(syslog.Warning, "", "Got notification message from PID %d, but reception only permitted for main PID %d", pid, s.mainPID)
+		} else {
+			s.u.say(syslog.Warning, "", "Got notification message from PID %d, but reception only permitted for main PID which is currently not known", pid)
+		}
+		return
+	}
+	if n, err := strconv.Atoi(told["MAINPID"]); err == nil && n > 1 && n != s.mainPID && (s.u.sub == subStart || s.u.sub == subStartPost || s.u.sub == subRunning) {
+		s.main = nil
+		s.adopt(n)
+	}
+	if text, ok := told["STATUS"]; ok {
+		s.statusText = text
+	}
+	if told["READY"] == "1" && s.u.sub == subStart && strings.HasPrefix(s.config().kind, "notify") {
+		s.serving = true
+		s.startPost()
+	}
+}
+
+// sdNotify tells PID 1 about the process, when PID 1 wants to know.
+func sdNotify(ctx context.Context, p *host.Proc, text string) error {
+	name := p.Getenv("NOTIFY_SOCKET")
+	if name == "" {
+		return nil
+	}
+	c, err := p.Sys.Dial(ctx, "unixgram", name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	_, err = io.WriteString(c, text)
+	return err
+}
+
+const systemdNotifyHelp = `systemd-notify [OPTIONS...] [VARIABLE=VALUE...]
+
+Notify the init system about service status updates.
+
+  -h --help            Show this help
+     --version         Show package version
+     --ready           Inform the service manager about service start-up/reload
+                       completion
+     --pid[=PID]       Set main PID of daemon
+     --uid=USER        Set user to send from
+     --status=TEXT     Set status text
+     --booted          Check if the system was booted up with systemd
+     --no-block        Do not wait until operation finished
+
+See the systemd-notify(1) man page for details.
+`
+
+// SystemdNotify is /usr/bin/systemd-notify: sd_notify(3) for scripts.
+func SystemdNotify(ctx context.Context, p *host.Proc) int {
+	fail := func(format string, args ...any) int {
+		fmt.Fprintf(p.Stderr, format+"\n", args...)
+		return 1
+	}
+	options, args, err := libc.Getopt(p.Args[1:], "h", []libc.LongOption{
+		{Name: "help", Short: "h"}, {Name: "version"}, {Name: "ready"}, {Name: "pid", Arg: libc.OptionalArgument},
+		{Name: "uid", Arg: libc.RequiredArgument}, {Name: "status", Arg: libc.RequiredArgument}, {Name: "booted"}, {Name: "no-block"},
+	})
+	if err != nil {
+		return fail("systemd-notify: %s", err)
+	}
+	var lines []string
+	for _, o := range options {
+		switch o.Name {
+		case "h":
+			io.WriteString(p.Stdout, systemdNotifyHelp)
+			return 0
+		case "version":
+			io.WriteString(p.Stdout, "systemd "+versionLine+"\n"+featureLine+"\n")
+			return 0
+		case "booted":
+			if libc.Exists(p, "/run/systemd/system") {
+				return 0
+			}
+			return 1
+		case "ready":
+			lines = append(lines, "READY=1")
+		case "status":
+			lines = append(lines, "STATUS="+o.Value)
+		case "pid":
+			pid := p.PPID
+			if o.Given {
+				if pid, err = strconv.Atoi(o.Value); err != nil || pid <= 0 {
+					return fail("Failed to parse PID %s.", o.Value)
+				}
+			}
+			lines = append(lines, "MAINPID="+itoa(pid))
+		}
+	}
+	lines = append(lines, args...)
+	if len(lines) == 0 {
+		io.WriteString(p.Stdout, systemdNotifyHelp)
+		return 1
+	}
+	if p.Getenv("NOTIFY_SOCKET") == "" {
+		return fail("No status data could be sent: $NOTIFY_SOCKET was not set")
+	}
+	if err := sdNotify(ctx, p, strings.Join(lines, "\n")+"\n"); err != nil && !errors.Is(err, context.Canceled) {
+		return fail("Failed to notify init system: %s", libc.Strerror(err))
+	}
+	return 0
+}
