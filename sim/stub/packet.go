@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -52,6 +54,24 @@ func (c *packetConn) ReadFromCred(b []byte) (int, net.Addr, host.SenderCred, err
 		}
 	}
 	return n, from, cred, err
+}
+
+// ReadFromAt reads a datagram and when the kernel took it in: a lab process that
+// is busy reads it later.
+func (c *packetConn) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
+	oob := make([]byte, 64)
+	n, from, oobn, err := c.receive(b, oob)
+	now := c.sys.proc.Clock.Now()
+	if err != nil {
+		return 0, nil, now, err
+	}
+	scms, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil || len(scms) != 1 || scms[0].Header.Type != unix.SCM_TIMESTAMPNS || len(scms[0].Data) < int(unsafe.Sizeof(unix.Timespec{})) {
+		return n, from, now, nil
+	}
+	stamp := (*unix.Timespec)(unsafe.Pointer(unsafe.SliceData(scms[0].Data)))
+	ago := time.Now().Round(0).Sub(time.Unix(stamp.Unix()))
+	return n, from, now.Add(-c.sys.proc.Clock.Timeline().Passed(max(ago, 0))), nil
 }
 
 // senderTrust is for how many datagrams in a row the number that a sender has

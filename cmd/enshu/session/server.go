@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"enshu/grader"
-	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/lab"
 	"enshu/sim/scenario"
@@ -360,7 +359,7 @@ func (s *server) check(ctx context.Context, l *lab.Lab, tasks []string, progress
 	}
 	s.grading.Lock()
 	defer s.grading.Unlock()
-	h := hurry{line: l.Timeline, rate: l.Timeline.Rate()}
+	h := hurry{ctx: ctx, lab: l}
 	defer h.end()
 	return grader.Run(ctx, view{l}, s.spec, grader.Options{Tasks: tasks, Progress: func(p grader.Progress) {
 		h.see(p.Waiting)
@@ -370,7 +369,7 @@ func (s *server) check(ctx context.Context, l *lab.Lab, tasks []string, progress
 	}}), nil
 }
 
-// patience is how long a check waits before the lab's clock is made to run
+// patience is how long a check waits before the lab's time is made to pass
 // hurryRate times as fast: a learner should not wait a minute for chronyd.
 const (
 	patience  = 2 * time.Second
@@ -379,10 +378,10 @@ const (
 
 // hurry lets the lab's time pass faster while a check waits long.
 type hurry struct {
-	line  *clock.Timeline
-	rate  float64   // what the user set
+	ctx   context.Context
+	lab   *lab.Lab
 	since time.Time // when the wait began; zero while nobody waits
-	fast  bool
+	calm  func()    // ends the hurry; nil when there is none
 }
 
 // see notes how much longer a check waits; 0 is not at all.
@@ -392,18 +391,26 @@ func (h *hurry) see(waiting time.Duration) {
 		h.end()
 	case h.since.IsZero():
 		h.since = time.Now()
-	case !h.fast && h.rate < hurryRate && time.Since(h.since) > patience:
-		h.fast = true
-		h.line.SetRate(hurryRate)
+	case h.calm == nil && h.lab.Timeline.Rate() < hurryRate && time.Since(h.since) > patience:
+		ctx, cancel := context.WithCancel(h.ctx)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.lab.Hurry(ctx, hurryRate)
+		}()
+		h.calm = func() {
+			cancel()
+			<-done
+		}
 	}
 }
 
-// end gives the lab back the rate that it had.
+// end lets the lab's time pass as before.
 func (h *hurry) end() {
-	if h.fast {
-		h.line.SetRate(h.rate)
+	if h.calm != nil {
+		h.calm()
 	}
-	h.fast, h.since = false, time.Time{}
+	h.calm, h.since = nil, time.Time{}
 }
 
 func (s *server) taskNames() []string {
