@@ -20,6 +20,7 @@ func Packages() []Package {
 		coreutilsPackage(),
 		utilLinuxPackage(),
 		alternativesPackage(),
+		passwdPackage(),
 		sudoPackage(),
 		opensshServerPackage(),
 		chronyPackage(),

@@ -204,7 +204,9 @@ func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.U
 			}
 		})
 		defer stop()
-		defer y.closeAll() // its threads wait in what it had opened
+		// Its threads wait in what it had opened, and for input.
+		defer streams[0].interrupt()
+		defer y.closeAll()
 		return prog(ctx, p)
 	}, onReady)
 	line.Hold()
