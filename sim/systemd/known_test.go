@@ -5,10 +5,7 @@ package systemd_test
 // while a command runs, and the daemons of the recording are stand-ins.
 var knownSystemctl = map[string]map[int]string{
 	"bad_unit_files": {
-		2:  "status reads the journal while the line that it caused is on its way",
-		44: "status reads the journal while the line that it caused is on its way",
 		15: "lines logged in one instant cannot be told apart",
-		20: "lines logged in one instant cannot be told apart",
 		26: "lines logged in one instant cannot be told apart",
 		27: "lines logged in one instant cannot be told apart",
 		32: "lines logged in one instant cannot be told apart",
@@ -33,52 +30,25 @@ var knownSystemctl = map[string]map[int]string{
 		44: "the recording host has other units, or the step depends on files changed in between",
 	},
 	"lists": {
-		0:  "the recording host has other units",
-		1:  "the recording host has other units",
-		2:  "the recording host has other units",
-		3:  "the recording host has other units",
-		4:  "the recording host has other units",
-		5:  "the recording host has other units",
-		8:  "the recording host has other units",
-		9:  "the recording host has other units",
-		10: "the recording host has other units",
-		13: "the recording host has other units",
-		14: "the recording host has other units",
-		15: "the recording host has other units",
-		16: "the recording host has other units",
-		17: "the recording host has other units",
-		18: "the recording host has other units",
-		19: "the recording host has other units",
-		20: "the recording host has other units",
-		22: "the recording host has other units",
-		23: "the recording host has other units",
-		24: "the recording host has other units",
-		29: "the recording host has other units",
-		30: "the recording host has other units",
-		31: "the recording host has other units",
-		32: "the recording host has other units",
-		33: "the recording host has other units",
+		10: "cut by head, where the recording host has more units",
+		29: "how far columns are cut depends on units that this host lacks",
 	},
 	"non_root": {
 		15: "no polkit agent",
 	},
 	"not_found_and_usage": {
-		30: "the recording host has other units, or another version",
 		43: "the recording host has other units, or another version",
 	},
 	"rsyslog_restart_bad_config": {
 		2:  "the stand-in daemon says less, and events of one instant cannot be told apart",
 		4:  "the stand-in daemon says less, and events of one instant cannot be told apart",
-		5:  "the stand-in daemon says less, and events of one instant cannot be told apart",
 		15: "the stand-in daemon says less, and events of one instant cannot be told apart",
 	},
 	"service_command": {
-		1:  "the recording host has other services, and events of one instant",
 		13: "the recording host has other services, and events of one instant",
 		18: "the recording host has other services, and events of one instant",
 	},
 	"start_stop_restart_reload": {
-		15: "the stand-in daemon says less",
 		28: "the stand-in daemon says less",
 	},
 	"status_active": {
@@ -100,10 +70,6 @@ var knownSystemctl = map[string]map[int]string{
 		25: "the stand-in daemons say less, or need /proc",
 	},
 	"status_failed_kinds": {
-		2:   "events of one instant cannot be told apart: the last words of a service and the end of it",
-		5:   "events of one instant cannot be told apart: the last words of a service and the end of it",
-		84:  "events of one instant cannot be told apart, or the number of units",
-		93:  "events of one instant cannot be told apart, or the number of units",
 		111: "events of one instant cannot be told apart, or the number of units",
 	},
 }
