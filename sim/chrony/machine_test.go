@@ -45,13 +45,29 @@ func (machine) Chtimes(name string, atime, mtime time.Time) error {
 }
 func (machine) Listen(network, addr string) (net.Listener, error) { return net.Listen(network, addr) }
 func (machine) ListenPacket(network, addr string) (net.PacketConn, error) {
-	return net.ListenPacket(network, addr)
+	c, err := net.ListenPacket(network, addr)
+	if udp, ok := c.(*net.UDPConn); ok {
+		return stamped{udp}, err
+	}
+	return c, err
 }
 func (machine) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(ctx, network, addr)
+	c, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if udp, ok := c.(*net.UDPConn); ok {
+		return stamped{udp}, err
+	}
+	return c, err
 }
 func (machine) Kill(pid int, sig syscall.Signal) error  { return syscall.Kill(pid, sig) }
 func (machine) Start(c host.Cmd) (*host.Process, error) { return nil, syscall.ENOSYS }
+
+// stamped is a socket whose datagrams are read as they come.
+type stamped struct{ *net.UDPConn }
+
+func (c stamped) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
+	n, from, err := c.ReadFrom(b)
+	return n, from, time.Now(), err
+}
 
 // onMachine makes a process of ours on the machine. Its clock is the machine's,
 // which -x keeps it from steering.

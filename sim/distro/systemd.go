@@ -21,6 +21,7 @@ func systemdPackage() Package {
 			"/usr/bin/systemctl":                systemd.Systemctl,
 			"/usr/bin/journalctl":               systemd.Journalctl,
 			"/usr/bin/systemd-cat":              systemd.SystemdCat,
+			"/usr/bin/systemd-analyze":          systemd.Analyze,
 			"/usr/bin/systemd-notify":           systemd.SystemdNotify,
 			"/usr/bin/hostnamectl":              systemd.Hostnamectl,
 			"/usr/bin/timedatectl":              timedate.Timedatectl,

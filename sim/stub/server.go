@@ -151,7 +151,8 @@ func (s *Server) Init(ctx context.Context, conn *Conn, labPID int, p *host.Proc,
 // run runs a Program behind its stub.
 func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.Ucred, files []*os.File, prog host.Program, onReady func()) host.Status {
 	line := s.Host.Clock.Timeline()
-	conn.listen(p.Deliver, func() { p.Deliver(syscall.SIGKILL) })
+	stops := &gate{line: line}
+	conn.listen(func(sig syscall.Signal) { stops.deliver(sig); p.Deliver(sig) }, func() { p.Deliver(syscall.SIGKILL) })
 	y := &sys{conn: conn, server: s, proc: p, ucred: cred, sockets: map[io.Closer]struct{}{}}
 	p.Sys = y
 	var streams []*stream
@@ -164,7 +165,7 @@ func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.U
 				continue
 			}
 		}
-		v := newStream(line, f, flag, func() { p.Deliver(syscall.SIGPIPE) })
+		v := newStream(line, f, flag, stops, func() { p.Deliver(syscall.SIGPIPE) })
 		switch w := v.(type) {
 		case *terminal:
 			streams = append(streams, w.stream)
@@ -196,6 +197,7 @@ func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.U
 	st := p.Run(ctx, func(ctx context.Context, p *host.Proc) int {
 		// A read of a terminal or pipe ends with the process, not with the next key.
 		stop := context.AfterFunc(ctx, func() {
+			stops.end()
 			for _, f := range streams {
 				f.interrupt()
 			}

@@ -20,6 +20,7 @@ type stream struct {
 	lent   *os.File
 	file   *os.File
 	socket *clock.Socket // nil when reads and writes never wait long, or cannot be interrupted
+	gate   *gate         // held back while the process is stopped
 	onPipe func()        // the reader of our output is gone
 }
 
@@ -30,8 +31,8 @@ type terminal struct {
 }
 
 // newStream wraps a lent descriptor; flag is os.O_RDONLY or os.O_WRONLY.
-func newStream(line *clock.Timeline, lent *os.File, flag int, onPipe func()) any {
-	s := &stream{lent: lent, file: lent, onPipe: onPipe}
+func newStream(line *clock.Timeline, lent *os.File, flag int, g *gate, onPipe func()) any {
+	s := &stream{lent: lent, file: lent, gate: g, onPipe: onPipe}
 	var st unix.Stat_t
 	var tty bool
 	var again *os.File
@@ -71,6 +72,7 @@ func control(f *os.File, do func(fd int)) {
 }
 
 func (s *stream) Read(b []byte) (int, error) {
+	s.gate.pass()
 	if s.socket == nil {
 		return s.file.Read(b)
 	}
@@ -96,6 +98,7 @@ func (s *stream) Read(b []byte) (int, error) {
 func (s *stream) Write(b []byte) (int, error) {
 	done := 0
 	for done < len(b) {
+		s.gate.pass()
 		n := 0
 		var werr error
 		if s.socket == nil {

@@ -26,6 +26,7 @@ func programs() map[string]host.Program {
 		"/usr/bin/systemctl":                systemd.Systemctl,
 		"/usr/bin/journalctl":               systemd.Journalctl,
 		"/usr/bin/systemd-cat":              systemd.SystemdCat,
+		"/usr/bin/systemd-analyze":          systemd.Analyze,
 		"/usr/bin/systemd-notify":           systemd.SystemdNotify,
 		"/usr/bin/hostnamectl":              systemd.Hostnamectl,
 		"/usr/sbin/service":                 systemd.Service,

@@ -48,9 +48,23 @@ func (m *manager) log(sev syslog.Severity, text string, extra ...journal.Field) 
 		{Name: "TID", Value: "1"},
 	}, extra...)
 	fields = append(fields, journal.Field{Name: "MESSAGE", Value: text})
-	if !m.journalUp.Load() || m.sendNative(journal.EncodeNative(fields)) != nil {
+	if !m.journalUp.Load() || about(extra) == journaldUnit || m.sendNative(journal.EncodeNative(fields)) != nil {
 		m.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, sev)), "systemd[1]: "+text)
 	}
+}
+
+// journaldUnit is the one unit of which PID 1 tells the kernel: the journal is
+// not there to take it.
+const journaldUnit = "systemd-journald.service"
+
+// about is the unit that a line's fields name.
+func about(fields []journal.Field) string {
+	for _, f := range fields {
+		if f.Name == "UNIT" {
+			return f.Value
+		}
+	}
+	return ""
 }
 
 // sendNative hands a datagram to journald. A journald that does not read must

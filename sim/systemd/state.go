@@ -40,6 +40,7 @@ type UnitState struct {
 	DepsActive  map[string]string   // active state of the units in Triggers and TriggeredBy
 	Service     *ServiceState       `json:",omitempty"`
 	Listens     []string            `json:",omitempty"`
+	Accept      bool                `json:",omitempty"` // of a socket: a service for every connection
 	TimerNext   time.Time           `json:",omitzero"`
 	TimerLast   time.Time           `json:",omitzero"`
 	ControlPath string              // its place in the tree of control groups
@@ -130,7 +131,7 @@ func (u *unit) snapshot() UnitState {
 		st.ControlPath, st.Slice = "", ""
 	}
 	if c.socket != nil {
-		st.Listens = c.socket.listens
+		st.Listens, st.Accept = c.socket.listens, c.socket.accept
 	}
 	if u.timer != nil {
 		st.TimerNext, st.TimerLast = u.timer.next, u.timer.last

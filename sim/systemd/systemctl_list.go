@@ -79,10 +79,10 @@ func (s *screen) table(header []string, rows [][]cell, legend bool, indent bool)
 			case i > 0:
 				b.WriteString(s.paint(cells[i-1].color, " "))
 			}
-			b.WriteString(s.paint(c.color, text))
-			if !last {
-				b.WriteString(strings.Repeat(" ", max(pad, 0)))
+			if !last || c.color != "" {
+				text += strings.Repeat(" ", max(pad, 0))
 			}
+			b.WriteString(s.paint(c.color, text))
 		}
 		line := b.String()
 		if !s.colors {
@@ -182,16 +182,21 @@ func (s *systemctl) listUnits(args []string) int {
 		fmt.Fprintln(s.out, "SUB    = The low-level unit activation state, values depend on unit type.")
 	}
 	count := fmt.Sprintf("%d loaded units listed.", len(rows))
+	color := ansiBold
 	if len(rows) == 0 {
-		count = s.paint(ansiRed, count)
+		color = ansiRed
 	}
+	count = s.paint(color, count)
+	files := s.paint(ansiGrey, "To show all installed unit files use 'systemctl list-unit-files'.")
 	switch {
+	case len(s.states) > 0 && len(rows) > 0:
+		fmt.Fprintf(s.out, "%d loaded units listed.\n", len(rows))
 	case len(s.states) > 0:
 		fmt.Fprintln(s.out, count)
 	case s.all:
-		fmt.Fprintf(s.out, "%s\nTo show all installed unit files use 'systemctl list-unit-files'.\n", count)
+		fmt.Fprintf(s.out, "%s\n%s\n", count, files)
 	default:
-		fmt.Fprintf(s.out, "%s Pass --all to see loaded but inactive units, too.\nTo show all installed unit files use 'systemctl list-unit-files'.\n", count)
+		fmt.Fprintf(s.out, "%s %s\n%s\n", count, s.paint(ansiGrey, "Pass --all to see loaded but inactive units, too."), files)
 	}
 	return 0
 }

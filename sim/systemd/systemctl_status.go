@@ -165,6 +165,9 @@ func (s *systemctl) unitStatus(u *UnitState) {
 			fmt.Fprintf(s.out, "%s%s (%s)\n", statusIndent, addr, kind)
 		}
 	}
+	if u.Accept {
+		s.line("Accepted", "0; Connected: 0;")
+	}
 	switch unitType(u.Name) {
 	case "socket":
 		if u.Active == active {
@@ -275,6 +278,9 @@ func (s *systemctl) related(label string, u *UnitState, kind string) {
 	}
 	for i, name := range u.Deps[kind] {
 		text := s.dot(u.DepsActive[name]) + " " + name
+		if kind == string(triggers) && u.DepsActive[name] == inactive {
+			text = s.glyph("black") + " " + name // it only waits
+		}
 		if i == 0 {
 			s.line(label, "%s", text)
 		} else {

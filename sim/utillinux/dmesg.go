@@ -347,9 +347,10 @@ type message struct {
 	priority int // -1: the line had none
 	at       time.Duration
 	text     string
+	rest     string // of a file, from the text on
 }
 
-func recordOf(r host.KmsgRecord) message { return message{r.Priority, r.At, r.Text} }
+func recordOf(r host.KmsgRecord) message { return message{r.Priority, r.At, r.Text, r.Text} }
 
 // file shows the records of a file as /dev/kmsg's older sister writes them.
 func (d *dmesg) file(w io.Writer, text string) {
@@ -368,13 +369,17 @@ func (d *dmesg) file(w io.Writer, text string) {
 // belong to the record before (syslog(2)).
 func parseRing(text string) []message {
 	var all []message
+	at := 0
 	for _, line := range libc.Lines([]byte(text)) {
+		next := min(at+len(line)+1, len(text))
+		start := at
+		at = next
 		priority, rest, ok := cutPriority(line)
 		if !ok {
 			if n := len(all); n > 0 {
 				all[n-1].text += "\n" + line
 			} else {
-				all = append(all, message{-1, 0, line})
+				all = append(all, message{-1, 0, line, text[start:]})
 			}
 			continue
 		}
@@ -382,6 +387,7 @@ func parseRing(text string) []message {
 		if at, rest, ok := cutTime(rest); ok {
 			m.at, m.text = at, rest
 		}
+		m.rest = text[min(start+len(line)-len(m.text), len(text)):]
 		all = append(all, m)
 	}
 	return all
@@ -550,27 +556,6 @@ func printable(s string) string {
 		}
 	}
 	return b.String()
-}
-
-func (d *dmesg) jsonRecord(w io.Writer, m message) {
-	if d.jsonOpen {
-		io.WriteString(w, ",{\n")
-	} else {
-		io.WriteString(w, "{\n   \"dmesg\": [\n      {\n")
-	}
-	d.jsonOpen = true
-	us := m.at.Microseconds()
-	fmt.Fprintf(w, "         \"pri\": %d,\n         \"time\": %5d.%06d,\n         \"msg\": %s\n      }", m.priority, us/1e6, us%1e6, strconv.Quote(m.text))
-}
-
-func (d *dmesg) closeJSON(w io.Writer) {
-	switch {
-	case !d.json:
-	case d.jsonOpen:
-		io.WriteString(w, "\n   ]\n}\n")
-	default:
-		io.WriteString(w, "{\n   \"dmesg\": []\n}\n")
-	}
 }
 
 // parseTime reads the times that --since and --until take.

@@ -8,8 +8,6 @@
 //
 // # Divergences
 //
-//   - dmesg -J of a file gives each record its own text; 2.38 repeats the rest of
-//     the file in it.
 //   - dmesg -n, -D and -E check their arguments and change nothing: a host has no
 //     console.
 //   - dmesg -S and -s are accepted; there is one way to read the buffer.

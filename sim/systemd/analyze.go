@@ -1,0 +1,218 @@
+package systemd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"sort"
+	"strings"
+	"time"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+)
+
+const analyzeHelp = `systemd-analyze [OPTIONS...] COMMAND ...
+
+Profile systemd, show unit dependencies, check unit files.
+
+Commands:
+  [time]                     Print time required to boot the machine
+  blame                      Print list of running units ordered by
+                             time to init
+  unit-paths                 List load directories for units
+  cat-config NAME|PATH...    Show configuration file and drop-ins
+  verify FILE...             Check unit files for correctness
+
+See the systemd-analyze(1) man page for details.
+`
+
+// Analyze is /usr/bin/systemd-analyze with the commands of its help text.
+func Analyze(ctx context.Context, p *host.Proc) int {
+	s := &systemctl{ctx: ctx, p: p, screen: newScreen(p), loader: newLoader(p)}
+	options, args, err := libc.Getopt(p.Args[1:], "h", []libc.LongOption{{Name: "help", Short: "h"}, {Name: "version"}, {Name: "no-pager"},
+		{Name: "man", Arg: libc.OptionalArgument}, {Name: "recursive-errors", Arg: libc.RequiredArgument}})
+	if err != nil {
+		fmt.Fprintln(p.Stderr, "systemd-analyze: "+err.Error())
+		return 1
+	}
+	for _, o := range options {
+		switch o.Name {
+		case "h":
+			io.WriteString(p.Stdout, analyzeHelp)
+			return 0
+		case "version":
+			io.WriteString(p.Stdout, "systemd "+versionLine+"\n"+featureLine+"\n")
+			return 0
+		}
+	}
+	verb := "time"
+	if len(args) > 0 {
+		verb, args = args[0], args[1:]
+	}
+	switch verb {
+	case "verify":
+		return s.verify(args)
+	case "unit-paths":
+		fmt.Fprintln(s.out, strings.Join(unitDirs, "\n"))
+		return 0
+	case "cat-config":
+		return s.catConfig(args)
+	case "time", "blame":
+		if s.bus, err = dialBus(ctx, p); err != nil {
+			s.fail("%s", err)
+			return 1
+		}
+		defer s.bus.close()
+		if verb == "blame" {
+			return s.blame()
+		}
+		return s.bootTime()
+	}
+	s.fail("Unknown command verb %s.", verb)
+	return 1
+}
+
+// verify loads units as PID 1 would and says what PID 1 would say.
+func (s *systemctl) verify(args []string) int {
+	if len(args) == 0 {
+		s.fail("Too few arguments.")
+		return 1
+	}
+	status := 0
+	for _, a := range args {
+		var f *fragment
+		if strings.Contains(a, "/") {
+			file := libc.Abs(s.p, a)
+			if _, err := s.p.Sys.Stat(file); err != nil {
+				s.fail("Failed to prepare filename %s: %s", a, libc.Strerror(err))
+				return 1
+			}
+			f = s.loader.checkFile(path.Base(file), file)
+		} else {
+			f = s.loader.load(mangle(a))
+		}
+		for _, p := range f.problems {
+			s.note("%s", p)
+		}
+		if f.state != loadOK {
+			s.note("%s", f.reason)
+			status = 1
+			continue
+		}
+		if v := f.config.service; v != nil {
+			for _, kind := range execKinds {
+				for _, c := range v.exec[kind] {
+					if !s.executable(f.name, c) {
+						status = 1
+					}
+				}
+			}
+		}
+	}
+	return status
+}
+
+// checkFile is load for a unit file wherever it stands.
+func (l *loader) checkFile(name, file string) *fragment {
+	f := l.loadFile(name, file)
+	if f.state == loadError {
+		f.reason = "Unit " + name + " failed to load properly, please adjust/correct and reload service manager: Bad message"
+		return f
+	}
+	if why := f.config.check(unitType(name)); why != "" {
+		f.problems = append(f.problems, problem{file: name, text: why})
+		f.state, f.reason = loadBad, "Unit "+name+" has a bad unit file setting."
+	}
+	return f
+}
+
+// executable says of a command that cannot be run why.
+func (s *systemctl) executable(unit string, c command) bool {
+	file, err := s.p.LookPath(c.path)
+	if err == nil {
+		var info interface{ IsDir() bool }
+		info, err = s.p.Sys.Stat(file)
+		if err == nil && !info.IsDir() {
+			return true
+		}
+	}
+	s.note("%s: Command %s is not executable: %s", unit, c.path, libc.Strerror(err))
+	return false
+}
+
+// catConfig shows a configuration file of systemd and its drop-ins.
+func (s *systemctl) catConfig(args []string) int {
+	for i, a := range args {
+		files := confFiles(s.p, strings.TrimPrefix(strings.TrimPrefix(a, "/etc/"), "systemd/"))
+		if len(files) == 0 {
+			s.fail("Failed to cat %s: No such file or directory", a)
+			return 1
+		}
+		for k, file := range files {
+			data, err := libc.ReadFile(s.p, file)
+			if err != nil {
+				s.fail("Failed to open %s: %s", file, libc.Strerror(err))
+				return 1
+			}
+			if i+k > 0 {
+				fmt.Fprintln(s.out)
+			}
+			fmt.Fprintf(s.out, "# %s\n%s", file, data)
+		}
+	}
+	return 0
+}
+
+// bootTime tells how long the boot took.
+func (s *systemctl) bootTime() int {
+	units, ok := s.list()
+	if !ok {
+		return 1
+	}
+	var kernel, end time.Duration
+	target := ""
+	real, _, _ := s.loader.find("default.target")
+	for _, u := range units {
+		switch u.Name {
+		case "init.scope":
+			kernel = u.ActiveEnter.Mono
+		case real:
+			target, end = u.Name, u.ActiveEnter.Mono
+		}
+	}
+	if end <= kernel {
+		s.fail("Bootup is not yet finished. Please try again later.\nHint: Use 'systemctl list-jobs' to see active jobs")
+		return 1
+	}
+	span := func(d time.Duration) string { return formatSpan(d, time.Millisecond) }
+	fmt.Fprintf(s.out, "Startup finished in %s (kernel) + %s (userspace) = %s \n", span(kernel), span(end-kernel), span(end))
+	fmt.Fprintf(s.out, "%s reached after %s in userspace.\n", target, span(end-kernel))
+	return 0
+}
+
+// blame lists the units by how long their start took.
+func (s *systemctl) blame() int {
+	units, ok := s.list()
+	if !ok {
+		return 1
+	}
+	type row struct {
+		took time.Duration
+		unit string
+	}
+	var rows []row
+	width := 0
+	for _, u := range units {
+		if d := u.ActiveEnter.Mono - u.InactiveExit.Mono; d > 0 && u.Service != nil && u.Active == active {
+			rows = append(rows, row{d, u.Name})
+			width = max(width, len(formatSpan(d, time.Millisecond)))
+		}
+	}
+	sort.SliceStable(rows, func(i, j int) bool { return rows[i].took > rows[j].took })
+	for _, r := range rows {
+		fmt.Fprintf(s.out, "%*s %s\n", width, formatSpan(r.took, time.Millisecond), r.unit)
+	}
+	return 0
+}
