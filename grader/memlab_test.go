@@ -229,6 +229,8 @@ func (l *memLab) command(hc interp.HandlerContext, h *memnet.Host, args []string
 			_, err := io.Copy(hc.Stdout, hc.Stdin)
 			return err
 		}
+	case "rm":
+		return h.Sys().Remove(args[len(args)-1])
 	case "ss":
 		fmt.Fprint(hc.Stdout, l.ss(h))
 		return nil
