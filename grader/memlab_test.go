@@ -238,6 +238,8 @@ func (l *memLab) command(hc interp.HandlerContext, h *memnet.Host, args []string
 			hc.Stdout.Write(data)
 		}
 		return nil
+	case "rm":
+		return h.Sys().Remove(args[len(args)-1])
 	case "ss":
 		fmt.Fprint(hc.Stdout, l.ss(h))
 		return nil
