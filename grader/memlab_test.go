@@ -229,6 +229,15 @@ func (l *memLab) command(hc interp.HandlerContext, h *memnet.Host, args []string
 			_, err := io.Copy(hc.Stdout, hc.Stdin)
 			return err
 		}
+		for _, file := range args[1:] {
+			data, err := os.ReadFile(filepath.Join(h.Dir(), file))
+			if err != nil {
+				fmt.Fprintf(hc.Stderr, "cat: %s: No such file or directory\n", file)
+				return interp.ExitStatus(1)
+			}
+			hc.Stdout.Write(data)
+		}
+		return nil
 	case "ss":
 		fmt.Fprint(hc.Stdout, l.ss(h))
 		return nil

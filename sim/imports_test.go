@@ -54,6 +54,7 @@ var rules = []rule{
 	{"sim/lab", "sim/scenario sim/distro sim/kernel sim/stub sim/memnet sim/host sim/link sim/libc sim/clock sim/trace sim/nft/... sim/wire/... sim/systemd sim/dnf golang.org/x/sys",
 		"builds and runs a lab; of the suites it knows the one whose Program is process 1 and the one that puts packages on a running host"},
 	{"sim/peer", "", "tests only: where the real programs are that they run beside ours"},
+	{"sim/hostscript", "github.com/rogpeppe/go-internal", "tests only: scripts that command a lab, wherever it runs"},
 	{"sim/mailoracle", "", "tests only: recordings of more than one suite, run on hosts of the distribution"},
 	{"sim/...", "sim/host sim/libc sim/clock sim/trace sim/wire/... sim/nft sim/sdjournal github.com/miekg/dns golang.org/x/crypto golang.org/x/net",
 		"a suite meets other suites in files, sockets and commands, as on a real system, and the world through the contract"},
@@ -68,12 +69,12 @@ var rules = []rule{
 // inTests is what tests may import besides: both implementations of the
 // contract, the distribution as a whole, other people's clients and servers,
 // and other suites, which are as good as the real software there.
-const inTests = "sim/memnet sim/peer sim/host/systest sim/host sim/libc sim/clock sim/trace sim/scenario sim/kernel sim/nft/... sim/distro SUITE labs " +
+const inTests = "sim/memnet sim/peer sim/hostscript sim/host/systest sim/host sim/libc sim/clock sim/trace sim/scenario sim/kernel sim/nft/... sim/distro SUITE labs " +
 	"github.com/google/nftables github.com/google/go-cmp github.com/rogpeppe/go-internal pgregory.net/rapid github.com/beevik/ntp github.com/miekg/dns gopkg.in/yaml.v3 " +
 	"mvdan.cc/sh github.com/mdlayher/netlink golang.org/x/sys github.com/creack/pty"
 
 // notSuites are the folders of sim that are no software of a host.
-var notSuites = []string{"clock", "trace", "wire", "link", "host", "stub", "memnet", "kernel", "distro", "scenario", "lab", "nft", "libc", "sdjournal", "peer", "mailoracle"}
+var notSuites = []string{"clock", "trace", "wire", "link", "host", "stub", "memnet", "kernel", "distro", "scenario", "lab", "nft", "libc", "sdjournal", "peer", "mailoracle", "hostscript"}
 
 func isSuite(pkg string) bool {
 	rest, ok := strings.CutPrefix(pkg, "sim/")

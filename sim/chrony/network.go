@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"enshu/sim/host"
 	"enshu/sim/trace"
 	"enshu/sim/wire/ntp"
 )
@@ -56,6 +57,18 @@ func (d *daemon) hasPeer(fam int) bool {
 	return false
 }
 
+// openAcquisition opens the port from which all servers are asked
+// (acquisitionport), unless that is the one of our own service.
+func (d *daemon) openAcquisition() {
+	for fam := range d.acqConns {
+		if d.conf.acqPort < 0 || d.conf.acqPort >= 1<<16 || d.conf.acqPort == d.conf.port && d.ntpConns[fam] != nil ||
+			d.opts.ipv4 && fam == 1 || d.opts.ipv6 && fam == 0 {
+			continue
+		}
+		d.acqConns[fam] = d.openServer(fam, d.conf.bindAcq[fam], d.conf.acqPort)
+	}
+}
+
 // openServer opens a port; it returns nil when the host has no such address.
 func (d *daemon) openServer(fam int, bind netip.Addr, port int) *serverSocket {
 	conn, err := d.p.Sys.ListenPacket(network(fam), bindTo(bind, port))
@@ -75,14 +88,13 @@ func (d *daemon) openServer(fam int, bind netip.Addr, port int) *serverSocket {
 func (d *daemon) readServer(sock *serverSocket) {
 	buf := make([]byte, ntp.MaxLength)
 	for {
-		n, from, err := sock.conn.ReadFrom(buf)
+		n, from, raw, err := sock.conn.(host.StampConn).ReadFromAt(buf)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || d.ctx.Err() != nil {
 				return
 			}
 			continue // an ICMP error of an earlier answer
 		}
-		raw := d.p.Now()
 		u, ok := from.(*net.UDPAddr)
 		if !ok {
 			continue
@@ -124,9 +136,6 @@ func (d *daemon) sendRequest(s *source, b []byte) bool {
 		if d.conf.acqPort == d.conf.port && d.ntpConns[fam] != nil {
 			return d.sendFrom(d.ntpConns[fam], a, b)
 		}
-		if d.acqConns[fam] == nil {
-			d.acqConns[fam] = d.openServer(fam, d.conf.bindAcq[fam], d.conf.acqPort)
-		}
 		return d.sendFrom(d.acqConns[fam], a, b)
 	}
 	s.closeConn(d)
@@ -136,6 +145,7 @@ func (d *daemon) sendRequest(s *source, b []byte) bool {
 		return false
 	}
 	s.conn = conn
+	a.localTx = d.cooked() // opening the socket may have taken a while
 	if _, err := conn.Write(b); err != nil {
 		s.closeConn(d)
 		return false
@@ -165,6 +175,7 @@ func (d *daemon) sendFrom(sock *serverSocket, a *association, b []byte) bool {
 			conn.Close()
 		}
 	}
+	a.localTx = d.cooked()
 	_, err := sock.conn.WriteTo(b, net.UDPAddrFromAddrPort(a.addr))
 	return err == nil
 }
@@ -173,7 +184,7 @@ func (d *daemon) sendFrom(sock *serverSocket, a *association, b []byte) bool {
 func (d *daemon) readAnswers(s *source, conn net.Conn, local netip.Addr) {
 	buf := make([]byte, ntp.MaxLength)
 	for refused := 0; refused < 2; {
-		n, err := conn.Read(buf)
+		n, _, raw, err := conn.(host.StampConn).ReadFromAt(buf)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || d.ctx.Err() != nil {
 				return
@@ -181,7 +192,6 @@ func (d *daemon) readAnswers(s *source, conn net.Conn, local netip.Addr) {
 			refused++ // an ICMP error, as from a closed port
 			continue
 		}
-		raw := d.p.Now()
 		b := append([]byte(nil), buf[:n]...)
 		d.post(func() {
 			if s.conn == conn {

@@ -25,6 +25,17 @@ func utilLinuxPackage() Package {
 	}
 }
 
+// passwdPackage sets passwords. The machine's own passwd(1) cannot serve: what is
+// set-user-ID root on the machine is not so in a host, and EL9's differs.
+func passwdPackage() Package {
+	return Package{
+		Name: "passwd", Version: "0.80", Release: "12.el9", Arch: "x86_64", Base: true,
+		Summary:  "An utility for setting or changing passwords using PAM",
+		Programs: map[string]host.Program{"/usr/bin/passwd": login.Passwd},
+		Files:    map[string]File{"/usr/bin/passwd": {Mode: fs.ModeSetuid | 0o755}},
+	}
+}
+
 // sudoPackage lets members of wheel work as root.
 func sudoPackage() Package {
 	return Package{

@@ -65,8 +65,10 @@ func recorded() table {
 	return t
 }
 
-func newHost(t *testing.T) *memnet.Host {
-	h := memnet.New(t).Host(t, memnet.Config{Name: "pkg1", Programs: map[string]host.Program{
+func newHost(t *testing.T) *memnet.Host { return hostOn(t, memnet.New(t)) }
+
+func hostOn(t *testing.T, n *memnet.Network) *memnet.Host {
+	h := n.Host(t, memnet.Config{Name: "pkg1", Programs: map[string]host.Program{
 		"/usr/bin/dnf": New(recorded()), "/usr/bin/yum": New(recorded()), "/usr/bin/rpm": Rpm(recorded()),
 	}})
 	h.Clock.Set(time.Date(2026, 11, 22, 1, 52, 13, 0, time.UTC))
@@ -80,6 +82,8 @@ func newHost(t *testing.T) *memnet.Host {
 
 type step struct {
 	Run, Stdout, Stderr, Stdin string
+	User                       string `yaml:"as_user"`
+	Pty                        struct{ Rows, Cols int }
 	Exit                       int
 }
 
@@ -110,9 +114,9 @@ func mask(s string) string {
 var differ = map[string]string{
 	"dnf repolist -v": "details of repositories are not modelled", "dnf history": "not modelled", "dnf check-update": "there is one version of a package",
 	"dnf info rsyslog": "there is one version of a package", "dnf list rsyslog": "there is one version of a package", "dnf -y update": "there is one version of a package",
-	"dnf downgrade": "not modelled", "dnf deplist": "not modelled", "dnf grouplist": "not modelled",
+	"dnf downgrade": "there is one version of a package", "dnf deplist": "the requirement of /bin/sh",
 	"dnf list available": "the recording's repositories have more packages", "dnf clean all": "the number of files of the cache",
-	"dnf --nosuch": "help tells only what is modelled", "rpm -V": "not modelled", "echo x": "not modelled", "rpm -ivh": "not modelled", "rpm -qp": "not modelled",
+	"dnf --nosuch": "help tells only what is modelled", "rpm -V": "the shell", "echo x": "the shell", "rpm -ivh": "there are no package files", "rpm -qp": "there are no package files",
 	"rpm -qi chrony": "made-up build data", "rpm -e": "Debian's rpm warns of itself",
 }
 
@@ -160,6 +164,105 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
+// TestErrors plays the recording about what goes wrong, without the steps for
+// which a server must be away: nothing is downloaded in a lab.
+func TestErrors(t *testing.T) {
+	ran, steps := 0, load(t, "dnf_errors.yaml")
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		for _, s := range steps {
+			parts := strings.Split(s.Run, "; ")
+			for _, part := range parts[:len(parts)-1] {
+				w := strings.Fields(part)
+				switch {
+				case w[0] == "rm" && strings.HasSuffix(w[1], "*"):
+					for _, name := range []string{"baseos", "extras"} {
+						h.Remove("/etc/yum.repos.d/" + name + ".repo")
+					}
+				case w[0] == "rm":
+					h.Remove(w[1])
+				case w[0] == "printf":
+					h.WriteFile("/etc/yum.repos.d/x.repo", "[x\nname=x\n")
+				}
+			}
+			command := strings.TrimSuffix(parts[len(parts)-1], " | head -3")
+			if strings.Contains(s.Stderr+s.Stdout, "downloading metadata") || strings.Contains(s.Run, "/srv/repo") || strings.Contains(command, "-C ") || command != parts[len(parts)-1] {
+				continue
+			}
+			ran++
+			c := host.Cmd{Args: strings.Fields(strings.ReplaceAll(command, " > /etc/yum.repos.d/x.repo", ""))}
+			if s.User == "usera" {
+				c.Cred = &host.Cred{UID: 1000, GID: 1000}
+			}
+			r := h.RunCmd(c)
+			if d := cmp.Diff([]string{mask(s.Stdout), mask(s.Stderr)}, []string{mask(r.Stdout), mask(r.Stderr)}); d != "" || r.Status.Shell() != s.Exit {
+				t.Errorf("%s: exit %d, want %d (-want +got):\n%s", s.Run, r.Status.Shell(), s.Exit, d)
+			}
+		}
+	})
+	t.Logf("%d of %d steps", ran, len(steps))
+}
+
+// settled is what a terminal shows in the end, without what moved.
+func settled(s string) string {
+	var out []string
+	for _, line := range strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n") {
+		if i := strings.LastIndexByte(line, '\r'); i >= 0 {
+			line = line[i+1:]
+		}
+		out = append(out, strings.TrimRight(line, " "))
+	}
+	return strings.Trim(strings.Join(out, "\n"), "\n")
+}
+
+// speeds are the columns of downloads; their order is that of arrival.
+var speeds = regexp.MustCompile(`(?m)^(Total|\(\d+/\d+\): \S+|\S+\.rpm|Rocky Linux 9 - \w+) .*/s \|.*$`)
+
+// TestTerminal plays the recording at a terminal: the widths and the colours.
+func TestTerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(t)
+		h := hostOn(t, n)
+		shown := func(s string) string {
+			s = age.ReplaceAllString(settled(s), "")
+			s = speeds.ReplaceAllString(s, "")
+			return strings.Trim(strings.ReplaceAll(s, "\n\n\n", "\n\n"), "\n")
+		}
+		for _, s := range load(t, "dnf_install_tty.yaml") {
+			term := n.Terminal("/dev/pts/0")
+			term.Resize(s.Pty.Rows, s.Pty.Cols)
+			if i := strings.Index(s.Stdout, "[y/N]: "); i >= 0 {
+				term.TypeAfter("[y/N]: ", s.Stdout[i+7:i+8]+"\n")
+			}
+			r := h.RunCmd(host.Cmd{Args: strings.Fields(s.Run), Stdin: term, Stdout: term, Stderr: term})
+			if d := cmp.Diff(strings.Split(shown(s.Stdout), "\n"), strings.Split(shown(term.Screen()), "\n")); d != "" || r.Status.Shell() != s.Exit {
+				t.Errorf("%s: exit %d, want %d (-want +got):\n%s", s.Run, r.Status.Shell(), s.Exit, d)
+			}
+		}
+	})
+}
+
+// TestHistory installs, asks what was done, and undoes it.
+func TestHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		h.Run("dnf", "-y", "install", "s-nail")
+		if got := h.Run("dnf", "history").Stdout; !strings.Contains(got, "     1 | -y install s-nail        | 2026-11-22 01:52 | Install        |    1   \n") {
+			t.Errorf("history: %q", got)
+		}
+		if got := h.Run("dnf", "history", "info").Stdout; !strings.Contains(got, "    Install s-nail-14.9.22-6.el9.x86_64 @appstream\n") {
+			t.Errorf("history info: %q", got)
+		}
+		h.Run("dnf", "history", "undo", "-y", "last")
+		if r := h.Run("rpm", "-q", "s-nail"); r.Stdout != "package s-nail is not installed\n" {
+			t.Errorf("after undo: %+v", r)
+		}
+		if got := h.Run("dnf", "history", "info", "9").Stderr; got != "Error: Transaction ID \"9\" not found.\n" {
+			t.Errorf("an unknown transaction: %q", got)
+		}
+	})
+}
+
 func TestStateOutlivesTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(t)
@@ -191,6 +294,7 @@ func FuzzFiles(f *testing.F) {
 	f.Add("[a]\nname=b\nenabled=0\n", "bash @System user 1\n")
 	f.Fuzz(func(t *testing.T, repos, state string) {
 		parseRepos(repos)
+		parseHistory(state)
 		all := parseState(state)
 		if again := parseState(formatState(all)); len(again) != len(all) {
 			t.Errorf("%d entries, then %d", len(all), len(again))

@@ -11,7 +11,10 @@
 //   - There is one version of a package: check-update and upgrade find nothing.
 //   - Nothing is downloaded: repositories are the .repo files that are enabled,
 //     their contents the distribution's, and speeds are made up.
-//   - Signatures, groups, modules, plugins and the history are not modelled and say so;
-//     so are rpm's -i, -U and -V.
+//   - Signatures, groups, modules and plugins are not modelled. The history is a
+//     file of our own; of its commands list, info and undo are.
+//   - There are no package files to install; rpm -V knows of configuration files
+//     that were written later than their package, and of files that are missing.
+//   - What a terminal shows of progress is the last picture.
 //   - Requirements are names of packages.
 package dnf

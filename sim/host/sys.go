@@ -47,7 +47,7 @@ type Files interface {
 // ":514", "[::1]:25"), and unix and unixgram with paths. The 6 kinds are
 // IPv6 only. Deadlines of what they return are read on the host's clock.
 // What ListenPacket returns for unixgram is a [CredConn]; what Listen and Dial
-// return for unix has [PeerCred].
+// return for unix has [PeerCred]; udp sockets are [StampConn]s.
 type Sockets interface {
 	Listen(network, addr string) (net.Listener, error)
 	ListenPacket(network, addr string) (net.PacketConn, error)
@@ -60,10 +60,31 @@ type Processes interface {
 	Kill(pid int, sig syscall.Signal) error
 }
 
+// BatchConn is a datagram socket that hands over what has come together. What
+// ListenPacket returns for udp is one.
+type BatchConn interface {
+	// ReadBatch waits for a datagram and reads as many more as are there and
+	// there is room for. It sets N and From of those it read.
+	ReadBatch(list []Datagram) (n int, err error)
+}
+
+// Datagram is a buffer for one datagram and what was read into it.
+type Datagram struct {
+	Buf  []byte
+	N    int
+	From net.Addr
+}
+
 // CredConn is a datagram socket that tells who sent (SCM_CREDENTIALS).
 type CredConn interface {
 	net.PacketConn
 	ReadFromCred(b []byte) (n int, from net.Addr, cred SenderCred, err error)
+}
+
+// StampConn is a socket that tells when a datagram arrived (SO_TIMESTAMPNS,
+// socket(7)): at is a time of the host's clock.
+type StampConn interface {
+	ReadFromAt(b []byte) (n int, from net.Addr, at time.Time, err error)
 }
 
 // SenderCred is who sent a datagram or opened a connection, as the host sees it.
@@ -96,7 +117,7 @@ type Cmd struct {
 	Dir            string
 	Cred           *Cred
 	Umask          int       // 0 keeps the parent's
-	Stdin          io.Reader // nil is /dev/null
+	Stdin          io.Reader // nil is /dev/null; a connection over tcp is the child's Stdin as a net.Conn, too
 	Stdout, Stderr io.Writer // nil is /dev/null
 	Session        bool      // in a session of its own (setsid); a Stdin that is a terminal becomes the controlling one
 }

@@ -1,5 +1,5 @@
-// Package login is the programs by which a user becomes another: su(1) of
-// util-linux and sudo(8). Both are set-user-ID root: the process has root's
+// Package login is the programs by which a user becomes another, su(1) of
+// util-linux and sudo(8), and passwd(1). All are set-user-ID root: the process has root's
 // rights and the caller's real user id, and it is the parent of what it runs.
 //
 // Sources: su(1), sudo(8), sudoers(5), shadow(5), pam_unix(8), and recordings of
@@ -7,6 +7,8 @@
 //
 // # Divergences
 //
+//   - passwd is after its manual page, not after recordings; of pam_pwquality(8)
+//     length, variety and the user's name count, there is no dictionary.
 //   - There is no PAM: what the stacks of EL9 do is done here (root needs no
 //     password for su, expired accounts are refused, a wrong password costs two
 //     seconds). Changing /etc/pam.d changes nothing.

@@ -139,7 +139,7 @@ func newHost(t *testing.T, n *memnet.Network, log *[]string) *memnet.Host {
 		return bashLine(&host.Proc{Sys: p.Sys, Args: p.Args, Env: p.Env, Dir: p.Dir, UID: p.UID, GID: p.GID, Stdout: p.Stdout, Stderr: p.Stderr}, p.Name())
 	}
 	h := n.Host(t, memnet.Config{Name: "server1", Programs: map[string]host.Program{
-		"/usr/bin/su": Su, "/usr/bin/sudo": Sudo, "/usr/bin/bash": bash, "/usr/bin/sh": bash, "/usr/sbin/logd": logd(log),
+		"/usr/bin/su": Su, "/usr/bin/sudo": Sudo, "/usr/bin/passwd": Passwd, "/usr/libexec/usera/passwd": setuid(Passwd, 1001), "/usr/bin/bash": bash, "/usr/bin/sh": bash, "/usr/sbin/logd": logd(log),
 		"/usr/bin/id": tool, "/usr/bin/whoami": tool,
 		"/usr/libexec/usera/su": setuid(Su, 1001), "/usr/libexec/usera/sudo": setuid(Sudo, 1001),
 		"/usr/libexec/userb/sudo": setuid(Sudo, 1002), "/usr/libexec/student/sudo": setuid(Sudo, 1000),

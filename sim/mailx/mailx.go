@@ -45,6 +45,7 @@ type program struct {
 	alias map[string][]string
 	// accounts are the blocks of the command account, by name.
 	accounts map[string][]string
+	shown    map[string]bool // header fields that print shows
 
 	session *session // whose command composes a message
 	killed  bool     // ^C ended the input of lines
@@ -77,7 +78,7 @@ type invocation struct {
 
 // Mail is /usr/bin/s-nail, also called mail and mailx (s-nail(1)).
 func Mail(ctx context.Context, p *host.Proc) int {
-	m := &program{p: p, vars: map[string]string{}, alias: map[string][]string{}, accounts: map[string][]string{}, name: path.Base(p.Args[0])}
+	m := &program{p: p, vars: map[string]string{}, alias: map[string][]string{}, accounts: map[string][]string{}, shown: shownFields(), name: path.Base(p.Args[0])}
 	if p.Stdin == nil {
 		p.Stdin = strings.NewReader("")
 	}

@@ -138,7 +138,7 @@ func (s *session) original(m *message, how fullness) string {
 	var b strings.Builder
 	b.WriteString("-------- Original Message --------\n")
 	for _, f := range m.fields() {
-		if how != showAll && !shownFields[strings.ToLower(f.name)] {
+		if how != showAll && !s.shown[strings.ToLower(f.name)] {
 			continue
 		}
 		value := unfold(f.value)

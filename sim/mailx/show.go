@@ -10,9 +10,12 @@ import (
 	"enshu/sim/host"
 )
 
-// shownFields are the header fields that print shows, as /etc/s-nail.rc has it.
-var shownFields = map[string]bool{"date": true, "from": true, "to": true, "cc": true, "subject": true, "message-id": true,
-	"mail-followup-to": true, "reply-to": true, "sender": true}
+// shownFields are the header fields that print shows at first, as /etc/s-nail.rc
+// has it.
+func shownFields() map[string]bool {
+	return map[string]bool{"date": true, "from": true, "to": true, "cc": true, "subject": true, "message-id": true,
+		"mail-followup-to": true, "reply-to": true, "sender": true}
+}
 
 // topFields are those that top shows.
 var topFields = map[string]bool{"from": true, "to": true, "cc": true, "subject": true}
@@ -96,7 +99,7 @@ func (s *session) render(w *bytes.Buffer, i int, how fullness) {
 	}
 	for _, f := range m.fields() {
 		name := strings.ToLower(f.name)
-		if how == showAll && (name == "status" || name == "x-status") || how == showShort && !shownFields[name] {
+		if how == showAll && (name == "status" || name == "x-status") || how == showShort && !s.shown[name] {
 			continue
 		}
 		value := unfold(f.value)

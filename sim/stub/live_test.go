@@ -74,7 +74,7 @@ func layer() kernel.Layer {
 	return kernel.Layer{Name: "base", Entries: []kernel.Entry{
 		{Path: "/bin", Link: "usr/bin"}, {Path: "/lib", Link: "usr/lib"}, {Path: "/lib64", Link: "usr/lib64"},
 		{Path: "/etc", Mode: os.ModeDir | 0o755},
-	}, Programs: []string{"/usr/bin/systest-report", "/usr/bin/systest-cat", "/usr/bin/systest-wait",
+	}, Programs: []string{"/usr/bin/systest-report", "/usr/bin/systest-cat", "/usr/bin/systest-wait", "/usr/bin/systest-leave",
 		"/usr/bin/systest-exit", "/usr/bin/systest-crash", callPath}}
 }
 

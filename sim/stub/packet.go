@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +35,31 @@ func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	return n, from, err
 }
 
+// ReadBatch is host.BatchConn's.
+func (c *packetConn) ReadBatch(list []host.Datagram) (n int, err error) {
+	d := &list[0]
+	if d.N, d.From, err = c.ReadFrom(d.Buf); err != nil {
+		return 0, err
+	}
+	line := c.sys.proc.Clock.Timeline()
+	for n = 1; n < len(list); n++ {
+		d, got := &list[n], false
+		cerr := c.raw.Control(func(fd uintptr) {
+			var sa unix.Sockaddr
+			if d.N, _, _, sa, err = unix.Recvmsg(int(fd), d.Buf, nil, unix.MSG_DONTWAIT); err == nil {
+				got, d.From = true, c.addr(sa)
+			}
+		})
+		if cerr != nil || !got {
+			break
+		}
+		if c.away() {
+			line.Arrived()
+		}
+	}
+	return n, nil
+}
+
 // ReadFromCred reads a datagram and who sent it.
 func (c *packetConn) ReadFromCred(b []byte) (int, net.Addr, host.SenderCred, error) {
 	oob := make([]byte, 256)
@@ -52,6 +79,24 @@ func (c *packetConn) ReadFromCred(b []byte) (int, net.Addr, host.SenderCred, err
 		}
 	}
 	return n, from, cred, err
+}
+
+// ReadFromAt reads a datagram and when the kernel took it in: a lab process that
+// is busy reads it later.
+func (c *packetConn) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
+	oob := make([]byte, 64)
+	n, from, oobn, err := c.receive(b, oob)
+	now := c.sys.proc.Clock.Now()
+	if err != nil {
+		return 0, nil, now, err
+	}
+	scms, err := unix.ParseSocketControlMessage(oob[:oobn])
+	if err != nil || len(scms) != 1 || scms[0].Header.Type != unix.SCM_TIMESTAMPNS || len(scms[0].Data) < int(unsafe.Sizeof(unix.Timespec{})) {
+		return n, from, now, nil
+	}
+	stamp := (*unix.Timespec)(unsafe.Pointer(unsafe.SliceData(scms[0].Data)))
+	ago := time.Now().Round(0).Sub(time.Unix(stamp.Unix()))
+	return n, from, now.Add(-c.sys.proc.Clock.Timeline().Passed(max(ago, 0))), nil
 }
 
 // senderTrust is for how many datagrams in a row the number that a sender has

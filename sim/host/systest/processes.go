@@ -64,6 +64,12 @@ func exit(ctx context.Context, p *host.Proc) int {
 	return n
 }
 
+// leave returns while a thread of it waits for input.
+func leave(ctx context.Context, p *host.Proc) int {
+	p.Go(func() { p.Stdin.Read(make([]byte, 1)) })
+	return 5
+}
+
 // start starts a child as a shell would and reports what keeps it from it.
 func start(t *testing.T, p *host.Proc, c host.Cmd) *host.Process {
 	t.Helper()
@@ -167,6 +173,15 @@ var processes = []check{
 			wantErrno(t, "read", err, 0)
 			wantEqual(t, "what the child wrote", string(got), "text")
 			end(t, ctx, child, host.Status{})
+		})
+	}},
+	{"a read of standard input ends with the process", func(t *testing.T, w *World) {
+		w.A.Do(nil, func(ctx context.Context, p *host.Proc) {
+			wantErrno(t, "mkfifo", p.Sys.Mkfifo("/tmp/silent", 0o600), 0)
+			f, err := p.Sys.OpenFile("/tmp/silent", os.O_RDWR, 0) // an end to write to, so that it never is at its end
+			wantErrno(t, "open", err, 0)
+			defer f.Close()
+			end(t, ctx, start(t, p, host.Cmd{Args: []string{"/usr/bin/systest-leave"}, Stdin: f}), host.Status{Code: 5})
 		})
 	}},
 	{"signals", func(t *testing.T, w *World) {

@@ -96,6 +96,7 @@ var programs = map[string]host.Program{
 	"/usr/bin/systest-cat":    cat,
 	"/usr/bin/systest-wait":   wait,
 	"/usr/bin/systest-exit":   exit,
+	"/usr/bin/systest-leave":  leave,
 	"/usr/bin/systest-crash":  func(context.Context, *host.Proc) int { panic("a bug of ours") },
 }
 
