@@ -69,7 +69,7 @@ var sentences = map[trace.Kind]sentence{
 	trace.MailSubmitted: {"{program} が {sender} から {recipients} へのメールを受け付けた（件名: {subject}）", "{program} took a mail from {sender} to {recipients} (subject: {subject})"},
 	trace.MailAccepted: {"キューに入った: キュー ID {id}、{sender} から {recipients} へ、件名 {subject}",
 		"queued as {id}: from {sender} to {recipients}, subject {subject}"},
-	trace.AliasExpanded: {"{id}: {file}:{line} により {from} は {to} になった", "{id}: {file}:{line} made {from} into {to}"},
+	trace.AliasExpanded: {"{id}: {file}:{line} により {from} は {to} になった{stale}", "{id}: {file}:{line} made {from} into {to}{stale}"},
 	trace.MailForwarded: {"{id}: {from} あてを {to} へ転送した（新しいキュー ID {to-id}）", "{id}: forwarded from {from} to {to} (queued as {to-id})"},
 	trace.MailSent:      {"{id}: {to} あてを {relay} に渡した: {reply}", "{id}: handed to {relay} for {to}: {reply}"},
 	trace.MailDelivered: {"{id}: {to} のメールボックス {mailbox} に届いた", "{id}: delivered for {to} into {mailbox}"},
@@ -106,6 +106,9 @@ func tell(e trace.Event, lang string) string {
 	if !ok {
 		return string(e.Kind)
 	}
+	if e.Kind == trace.MailDeferred && e.Attrs["next"] != "" {
+		s = sentence{"{id}: 次に送るのは {next} より後", "{id}: the next attempt is not before {next}"}
+	}
 	text := s.en
 	if lang == "ja" {
 		text = s.ja
@@ -116,12 +119,26 @@ func tell(e trace.Event, lang string) string {
 		if e.Kind == trace.RuleMatched && name == "action" || e.Kind == trace.MessageDropped && name == "to" {
 			value = action(value, lang)
 		}
-		if value == "" {
+		switch {
+		case name == "stale":
+			value = stale(e, lang)
+		case value == "":
 			value = "-"
 		}
 		values = append(values, "{"+name+"}", value)
 	}
 	return strings.NewReplacer(values...).Replace(text)
+}
+
+// stale tells that an alias came from a database that was older than its source.
+func stale(e trace.Event, lang string) string {
+	switch {
+	case e.Attrs["stale"] == "":
+		return ""
+	case lang == "ja":
+		return "（データベースは " + e.Attrs["file"] + " より古い: newaliases がまだ）"
+	}
+	return " (the database is older than " + e.Attrs["file"] + ": newaliases has not been run)"
 }
 
 // action says what a rule of rsyslog.conf does, where it is in the old form;

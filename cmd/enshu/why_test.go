@@ -57,3 +57,31 @@ func TestWriteStory(t *testing.T) {
 		}
 	}
 }
+
+// TestTellMail holds what is said of mail beside its sentence: a stale database,
+// and when a mail that waits is tried again.
+func TestTellMail(t *testing.T) {
+	expanded := trace.Attrs{"id": "A1", "from": "team", "to": "usera", "file": "/etc/aliases", "line": "7"}
+	stale := trace.Attrs{"id": "A1", "from": "team", "to": "usera", "file": "/etc/aliases", "line": "7", "stale": "yes"}
+	for _, c := range []struct {
+		kind   trace.Kind
+		attrs  trace.Attrs
+		ja, en string
+	}{
+		{trace.AliasExpanded, expanded, "A1: /etc/aliases:7 により team は usera になった", "A1: /etc/aliases:7 made team into usera"},
+		{trace.AliasExpanded, stale, "A1: /etc/aliases:7 により team は usera になった（データベースは /etc/aliases より古い: newaliases がまだ）",
+			"A1: /etc/aliases:7 made team into usera (the database is older than /etc/aliases: newaliases has not been run)"},
+		{trace.MailDeferred, trace.Attrs{"id": "A1", "to": "x@far.example", "reason": "no route", "next": ""}, "A1: x@far.example あてを後で送り直す: no route",
+			"A1: put off for x@far.example: no route"},
+		{trace.MailDeferred, trace.Attrs{"id": "A1", "reason": "no route", "next": "2026-11-22T00:05:00Z"}, "A1: 次に送るのは 2026-11-22T00:05:00Z より後",
+			"A1: the next attempt is not before 2026-11-22T00:05:00Z"},
+	} {
+		e := trace.Event{Kind: c.kind, Attrs: c.attrs}
+		if got := tell(e, "ja"); got != c.ja {
+			t.Errorf("ja: %s, want %s", got, c.ja)
+		}
+		if got := tell(e, "en"); got != c.en {
+			t.Errorf("en: %s, want %s", got, c.en)
+		}
+	}
+}

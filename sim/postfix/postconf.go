@@ -72,7 +72,7 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 		fmt.Fprint(p.Stdout, tlsVersions)
 		return 0
 	case has["t"], has["b"]:
-		return showTemplates(p, l, names)
+		return showTemplates(p, names)
 	}
 	for _, n := range names {
 		if strings.Contains(n, "=") && has["X"] {

@@ -267,11 +267,11 @@ func modeLetter(has map[string]bool) string {
 
 // showTemplates is postconf -t, the templates of bounce(5), and -b, the same
 // with the parameters filled in. Only files are read: ours are built in.
-func showTemplates(p *host.Proc, l *logger, names []string) int {
+func showTemplates(p *host.Proc, names []string) int {
+	l := &logger{p: p, tag: "postfix/bounce", name: "postfix/bounce", stderr: p.Stderr} // which it runs
 	for _, n := range names {
 		data, err := libc.ReadFile(p, libc.Abs(p, n))
 		if err != nil {
-			l = &logger{p: p, tag: "postfix/bounce", name: "postfix/bounce", stderr: p.Stderr} // which it runs
 			l.fatal("open %s: %s", n, libc.Strerror(err))
 			return 1
 		}
