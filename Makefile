@@ -3,13 +3,17 @@
 GO ?= go
 export CGO_ENABLED = 0
 
-.PHONY: build run test peers lint fuzz bench release clean
+.PHONY: build run test tools peers lint fuzz bench release clean
 
 build:
 	$(GO) build -trimpath -o enshu ./cmd/enshu
 
-run: build
+run: tools build
 	./enshu run tcp-forwarding
+
+# The tools of the machine that every host has: vi, ss, ps …
+tools:
+	./tools/peers hosts
 
 # Everything that the tests run beside our own programs.
 peers:
@@ -28,8 +32,12 @@ FUZZTIME ?= 10s
 fuzz:
 	./tools/fuzz $(FUZZTIME)
 
+# Whole labs, beside Mininet; then everything else. What is measured stands
+# beside its limit.
 bench:
-	$(GO) test -run '^$$' -bench . -benchtime 200ms ./...
+	./tools/peers mininet
+	$(GO) test -run '^$$' -bench . -benchtime 1s -timeout 30m ./cmd/enshu
+	$(GO) test -run '^$$' -bench . -benchtime 200ms $$($(GO) list ./... | grep -v /cmd/enshu$$)
 
 release:
 	for arch in amd64 arm64; do GOARCH=$$arch $(GO) build -trimpath -ldflags '-s -w' -o dist/enshu-$$arch ./cmd/enshu || exit 1; done

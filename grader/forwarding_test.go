@@ -58,6 +58,9 @@ func TestForwardingInMemory(t *testing.T) {
 		{name: "address", replace: forward("user.info @@192.168.0.11:514"), link: "wrong-address"},
 		{name: "port", replace: forward("user.info @@192.168.0.10:515"), link: "wrong-port"},
 		{name: "no rule", without: "forward", link: "forward-missing"},
+		{name: "old rule deleted, not restarted", replace: map[string]string{
+			"forward":        "echo 'user.info @192.168.0.10:514' > /etc/rsyslog.d/10-forward.conf",
+			"restart-client": "systemctl restart rsyslog && rm /etc/rsyslog.d/10-forward.conf"}, link: "rsyslog-not-restarted"},
 		{name: "stopped", replace: map[string]string{"restart-client": "systemctl stop rsyslog"}, link: "rsyslog-not-running"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

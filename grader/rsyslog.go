@@ -28,18 +28,24 @@ func (l confLine) String() string { return l.place() + ": " + clip(l.text) }
 // loaded.
 type rsyslogConf struct {
 	lines []confLine
-	stale []string // files that changed since the daemon read them
+	stale []string // files that changed, or went away, since the daemon read them
 }
 
-// rsyslogConf reads the files of a host that rsyslogd reads by default.
+// rsyslogConf reads the files of a host that rsyslogd reads by default. A file
+// that was read and is there no more counts as one that changed.
 func (v *view) rsyslogConf(ctx context.Context, host string) (*rsyslogConf, error) {
 	out, err := v.sh(ctx, host, `for f in /etc/rsyslog.conf /etc/rsyslog.d/*.conf; do [ -f "$f" ] && echo "$f"; done; :`)
 	if err != nil {
 		return nil, err
 	}
 	c := &rsyslogConf{}
-	loaded := v.loaded(host, "rsyslogd")
-	for _, name := range lines(out.Stdout) {
+	loaded, present := v.loaded(host, "rsyslogd"), lines(out.Stdout)
+	for name := range loaded {
+		if strings.HasPrefix(name, "/etc/rsyslog.d/") && !contains(present, name) {
+			c.stale = append(c.stale, name)
+		}
+	}
+	for _, name := range present {
 		data, err := v.read(host, name)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -49,7 +50,7 @@ func find(word string) (entry, error) {
 		}
 		ids = append(ids, e.id)
 	}
-	data, err := os.ReadFile(word)
+	data, err := readLab(word)
 	switch {
 	case err == nil:
 		return entry{strings.TrimSuffix(path.Base(word), path.Ext(word)), word, data}, nil
@@ -57,6 +58,17 @@ func find(word string) (entry, error) {
 		return entry{}, err
 	}
 	return entry{}, fmt.Errorf("there is no lab %q%s (`enshu list` shows them)", word, scenario.Meant(word, ids))
+}
+
+// readLab reads a lab file, which may be a pipe, and not much more than a lab
+// may have.
+func readLab(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, scenario.MaxSize+1))
 }
 
 // parse checks the lab file.

@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"enshu/sim/kernel"
+	"enshu/sim/lab"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -28,6 +30,9 @@ func (a *app) doctorCommand() *cobra.Command {
 				fmt.Fprintln(out, a.text("✓ ラボを実行できます", "✓ labs can run"))
 			} else {
 				a.status = 2
+			}
+			if names, install := lab.MissingTools(); len(names) > 0 {
+				fmt.Fprintf(out, a.text("! このマシンにないため、ホストでも使えません: %s (`%s`)\n", "! hosts will lack what this machine lacks: %s (`%s`)\n"), strings.Join(names, ", "), install)
 			}
 			switch {
 			case os.Geteuid() == 0:

@@ -15,6 +15,7 @@ import (
 
 	"enshu/cmd/enshu/session"
 	"enshu/grader"
+	"enshu/sim/lab"
 	"enshu/sim/scenario"
 )
 
@@ -155,6 +156,9 @@ func (a *app) start(cmd *cobra.Command, word string, f *startFlags) (*scenario.L
 		return nil, nil, err
 	}
 	fmt.Fprintf(os.Stderr, a.text("%s: %d 台のホストが起動しました (%d ms)\n", "%s: %d hosts are up (%d ms)\n"), name, len(l.Hosts), time.Since(began).Milliseconds())
+	if names, install := lab.MissingTools(); len(names) > 0 {
+		fmt.Fprintf(os.Stderr, a.text("注意: このマシンにないため、ホストでも使えません: %s (`%s`)\n", "note: hosts lack what this machine lacks: %s (`%s`)\n"), strings.Join(names, ", "), install)
+	}
 	if started.Single != "" {
 		fmt.Fprintf(os.Stderr, a.text("注意: ホスト内で使えるユーザーは root だけです (su などは使えません): %s\n",
 			"note: hosts have the user root only (no su): %s\n"), started.Single)

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 // user is who runs enshu in a test.
 type user struct {
-	t    *testing.T
+	t    testing.TB
 	home string
 	uid  int
 	lab  string // a name that no other lab of this machine has

@@ -55,6 +55,7 @@ type clientLog struct {
 	recordDrops   uint32
 	authenticated uint32
 	interleaved   uint32
+	answers       interleaver
 }
 
 func newClientLog(c *config) *clientLog {
@@ -63,6 +64,9 @@ func newClientLog(c *config) *clientLog {
 	l.most = slotRecords
 	for uint64(l.most*2*recordBytes) <= c.clientLogLimit && l.most < 1<<20 {
 		l.most *= 2
+	}
+	if !l.off {
+		l.answers = newInterleaver(l.most)
 	}
 	return l
 }
@@ -216,7 +220,9 @@ func (l *clientLog) page(args *candm.ClientsArgs, now time.Time) *candm.Clients 
 }
 
 func (l *clientLog) stats() *candm.ServerStats {
+	held, span := l.answers.held()
 	return &candm.ServerStats{
+		Timestamps: held, TimestampSpan: span,
 		NTPHits: l.hits[serviceNTP], CmdHits: l.hits[serviceCommand],
 		NTPDrops: l.drops[serviceNTP], CmdDrops: l.drops[serviceCommand],
 		LogDrops: l.recordDrops, AuthHits: l.authenticated, InterleavedHits: l.interleaved,
@@ -225,6 +231,7 @@ func (l *clientLog) stats() *candm.ServerStats {
 
 // slewed moves the times when the clock is stepped.
 func (l *clientLog) slewed(when time.Time, dfreq, doffset float64) {
+	l.answers.forget()
 	for i := range l.records {
 		for s := range l.records[i].last {
 			if t := &l.records[i].last[s]; !t.IsZero() {

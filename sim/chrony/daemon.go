@@ -60,6 +60,7 @@ type daemon struct {
 
 	pidWritten, socketMade bool
 	driftSaved             time.Time
+	driftStale             bool // the clock was updated since
 	initSlew               *initSlew
 	polling                bool // sources are being polled; false before initstepslew is done
 	replaced               time.Time
@@ -145,6 +146,7 @@ func (d *daemon) setUp() error {
 	d.leap.check(d)
 	d.notes()
 	d.updateServerSockets()
+	d.openAcquisition()
 	d.manual.enabled = c.manual
 	if d.opts.timeout > 0 {
 		d.after(float64(d.opts.timeout), func() {

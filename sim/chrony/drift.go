@@ -48,6 +48,7 @@ func (d *daemon) driftUpdate(now time.Time) {
 	if d.conf.driftFile == "" {
 		return
 	}
+	d.driftStale = true
 	if d.driftSaved.IsZero() {
 		d.driftSaved = now
 		return
@@ -59,10 +60,12 @@ func (d *daemon) driftUpdate(now time.Time) {
 	d.saveDrift()
 }
 
+// saveDrift writes the drift file when there is something new to write.
 func (d *daemon) saveDrift() {
-	if d.conf.driftFile == "" {
+	if d.conf.driftFile == "" || !d.driftStale {
 		return
 	}
+	d.driftStale = false
 	text := fmt.Sprintf("%20.6f %20.6f\n", d.servo.frequency, 1e6*d.ref.skew)
 	if err := d.saved(d.conf.driftFile, []byte(text)); err != nil {
 		d.log.warn(fmt.Sprintf("Could not open %s : %s", d.conf.driftFile+".tmp", libc.Strerror(err)))

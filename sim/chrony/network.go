@@ -57,6 +57,18 @@ func (d *daemon) hasPeer(fam int) bool {
 	return false
 }
 
+// openAcquisition opens the port from which all servers are asked
+// (acquisitionport), unless that is the one of our own service.
+func (d *daemon) openAcquisition() {
+	for fam := range d.acqConns {
+		if d.conf.acqPort < 0 || d.conf.acqPort >= 1<<16 || d.conf.acqPort == d.conf.port && d.ntpConns[fam] != nil ||
+			d.opts.ipv4 && fam == 1 || d.opts.ipv6 && fam == 0 {
+			continue
+		}
+		d.acqConns[fam] = d.openServer(fam, d.conf.bindAcq[fam], d.conf.acqPort)
+	}
+}
+
 // openServer opens a port; it returns nil when the host has no such address.
 func (d *daemon) openServer(fam int, bind netip.Addr, port int) *serverSocket {
 	conn, err := d.p.Sys.ListenPacket(network(fam), bindTo(bind, port))
@@ -123,9 +135,6 @@ func (d *daemon) sendRequest(s *source, b []byte) bool {
 	if d.conf.acqPort >= 0 && d.conf.acqPort < 1<<16 {
 		if d.conf.acqPort == d.conf.port && d.ntpConns[fam] != nil {
 			return d.sendFrom(d.ntpConns[fam], a, b)
-		}
-		if d.acqConns[fam] == nil {
-			d.acqConns[fam] = d.openServer(fam, d.conf.bindAcq[fam], d.conf.acqPort)
 		}
 		return d.sendFrom(d.acqConns[fam], a, b)
 	}

@@ -54,6 +54,9 @@ func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
 		})
 	}
 	reply.Transmit = ntp.FromTime(d.cooked())
+	if d.clients.answers.answer(&pkt, &reply) {
+		d.clients.interleaved++
+	}
 	if pkt.Authenticated {
 		reply.Sign(pkt.KeyID, key)
 	}

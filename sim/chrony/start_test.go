@@ -168,7 +168,7 @@ func TestRawCommands(t *testing.T) {
 		for _, m := range []*memnet.Host{upstream, h} {
 			m.WriteFile("/etc/passwd", passwd)
 			m.MkdirAll("/run", 0o755)
-			m.Start("/usr/sbin/chronyd", "-d")
+			m.Start("/usr/sbin/chronyd", "-x", "-d")
 		}
 		time.Sleep(7 * time.Second)
 		for _, e := range c.Expected {

@@ -69,6 +69,58 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	}
 }
 
+// PutAll appends values in order, as many at a time as there is room for. It
+// returns ErrClosed, or the cause of ctx.
+func (q *Queue[T]) PutAll(ctx context.Context, values []T) error {
+	for len(values) > 0 {
+		q.mu.Lock()
+		if q.closed {
+			q.mu.Unlock()
+			return ErrClosed
+		}
+		n := len(values)
+		if q.limit > 0 {
+			n = min(n, q.limit-len(q.values))
+		}
+		if n > 0 {
+			q.values = append(q.values, values[:n]...)
+			values = values[n:]
+			for range n {
+				wakeOne(&q.getters)
+			}
+			q.mu.Unlock()
+			continue
+		}
+		w := q.line.NewWait()
+		q.putters = append(q.putters, w)
+		q.mu.Unlock()
+		if err := w.Sleep(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// GetAll removes the oldest values, as many as are there and buf has room for,
+// waiting for one. It returns ErrClosed once the queue is closed and empty, or
+// the cause of ctx.
+func (q *Queue[T]) GetAll(ctx context.Context, buf []T) (int, error) {
+	v, err := q.Get(ctx)
+	if err != nil {
+		return 0, err
+	}
+	buf[0] = v
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := copy(buf[1:], q.values)
+	clear(q.values[:n])
+	q.values = q.values[n:]
+	for range n {
+		wakeOne(&q.putters)
+	}
+	return 1 + n, nil
+}
+
 // Get removes the oldest value, waiting for one. It returns ErrClosed once the
 // queue is closed and empty, or the cause of ctx.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) { return q.get(ctx, nil, time.Time{}) }

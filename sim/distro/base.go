@@ -34,7 +34,7 @@ func setupPackage() Package {
 			"/etc/skel/.bashrc": {Mode: 0o644},
 			"/var/log/wtmp":     {Mode: 0o664, Group: "utmp"},
 			"/var/log/btmp":     {Mode: 0o660, Group: "utmp"},
-			"/var/log/lastlog":  {Mode: 0o644},
+			"/var/log/lastlog":  {Mode: 0o664, Group: "utmp"},
 		},
 		Users: []string{
 			"root:x:0:0:root:/root:/bin/bash",

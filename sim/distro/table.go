@@ -22,6 +22,7 @@ func Packages() []Package {
 		alternativesPackage(),
 		passwdPackage(),
 		sudoPackage(),
+		opensshServerPackage(),
 		chronyPackage(),
 		loggerPackage(),
 		rsyslogPackage(),

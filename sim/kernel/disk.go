@@ -155,7 +155,7 @@ func (e Entry) attributes(full string) error {
 // machineFiles are what the machine's own programs, which hosts run, expect
 // in /etc.
 var machineFiles = []string{"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/terminfo",
-	"/etc/vim", "/etc/vimrc", "/etc/virc", "/etc/nanorc", "/etc/protocols", "/etc/services", "/etc/rpc", "/etc/man_db.conf", "/etc/manpath.config", "/etc/less", "/etc/lynx.cfg"}
+	"/etc/vim", "/etc/vimrc", "/etc/virc", "/etc/nanorc", "/etc/rpc", "/etc/man_db.conf", "/etc/manpath.config", "/etc/less", "/etc/lynx.cfg"}
 
 // machineItems reads them. What this user may not read, a host does without.
 func machineItems() []item {

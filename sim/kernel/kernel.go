@@ -48,7 +48,9 @@ func Setup(c Config) (*Kernel, error) {
 		{"tmpfs", place, "tmpfs", unix.MS_NOSUID | unix.MS_NODEV, "mode=755,size=64m"},
 	} {
 		if err := unix.Mount(m.source, m.target, m.fstype, m.flags, m.data); err != nil {
-			return nil, fmt.Errorf("mount %s: %w", m.target, err)
+			// Ubuntu's AppArmor lets anybody make a user namespace, and gives
+			// no rights in it.
+			return nil, fmt.Errorf("mount %s: %w", m.target, explain(err))
 		}
 	}
 	layers, err := OpenLayers(c.Cache, c.Layers, c.Hidden)

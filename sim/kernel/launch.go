@@ -5,6 +5,23 @@
 //
 // Everything lives in namespaces that die with the lab process, which is PID 1
 // of its own: nothing is named in the system and nothing can be left behind.
+//
+// A host's root file system is its disk, a tmpfs that has the packages' files
+// outside /usr, and over it /usr, an overlay of the disk, the packages and the
+// machine's own /usr.
+//
+// It runs on Linux 5.14 and later by what it uses, and was run on 6.1 and 6.18.
+//
+// # Divergences
+//
+//   - What the machine has in /usr belongs to the machine's root, whom hosts do not
+//     know: root of a host cannot change or remove it, only add to it.
+//   - Before Linux 6.6, whose tmpfs has no user extended attributes, a directory that a
+//     package has brought below /usr cannot be made again once it was removed (EIO),
+//     and one that was made there cannot be renamed into another (EXDEV: mv copies it).
+//   - Limits are rlimits: processes of each user of a host, data of each process.
+//     A host has no limit as a whole but that of its disk; its root can have the
+//     machine's memory with many users or processes, or with a tmpfs of its own.
 package kernel
 
 import (
@@ -255,7 +272,7 @@ func RunProbe() int {
 
 func tryMounts() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("mount: %w", err)
+		return fmt.Errorf("mount: %w", explain(err))
 	}
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("mount /proc: %w (inside a container, run it with its /proc unmasked)", err)

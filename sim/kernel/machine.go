@@ -31,6 +31,7 @@ type MachineConfig struct {
 	Disk       int64      // bytes that the host may write
 	KeepDisk   bool       // the disk of the machine's last life is kept: a reboot
 	Processes  uint64     // limit on processes of one user
+	Memory     int64      // limit on the data of one process, in bytes; see leastMemory
 }
 
 // Interface is one link of a host; the first is eth0.
@@ -243,6 +244,11 @@ func addresses(c MachineConfig) error {
 	return nil
 }
 
+// leastMemory is what a stub, of which a host's every daemon and command of
+// ours has one, may need: address space that the Go runtime sets aside, most of
+// it never used.
+const leastMemory = 192 << 20
+
 // devices are the machine's that every host has.
 var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}
 
@@ -300,6 +306,7 @@ func (k *Kernel) furnish(dir string, life uint64, c MachineConfig) *stub.Batch {
 		b.Write("/proc/sys/"+s.name, s.value)
 	}
 	b.Limit(unix.RLIMIT_NPROC, c.Processes)
+	b.Limit(unix.RLIMIT_DATA, uint64(max(c.Memory, leastMemory)))
 	b.Limit(unix.RLIMIT_CORE, 0)
 	b.Chdir(root)
 	b.PivotRoot()

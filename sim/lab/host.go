@@ -66,7 +66,7 @@ func (l *Lab) newHost(s *scenario.Host, networks map[string]int) (*Host, error) 
 	if hostname == "" {
 		hostname = s.Name
 	}
-	h.config = kernel.MachineConfig{Name: s.Name, Hostname: hostname, Packages: h.packages, Disk: int64(s.Disk), Processes: uint64(s.Pids)}
+	h.config = kernel.MachineConfig{Name: s.Name, Hostname: hostname, Packages: h.packages, Disk: int64(s.Disk), Processes: uint64(s.Pids), Memory: int64(s.Memory)}
 	seed := l.seedOf(s.Name)
 	for i, n := range s.Networks {
 		index := networks[string(n.Network)]

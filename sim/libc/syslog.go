@@ -3,6 +3,8 @@ package libc
 import (
 	"context"
 	"fmt"
+	"net"
+	"sync/atomic"
 	"time"
 
 	"enshu/sim/host"
@@ -14,18 +16,49 @@ import (
 // time, tag, and the process id when pid is not 0. It fails when nothing
 // listens, which most daemons ignore.
 func Syslog(p *host.Proc, priority syslog.Priority, tag string, pid int, text string) error {
+	var l Log
+	defer l.Close()
+	return l.Send(p, priority, tag, pid, text)
+}
+
+// A Log keeps the connection to /dev/log open from one message to the next, as
+// openlog(3) does: for daemons that have much to say. The zero value is ready;
+// threads may share it. The connection goes with the process.
+type Log struct {
+	conn atomic.Pointer[net.Conn]
+}
+
+// Send is Syslog. When the log daemon was started anew it connects again.
+func (l *Log) Send(p *host.Proc, priority syslog.Priority, tag string, pid int, text string) error {
 	p.Emit(trace.MessageLogged, trace.Attrs{
 		"facility": priority.Facility().String(), "severity": priority.Severity().String(),
 		"tag": tag, "text": text, "over": "/dev/log",
 	})
+	if pid != 0 {
+		tag = fmt.Sprintf("%s[%d]", tag, pid)
+	}
+	message := fmt.Appendf(nil, "<%d>%s %s: %s", priority, LocalTime(p).Format(time.Stamp), tag, text)
+	if c := l.conn.Load(); c != nil {
+		if _, err := (*c).Write(message); err == nil {
+			return nil
+		}
+		l.conn.CompareAndSwap(c, nil)
+		(*c).Close()
+	}
 	c, err := p.Sys.Dial(context.Background(), "unixgram", "/dev/log")
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	if pid != 0 {
-		tag = fmt.Sprintf("%s[%d]", tag, pid)
+	if !l.conn.CompareAndSwap(nil, &c) {
+		defer c.Close() // another thread was faster
 	}
-	_, err = fmt.Fprintf(c, "<%d>%s %s: %s", priority, LocalTime(p).Format(time.Stamp), tag, text)
+	_, err = c.Write(message)
 	return err
+}
+
+// Close closes the connection.
+func (l *Log) Close() {
+	if c := l.conn.Swap(nil); c != nil {
+		(*c).Close()
+	}
 }

@@ -116,6 +116,9 @@ func Su(ctx context.Context, p *host.Proc) int {
 	}
 	st, err := s.run(ctx, c)
 	switch {
+	case errors.Is(err, syscall.EINVAL): // the kernel knows no such id here
+		fmt.Fprintf(p.Stderr, "su: cannot set user id %d: this lab has one user id only, root's (`enshu doctor` on the machine says why)\n", u.UID)
+		return 126
 	case err != nil:
 		fmt.Fprintf(p.Stderr, "su: failed to execute %s: %s\n", shell, libc.Strerror(err))
 		if errors.Is(err, syscall.ENOENT) {

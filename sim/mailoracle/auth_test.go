@@ -18,7 +18,7 @@ import (
 )
 
 // caseNamed returns a recording, for its hosts.
-func caseNamed(t *testing.T, name string) *oracleCase {
+func caseNamed(t testing.TB, name string) *oracleCase {
 	for _, c := range loadCases(t) {
 		if c.Case == name {
 			return c

@@ -86,7 +86,7 @@ func rawBytes(s string) string {
 	return b.String()
 }
 
-func loadCases(t *testing.T) []*oracleCase {
+func loadCases(t testing.TB) []*oracleCase {
 	t.Helper()
 	names, _ := filepath.Glob("testdata/*.yaml")
 	var out []*oracleCase

@@ -215,6 +215,24 @@ func (c *udpConn) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
 	return n, net.UDPAddrFromAddrPort(d.from), d.at, nil
 }
 
+// ReadBatch is host.BatchConn's.
+func (c *udpConn) ReadBatch(list []host.Datagram) (n int, err error) {
+	for n < len(list) {
+		d := &list[n]
+		if d.N, d.From, err = c.ReadFrom(d.Buf); err != nil {
+			return 0, err
+		}
+		n++
+		c.s.h.net.mu.Lock()
+		more := len(c.s.in) > 0 && !c.closed
+		c.s.h.net.mu.Unlock()
+		if !more {
+			break
+		}
+	}
+	return n, nil
+}
+
 func (c *udpConn) Read(b []byte) (int, error) {
 	n, _, err := c.recv(b)
 	return n, err

@@ -117,7 +117,7 @@ func externalTokens(tokens []token) string {
 	return b.String()
 }
 
-func wordLike(kind byte) bool { return kind == 'a' || kind == 'q' || kind == 'l' }
+func wordLike(kind byte) bool { return kind == 'a' || kind == 'q' || kind == 'l' || kind == 'c' }
 
 func quoteString(s string) string {
 	var b strings.Builder

@@ -3,6 +3,7 @@ package postfix
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -17,6 +18,8 @@ import (
 type bounceQuestion struct {
 	Queue string // bounce, defer or trace: where the reasons stand
 	ID    string
+	Where string // the queue that holds the message; "" is active
+	Claim claim  // what the report replaces; "" is the log of the reasons
 }
 
 // Bounce is /usr/libexec/postfix/bounce (bounce(8)).
@@ -46,7 +49,10 @@ func (d *daemon) bounce(ctx context.Context, q bounceQuestion) error {
 	if err != nil {
 		return err
 	}
-	m, err := d.q.open(qActive, q.ID, os.O_RDONLY)
+	if q.Where == "" {
+		q.Where = qActive
+	}
+	m, err := d.q.open(q.Where, q.ID, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -62,6 +68,8 @@ func (d *daemon) bounce(ctx context.Context, q bounceQuestion) error {
 	r := &report{host: d.c.get("myhostname"), mailName: d.c.get("mail_name"), id: q.ID, kind: q.Queue, sender: m.sender, utf8: m.utf8,
 		epoch: d.p.Now().Unix(), arrival: mailDate(m.arrival.In(libc.Zone(d.p))), date: mailDate(d.p.Now().In(libc.Zone(d.p))),
 		entries: entries, original: text, limit: d.c.int("bounce_size_limit"), origin: d.c.get("myorigin")}
+	r.flags = m.qmgrFlags
+	r.headOnly = q.Where == qIncoming // the rest never was taken in
 	notify := false
 	for _, class := range d.c.list("notify_classes") {
 		notify = notify || class == "bounce" && q.Queue != qTrace
@@ -75,12 +83,19 @@ func (d *daemon) bounce(ctx context.Context, q bounceQuestion) error {
 		}
 		d.log.info("%s: postmaster non-delivery notification: %s", q.ID, id)
 	}
-	if m.sender == "" { // there is nobody to tell
-		return d.q.release(d.q.claimFile(q.Queue, q.ID))
+	reasons := d.q.claimFile(q.Queue, q.ID)
+	if q.Claim == "" {
+		q.Claim = reasons
 	}
-	id, err := d.forward(ctx, d.reportSubmission(r, "", m.sender, d.q.claimFile(q.Queue, q.ID)))
+	if m.sender == "" { // there is nobody to tell
+		return errors.Join(d.q.release(q.Claim), d.q.release(reasons))
+	}
+	id, err := d.forward(ctx, d.reportSubmission(r, "", m.sender, q.Claim))
 	if err != nil {
 		return err
+	}
+	if q.Claim != reasons {
+		d.q.release(reasons)
 	}
 	what := "sender non-delivery notification"
 	if q.Queue == qTrace {
@@ -110,8 +125,14 @@ type report struct {
 	original                                 []byte
 	limit                                    int
 	postmaster                               string // "" for the sender's own
+	flags                                    int    // of the message
+	headOnly                                 bool   // the message is not returned, only its header
 	utf8                                     bool
 }
+
+// succeeded reports whether the sender asked for word of success (RFC 3461),
+// rather than for a report of everything (sendmail -v and -bv).
+func (r *report) succeeded() bool { return r.flags&(flagVerify|flagRecord) == 0 }
 
 // build writes the message.
 func (r *report) build() []byte {
@@ -120,6 +141,9 @@ func (r *report) build() []byte {
 	subject, to := "Undelivered Mail Returned to Sender", external(r.sender)
 	if r.kind == qTrace {
 		subject = "Mail Delivery Status Report"
+		if r.succeeded() {
+			subject = "Successful Mail Delivery Report"
+		}
 	}
 	if r.postmaster != "" {
 		subject, to = "Postmaster Copy: Undelivered Mail", r.postmaster
@@ -132,7 +156,10 @@ func (r *report) build() []byte {
 	b.WriteString("Content-Transfer-Encoding: 8bit\n\nThis is a MIME-encapsulated message.\n\n")
 	fmt.Fprintf(&b, "--%s\nContent-Description: Notification\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n", boundary)
 	fmt.Fprintf(&b, "This is the mail system at host %s.\n\n", r.host)
-	if r.kind == qTrace {
+	if r.kind == qTrace && r.succeeded() {
+		b.WriteString("Your message was successfully delivered to the destination(s)\nlisted below. If the message was delivered to mailbox you will\n" +
+			"receive no further notifications. Otherwise you may still receive\nnotifications of mail delivery errors from other systems.\n\n")
+	} else if r.kind == qTrace {
 		b.WriteString("Enclosed is the mail delivery report that you requested.\n\n")
 	} else {
 		b.WriteString("I'm sorry to have to inform you that your message could not\nbe delivered to one or more recipients. It's attached below.\n\n" +
@@ -171,7 +198,7 @@ func (r *report) build() []byte {
 		wrapLine(&b, "Diagnostic-Code: "+kind+"; "+text, 79)
 	}
 	b.WriteByte('\n')
-	head := r.kind == qTrace || r.postmaster != "" || r.limit > 0 && len(r.original) > r.limit
+	head := r.headOnly || r.kind == qTrace || r.postmaster != "" || r.limit > 0 && len(r.original) > r.limit
 	description, kind := "Undelivered Message", "message/rfc822"
 	if r.kind == qTrace {
 		description = "Message"

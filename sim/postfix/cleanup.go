@@ -30,6 +30,11 @@ type submission struct {
 	Claim      claim    // what the message replaces
 	Flags      int      // qmgr flags: reports wanted
 	UTF8       bool
+	External   bool     // from outside of the mail system: its content is checked, copies are made
+	Prepend    []string // header fields above all others
+	Hold       bool
+	Redirect   string   // to this address only
+	BCC        []string // and to these
 }
 
 // The qmgr flags of a queue file.
@@ -44,6 +49,7 @@ const (
 	cleanTooBig
 	cleanDefer
 	cleanBadHops
+	cleanRejected // by a table: Reason is the reply after the code
 )
 
 type cleanupAnswer struct {
@@ -68,6 +74,8 @@ func Cleanup(ctx context.Context, p *host.Proc) int {
 type cleaner struct {
 	*daemon
 	canonical, senderCanonical, rcptCanonical, virtual maps
+	headerChecks, mimeChecks, bodyChecks               maps
+	senderBCC, rcptBCC                                 maps
 	destination                                        *matchList
 }
 
@@ -75,11 +83,18 @@ func (cl *cleaner) open() {
 	open := func(name string) maps { return openMaps(cl.p, cl.c, cl.log, cl.c.get(name), flagsLookup) }
 	cl.canonical, cl.senderCanonical, cl.rcptCanonical = open("canonical_maps"), open("sender_canonical_maps"), open("recipient_canonical_maps")
 	cl.virtual = open("virtual_alias_maps")
+	cl.headerChecks, cl.mimeChecks, cl.bodyChecks = open("header_checks"), open("mime_header_checks"), open("body_checks")
+	cl.senderBCC, cl.rcptBCC = open("sender_bcc_maps"), open("recipient_bcc_maps")
 	cl.destination = openMatchList(cl.p, cl.c, cl.log, "mydestination", false)
 }
 
 func (cl *cleaner) all() maps {
-	return append(append(append(append(maps(nil), cl.canonical...), cl.senderCanonical...), cl.rcptCanonical...), cl.virtual...)
+	var all maps
+	for _, m := range []maps{cl.canonical, cl.senderCanonical, cl.rcptCanonical, cl.virtual, cl.headerChecks, cl.mimeChecks, cl.bodyChecks,
+		cl.senderBCC, cl.rcptBCC} {
+		all = append(all, m...)
+	}
+	return all
 }
 
 // serve handles one client: it opens a queue file, takes the message, and
@@ -134,19 +149,39 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *submissio
 	fail := func(status int, format string, args ...any) cleanupAnswer {
 		return cleanupAnswer{ID: id, Status: status, Reason: fmt.Sprintf(format, args...)}
 	}
-	rw, err := cl.rewriteAll(ctx, s.Sender)
-	if err != nil {
-		return fail(cleanDefer, "queue file write error")
-	}
-	e.sender = rw[0]
+	var err error
+	e.sender = newRewriter(cl.c).rewrite(s.Sender)
 	if !s.Internal {
 		if e.sender, err = cl.canonicalize(e.sender, cl.senderCanonical, "envelope_sender"); err != nil {
 			return fail(cleanDefer, "queue file write error")
 		}
+		e.sender = cl.masquerade(e.sender, "envelope_sender")
 	}
 	if !s.Abort {
 		if err := cl.recipients(ctx, id, s, e); err != nil {
 			return fail(cleanDefer, "queue file write error")
+		}
+	}
+	check := &checker{cl: cl, id: id, s: s, e: e, stop: s.Claim == "", send: s.Redirect, bcc: s.BCC, hold: s.Hold}
+	if s.External && !s.Abort {
+		s.Content = check.text(s.Content)
+		if check.gone {
+			cl.drop(id, s.Claim)
+			return cleanupAnswer{ID: id}
+		}
+		if check.send != "" {
+			original := ""
+			if len(e.recipients) > 0 {
+				original = e.recipients[0].Original
+			}
+			to := newRewriter(cl.c).rewrite(check.send)
+			e.recipients = []recipient{{Address: to, Original: original, DSNOriginal: "rfc822;" + external(to)}}
+		}
+		if err := cl.addCopies(e, check.bcc); err != nil {
+			return fail(cleanDefer, "queue file write error")
+		}
+		if check.reject != "" && check.stop && check.header {
+			return fail(cleanRejected, "%s", check.reject)
 		}
 	}
 	text, messageID, subject, err := cl.header(ctx, id, s, e)
@@ -156,6 +191,9 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *submissio
 	cl.log.info("%s: message-id=%s", id, messageID)
 	if s.Abort {
 		return cleanupAnswer{ID: id}
+	}
+	if check.reject != "" && check.stop {
+		return fail(cleanRejected, "%s", check.reject)
 	}
 	if hops := bytes.Count(headOf(text), []byte("\nReceived:")); hops > cl.c.int("hopcount_limit") {
 		cl.log.warning("%s: too many hops", id)
@@ -176,13 +214,20 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *submissio
 		return fail(cleanDefer, "queue file write error")
 	}
 	cl.p.Stamp(f)
+	if check.reject != "" {
+		if err := cl.returnToSender(ctx, id, s, e, check.reject); err != nil {
+			return fail(cleanDefer, "queue file write error")
+		}
+		cl.q.remove(qIncoming, id)
+		return cleanupAnswer{ID: id}
+	}
 	var rcpts []string
 	for _, r := range e.recipients {
 		rcpts = append(rcpts, r.Address)
 	}
 	cl.log.emit(trace.MailAccepted, trace.Attrs{"id": id, "sender": e.sender, "recipients": strings.Join(rcpts, " "),
 		"subject": subject, "message-id": messageID, "from": e.attr("log_client_name")})
-	if err := cl.commit(ctx, id, s.Claim); err != nil {
+	if err := cl.commit(ctx, id, s.Claim, check.hold); err != nil {
 		cl.log.warning("%s: %s", id, libc.Strerror(err))
 		return fail(cleanDefer, "queue file write error")
 	}
@@ -199,8 +244,15 @@ func headOf(text []byte) []byte {
 
 // commit makes a queue file count, takes away what it replaces and tells qmgr.
 // An error means that the message does not count.
-func (cl *cleaner) commit(ctx context.Context, id string, c claim) error {
-	if err := cl.p.Sys.Chmod(cl.q.path(qIncoming, id), modeReady); err != nil {
+func (cl *cleaner) commit(ctx context.Context, id string, c claim, hold bool) error {
+	queue := qIncoming
+	if hold {
+		if err := cl.q.move(id, qIncoming, qHold); err != nil {
+			return err
+		}
+		queue = qHold
+	}
+	if err := cl.p.Sys.Chmod(cl.q.path(queue, id), modeReady); err != nil {
 		return err
 	}
 	if c != "" {
@@ -209,7 +261,9 @@ func (cl *cleaner) commit(ctx context.Context, id string, c claim) error {
 			cl.log.warning("%s: replace %s: %s", id, c, libc.Strerror(err))
 		}
 	}
-	cl.poke(ctx, qmgrSocket, "incoming")
+	if !hold {
+		cl.poke(ctx, qmgrSocket, "incoming")
+	}
 	return nil
 }
 
@@ -275,6 +329,9 @@ func (cl *cleaner) header(ctx context.Context, id string, s *submission, e *enve
 	now := cl.p.Now().In(libc.Zone(cl.p))
 	fields, body := splitHeader(s.Content)
 	var b bytes.Buffer
+	for _, line := range s.Prepend {
+		b.WriteString(line + "\n")
+	}
 	if len(s.Received) > 0 {
 		for _, line := range s.Received {
 			b.WriteString(strings.NewReplacer("%ID%", id, "%DATE%", mailDate(now)).Replace(line) + "\n")
@@ -368,10 +425,7 @@ func (cl *cleaner) rewriteHeader(ctx context.Context, h header, sender bool) (li
 	if len(in) == 0 {
 		return nil, false, nil
 	}
-	out, err := cl.rewriteAll(ctx, in...)
-	if err != nil {
-		return nil, false, err
-	}
+	out := newRewriter(cl.c).all(in)
 	var addresses []string
 	for i := range boxes {
 		mapped := out[i]
@@ -382,6 +436,7 @@ func (cl *cleaner) rewriteHeader(ctx context.Context, h header, sender bool) (li
 		if mapped, err = cl.canonicalize(mapped, specific, class); err != nil {
 			return nil, false, err
 		}
+		mapped = cl.masquerade(mapped, class)
 		changed = changed || mapped != boxes[i].address
 		boxes[i].address = mapped
 		addresses = append(addresses, boxes[i].format())
@@ -398,10 +453,8 @@ func (cl *cleaner) recipients(ctx context.Context, id string, s *submission, e *
 	if len(in) == 0 {
 		return nil
 	}
-	out, err := cl.rewriteAll(ctx, in...)
-	if err != nil {
-		return err
-	}
+	out := newRewriter(cl.c).all(in)
+	var err error
 	seen := map[string]bool{}
 	for i, r := range s.Recipients {
 		if r.Address == "" && out[i] == "" {

@@ -32,6 +32,7 @@ type delivery struct {
 	began   time.Time // when the agent took it
 	settled time.Time // when a connection was there
 	answer  deliveryAnswer
+	waiting map[int64]bool // recipients who have to wait, by the place of their record
 }
 
 func (d *daemon) newDelivery(req *deliveryRequest) *delivery {
@@ -60,9 +61,9 @@ func (x *delivery) sent(r recipient, relay string, f fate) {
 
 // bounced notes that a recipient is returned to the sender.
 func (x *delivery) bounced(r recipient, relay string, f fate) {
-	if x.c.bool("soft_bounce") {
+	if x.c.bool("soft_bounce") && x.req.Flags&flagVerify == 0 {
 		f.dsn = "4" + f.dsn[1:]
-		x.deferred(r, relay, f)
+		x.postponed(r, relay, f, "SOFTBOUNCE")
 		return
 	}
 	status := "bounced"
@@ -85,8 +86,17 @@ func (x *delivery) deferred(r recipient, relay string, f fate) {
 		x.tell(r, relay, f, "undeliverable")
 		return
 	}
+	x.postponed(r, relay, f, "deferred")
+}
+
+// postponed is deferred under the name that the log shows.
+func (x *delivery) postponed(r recipient, relay string, f fate, status string) {
+	if x.waiting == nil {
+		x.waiting = map[int64]bool{}
+	}
+	x.waiting[r.Offset] = true
 	x.remember(qDefer, r, relay, f, "delayed")
-	x.tell(r, relay, f, "deferred")
+	x.tell(r, relay, f, status)
 	x.answer.Deferred = append(x.answer.Deferred, f.text)
 	x.log.emit(trace.MailDeferred, trace.Attrs{"id": x.req.ID, "to": r.Address, "relay": relay, "reason": f.text, "next": ""})
 }
@@ -100,8 +110,11 @@ func (x *delivery) failed(r recipient, relay string, f fate) {
 	}
 }
 
-// done marks the recipient in the queue file.
+// done marks the recipient in the queue file, unless he was told to wait.
 func (x *delivery) done(r recipient) {
+	if x.waiting[r.Offset] {
+		return
+	}
 	if err := x.msg.markDone(r.Offset); err != nil {
 		x.log.warning("%s: update queue file: %s", x.req.ID, libc.Strerror(err))
 	}

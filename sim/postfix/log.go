@@ -18,6 +18,7 @@ type logger struct {
 	name   string    // how messages on stderr begin
 	stderr io.Writer // nil for daemons
 	quiet  bool      // no syslog (postconf)
+	out    libc.Log
 }
 
 // daemonLog returns the logger of a daemon.
@@ -36,7 +37,7 @@ func (l *logger) put(severity syslog.Severity, text string) {
 		fmt.Fprintf(l.stderr, "%s: %s\n", l.name, text)
 	}
 	if !l.quiet {
-		libc.Syslog(l.p, syslog.Make(syslog.Mail, severity), l.tag, l.p.PID, text)
+		l.out.Send(l.p, syslog.Make(syslog.Mail, severity), l.tag, l.p.PID, text)
 	}
 }
 

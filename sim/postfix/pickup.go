@@ -174,6 +174,7 @@ func (d *daemon) pickUp(ctx context.Context, id string, uid int) error {
 	s := &submission{Sender: sender, FullName: m.fullName, Recipients: m.recipients, Content: text, Local: true,
 		Claim: d.q.claimFile(qMaildrop, id), Flags: m.qmgrFlags, UTF8: m.utf8}
 	requeued := !m.created.IsZero()
+	s.External = !requeued // postsuper(1) puts back what was looked at
 	if requeued {
 		// Requeued by postsuper(1): nothing was said about it yet.
 		note += " orig_id=" + id
@@ -202,6 +203,9 @@ func (d *daemon) pickUp(ctx context.Context, id string, uid int) error {
 	}
 	if a.Status != cleanOK {
 		return fmt.Errorf("%s", a.Reason)
+	}
+	if requeued {
+		d.q.remove(qDefer, id)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,12 @@ func Postsuper(ctx context.Context, p *host.Proc) int {
 		queues = []string{qMaildrop, qIncoming, qActive, qDeferred, qHold}
 	}
 	s.queues = queues
+	for _, dir := range queues {
+		if !slices.Contains([]string{qMaildrop, qIncoming, qActive, qDeferred, qHold, qDefer, qBounce, qTrace, qCorrupt, "flush"}, dir) {
+			l.fatal("invalid directory name: %s", dir)
+			return 1
+		}
+	}
 	for _, dir := range queues {
 		if info, err := p.Sys.Stat(s.q.dir + "/" + dir); err == nil {
 			if uid, _ := libc.Owner(info); uid != s.owner.UID && dir != qMaildrop {
@@ -118,6 +125,8 @@ func (s *postsuper) each(what, one, which string, queues []string, f func(queue,
 	default:
 		if validID(which) {
 			do(which, true)
+		} else {
+			s.log.warning("invalid mail queue id: %s", which)
 		}
 	}
 	plural := "s"
@@ -136,7 +145,7 @@ func (s *postsuper) remove(queue, id string) bool {
 
 // requeue sends a message through pickup(8) and cleanup(8) once more.
 func (s *postsuper) requeue(queue, id string) bool {
-	for _, log := range []string{qBounce, qDefer, qTrace} {
+	for _, log := range []string{qBounce, qTrace} { // why it was deferred is shown until then
 		s.q.remove(log, id)
 	}
 	s.p.Sys.Chmod(s.q.path(queue, id), modeDropped)
@@ -204,7 +213,7 @@ func Postcat(ctx context.Context, p *host.Proc) int {
 		}
 		f, err := p.Sys.OpenFile(path, os.O_RDONLY, 0)
 		if err != nil {
-			l.fatal("open queue file %s: %s", name, libc.Strerror(err))
+			l.fatal("open %s: %s", name, libc.Strerror(err))
 			return 1
 		}
 		err = catFile(p.Stdout, bufio.NewReader(f), label, libc.Zone(p), show.envelope, show.header, show.body)

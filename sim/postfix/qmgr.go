@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -62,6 +63,8 @@ type qmgr struct {
 	events *clock.Queue[qmgrQuestion]
 	active map[string]*activeMessage
 	dests  map[string]*destination
+	// what is taken up now was asked for by a user
+	flushing bool
 }
 
 // activeMessage is a message that is being delivered.
@@ -70,7 +73,8 @@ type activeMessage struct {
 	e         *envelope
 	recovered bool
 	taken     time.Time
-	pending   int // entries under way or waiting
+	flush     bool // a user asked for it: defer_transports does not hold
+	pending   int  // entries under way or waiting
 	deferred  []string
 }
 
@@ -110,6 +114,8 @@ func (m *qmgr) run(ctx context.Context) {
 }
 
 func (m *qmgr) obey(ctx context.Context, q qmgrQuestion) {
+	m.flushing = q.Verb == "flush" || q.Verb == "id" || q.Verb == "site"
+	defer func() { m.flushing = false }()
 	answer := "ok"
 	switch q.Verb {
 	case "incoming":
@@ -217,7 +223,7 @@ func (m *qmgr) take(ctx context.Context, from, id string, info fs.FileInfo) {
 	if !taken {
 		return
 	}
-	a := &activeMessage{id: id, e: msg.envelope, recovered: info.Mode()&0o010 != 0, taken: m.p.Now()}
+	a := &activeMessage{id: id, flush: m.flushing, e: msg.envelope, recovered: info.Mode()&0o010 != 0, taken: m.p.Now()}
 	m.active[id] = a
 	var open []recipient
 	var addresses []string
@@ -260,9 +266,12 @@ func (m *qmgr) assign(ctx context.Context, a *activeMessage, open []recipient, a
 	type key struct{ transport, nexthop, single string }
 	groups := map[key][]recipient{}
 	var order []key
+	closed := m.c.list("defer_transports")
 	for i, r := range open {
 		k := key{transport: "retry", nexthop: "4.3.0 address resolver failure"}
-		if err == nil && !answers[i].Failed {
+		if err == nil && slices.Contains(closed, answers[i].Transport) && !a.flush {
+			k.nexthop = "4.3.2 deferred transport"
+		} else if err == nil && !answers[i].Failed {
 			k = key{transport: answers[i].Transport, nexthop: answers[i].Nexthop}
 			r.Address = answers[i].Recipient
 			if m.recipientLimit(k.transport) == 1 {

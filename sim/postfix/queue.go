@@ -97,9 +97,9 @@ func (q *queue) create(queue string) (id string, f *os.File, err error) {
 	return "", nil, err
 }
 
-// taken reports whether an id is in use in any queue.
+// taken reports whether an id is in use in a queue that a message may move to.
 func (q *queue) taken(id string) bool {
-	for _, queue := range []string{qIncoming, qActive, qDeferred, qHold, qMaildrop} {
+	for _, queue := range []string{qActive, qDeferred, qHold} {
 		if _, err := q.p.Sys.Lstat(q.path(queue, id)); err == nil {
 			return true
 		}
@@ -112,7 +112,13 @@ func (q *queue) taken(id string) bool {
 func (q *queue) move(id, from, to string) error {
 	err := q.p.Sys.Rename(q.path(from, id), q.path(to, id))
 	if errors.Is(err, syscall.ENOENT) && q.hashed[to] {
-		if merr := q.p.Sys.Mkdir(q.dir+"/"+to+"/"+id[:1], 0o700); merr == nil || errors.Is(merr, syscall.EEXIST) {
+		dir := q.dir + "/" + to
+		merr := q.p.Sys.Mkdir(dir+"/"+id[:1], 0o700)
+		if info, serr := q.p.Sys.Stat(dir); merr == nil && serr == nil && q.p.UID == 0 {
+			uid, gid := libc.Owner(info)
+			q.p.Sys.Chown(dir+"/"+id[:1], uid, gid) // postsuper(1) makes it for the mail system
+		}
+		if merr == nil || errors.Is(merr, syscall.EEXIST) {
 			err = q.p.Sys.Rename(q.path(from, id), q.path(to, id))
 		}
 	}

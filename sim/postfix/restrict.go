@@ -22,7 +22,7 @@ type verdict struct {
 // restrict evaluates smtpd_STAGE_restrictions; "" means that nothing refuses.
 func (c *smtpdSession) restrict(ctx context.Context, stage string) string {
 	reply, _ := c.restrictList(ctx, stage, splitBraced(c.c.get("smtpd_"+stage+"_restrictions")), 0)
-	return reply
+	return c.soften(reply)
 }
 
 // stageClass is how a refusal of a stage begins.
@@ -115,7 +115,7 @@ func (c *smtpdSession) restriction(ctx context.Context, stage, word, arg string,
 		}
 	case "permit_tls_clientcerts", "permit_tls_all_clientcerts", "permit_mx_backup":
 	case "reject_unauth_destination", "defer_unauth_destination", "permit_auth_destination":
-		r, err := c.resolveAll(ctx, c.internalTo())
+		r, err := c.resolve(ctx, c.internalTo())
 		if err != nil || r[0].Failed {
 			return refuse("451", "4.3.0", c.subject("recipient"), "Temporary lookup failure")
 		}
@@ -179,7 +179,11 @@ func (c *smtpdSession) restriction(ctx context.Context, stage, word, arg string,
 			return verdict{reply: c.unlisted(ctx, c.sender, c.rawFrom, "Sender address", false)}
 		}
 	case "reject_multi_recipient_bounce":
-		if c.sender == "" && len(c.rcpts) > 1 {
+		others := len(c.rcpts) // besides the one under test
+		if c.where != "RCPT" {
+			others--
+		}
+		if c.sender == "" && others > 0 {
 			return refuse(code("multi_recipient_bounce_reject_code"), "5.5.3", c.subject(stage), class+" rejected: Multi-recipient bounce")
 		}
 	case "reject_rbl_client":
@@ -213,6 +217,18 @@ func (c *smtpdSession) restriction(ctx context.Context, stage, word, arg string,
 		return verdict{reply: "451 4.3.5 Server configuration error"}
 	}
 	return verdict{}
+}
+
+// resolve asks trivial-rewrite(8) where an address goes, once for each RCPT.
+func (c *smtpdSession) resolve(ctx context.Context, address string) ([]resolution, error) {
+	if r, ok := c.resolved[address]; ok {
+		return []resolution{r}, nil
+	}
+	out, err := c.resolveAll(ctx, address)
+	if err == nil && !out[0].Failed && c.resolved != nil {
+		c.resolved[address] = out[0]
+	}
+	return out, err
 }
 
 // subject is what a refusal of a stage is about.
@@ -281,7 +297,7 @@ func (c *smtpdSession) unknownDomain(ctx context.Context, domain, address, class
 	if strings.HasPrefix(domain, "[") {
 		return verdict{}
 	}
-	if r, err := c.resolveAll(ctx, "x@"+domain); err == nil && (r[0].Local || r[0].Alias) {
+	if r, err := c.resolve(ctx, "x@"+domain); err == nil && (r[0].Local || r[0].Alias) {
 		return verdict{}
 	}
 	ok, again := c.hasMail(ctx, domain)
@@ -312,10 +328,28 @@ func (c *smtpdSession) blocklisted(ctx context.Context, zone string) verdict {
 }
 
 // checkRecipient decides on RCPT: with delayed evaluation everything that came
-// before too. "" accepts.
+// before too. "" accepts. With soft_bounce the client may try again.
 func (c *smtpdSession) checkRecipient(ctx context.Context, address, typed string) string {
+	return c.soften(c.judgeRecipient(ctx, address, typed))
+}
+
+// soften turns a refusal for good into one for now when soft_bounce says so.
+func (c *smtpdSession) soften(reply string) string {
+	if !c.c.bool("soft_bounce") || !strings.HasPrefix(reply, "5") {
+		return reply
+	}
+	code, rest, _ := strings.Cut(reply, " ")
+	if strings.HasPrefix(rest, "5.") {
+		rest = "4" + rest[1:]
+	}
+	return "4" + code[1:] + " " + rest
+}
+
+func (c *smtpdSession) judgeRecipient(ctx context.Context, address, typed string) string {
+	atMail := c.deferred // which is as good for each recipient
 	c.to, c.asTyped = address, typed
-	defer func() { c.asTyped = "" }()
+	c.resolved = map[string]resolution{}
+	defer func() { c.asTyped, c.deferred, c.resolved = "", atMail, nil }()
 	if c.c.bool("smtpd_delay_reject") {
 		for _, stage := range []string{"client", "helo", "sender"} {
 			if v := c.restrict(ctx, stage); v != "" {
@@ -342,7 +376,7 @@ func (c *smtpdSession) checkRecipient(ctx context.Context, address, typed string
 // unlisted refuses addresses that do not exist here.
 func (c *smtpdSession) unlisted(ctx context.Context, address, typed, class string, log bool) string {
 	temp := fmt.Sprintf("451 4.3.0 <%s>: Temporary lookup failure", typed)
-	answers, err := c.resolveAll(ctx, address)
+	answers, err := c.resolve(ctx, address)
 	if err != nil || answers[0].Failed {
 		return temp
 	}
@@ -439,6 +473,13 @@ func mailKeys(address string) []string {
 	return append(append([]string{address}, domainKeys(domain)...), local+"@")
 }
 
+// fixedDSN are the details of status codes that make no sense for an address of
+// the other kind.
+var fixedDSN = map[string]map[string]string{
+	"Recipient address": {"1.7": "1.3", "1.8": "1.2", "1.9": "1.0"},
+	"Sender address":    {"1.1": "1.0", "1.2": "1.8", "1.3": "1.7", "1.4": "1.0", "1.6": "1.0"},
+}
+
 // accessMap searches an access(5) table and does what it says.
 func (c *smtpdSession) accessMap(ctx context.Context, stage, spec, class, subject string, keys []string, depth int) verdict {
 	d := c.access[spec]
@@ -469,6 +510,10 @@ func (c *smtpdSession) accessAction(ctx context.Context, stage, value, class, su
 		}
 		if f, rest, ok := strings.Cut(text, " "); ok && len(f) >= 5 && f[1] == '.' && (f[0] == '4' || f[0] == '5') {
 			dsn, text = f, rest
+			if fixed, ok := fixedDSN[class][dsn[2:]]; ok {
+				c.log.info("mapping DSN status %s into %s status %s%s", dsn, class, dsn[:2], fixed)
+				dsn = dsn[:2] + fixed
+			}
 		}
 		return verdict{reply: fmt.Sprintf("%s %s <%s>: %s rejected: %s", code, dsn, subject, class, text)}
 	}
@@ -484,15 +529,35 @@ func (c *smtpdSession) accessAction(ctx context.Context, stage, value, class, su
 	case "DEFER_IF_PERMIT":
 		c.deferred = refuse(c.c.get("access_map_defer_code"), "4.7.1", text, "Service unavailable").reply
 		return verdict{}
+	case "DEFER_IF_REJECT":
+		return verdict{}
 	case "DISCARD":
 		if text == "" {
-			text = class + " triggers DISCARD action"
+			text = "triggers DISCARD action"
 		}
-		c.tell("discard", c.where, fmt.Sprintf("<%s>: %s", subject, text))
+		c.tell("discard", c.where, fmt.Sprintf("<%s>: %s %s", subject, class, text))
 		c.discard = true
 		return verdict{permit: true}
+	case "HOLD":
+		if text == "" {
+			text = "triggers HOLD action"
+		}
+		c.tell("hold", c.where, fmt.Sprintf("<%s>: %s %s", subject, class, text))
+		c.hold = true
+		return verdict{}
+	case "REDIRECT":
+		c.tell("redirect", c.where, fmt.Sprintf("<%s>: %s triggers REDIRECT %s", subject, class, text))
+		c.redirect = text
+		return verdict{}
+	case "BCC":
+		c.tell("bcc", c.where, fmt.Sprintf("<%s>: %s triggers BCC %s", subject, class, text))
+		c.bcc = append(c.bcc, text)
+		return verdict{}
+	case "PREPEND":
+		c.prepend = append(c.prepend, text)
+		return verdict{}
 	case "WARN", "INFO":
-		c.tell(strings.ToLower(word), c.where, fmt.Sprintf("<%s>: %s", subject, text))
+		c.tell(strings.ToLower(word), c.where, text)
 		return verdict{}
 	}
 	if len(word) == 3 && (word[0] == '4' || word[0] == '5') {

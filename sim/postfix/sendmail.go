@@ -106,15 +106,37 @@ func (s *sendmail) options(args []string) (rest []string, ok bool) {
 		case "N":
 			n, ok := parseNotify(o.Value)
 			if !ok {
-				s.log.fatal("bad -N option value -- %s", o.Value)
-				return nil, false
+				s.log.warning("unknown DSN NOTIFY command value \"%s\" in \"%s\"", badNotify(o.Value), o.Value)
+				s.log.warning("bad -N option value -- ignored")
+			} else {
+				s.notify = n
 			}
-			s.notify = n
+		case "R":
+			if !strings.EqualFold(o.Value, "full") && !strings.EqualFold(o.Value, "hdrs") {
+				s.log.warning("bad -R option value -- ignored")
+			}
+		case "n":
+			s.log.fatal("-n option not supported")
+			return nil, false
 		case "C":
-			s.p.Env = append(s.p.Env, "MAIL_CONFIG="+path.Dir(o.Value))
+			dir := o.Value
+			if path.Base(dir) == "main.cf" {
+				dir = path.Dir(dir)
+			}
+			s.p.Env = append(s.p.Env, "MAIL_CONFIG="+dir)
 		}
 	}
 	return rest, true
+}
+
+// badNotify returns the word of a -N value that means nothing.
+func badNotify(value string) string {
+	for _, w := range strings.Split(value, ",") {
+		if _, ok := parseNotify(w); !ok {
+			return w
+		}
+	}
+	return value
 }
 
 func (s *sendmail) run(ctx context.Context, args []string) int {
@@ -145,6 +167,9 @@ func (s *sendmail) run(ctx context.Context, args []string) int {
 		return exec(argv...)
 	case s.mode == 's':
 		return exec(s.c.get("daemon_directory")+"/smtpd", "-S")
+	case (s.mode == 'd' || s.mode == 'l') && len(args) > 0:
+		s.log.fatal("daemon mode requires no recipient")
+		return exTempfail
 	case s.mode == 'd', s.mode == 'l':
 		exec(bin+"/postfix", "start")
 		return 0

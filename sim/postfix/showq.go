@@ -45,7 +45,7 @@ func listQueue(q *queue) []queueItem {
 			}
 			m.close()
 			item := queueItem{Queue: name, ID: id, Size: m.size, Arrival: m.arrival, Sender: external(m.sender)}
-			if name == qMaildrop {
+			if name == qMaildrop && item.Size == 0 { // not one that postsuper(1) put back
 				item.Size = info.Size()
 			}
 			reasons := map[int64]string{}
@@ -147,7 +147,7 @@ func formatQueueJSON(w io.Writer, items []queueItem) {
 func Postqueue(ctx context.Context, p *host.Proc) int {
 	l := commandLog(p, "postqueue")
 	const usage = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site"
-	options, _, err := libc.Getopt(p.Args[1:], "+c:fi:jps:v", nil)
+	options, operands, err := libc.Getopt(p.Args[1:], "+c:fi:jps:v", nil)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "postqueue: %s\n", err)
 		l.fatal(usage)
@@ -164,7 +164,7 @@ func Postqueue(ctx context.Context, p *host.Proc) int {
 			p.Env = append(p.Env, "MAIL_CONFIG="+o.Value)
 		}
 	}
-	if verb == "" {
+	if verb == "" || len(operands) > 0 {
 		l.fatal(usage)
 		return exUnavailable
 	}
@@ -183,6 +183,10 @@ func Postqueue(ctx context.Context, p *host.Proc) int {
 	case "f":
 		return d.tellQmgr(ctx, qmgrQuestion{Verb: "flush"})
 	case "i":
+		if !validID(arg) {
+			l.fatal("Cannot flush queue ID - invalid name: \"%s\"", arg)
+			return exUnavailable
+		}
 		return d.tellQmgr(ctx, qmgrQuestion{Verb: "id", Arg: arg})
 	}
 	flushed := openMatchList(p, c, l, "fast_flush_domains", false)

@@ -173,6 +173,11 @@ type smtpdSession struct {
 	chunks         []byte
 	bdat           bool
 	fatal          error
+	resolved       map[string]resolution // what, while a RCPT is looked at, trivial-rewrite(8) said
+	prepend        []string              // what access tables want of the message
+	hold           bool
+	redirect       string
+	bcc            []string
 	to, asTyped    string // recipient under test: internal form and as typed
 }
 
@@ -192,6 +197,9 @@ func (c *smtpdSession) reply(ctx context.Context, text string) {
 		b.WriteString(line + "\r\n")
 	}
 	c.write(b.String())
+	if strings.HasPrefix(text, "521") {
+		c.fatal = errLost // nothing else will do for this client (RFC 7504)
+	}
 }
 
 func (c *smtpdSession) write(s string) {
@@ -554,7 +562,7 @@ func (c *smtpdSession) context(where string) string {
 	if c.mail || where == "MAIL" {
 		fmt.Fprintf(&b, " from=<%s>", c.rawFrom)
 	}
-	if c.rawTo != "" && where != "MAIL" {
+	if c.rawTo != "" && where != "MAIL" && (where == "RCPT" || len(c.rcpts) < 2) {
 		fmt.Fprintf(&b, " to=<%s>", c.rawTo)
 	}
 	fmt.Fprintf(&b, " proto=%s", c.proto())

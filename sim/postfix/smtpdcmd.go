@@ -144,6 +144,7 @@ func (c *smtpdSession) reset() {
 	}
 	c.mail, c.sender, c.rawFrom, c.rawTo, c.rcpts, c.refusedRcpts, c.utf8, c.size, c.discard = false, "", "", "", nil, 0, false, 0, false
 	c.queueID, c.queue, c.chunks, c.bdat, c.deferred = "", nil, nil, false, ""
+	c.prepend, c.hold, c.redirect, c.bcc = nil, false, "", nil
 }
 
 // parsePath reads the address of MAIL or RCPT. rest is what stands after it.
@@ -475,7 +476,8 @@ func (c *smtpdSession) submission(text []byte) *submission {
 		received = append(received, "\t%DATE%")
 	}
 	attrs := []string{"log_client_name=" + c.name, "log_client_address=" + c.addr.String(), "log_helo_name=" + c.helo, "log_protocol_name=" + c.proto(), "client_name=" + c.name}
-	return &submission{Sender: c.sender, Recipients: c.rcpts, Attrs: attrs, Received: received, Content: text, Local: c.local, UTF8: c.utf8}
+	return &submission{Sender: c.sender, Recipients: c.rcpts, Attrs: attrs, Received: received, Content: text, Local: c.local, UTF8: c.utf8,
+		External: true, Prepend: c.prepend, Hold: c.hold, Redirect: c.redirect, BCC: c.bcc}
 }
 
 // submit queues the message of the transaction and answers.
@@ -508,6 +510,8 @@ func (c *smtpdSession) submit(ctx context.Context, text []byte, okText string) b
 			return fail("451 4.3.0 Error: queue file write error")
 		case a.Status == cleanTooBig:
 			return fail("552 5.3.4 Error: message file too big")
+		case a.Status == cleanRejected:
+			return fail("550 " + a.Reason)
 		case a.Status == cleanBadHops:
 			return fail("554 5.4.0 Error: too many hops")
 		}

@@ -212,17 +212,13 @@ func (r *resolver) override(out resolution, local, domain string) resolution {
 	return out
 }
 
-// rewriteAll asks trivial-rewrite to complete addresses.
-func (d *daemon) rewriteAll(ctx context.Context, addresses ...string) ([]string, error) {
-	var out []resolution
-	if err := d.peer.ask(ctx, rewriteSocket, rewriteQuestion{Addresses: addresses}, &out); err != nil || len(out) != len(addresses) {
-		return nil, errQueue
+// all completes several addresses.
+func (r rewriter) all(addresses []string) []string {
+	out := make([]string, len(addresses))
+	for i, a := range addresses {
+		out[i] = r.rewrite(a)
 	}
-	res := make([]string, len(out))
-	for i, r := range out {
-		res[i] = r.Address
-	}
-	return res, nil
+	return out
 }
 
 // resolveAll asks trivial-rewrite where addresses go.

@@ -16,7 +16,8 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // entry is one message on its way into an action.
 type entry struct {
-	text string // what the template made of it
+	text string // what the template made of it; set when the batch is written
+	from int    // where it stands among the texts of the batch
 	file string // dynamic file name
 	m    *message
 }
@@ -78,6 +79,7 @@ type action struct {
 	retries   int // how often it was suspended in a row
 	inRow     int // how often it was retried without a success
 	pending   []entry
+	texts     []byte // of pending, one after the other
 	lastRun   time.Time
 	lastWrite time.Time
 	calls     int
@@ -166,8 +168,8 @@ func (w *worker) run(a *action, m *message) bool {
 		return true
 	}
 	x := w.scope(m)
-	w.buf = a.template.expand(w.buf[:0], x)
-	e := entry{text: string(w.buf), m: m}
+	e := entry{from: len(a.texts), m: m}
+	a.texts = a.template.expand(a.texts, x)
 	if a.fileTemplate != nil {
 		e.file = string(a.fileTemplate.expand(nil, x))
 	}
@@ -251,9 +253,17 @@ func (w *worker) commit(a *action) {
 	if len(batch) == 0 {
 		return
 	}
+	texts, end := string(a.texts), len(a.texts)
+	for i := len(batch) - 1; i >= 0; i-- {
+		batch[i].text = texts[batch[i].from:end]
+		end = batch[i].from
+	}
 	defer func() {
 		clear(batch)
-		a.pending = batch[:0]
+		a.pending, a.texts = batch[:0], a.texts[:0]
+		if cap(a.texts) > 1<<20 {
+			a.texts = nil
+		}
 	}()
 	if a.state == suspended {
 		w.lost(a, batch, "action suspended")
@@ -311,7 +321,6 @@ type worker struct {
 	d      *daemon
 	ctx    context.Context // ends when there is no more time to wait
 	dirty  []*action       // with something pending
-	buf    []byte
 	x      scope
 	unsent []*message
 }

@@ -26,7 +26,7 @@ import (
 const mainQueueSize = 50000
 
 // batchSize is how many messages are handled before actions write.
-const batchSize = 256
+const batchSize = 1024
 
 // daemon is a running rsyslogd.
 type daemon struct {
@@ -171,8 +171,9 @@ func (d *daemon) runMain() {
 	defer d.mainDone.TryPut(struct{}{})
 	w := &worker{d: d, ctx: d.mainCtx}
 	hups := d.hups.Load()
+	batch := make([]*message, batchSize)
 	for {
-		m, err := d.mainQueue.Get(d.mainCtx)
+		n, err := d.mainQueue.GetAll(d.mainCtx, batch)
 		if h := d.hups.Load(); h != hups && !d.killed.Load() {
 			hups = h
 			for _, a := range d.conf.actions {
@@ -184,16 +185,11 @@ func (d *daemon) runMain() {
 		if err != nil {
 			break
 		}
-		for n := 1; ; n++ {
+		for i, m := range batch[:n] {
 			if m != nil {
 				w.process(m)
 			}
-			if n == batchSize || d.mainQueue.Len() == 0 {
-				break
-			}
-			if m, err = d.mainQueue.Get(d.mainCtx); err != nil {
-				break
-			}
+			batch[i] = nil
 		}
 		if d.killed.Load() {
 			return
@@ -278,10 +274,17 @@ func (d *daemon) submit(m *message, wait bool) {
 	if wait {
 		d.mainQueue.Put(d.mainCtx, m)
 	} else if !d.mainQueue.TryPut(m) && d.dropped.Add(1)%1000 == 1 {
-		d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": "main queue full", "text": m.Text, "tag": m.Tag, "to": "main queue",
+		text := m.Text
+		if m.unparsed {
+			text = m.Raw
+		}
+		d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": "main queue full", "text": text, "tag": m.Tag, "to": "main queue",
 			"rule": strconv.FormatUint(d.dropped.Load(), 10) + " so far"})
 	}
 }
+
+// submitAll is submit of what came at once from a source that can be held up.
+func (d *daemon) submitAll(list []*message) { d.mainQueue.PutAll(d.mainCtx, list) }
 
 // now returns the present time in the daemon's zone.
 func (d *daemon) now() time.Time { return d.p.Now().In(d.zone) }
@@ -289,8 +292,8 @@ func (d *daemon) now() time.Time { return d.p.Now().In(d.zone) }
 // The trace takes traceBurst messages at once and traceRate a second after
 // that; a flood goes by without.
 const (
-	traceBurst = 2000
-	traceRate  = 200
+	traceBurst = 500
+	traceRate  = 100
 )
 
 // traceable decides whether the story of a message is told.
@@ -311,6 +314,10 @@ func (d *daemon) traceable(now time.Time) bool {
 // process takes one message through its ruleset.
 func (w *worker) process(m *message) {
 	d := w.d
+	if m.unparsed {
+		m.Message = syslog.Parse(d.conf.globals.sanitizer.CleanString(m.Raw), m.received)
+		m.unparsed = false
+	}
 	if m.from == "" {
 		m.from = d.nameOf(w.ctx, m.fromIP)
 	}

@@ -21,8 +21,8 @@
 // # The trace
 //
 // For each message: received, rules matched, rules about its facility missed,
-// sent, written, dropped. Of a flood the trace takes the first 2000 messages and
-// 200 a second after that, so that it stays bounded; the messages themselves all
+// sent, written, dropped. Of a flood the trace takes the first 500 messages and
+// 100 a second after that, so that it stays bounded; the messages themselves all
 // go their way.
 //
 // # Divergences
@@ -51,6 +51,12 @@
 //   - imjournal says at every start that journal files changed.
 //   - $Umask is applied to the files and directories that omfile makes.
 //   - Dropping privileges is read and not done.
+//   - A call of a function that is not known, or with wrong arguments, yields 0:
+//     the real daemon crashes or complains again at each message. lookup() is
+//     not known. global(variables.caseSensitive) is read and not followed.
+//   - imudp binds addresses of the host only (the real one uses IP_FREEBIND);
+//     texts that the real daemon takes from a stale errno are left out.
+//   - A forward by UDP to an empty port goes to port 514.
 //   - POSIX regular expressions are Go's with leftmost-longest matching: no
 //     back-references.
 //   - The time quality of logger's RFC 5424 header always says that the clock is

@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/wire/syslog"
 )
@@ -328,30 +330,52 @@ func (d *daemon) listenUDP(in *udpInput) (opened int) {
 	return opened
 }
 
+// gulp is how many datagrams are read at once.
+const gulp = 64
+
 func (d *daemon) readUDP(conn net.PacketConn, in *udpInput) {
-	buf := make([]byte, d.conf.globals.maxMessage+1)
+	batch, ok := conn.(host.BatchConn)
+	if !ok {
+		d.report(syslog.Err, codeNone, "imudp: the socket cannot be read")
+		return
+	}
+	read := make([]host.Datagram, gulp)
+	room := make([]byte, gulp*(d.conf.globals.maxMessage+1))
+	for i := range read {
+		read[i].Buf, room = room[:d.conf.globals.maxMessage+1], room[d.conf.globals.maxMessage+1:]
+	}
 	l := &limiter{rateLimit: in.limit}
+	restricted := d.restricted("UDP")
+	var last net.UDPAddr // of the newest datagram, and how it is written
+	var ip, port string
 	for {
-		n, from, err := conn.ReadFrom(buf)
+		n, err := batch.ReadBatch(read)
 		if err != nil {
 			if d.closing.Load() || !temporary(err) {
 				return
 			}
 			continue
 		}
-		ip, port := hostPort(from)
-		if !d.allowed("UDP", ip) {
-			d.report(syslog.Err, codeNone, "imudp: UDP message from disallowed sender discarded")
-			continue
-		}
-		n = min(n, d.conf.globals.maxMessage)
-		if n == 0 {
-			continue
-		}
 		now := d.now()
-		m := &message{input: in.name, fromIP: ip, fromPort: port, received: now, ruleset: in.bound}
-		m.Message = syslog.Parse(d.conf.globals.sanitizer.Clean(buf[:n]), now)
-		if d.allow(l, in.name, now, m.Severity) {
+		made := make([]message, n)
+		for i := range read[:n] {
+			from, ok := read[i].From.(*net.UDPAddr)
+			if !ok || from.Port != last.Port || !from.IP.Equal(last.IP) {
+				if ip, port = hostPort(read[i].From); ok {
+					last = *from
+				}
+			}
+			if restricted && !d.allowed("UDP", ip) {
+				d.report(syslog.Err, codeNone, "imudp: UDP message from disallowed sender discarded")
+				continue
+			}
+			raw := read[i].Buf[:min(read[i].N, d.conf.globals.maxMessage)]
+			if len(raw) == 0 || !d.allow(l, in.name, now, syslog.Emerg) {
+				continue
+			}
+			m := &made[i]
+			m.input, m.fromIP, m.fromPort, m.received, m.ruleset, m.unparsed = in.name, ip, port, now, in.bound, true
+			m.Raw = string(raw)
 			d.submit(m, false)
 		}
 	}
@@ -370,6 +394,11 @@ func hostPort(a net.Addr) (ip, port string) {
 		return ip, port
 	}
 	return at.Addr().Unmap().String(), strconv.Itoa(int(at.Port()))
+}
+
+// restricted reports whether $AllowedSender says anything about a protocol.
+func (d *daemon) restricted(protocol string) bool {
+	return slices.ContainsFunc(d.conf.senders, func(s allowedSender) bool { return s.protocol == protocol })
 }
 
 // allowed applies $AllowedSender.
@@ -465,22 +494,34 @@ func (d *daemon) accept(l net.Listener, in *tcpInput) {
 func (d *daemon) readTCP(conn net.Conn, in *tcpInput, ip, port string) {
 	f := &syslog.Framer{Max: d.conf.globals.maxMessage, NoCounting: in.noCounting, Delimiter: in.delimiter}
 	l := &limiter{rateLimit: in.limit}
+	var now time.Time
+	var list []*message // of one read
+	var room []message  // what the next ones are made in
 	take := func(raw []byte) {
-		if len(raw) == 0 {
+		if len(raw) == 0 || !d.allow(l, in.name, now, syslog.Emerg) {
 			return
 		}
-		now := d.now()
-		m := &message{input: in.name, fromIP: ip, fromPort: port, received: now, ruleset: in.bound}
-		m.Message = syslog.Parse(d.conf.globals.sanitizer.Clean(raw), now)
-		if d.allow(l, in.name, now, m.Severity) {
-			d.submit(m, true)
+		if len(room) == 0 {
+			room = make([]message, 32)
 		}
+		m := &room[0]
+		room = room[1:]
+		m.input, m.fromIP, m.fromPort, m.received, m.ruleset, m.unparsed = in.name, ip, port, now, in.bound, true
+		m.Raw = string(raw)
+		list = append(list, m)
+	}
+	hand := func() {
+		d.submitAll(list)
+		clear(list)
+		list = list[:0]
 	}
 	fault := func(x syslog.FrameFault) { d.report(syslog.Err, codeNone, d.faultText(x, in, ip, conn)) }
-	buf := make([]byte, 32<<10)
+	buf := make([]byte, 128<<10)
 	for {
 		n, err := conn.Read(buf)
+		now = d.now()
 		f.Push(buf[:n], take, fault)
+		hand()
 		if err != nil {
 			break
 		}
@@ -489,6 +530,7 @@ func (d *daemon) readTCP(conn net.Conn, in *tcpInput, ip, port string) {
 		return
 	}
 	f.End(take, fault)
+	hand()
 	if in.notifyClose {
 		d.report(syslog.Err, codeSessionClosed, fmt.Sprintf("Netstream session %p closed by remote peer %s. ", conn, ip))
 	}

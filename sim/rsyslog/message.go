@@ -21,6 +21,7 @@ type message struct {
 	local    *node     // $.
 	traced   bool
 	mark     bool   // made by immark
+	unparsed bool   // only Raw is set, as it was received
 	reported string // Time in the form of RFC 3164, once it was asked for
 	taken    string // received likewise
 }

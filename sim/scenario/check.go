@@ -40,8 +40,8 @@ func (ServiceState) Pattern() string { return `^(started|stopped|enabled|disable
 
 // Check refuses numbers out of range.
 func (l *Lab) Check(report func(key, format string, args ...any)) {
-	if l.ID != "" && !labName.MatchString(l.ID) {
-		report("lab", "lab: %q is not an identifier; use lower-case words joined by hyphens", clip(l.ID))
+	if l.ID != "" && (!labName.MatchString(l.ID) || len(l.ID) > 64) {
+		report("lab", "lab: %q is not an identifier; use lower-case words joined by hyphens, at most 64 characters", clip(l.ID))
 	}
 	if l.Difficulty < 0 || l.Difficulty > 5 {
 		report("difficulty", "difficulty: from 1 to 5, not %d", l.Difficulty)
@@ -108,11 +108,11 @@ func (h *Host) Check(report func(key, format string, args ...any)) {
 	if h.Pids < 0 || h.Pids != 0 && h.Pids < 32 || h.Pids > 32768 {
 		report("pids", "pids: from 32 to 32768, not %d", h.Pids)
 	}
-	if h.Memory != 0 && h.Memory < 32<<20 {
-		report("memory", "memory: at least 32M")
+	if h.Memory != 0 && (h.Memory < 32<<20 || h.Memory > 64<<30) {
+		report("memory", "memory: from 32M to 64G")
 	}
-	if h.Disk != 0 && h.Disk < 1<<20 {
-		report("disk", "disk: at least 1M")
+	if h.Disk != 0 && (h.Disk < 1<<20 || h.Disk > 64<<30) {
+		report("disk", "disk: from 1M to 64G")
 	}
 }
 

@@ -83,8 +83,8 @@ type Host struct {
 	Setup    string        `lab:"setup" doc:"Shell, run by root before the learner enters."`
 	Timezone Timezone      `lab:"timezone" doc:"By default Asia/Tokyo."`
 	Disk     Size          `lab:"disk" doc:"Room for the host's files; by default 64M."`
-	Memory   Size          `lab:"memory" doc:"By default 256M."`
-	Pids     int           `lab:"pids" doc:"Processes at once; by default 256."`
+	Memory   Size          `lab:"memory" doc:"What one process may use for its data, at least 192M, and what the boot messages tell; by default 256M."`
+	Pids     int           `lab:"pids" doc:"Processes of one user at once; by default 256."`
 }
 
 // Defaults of a host.

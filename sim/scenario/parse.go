@@ -33,7 +33,7 @@ func Parse(name string, data []byte, known Known) (*Source, error) {
 		return nil, Errors{{name, Pos{line, column}, fmt.Sprintf(format, args...)}}
 	}
 	if len(data) > MaxSize {
-		return fail(1, 1, "the file has %d bytes; the limit is %d", len(data), MaxSize)
+		return fail(1, 1, "the file has more than %d bytes, the limit", MaxSize)
 	}
 	if at := invalidUTF8(data); at >= 0 {
 		line := 1 + bytes.Count(data[:at], []byte("\n"))

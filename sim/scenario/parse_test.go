@@ -271,6 +271,8 @@ func TestBrokenLabs(t *testing.T) {
 			`x.yaml:1:6: lab: expected a text, found a list`},
 		{"nothing for a text", []edit{{"lab: whole", "lab:"}},
 			"x.yaml:1:5: lab: expected a text, found nothing\nx.yaml:1:5: the lab: \"lab\" is empty"},
+		{"too large", []edit{{"disk: 16M", "disk: 100000G"}},
+			"x.yaml:34:11: disk: from 1M to 64G"},
 		{"bad values", []edit{{"delay: 2ms", "delay: 2"}, {"loss: 1%", "loss: 1"}, {"drift: 20ppm", "drift: 20"}, {"offset: -1m30s", "offset: soon"}, {"disk: 16M", "disk: big"}, {"mode: 0600", "mode: rw"}},
 			"x.yaml:12:40: delay: \"2\" is not a time span; write it as 5s, 20m, -90s or 1d12h\n" +
 				"x.yaml:12:64: loss: \"1\" is not a share; write it as 1% or 0.5%\n" +
@@ -329,7 +331,7 @@ func TestBrokenLabs(t *testing.T) {
 		{"unknown name server", []edit{{"dns:\n  host: server", "dns:\n  host: sever"}},
 			`x.yaml:15:9: unknown host "sever"; did you mean "server"?`},
 		{"bad names", []edit{{"lab: whole", "lab: Whole Lab"}, {"users: [usera]", "users: [usera, User B]"}},
-			"x.yaml:1:6: lab: \"Whole Lab\" is not an identifier; use lower-case words joined by hyphens\nx.yaml:24:12: users: \"User B\" is not a user name"},
+			"x.yaml:1:6: lab: \"Whole Lab\" is not an identifier; use lower-case words joined by hyphens, at most 64 characters\nx.yaml:24:12: users: \"User B\" is not a user name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			src := whole
@@ -371,7 +373,7 @@ func TestHugeInput(t *testing.T) {
 		{"deep flow", "lab: " + strings.Repeat("[", 100_000), "x.yaml:1:1: not YAML: exceeded max depth of 10000"},
 		{"deep flow that closes", "lab: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000), "x.yaml:1:6: lab: expected a text, found a list"},
 		{"anchor bomb", bomb, "x.yaml:1:1: the lab: the key \"hosts\" is missing"},
-		{"2 MiB", strings.Repeat("# x\n", 1<<19), "x.yaml:1:1: the file has 2097152 bytes; the limit is 1048576"},
+		{"2 MiB", strings.Repeat("# x\n", 1<<19), "x.yaml:1:1: the file has more than 1048576 bytes, the limit"},
 		{"nothing", "", "x.yaml:1:1: the file is empty"},
 		{"a comment", "# nothing\n", "x.yaml:1:1: the file is empty"},
 		{"a list", "- a\n", "x.yaml:1:1: expected a mapping with the key \"lab\", found a list"},

@@ -62,24 +62,33 @@ func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 		return f, nil
 	}
 	wait := flag&unix.O_NONBLOCK == 0
+	not := int64(0)
+	if wait {
+		not = guest.NotFIFO
+	}
+	// Whatever it has become since stat, the stub does not wait.
+	r, files, err := s.conn.do(statCall(name, 0), openCall(name, flag|unix.O_NONBLOCK, perm, not))
 	kind := fs.FileMode(0)
-	if info, err := s.stat("stat", name, 0); err == nil {
+	if info, serr := statInfo(name, r); serr == nil {
 		kind = info.Mode().Type()
 	}
 	if wait && kind == fs.ModeNamedPipe {
+		closeAll(files)
 		if s.proc != nil {
 			line := s.proc.Clock.Timeline()
 			line.Release()
 			defer line.Hold()
 		}
-	} else {
-		flag |= unix.O_NONBLOCK // whatever it has become meanwhile, do not wait
+		_, files, err = s.conn.do(openCall(name, flag, perm, 0))
 	}
-	f, err := s.open1(name, flag, perm)
+	if err == nil && len(files) != 1 {
+		err = errGone
+	}
 	if err != nil {
+		closeAll(files)
 		return nil, pathError("open", name, err)
 	}
-	f, err = named(f, name, wait || kind != fs.ModeNamedPipe && kind&fs.ModeCharDevice == 0)
+	f, err := named(files[0], name, wait || kind != fs.ModeNamedPipe && kind&fs.ModeCharDevice == 0)
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
@@ -87,17 +96,9 @@ func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 	return f, nil
 }
 
-func (s *sys) open1(name string, flag int, perm fs.FileMode) (*os.File, error) {
-	_, files, err := s.conn.do(call{unix.SYS_OPENAT, guest.MakesFile | guest.PassFile,
-		[]any{atFDCWD, name, flag | unix.O_CLOEXEC | unix.O_NOCTTY, int(host.ModeBits(perm))}})
-	if err == nil && len(files) != 1 {
-		err = errGone
-	}
-	if err != nil {
-		closeAll(files)
-		return nil, err
-	}
-	return files[0], nil
+func openCall(name string, flag int, perm fs.FileMode, flags int64) call {
+	return call{unix.SYS_OPENAT, guest.MakesFile | guest.PassFile | flags,
+		[]any{atFDCWD, name, flag | unix.O_CLOEXEC | unix.O_NOCTTY, int(host.ModeBits(perm))}}
 }
 
 // named gives a received descriptor the name that it has in the host. With
@@ -127,14 +128,29 @@ func (s *sys) Lstat(name string) (fs.FileInfo, error) {
 }
 
 func (s *sys) stat(op, name string, flags int) (fs.FileInfo, error) {
-	r, files, err := s.conn.do(call{unix.SYS_NEWFSTATAT, guest.OutOf(2),
-		[]any{atFDCWD, name, out(unsafe.Sizeof(syscall.Stat_t{})), flags}})
+	r, files, err := s.conn.do(statCall(name, flags))
 	closeAll(files)
-	if err != nil {
-		return nil, pathError(op, name, err)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = statInfo(name, r); err == nil {
+			return info, nil
+		}
 	}
-	if len(r[0].out) < int(unsafe.Sizeof(syscall.Stat_t{})) {
-		return nil, pathError(op, name, errGone)
+	return nil, pathError(op, name, err)
+}
+
+func statCall(name string, flags int) call {
+	return call{unix.SYS_NEWFSTATAT, guest.MayFail | guest.OutOf(2),
+		[]any{atFDCWD, name, out(unsafe.Sizeof(syscall.Stat_t{})), flags}}
+}
+
+// statInfo reads what a batch that begins with statCall gave.
+func statInfo(name string, r []ret) (fs.FileInfo, error) {
+	switch {
+	case len(r) == 0 || r[0].errno == 0 && len(r[0].out) < int(unsafe.Sizeof(syscall.Stat_t{})):
+		return nil, errGone
+	case r[0].errno != 0:
+		return nil, r[0].errno
 	}
 	return host.FileInfo(name, *(*syscall.Stat_t)(unsafe.Pointer(unsafe.StringData(r[0].out)))), nil
 }

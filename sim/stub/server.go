@@ -159,6 +159,10 @@ func (s *Server) run(ctx context.Context, p *host.Proc, conn *Conn, cred *unix.U
 		flag := os.O_WRONLY
 		if i == 0 {
 			flag = os.O_RDONLY
+			if c := y.inherited(f); c != nil {
+				p.Stdin = c
+				continue
+			}
 		}
 		v := newStream(line, f, flag, func() { p.Deliver(syscall.SIGPIPE) })
 		switch w := v.(type) {

@@ -66,6 +66,37 @@ func (c *streamConn) lend() (*os.File, error) {
 	return f, errors.Join(err, cerr)
 }
 
+// inherited returns the tcp connection that a process was started with as its
+// standard input, as inetd does; nil when that is something else.
+func (s *sys) inherited(f *os.File) *streamConn {
+	network := ""
+	control(f, func(fd int) {
+		if kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_STREAM {
+			return
+		}
+		sa, err := unix.Getpeername(fd)
+		if err != nil {
+			return
+		}
+		switch sa.(type) {
+		case *unix.SockaddrInet4:
+			network = "tcp4"
+		case *unix.SockaddrInet6:
+			network = "tcp6"
+		}
+	})
+	if network == "" {
+		return nil
+	}
+	k, err := s.newSocket(f, network, 0)
+	if err != nil {
+		return nil
+	}
+	c := &streamConn{&conn{k}}
+	s.track(c)
+	return c
+}
+
 // CloseWrite shuts the writing side down.
 func (c *streamConn) CloseWrite() error {
 	var err error

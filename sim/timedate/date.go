@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ With -s, or with [MMDDhhmm[[CC]YY][.ss]], set the date and time.
 `
 
 var isoFormats = []struct{ name, format string }{
-	{"date", "%Y-%m-%d"}, {"hours", "%Y-%m-%dT%H%:z"}, {"minutes", "%Y-%m-%dT%H:%M%:z"},
+	{"hours", "%Y-%m-%dT%H%:z"}, {"minutes", "%Y-%m-%dT%H:%M%:z"}, {"date", "%Y-%m-%d"},
 	{"seconds", "%Y-%m-%dT%H:%M:%S%:z"}, {"ns", "%Y-%m-%dT%H:%M:%S,%N%:z"},
 }
 
@@ -41,12 +42,7 @@ var rfc3339Formats = []struct{ name, format string }{
 // Date is /usr/bin/date (date(1)).
 func Date(ctx context.Context, p *host.Proc) int {
 	l := localeOf(p.Getenv)
-	quote := func(s string) string {
-		if l.unicode {
-			return "‘" + s + "’"
-		}
-		return "'" + s + "'"
-	}
+	quote := l.quote
 	complain := func(format string, args ...any) int {
 		fmt.Fprintf(p.Stderr, "date: "+format+"\n", args...)
 		return 1
@@ -57,14 +53,14 @@ func Date(ctx context.Context, p *host.Proc) int {
 	}
 	found, operands, err := libc.Getopt(p.Args[1:], "d:f:I::r:Rs:u", []libc.LongOption{
 		{Name: "date", Arg: libc.RequiredArgument, Short: "d"}, {Name: "reference", Arg: libc.RequiredArgument, Short: "r"},
-		{Name: "set", Arg: libc.RequiredArgument, Short: "s"}, {Name: "utc", Short: "u"}, {Name: "universal", Short: "u"}, {Name: "uct", Short: "u"},
+		{Name: "file", Arg: libc.RequiredArgument, Short: "f"}, {Name: "set", Arg: libc.RequiredArgument, Short: "s"}, {Name: "utc", Short: "u"}, {Name: "universal", Short: "u"}, {Name: "uct", Short: "u"},
 		{Name: "iso-8601", Arg: libc.OptionalArgument, Short: "I"}, {Name: "rfc-3339", Arg: libc.RequiredArgument},
-		{Name: "rfc-email", Short: "R"}, {Name: "rfc-822", Short: "R"}, {Name: "rfc-2822", Short: "R"}, {Name: "help"}, {Name: "version"},
+		{Name: "rfc-email", Short: "R"}, {Name: "rfc-822", Short: "R"}, {Name: "rfc-2822", Short: "R"}, {Name: "resolution"}, {Name: "help"}, {Name: "version"},
 	})
 	zone := libc.Zone(p)
-	var text, format, set, reference string
-	var haveText, haveSet, haveFormat bool
-	ways := 0
+	var text, format, set, reference, file string
+	var haveText, haveSet, haveFormat, resolution bool
+	ways, formats := 0, 0
 	for _, o := range found {
 		switch o.Name {
 		case "help":
@@ -81,10 +77,14 @@ func Date(ctx context.Context, p *host.Proc) int {
 		case "r":
 			reference = o.Value
 			ways++
+		case "f":
+			file = o.Value
+			ways++
 		case "s":
 			set, haveSet = o.Value, true
 		case "R":
 			format, haveFormat = "%a, %d %b %Y %H:%M:%S %z", true
+			formats++
 			c := localeOf(func(string) string { return "" })
 			l.shortDays, l.short = c.shortDays, c.short
 		case "I", "rfc-3339":
@@ -106,6 +106,13 @@ func Date(ctx context.Context, p *host.Proc) int {
 				return try()
 			}
 			format, haveFormat = f, true
+			formats++
+		case "resolution":
+			resolution = true
+			ways++
+		}
+		if formats > 1 {
+			return complain("multiple output formats specified")
 		}
 	}
 	if err != nil {
@@ -166,9 +173,41 @@ func Date(ctx context.Context, p *host.Proc) int {
 			return complain("%s: %s", reference, libc.Strerror(err))
 		}
 		now = info.ModTime().In(zone)
+	case file != "":
+		return dateFile(p, &l, file, now, format, complain)
+	case resolution:
+		// The clock's readings are nanoseconds.
+		if format == l.full {
+			format = "%s.%N"
+		}
+		now = time.Unix(0, 1).In(zone)
 	}
 	fmt.Fprintln(p.Stdout, l.format(now, format))
 	return 0
+}
+
+// dateFile prints the dates of the lines of a file; "-" is standard input.
+func dateFile(p *host.Proc, l *locale, name string, now time.Time, format string, complain func(string, ...any) int) int {
+	var data []byte
+	var err error
+	if name == "-" {
+		data, err = io.ReadAll(p.Stdin)
+	} else {
+		data, err = libc.ReadFile(p, libc.Abs(p, name))
+	}
+	if err != nil {
+		return complain("%s: %s", name, libc.Strerror(err))
+	}
+	status := 0
+	for _, line := range libc.Lines(data) {
+		t, ok := parseDate(line, now)
+		if !ok {
+			status = complain("invalid date %s", l.quote(line))
+			continue
+		}
+		fmt.Fprintln(p.Stdout, l.format(t, format))
+	}
+	return status
 }
 
 // choose finds a name or an unambiguous beginning of it.

@@ -217,3 +217,29 @@ func TestCal(t *testing.T) {
 		}
 	}
 }
+
+// TestRecordedDates reads dates of all forms as the real date does.
+func TestRecordedDates(t *testing.T) {
+	var cases []struct{ Zone, Date, Format, Says string }
+	data, err := os.ReadFile("testdata/recorded/date.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	l := localeOf(func(string) string { return "C.UTF-8" })
+	for _, c := range cases {
+		zone, err := time.LoadLocation(c.Zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "date: invalid date " + l.quote(c.Date)
+		if when, ok := parseDate(c.Date, time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC).In(zone)); ok {
+			got = strings.TrimRight(l.format(when, c.Format), "\n")
+		}
+		if got != c.Says {
+			t.Errorf("%s in %s as %s: %q, the real date says %q", c.Date, c.Zone, c.Format, got, c.Says)
+		}
+	}
+}

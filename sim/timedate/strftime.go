@@ -21,6 +21,14 @@ type locale struct {
 	unicode   bool // quotes are ‘typographic’
 }
 
+// quote puts a text of the user in quotes for a message.
+func (l *locale) quote(s string) string {
+	if l.unicode {
+		return "‘" + s + "’"
+	}
+	return "'" + s + "'"
+}
+
 // localeOf finds the locale of an environment.
 func localeOf(getenv func(string) string) locale {
 	name := ""
@@ -66,6 +74,37 @@ type conversion struct {
 	width  int
 	colons int
 	verb   rune
+	usual  int // digits of a year, when width is not about them
+}
+
+// isoDate is %F: a year of four digits, or of what the width leaves, with a
+// sign when it is longer.
+func (c conversion) isoDate(t time.Time) string {
+	year := conversion{pad: '+', usual: 4}
+	digits := 4
+	if c.pad != 0 || c.width > 0 {
+		year.pad, digits = c.pad, max(c.width-len("-MM-DD"), 0)
+	}
+	return year.number(t.Year(), digits, '0') + t.Format("-01-02")
+}
+
+// nanoseconds is %N: as many digits as the width says; padding is behind them.
+func (c conversion) nanoseconds(t time.Time) string {
+	s := fmt.Sprintf("%09d", t.Nanosecond())
+	if c.width > 0 {
+		s = (s + strings.Repeat("0", max(c.width-9, 0)))[:c.width]
+	}
+	short := strings.TrimRight(s, "0")
+	switch {
+	case c.pad == '-' && c.width > 0 && short != "":
+		return short
+	case c.pad == '_':
+		if short == "" {
+			short = "0"
+		}
+		return short + strings.Repeat(" ", len(s)-len(short))
+	}
+	return s
 }
 
 // format writes t as a format of date(1) says.
@@ -120,10 +159,18 @@ func (c conversion) number(v, digits int, pad rune) string {
 	if c.pad != 0 {
 		pad = c.pad
 	}
+	if c.usual == 0 {
+		c.usual = digits
+	}
 	if c.width > digits {
 		digits = c.width
 	}
 	switch pad {
+	case '+':
+		// A sign shows where there is more room than usual, or too little.
+		if text := strconv.Itoa(v); digits > c.usual || len(text) > c.usual {
+			return fmt.Sprintf("%+0*d", max(digits, len(text)+1), v)
+		}
 	case '-':
 		return strconv.Itoa(v)
 	case '_':
@@ -159,9 +206,9 @@ func (l *locale) convert(t time.Time, c conversion) (string, bool) {
 	case '%':
 		return "%", true
 	case 'n':
-		return "\n", true
+		return c.text("\n"), true
 	case 't':
-		return "\t", true
+		return c.text("\t"), true
 	case 'a':
 		return c.text(l.shortDays[weekday]), true
 	case 'A':
@@ -181,11 +228,11 @@ func (l *locale) convert(t time.Time, c conversion) (string, bool) {
 	case 'e':
 		return c.number(t.Day(), 2, '_'), true
 	case 'F':
-		return c.text(l.format(t, "%Y-%m-%d")), true
+		return c.isoDate(t), true
 	case 'g':
 		return c.number(isoYear%100, 2, '0'), true
 	case 'G':
-		return c.number(isoYear, 1, '0'), true
+		return c.number(isoYear, 4, '0'), true
 	case 'H':
 		return c.number(t.Hour(), 2, '0'), true
 	case 'I':
@@ -201,20 +248,14 @@ func (l *locale) convert(t time.Time, c conversion) (string, bool) {
 	case 'M':
 		return c.number(t.Minute(), 2, '0'), true
 	case 'N':
-		s := fmt.Sprintf("%09d", t.Nanosecond())
-		if c.width > 0 && c.width < 9 {
-			s = s[:c.width]
-		}
-		if c.pad == '-' {
-			s = strings.TrimRight(s, "0")
-		}
-		return s, true
+		return c.nanoseconds(t), true
 	case 'p', 'P':
 		s := l.am
 		if t.Hour() >= 12 {
 			s = l.pm
 		}
 		if c.verb == 'P' {
+			c.upper, c.swap = false, false
 			s = strings.ToLower(s)
 		}
 		return c.text(s), true
@@ -247,40 +288,49 @@ func (l *locale) convert(t time.Time, c conversion) (string, bool) {
 	case 'y':
 		return c.number(t.Year()%100, 2, '0'), true
 	case 'Y':
-		return c.number(t.Year(), 1, '0'), true
+		return c.number(t.Year(), 4, '0'), true
 	case 'z':
-		return zoneOffset(t, c.colons)
+		return c.zoneOffset(t)
 	case 'Z':
 		return c.text(zoneName(t)), true
 	}
 	return "", false
 }
 
-// zoneOffset is %z with a number of colons.
-func zoneOffset(t time.Time, colons int) (string, bool) {
+// zoneOffset is %z with its colons, padded like a number.
+func (c conversion) zoneOffset(t time.Time) (string, bool) {
 	_, off := t.Zone()
-	sign := '+'
+	sign := "+"
 	if off < 0 {
-		sign, off = '-', -off
+		sign, off = "-", -off
 	}
 	h, m, s := off/3600, off/60%60, off%60
-	switch colons {
-	case 0:
-		return fmt.Sprintf("%c%02d%02d", sign, h, m), true
-	case 1:
-		return fmt.Sprintf("%c%02d:%02d", sign, h, m), true
-	case 2:
-		return fmt.Sprintf("%c%02d:%02d:%02d", sign, h, m, s), true
-	case 3:
-		switch {
-		case s != 0:
-			return fmt.Sprintf("%c%02d:%02d:%02d", sign, h, m, s), true
-		case m != 0:
-			return fmt.Sprintf("%c%02d:%02d", sign, h, m), true
-		}
-		return fmt.Sprintf("%c%02d", sign, h), true
+	body := ""
+	switch {
+	case c.colons == 0:
+		body = fmt.Sprintf("%04d", h*100+m)
+	case c.colons == 1, c.colons == 3 && s == 0 && m != 0:
+		body = fmt.Sprintf("%02d:%02d", h, m)
+	case c.colons == 2, c.colons == 3 && s != 0:
+		body = fmt.Sprintf("%02d:%02d:%02d", h, m, s)
+	case c.colons == 3:
+		body = fmt.Sprintf("%02d", h)
+	default:
+		return "", false
 	}
-	return "", false
+	usual := len(body) + 1
+	short := strings.TrimLeft(body, "0")
+	if short == "" || short[0] == ':' {
+		short = "0" + short
+	}
+	switch width := max(c.width, usual); c.pad {
+	case '-':
+		return sign + short, true
+	case '_':
+		return fmt.Sprintf("%*s", width, sign+short), true
+	default:
+		return sign + strings.Repeat("0", width-usual) + body, true
+	}
 }
 
 func zoneName(t time.Time) string {

@@ -248,6 +248,7 @@ func calls(fd int, m *Message, files []int) {
 	reply.Int(id)
 	var pass, made []int
 	kept := map[int]bool{} // indexes of made
+	fifo := false          // what the call before has found
 	for m.More() {
 		nr, flags, args := uintptr(m.NextInt()), m.NextInt(), int(m.NextInt())
 		var a [6]uintptr
@@ -274,11 +275,12 @@ func calls(fd int, m *Message, files []int) {
 		}
 		var ret uintptr
 		var errno syscall.Errno
-		for {
-			ret, _, errno = syscall.Syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5])
-			if errno != syscall.EINTR {
+		for errno = syscall.EINTR; errno == syscall.EINTR; {
+			if flags&NotFIFO != 0 && fifo {
+				errno = syscall.EAGAIN
 				break
 			}
+			ret, _, errno = syscall.Syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5])
 		}
 		reply.Int(int64(ret))
 		reply.Int(int64(errno))
@@ -289,6 +291,10 @@ func calls(fd int, m *Message, files []int) {
 			}
 		}
 		reply.Str(out)
+		fifo = false
+		if errno == 0 && len(out) >= int(unsafe.Sizeof(syscall.Stat_t{})) {
+			fifo = (*syscall.Stat_t)(unsafe.Pointer(unsafe.StringData(out))).Mode&syscall.S_IFMT == syscall.S_IFIFO
+		}
 		if flags&MakesFile != 0 && errno == 0 {
 			made = append(made, int(ret))
 			if flags&PassFile != 0 {

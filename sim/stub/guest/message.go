@@ -33,6 +33,7 @@ const (
 	MakesFile             // the result is a descriptor, closed after the last call
 	PassFile              // and is sent with the reply
 	KeepFile              // and stays open when all calls went well: the stub is its owner for ss(8)
+	NotFIFO               // not made, with EAGAIN, when the stat(2) structure of the call before is of a FIFO
 	outFirst              // argument 0's buffer is sent back; the next bits are for 1 to 5
 )
 

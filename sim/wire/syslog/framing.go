@@ -1,5 +1,7 @@
 package syslog
 
+import "bytes"
+
 // FrameFault is something wrong with the framing of a stream.
 type FrameFault struct {
 	Kind FaultKind
@@ -105,16 +107,24 @@ func (f *Framer) count(c byte, fault func(FrameFault)) {
 
 // line takes octets up to a line feed.
 func (f *Framer) line(data []byte, message func([]byte)) []byte {
-	for i, c := range data {
-		if c == '\n' || f.Delimiter > 0 && int(c) == f.Delimiter {
-			f.fill(data[:i], message)
-			f.emit(message)
-			f.state = atStart
-			return data[i+1:]
+	i := bytes.IndexByte(data, '\n')
+	if f.Delimiter > 0 && f.Delimiter < 256 {
+		if j := bytes.IndexByte(data, byte(f.Delimiter)); j >= 0 && (i < 0 || j < i) {
+			i = j
 		}
 	}
-	f.fill(data, message)
-	return nil
+	if i < 0 {
+		f.fill(data, message)
+		return nil
+	}
+	if len(f.buf) == 0 && i <= f.Max {
+		message(data[:i])
+	} else {
+		f.fill(data[:i], message)
+		f.emit(message)
+	}
+	f.state = atStart
+	return data[i+1:]
 }
 
 // fill adds a part of a line, splitting it at the limit. The octet at which a

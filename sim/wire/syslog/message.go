@@ -47,7 +47,10 @@ type Sanitizer struct {
 
 // Clean drops one trailing NUL and one trailing line feed and escapes control
 // characters as #ooo.
-func (c Sanitizer) Clean(raw []byte) string {
+func (c Sanitizer) Clean(raw []byte) string { return c.CleanString(string(raw)) }
+
+// CleanString is Clean that copies nothing when there is nothing to escape.
+func (c Sanitizer) CleanString(raw string) string {
 	if n := len(raw); n > 0 && raw[n-1] == 0 {
 		raw = raw[:n-1]
 	}
@@ -55,13 +58,13 @@ func (c Sanitizer) Clean(raw []byte) string {
 		raw = raw[:n-1]
 	}
 	dirty := 0
-	for _, b := range raw {
-		if b < ' ' || b > 0x7f && c.Escape8Bit {
+	for i := 0; i < len(raw); i++ {
+		if b := raw[i]; b < ' ' || b > 0x7f && c.Escape8Bit {
 			dirty++
 		}
 	}
 	if dirty == 0 {
-		return string(raw)
+		return raw
 	}
 	prefix := c.EscapePrefix
 	if prefix == 0 {
@@ -69,8 +72,8 @@ func (c Sanitizer) Clean(raw []byte) string {
 	}
 	var out strings.Builder
 	out.Grow(len(raw) + 3*dirty)
-	for _, b := range raw {
-		switch {
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
 		case b >= ' ' && !(b > 0x7f && c.Escape8Bit):
 			out.WriteByte(b)
 		case b == '\n' && c.SpaceControls:

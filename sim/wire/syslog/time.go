@@ -19,7 +19,9 @@ type Time struct {
 // TimeOf returns t in its own location, with a fraction of digits digits.
 func TimeOf(t time.Time, digits int) Time {
 	_, offset := t.Zone()
-	at := Time{Year: t.Year(), Month: int(t.Month()), Day: t.Day(), Hour: t.Hour(), Minute: t.Minute(), Second: t.Second(), Digits: digits, Zone: '+'}
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	at := Time{Year: year, Month: int(month), Day: day, Hour: hour, Minute: minute, Second: second, Digits: digits, Zone: '+'}
 	if offset < 0 {
 		at.Zone, offset = '-', -offset
 	}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"enshu/sim/peer"
+)
+
+// peerHost is a lab of one host that has the real rsyslogd and logger below
+// peer.InHost.
+type peerHost struct {
+	t    testing.TB
+	user *user
+}
+
+func newPeerHost(t testing.TB) *peerHost {
+	home := t.TempDir()
+	u := &user{home: home, uid: os.Getuid(), lab: fmt.Sprintf("test-rsyslogd-%d", os.Getpid())}
+	h := &peerHost{t, u}
+	lab, err := filepath.Abs("testdata/rsyslogd.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := u.command(nil, "start", lab, "--name", u.lab).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Cleanup(func() { u.command(nil, "finish").Run() })
+	var tar bytes.Buffer
+	peer.Tar(t, &tar, "usr/sbin/rsyslogd", "usr/bin/logger", "usr/lib/*/rsyslog", "usr/lib/*/libestr*", "usr/lib/*/libfastjson*")
+	h.run(tar.String(), "mkdir -p "+peer.InHost+" && tar -x -C "+peer.InHost)
+	return h
+}
+
+// run runs a script in the host and returns what it printed.
+func (h *peerHost) run(stdin, script string) string {
+	h.t.Helper()
+	c := h.user.command(strings.NewReader(stdin), "exec", "server", "--", "env")
+	c.Args = append(append(c.Args, peer.Env(peer.InHost)...), "bash", "-c", script)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		h.t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// The real rsyslogd and logger talk to ours, and ours to the real ones: by UDP,
+// by TCP with lines and with octet counts, by the socket, in both formats.
+func TestRealRsyslogd(t *testing.T) {
+	h := newPeerHost(t)
+	h.run(`module(load="imuxsock")
+module(load="imudp")
+input(type="imudp" port="514")
+module(load="imtcp")
+input(type="imtcp" port="514")
+local0.* @127.0.0.1:1601
+local1.* @@127.0.0.1:1601
+local2.* @@(o)127.0.0.1:1601
+$template Plain,"%syslogfacility-text% %syslogtag%%msg%\n"
+local4,local5,local6.* /var/log/from-real;Plain
+user.* /var/log/from-logger;Plain
+`, "cat > /etc/rsyslog.d/peer.conf && systemctl restart rsyslog")
+	h.run(`module(load="imudp")
+input(type="imudp" port="1601")
+module(load="imtcp")
+input(type="imtcp" port="1601")
+$template Plain,"%syslogfacility-text% %syslogtag%%msg%\n"
+local4.* @127.0.0.1:514
+local5.* @@127.0.0.1:514
+local6.* @@(o)127.0.0.1:514
+local0,local1,local2.* /var/log/from-ours;Plain
+`, "cat > /root/real.conf; "+peer.InHost+"/usr/sbin/rsyslogd -f /root/real.conf -i /root/real.pid -M $(echo "+peer.InHost+"/usr/lib/*/rsyslog)")
+	// Each line is waited for before the next is sent, and told by the file.
+	out := h.run("", `
+arrives() { for i in $(seq 500); do grep -qs "$2" /var/log/$1 && return; sleep 0.02; done; echo "$1 has no line like: $2"; cat /var/log/$1; }
+until ss -ltn | grep -q :1601; do sleep 0.02; done
+logger -p local0.info -t a "by udp"; arrives from-ours "local0 a: by udp"
+logger -p local1.info -t a "by tcp"; arrives from-ours "local1 a: by tcp"
+logger -p local2.info -t a "by octets"; arrives from-ours "local2 a: by octets"
+logger -n 127.0.0.1 -P 1601 -d -p local4.info -t b "udp back"; arrives from-real "local4 b.*udp back"
+logger -n 127.0.0.1 -P 1601 -d -p local5.info -t b "tcp back"; arrives from-real "local5 b.*tcp back"
+logger -n 127.0.0.1 -P 1601 -d -p local6.info -t b "octets back"; arrives from-real "local6 b.*octets back"
+real=`+peer.InHost+`/usr/bin/logger
+$real -t c "socket"; arrives from-logger "user c: socket"
+$real -n 127.0.0.1 -P 514 -d -t c "datagram"; arrives from-logger "user c.*datagram"
+$real -n 127.0.0.1 -P 514 -T -t c "stream"; arrives from-logger "user c.*stream"
+$real -n 127.0.0.1 -P 514 -T --rfc5424 -t c --msgid M "new form"; arrives from-logger "user c.*new form"
+$real -n 127.0.0.1 -P 514 -T --octet-count -t c "counted"; arrives from-logger "user c.*counted"
+$real -n 127.0.0.1 -P 514 -d --rfc3164 -t c "old form"; arrives from-logger "user c.*old form"
+kill $(cat /root/real.pid)
+`)
+	if out != "" {
+		t.Error(out)
+	}
+}
+
+//go:embed testdata/ingest.py
+var ingest string
+
+// BenchmarkIngest measures messages of 200 octets from another process into a
+// file through the default rules, and the same with the real rsyslogd. By TCP
+// none may be lost.
+func BenchmarkIngest(b *testing.B) {
+	h := newPeerHost(b)
+	h.run(ingest, "cat > /root/ingest.py; systemctl stop rsyslog")
+	for _, over := range []string{"tcp", "udp"} {
+		b.Run(over, func(b *testing.B) {
+			rate := map[string]float64{}
+			for b.Loop() {
+				for _, who := range []string{"ours", "real"} {
+					var got, sent int
+					var seconds float64
+					out := h.run("", "python3 /root/ingest.py "+who+" "+over+" 100000 "+peer.InHost)
+					if _, err := fmt.Sscan(out, &got, &sent, &seconds); err != nil {
+						b.Fatalf("%v: %s", err, out)
+					}
+					if over == "tcp" && got != sent {
+						b.Errorf("%s: %d of %d messages", who, got, sent)
+					}
+					rate[who] += float64(got) / seconds
+				}
+			}
+			b.ReportMetric(rate["ours"]/float64(b.N), "msgs/s")
+			b.ReportMetric(rate["ours"]/rate["real"], "ours/real")
+		})
+	}
+}
