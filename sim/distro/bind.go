@@ -11,7 +11,7 @@ func bindPackage() Package {
 	zone := File{Mode: 0o640, Group: "named"}
 	dir := File{Mode: fs.ModeDir | 0o770, User: "named", Group: "named"}
 	return Package{
-		Name: "bind", Version: "9.16.23", Release: "18.el9_4.6", Arch: "x86_64",
+		Name: "bind", Epoch: 32, Version: "9.16.23", Release: "18.el9_4.6", Arch: "x86_64",
 		Summary: "The Berkeley Internet Name Domain (BIND) DNS (Domain Name System) server",
 		Programs: map[string]host.Program{
 			"/usr/sbin/named":           named.Named,

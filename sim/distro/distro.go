@@ -19,6 +19,7 @@ var files embed.FS
 // Package is one software package.
 type Package struct {
 	Name, Version, Release, Arch string
+	Epoch                        int // counts before the version
 	Summary                      string
 	Base                         bool     // installed on every host
 	Requires                     []string // other packages that come with it

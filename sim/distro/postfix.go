@@ -11,7 +11,7 @@ func postfixPackage() Package {
 	spool := func(mode fs.FileMode) File { return File{Mode: fs.ModeDir | mode, User: "postfix"} }
 	q := "/var/spool/postfix/"
 	return Package{
-		Name: "postfix", Version: "3.5.25", Release: "1.el9", Arch: "x86_64",
+		Name: "postfix", Epoch: 2, Version: "3.5.25", Release: "1.el9", Arch: "x86_64",
 		Summary: "Postfix Mail Transport Agent",
 		Programs: map[string]host.Program{
 			"/usr/sbin/postfix":                    postfix.Command,

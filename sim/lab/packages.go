@@ -48,7 +48,7 @@ const programSize = 300 << 10
 func (r *repo) Packages(p *host.Proc) []dnf.Package {
 	var all []dnf.Package
 	for _, d := range r.distro.All() {
-		k := dnf.Package{Name: d.Name, Version: d.Version, Release: d.Release, Arch: d.Arch, Repo: "baseos", Summary: d.Summary, Requires: d.Requires,
+		k := dnf.Package{Name: d.Name, Epoch: d.Epoch, Version: d.Version, Release: d.Release, Arch: d.Arch, Repo: "baseos", Summary: d.Summary, Requires: d.Requires,
 			Preinstalled: slices.Contains(r.fresh[p.Host.Name], d.Name), InstalledSize: int64(len(d.Programs)) * programSize}
 		if slices.Contains(appStream, d.Name) {
 			k.Repo = "appstream"

@@ -109,7 +109,7 @@ func (m *program) attachable(name string) string {
 
 // template takes the headers of a -t message.
 func (m *program) template(d *draft, text string) {
-	head, rest, field := "", text, ""
+	head, rest := "", text
 	for rest != "" {
 		line, after, _ := strings.Cut(rest, "\n")
 		folded := head != "" && (strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t"))
@@ -118,7 +118,7 @@ func (m *program) template(d *draft, text string) {
 		case line == "":
 			rest = after
 		case folded || ok && name != "" && !strings.ContainsAny(name, " \t"):
-			head, rest, field = head+line+"\n", after, name
+			head, rest = head+line+"\n", after
 			continue
 		default:
 			m.complain("Not a header line, skipping: '%s'", line)
@@ -128,7 +128,6 @@ func (m *program) template(d *draft, text string) {
 		}
 		break
 	}
-	_ = field
 	for _, f := range (&message{header: []byte(head)}).fields() {
 		value := unfold(f.value)
 		switch strings.ToLower(f.name) {

@@ -105,13 +105,12 @@ func normal(s string) string {
 func visible(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
-		r := []rune(s[:1])
 		if s[0] < 0x80 {
 			b.WriteByte(s[0])
 			s = s[1:]
 			continue
 		}
-		r = []rune(s[:min(len(s), 4)])
+		r := []rune(s[:min(len(s), 4)])
 		if r[0] == 0xfffd {
 			fmt.Fprintf(&b, `\x%02x`, s[0])
 			s = s[1:]

@@ -24,14 +24,13 @@ type session struct {
 	readOnly bool
 	owner    string
 
-	data    []byte // of the file when it was read
-	msgs    []*message
-	dot     int  // index of the current message
-	old     int  // index of the one that was current before
-	seen    bool // the current message has been shown
-	last    []int
-	order   []int // in which the summary lists messages; nil is that of the folder
-	printed bool  // a message has been shown by the command that runs
+	data  []byte // of the file when it was read
+	msgs  []*message
+	dot   int  // index of the current message
+	old   int  // index of the one that was current before
+	seen  bool // the current message has been shown
+	last  []int
+	order []int // in which the summary lists messages; nil is that of the folder
 }
 
 // run opens the folder and does what the options ask.

@@ -38,7 +38,7 @@ func (s *session) print(ctx context.Context, list []int, how fullness, page bool
 		m := s.msgs[i]
 		s.old = s.dot
 		s.setDot(i)
-		s.seen, s.printed = true, true
+		s.seen = true
 		n, _ := m.size()
 		lines += n
 		if k > 0 && how != showTop {
@@ -130,12 +130,12 @@ func (s *session) body(w *bytes.Buffer, m *message) {
 // part is one part of a multipart message.
 type part struct {
 	*message
-	number               string // "1.2"
-	kind, charset        string
-	encoding, name       string
-	text                 []byte
-	lines, bytes         int
-	attachment, multiple bool
+	number         string // "1.2"
+	kind, charset  string
+	encoding, name string
+	text           []byte
+	lines, bytes   int
+	multiple       bool
 }
 
 // list returns the parts of a message, those of its parts included.
