@@ -39,18 +39,19 @@ var rules = []rule{
 	{"sim/trace", "sim/clock", "the record is stamped with true time and knows nobody who writes it"},
 	{"sim/wire/...", "", "encode and decode; no I/O, no clock"},
 	{"sim/nft", "sim/wire/...", "values: what a packet filter is"},
+	{"sim/link", "", "values: what a wire does to packets, for both implementations of the contract"},
 	{"sim/nft/nftnl", "sim/nft golang.org/x/sys github.com/google/nftables github.com/mdlayher/netlink", "from the model to the kernel's messages"},
 	{"sim/host", "sim/clock sim/trace sim/nft", "the contract between software and the world: below both"},
 	{"sim/host/systest", "sim/host sim/libc sim/clock", "the contract as checks, run on every implementation"},
 	{"sim/libc", "sim/host sim/clock sim/trace sim/wire/... github.com/miekg/dns", "what a C library gives a program, through the contract only"},
 	{"sim/sdjournal", "sim/host sim/clock sim/libc sim/wire/...", "the files of the journal, for those who write and those who read them"},
-	{"sim/memnet", "sim/host sim/clock sim/trace sim/nft sim/wire/... golang.org/x/sys", "an implementation of the contract, for tests"},
+	{"sim/memnet", "sim/host sim/link sim/clock sim/trace sim/nft sim/wire/... golang.org/x/sys", "an implementation of the contract, for tests"},
 	{"sim/stub", "sim/host sim/clock sim/trace sim/stub/guest sim/wire/... golang.org/x/sys", "an implementation of the contract, over real processes"},
-	{"sim/kernel", "sim/host sim/clock sim/trace sim/stub sim/stub/guest sim/nft/... sim/wire/... golang.org/x/sys github.com/google/nftables github.com/mdlayher/netlink github.com/vishvananda/netlink",
+	{"sim/kernel", "sim/host sim/link sim/clock sim/trace sim/stub sim/stub/guest sim/nft/... sim/wire/... golang.org/x/sys github.com/google/nftables github.com/mdlayher/netlink github.com/vishvananda/netlink",
 		"namespaces and wires, under the software and ignorant of it"},
 	{"sim/scenario", "sim/wire/... gopkg.in/yaml.v3 github.com/invopop/jsonschema", "what a lab file says; data for whoever builds the lab"},
 	{"sim/distro", "sim/host SUITE", "the one table that knows all software"},
-	{"sim/lab", "sim/scenario sim/distro sim/kernel sim/stub sim/memnet sim/host sim/libc sim/clock sim/trace sim/nft/... sim/wire/... sim/systemd sim/dnf golang.org/x/sys",
+	{"sim/lab", "sim/scenario sim/distro sim/kernel sim/stub sim/memnet sim/host sim/link sim/libc sim/clock sim/trace sim/nft/... sim/wire/... sim/systemd sim/dnf golang.org/x/sys",
 		"builds and runs a lab; of the suites it knows the one whose Program is process 1 and the one that puts packages on a running host"},
 	{"sim/peer", "", "tests only: where the real programs are that they run beside ours"},
 	{"sim/mailoracle", "", "tests only: recordings of more than one suite, run on hosts of the distribution"},
@@ -72,7 +73,7 @@ const inTests = "sim/memnet sim/peer sim/host/systest sim/host sim/libc sim/cloc
 	"mvdan.cc/sh github.com/mdlayher/netlink golang.org/x/sys github.com/creack/pty"
 
 // notSuites are the folders of sim that are no software of a host.
-var notSuites = []string{"clock", "trace", "wire", "host", "stub", "memnet", "kernel", "distro", "scenario", "lab", "nft", "libc", "sdjournal", "peer", "mailoracle"}
+var notSuites = []string{"clock", "trace", "wire", "link", "host", "stub", "memnet", "kernel", "distro", "scenario", "lab", "nft", "libc", "sdjournal", "peer", "mailoracle"}
 
 func isSuite(pkg string) bool {
 	rest, ok := strings.CutPrefix(pkg, "sim/")

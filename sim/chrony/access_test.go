@@ -16,7 +16,7 @@ func TestAccessTables(t *testing.T) {
 		}
 		oracle(t, "conf/"+name+".yaml", &c)
 		for _, e := range c.Expected {
-			p := newParser(noHost{"/c": e.Conf}, nil)
+			p := newParser(noHost{"/c": e.Conf}, nil, func(string) {})
 			if err := p.readFile("/c"); err != nil {
 				t.Fatalf("%q: %v", e.Conf, err)
 			}

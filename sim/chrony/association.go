@@ -374,9 +374,9 @@ func (a *association) receive(pkt *ntp.Packet, rx time.Time, env environment) an
 	a.txCount = 0
 	a.gotSample = a.gotSample || r.good
 	a.cand.reached(r.synced)
-	a.cand.leap = ntp.LeapUnsynchronised
-	a.cand.orphanID = 0
 	if r.synced {
+		// What an unsynchronised server says (a kiss of death too) leaves the source
+		// as it was: it is lost when its reach is gone.
 		a.cand.leap = pkt.Leap
 		a.cand.stratum = max(int(pkt.Stratum), a.cfg.minStratum)
 		a.cand.orphanID = refIDOf(a.addr.Addr())

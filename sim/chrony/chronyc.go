@@ -11,7 +11,8 @@ import (
 	"enshu/sim/libc"
 )
 
-const clientUsage = `Usage: chronyc [OPTION]... [COMMAND]...
+// clientUsage is the text of --help; its verb is the name of the program.
+const clientUsage = `Usage: %s [OPTION]... [COMMAND]...
 
 Options:
   -4		Use IPv4 addresses only
@@ -76,13 +77,13 @@ func Chronyc(ctx context.Context, p *host.Proc) int {
 			fmt.Fprintf(c.out, "chronyc (chrony) version %s (+READLINE +SECHASH +IPV6 -DEBUG)\n", version)
 			return 0
 		case "help":
-			io.WriteString(c.out, clientUsage)
+			fmt.Fprintf(c.out, clientUsage, p.Args[0])
 			return 0
 		}
 	}
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
-		io.WriteString(c.out, clientUsage)
+		fmt.Fprintf(c.out, clientUsage, p.Args[0])
 		return 1
 	}
 	c.link = newLink(c, hosts, port)

@@ -23,13 +23,18 @@ const forked = "CHRONYD_FORKED=1"
 // Chronyd is /usr/sbin/chronyd (chronyd(8)).
 func Chronyd(ctx context.Context, p *host.Proc) int {
 	o, err := parseOptions(p.Args[1:])
+	var bad argumentError
 	switch {
+	case errors.As(err, &bad):
+		l := logger{p: p, stderr: true}
+		l.fatal(bad.Error())
+		return 1
 	case err != nil:
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
-		fmt.Fprint(p.Stdout, usage)
+		fmt.Fprintf(p.Stdout, usage, p.Args[0])
 		return 1
 	case o.help:
-		fmt.Fprint(p.Stdout, usage)
+		fmt.Fprintf(p.Stdout, usage, p.Args[0])
 		return 0
 	case o.version:
 		fmt.Fprintf(p.Stdout, "chronyd (chrony) version %s (%s)\n", version, features)
@@ -95,9 +100,6 @@ func (d *daemon) start() error {
 		}
 		return err
 	}
-	for _, w := range d.conf.warnings {
-		d.log.warn(w)
-	}
 	if d.opts.print {
 		return nil
 	}
@@ -113,7 +115,7 @@ func (d *daemon) start() error {
 // configure reads chrony.conf, or the directives given as arguments.
 func (d *daemon) configure(print func(string)) error {
 	src := hostSource{d.ctx, d.p}
-	pr := newParser(src, print)
+	pr := newParser(src, print, d.log.warn)
 	d.conf = pr.conf
 	if len(d.opts.directives) > 0 {
 		for i, line := range d.opts.directives {

@@ -63,9 +63,9 @@ var clientCommands = map[string]clientCommand{
 	"cmdallow": accessCommand(candm.CmdAllow, candm.CmdAllowAll),
 	"cmddeny":  accessCommand(candm.CmdDeny, candm.CmdDenyAll),
 
-	"accheck":    addressCommand(candm.AccessCheck, "Could not read address"),
-	"cmdaccheck": addressCommand(candm.CmdAccessCheck, "Could not read address"),
-	"delete":     addressCommand(candm.DeleteSource, "Invalid syntax for address"),
+	"accheck":    accessCheck(candm.AccessCheck),
+	"cmdaccheck": accessCheck(candm.CmdAccessCheck),
+	"delete":     (*client).deleteSource,
 
 	"minpoll":          sourceIntCommand(candm.ModifyMinPoll),
 	"maxpoll":          sourceIntCommand(candm.ModifyMaxPoll),
@@ -74,21 +74,34 @@ var clientCommands = map[string]clientCommand{
 	"maxdelay":         sourceFloatCommand(candm.ModifyMaxDelay),
 	"maxdelayratio":    sourceFloatCommand(candm.ModifyDelayRatio),
 	"maxdelaydevratio": sourceFloatCommand(candm.ModifyDelayDev),
-	"maxupdateskew":    floatCommand(candm.ModifyUpdateSkew, "maxupdateskew"),
-	"dfreq":            floatCommand(candm.DeltaFreq, "dfreq"),
-	"doffset":          floatCommand(candm.DeltaOffset, "doffset"),
-	"reselectdist":     floatCommand(candm.ReselectDistance, "reselectdist"),
+	"maxupdateskew":    floatCommand(candm.ModifyUpdateSkew, ""),
+	"dfreq":            floatCommand(candm.DeltaFreq, "Invalid value"),
+	"doffset":          floatCommand(candm.DeltaOffset, "Invalid value"),
+	"reselectdist":     floatCommand(candm.ReselectDistance, ""),
+
+	"authhash": obsoleteCommand,
+	"password": obsoleteCommand,
 }
 
 func plainCommand(cmd candm.Command) clientCommand {
 	return func(c *client, _ string) bool { return c.do(cmd, nil) }
 }
 
-func floatCommand(cmd candm.Command, name string) clientCommand {
+// obsoleteCommand is what is left of a command of older releases.
+func obsoleteCommand(c *client, _ string) bool {
+	c.complain("Authentication is no longer supported")
+	return true
+}
+
+// floatCommand sends a number. What is said when there is none is "" for
+// commands that just fail.
+func floatCommand(cmd candm.Command, problem string) clientCommand {
 	return func(c *client, args string) bool {
 		v, _, ok := scanFloat(args)
 		if !ok {
-			c.complain("Invalid syntax for " + name + " command")
+			if problem != "" {
+				c.complain(problem)
+			}
 			return false
 		}
 		return c.do(cmd, &candm.Float{Value: v})
@@ -108,24 +121,39 @@ func wordCommand(cmd candm.Command, name string, values ...string) clientCommand
 	}
 }
 
-func addressCommand(cmd candm.Command, problem string) clientCommand {
+// accessCheck asks about an address; nothing else may follow it.
+func accessCheck(cmd candm.Command) clientCommand {
 	return func(c *client, args string) bool {
-		host, _ := word(args)
-		a, ok := c.sourceAddress(host)
+		a, ok := c.address(args)
 		if !ok {
-			c.complain(problem)
+			c.complain("Could not read address")
 			return false
 		}
-		return c.do(cmd, &candm.Source{Address: a})
+		return c.do(cmd, &candm.Source{Address: candm.IP(a)})
 	}
+}
+
+func (c *client) deleteSource(args string) bool {
+	host, _ := word(args)
+	if host == "" {
+		c.complain("Invalid syntax for address")
+		return false
+	}
+	a, ok := c.sourceAddress(host)
+	if !ok {
+		c.complain("Could not get address for hostname")
+		return false
+	}
+	return c.do(candm.DeleteSource, &candm.Source{Address: a})
 }
 
 // sourceAddress reads the address of a source: an address, the id of an
 // unresolved name, or a host name.
 func (c *client) sourceAddress(text string) (candm.Address, bool) {
 	if digits, ok := strings.CutPrefix(text, "ID#"); ok {
-		v, rest, ok := scanInt(digits)
-		return candm.Address{IsID: true, ID: uint32(v)}, ok && rest == ""
+		if v, _, ok := scanInt(digits); ok {
+			return candm.Address{IsID: true, ID: uint32(v)}, true
+		}
 	}
 	a, ok := c.address(text)
 	return candm.IP(a), ok
@@ -191,21 +219,28 @@ func (c *client) readMask(args string) (mask, addr candm.Address, ok bool) {
 			c.complain("Invalid syntax for mask/address")
 			return mask, addr, false
 		}
-		if r, ok := parseIP(right); ok && r.BitLen() == l.BitLen() {
+		r, isIP := parseIP(right)
+		if isIP && r.BitLen() == l.BitLen() {
 			return candm.IP(l), candm.IP(r), true
 		}
-		if bits, rest, ok := scanInt(right); ok && rest == "" && bits >= 0 && bits <= l.BitLen() {
+		if bits, _, ok := scanInt(right); ok && !isIP {
+			if bits < 0 || bits > l.BitLen() {
+				bits = l.BitLen()
+			}
 			return candm.IP(maskOf(l, bits)), candm.IP(l), true
 		}
 		c.complain("Invalid syntax for mask/address")
 		return mask, addr, false
 	}
-	a, ok := c.address(args)
+	addr, ok = c.sourceAddress(args)
 	if !ok {
 		c.complain("Could not get address for hostname")
 		return mask, addr, false
 	}
-	return candm.IP(maskOf(a, a.BitLen())), candm.IP(a), true
+	if !addr.IsID {
+		mask = candm.IP(maskOf(addr.IP, addr.IP.BitLen()))
+	}
+	return mask, addr, true
 }
 
 func maskOf(a netip.Addr, bits int) netip.Addr {
@@ -233,7 +268,8 @@ func (c *client) burst(args string) bool {
 		c.complain("Invalid syntax for burst command")
 		return false
 	}
-	mask, addr, ok := c.readMask(rest)
+	sources, _ := word(rest)
+	mask, addr, ok := c.readMask(sources)
 	return ok && c.do(candm.Burst, &candm.BurstArgs{Mask: mask, Address: addr, Good: int32(good), Total: int32(total)})
 }
 
@@ -277,6 +313,11 @@ func (c *client) add(args string) bool {
 		c.complain("Invalid syntax for add command")
 		return false
 	}
+	if _, ok := c.address(s.name); !ok {
+		// Whoever has no address now would only be noticed in the daemon's log.
+		c.complain("Invalid host/IP address")
+		return false
+	}
 	return c.do(candm.AddSource, s.request())
 }
 
@@ -311,8 +352,12 @@ func (c *client) setTime(args string) bool {
 	return true
 }
 
-// parseSetTime reads a time of day, on the day of now, or a date and a time.
+// parseSetTime reads a time of day, on the day of now, or a date and a time;
+// nothing is now.
 func parseSetTime(s string, now time.Time) (time.Time, bool) {
+	if s == "" || s == "now" {
+		return now, true
+	}
 	for _, layout := range []string{"15:04", "15:04:05"} {
 		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
 			return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), now.Location()), true
@@ -365,7 +410,7 @@ func (c *client) waitSync(args string) bool {
 				return true
 			}
 		}
-		if tries > 0 && i >= tries {
+		if tries != 0 && i >= tries {
 			return false
 		}
 		c.out.Flush()
@@ -391,12 +436,18 @@ func (c *client) reload(args string) bool {
 	return c.do(candm.ReloadSources, nil)
 }
 
+// Bits of a key that keygen makes, unless the cipher wants a number of its own.
+const (
+	keyBits    = 160
+	maxKeyBits = 4096
+)
+
 // keygen makes a line for a key file; it asks no daemon.
 func (c *client) keygen(args string) bool {
-	id, name, bits := 1, "MD5", 160
+	id, name, bits := 1, "SHA1", keyBits
 	w := words(args)
-	ok := true
-	if len(w) > 0 {
+	ok := len(w) <= 3
+	if len(w) > 0 && ok {
 		id, _, ok = scanInt(w[0])
 	}
 	if len(w) > 1 {
@@ -405,16 +456,23 @@ func (c *client) keygen(args string) bool {
 	if len(w) > 2 && ok {
 		bits, _, ok = scanInt(w[2])
 	}
+	if !ok {
+		c.complain("Invalid syntax for keygen command")
+		return false
+	}
 	t, known := ntp.ParseKeyType(name)
-	if !ok || !known {
+	if !known {
 		c.complain("Unknown hash function or cipher " + name)
 		return false
 	}
-	n := min(max((bits+7)/8, 10), 64)
+	if bits < 0 {
+		bits = maxKeyBits // the number has no sign
+	}
+	n := (min(max(bits, minKeyBits), maxKeyBits) + 7) / 8
 	if k := t.KeyLength(); k != 0 {
 		n = k
 	}
-	fmt.Fprintf(c.out, "%d %s HEX:", id, name)
+	fmt.Fprintf(c.out, "%d %s HEX:", uint32(id), name)
 	for range n {
 		fmt.Fprintf(c.out, "%02X", c.p.Rand().UintN(256))
 	}

@@ -385,7 +385,7 @@ func (d *daemon) sourceBy(a candm.Address) *source {
 // matching returns the sources in a subnet, all of them when no address is
 // given; it reports false when there is none.
 func (d *daemon) matching(mask, addr candm.Address) ([]*source, bool) {
-	all := !mask.IP.IsValid() && !addr.IP.IsValid()
+	all := !mask.IP.IsValid() && !addr.IP.IsValid() && !addr.IsID
 	var found []*source
 	for _, s := range d.sources {
 		if s.assoc != nil && (all || inSubnet(s.ip(), mask.IP, addr.IP)) {

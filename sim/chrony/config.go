@@ -44,7 +44,7 @@ type config struct {
 	driftFile, keyFile, dumpDir, logDir, pidFile, rtcFile, rtcDevice, user string
 	ntpSigndSocket                                                         string
 	ntsKeys, ntsCerts                                                      []string
-	tempFile                                                               string
+	tempcomp                                                               tempcompConfig
 	dumpOnExit, lockAll                                                    bool
 	logs                                                                   map[string]bool
 	logBanner                                                              int
@@ -52,8 +52,6 @@ type config struct {
 	mailUser                                                               string
 	hwTimestamp                                                            []hwTimestampConfig
 	bindCmdDevice                                                          string
-
-	warnings []string // messages about directives of older releases, for the log
 }
 
 // sourceKind is the directive of a source.
@@ -115,10 +113,13 @@ func defaultSource() sourceConfig {
 // refclockConfig is a refclock directive.
 type refclockConfig struct {
 	driver, parameter        string
-	refid                    string
+	refid, lock              string
 	poll, dpoll              int
-	filter                   int
+	filter, rate             int
 	minSamples, maxSamples   int
+	maxLockAge               int // pulses
+	pulseWidth               float64
+	pps, tai, local          bool
 	offset, delay, precision float64
 	maxDispersion            float64
 	stratum                  int
@@ -138,6 +139,15 @@ type ratelimitConfig struct {
 type smoothConfig struct {
 	enabled, leapOnly  bool
 	maxFreq, maxWander float64 // ppm, ppm a second
+}
+
+// tempcompConfig is tempcomp: a file with the temperature of the crystal, how
+// often it is read, and the compensation as a polynomial (t0, k0, k1, k2) or as
+// a file of points.
+type tempcompConfig struct {
+	file, pointFile string
+	interval        float64 // seconds
+	t0k             [4]float64
 }
 
 type hwTimestampConfig struct{ iface string }

@@ -164,8 +164,8 @@ func (d *daemon) notes() {
 		d.log.error("Could not open RTC device " + c.rtcDevice + " : No such file or directory")
 		d.log.error("RTC driver could not be initialised")
 	}
-	if c.tempFile != "" && !libc.Exists(d.p, c.tempFile) {
-		d.log.error("Could not read temperature from " + c.tempFile)
+	if c.tempcomp.file != "" && !libc.Exists(d.p, c.tempcomp.file) {
+		d.log.error("Could not read temperature from " + c.tempcomp.file)
 	}
 	if c.smooth.enabled && c.smooth.leapOnly {
 		d.log.info("Time smoothing activated (leap seconds only)")

@@ -2,9 +2,8 @@ package chrony
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
-
-	"enshu/sim/wire/candm"
 )
 
 // directives returns the table of chrony.conf(5).
@@ -164,7 +163,6 @@ func directives() map[string]directive {
 		// Read and checked, without effect: see the divergences in doc.go.
 		"dscp":            unused(isInt),
 		"ptpport":         unused(isInt),
-		"maxtxbuffers":    unused(isInt),
 		"sched_priority":  unused(isInt),
 		"rtcautotrim":     unused(isNumber),
 		"rtconutc":        {0, func(*parser, string) error { return nil }},
@@ -192,30 +190,32 @@ func isNumber(s string) bool { _, _, ok := scanFloat(s); return ok }
 func (p *parser) readTrustedCerts(args string) error {
 	switch w := words(args); len(w) {
 	case 0:
-		return p.unparsable()
+		return p.missing()
 	case 1:
 		return nil
 	case 2:
 		if isInt(w[0]) {
 			return nil
 		}
+		return p.unparsable()
 	}
-	return p.unparsable()
+	return p.tooMany()
 }
 
 func (p *parser) readInitSlew(args string) error {
-	threshold, rest, ok := scanFloat(args)
+	first, rest := word(args)
+	threshold, _, ok := scanFloat(first)
 	if !ok {
 		return p.unparsable()
 	}
 	p.conf.initSlew = initSlewConfig{threshold: threshold}
-	for _, name := range words(skip(rest)) {
+	for _, name := range words(rest) {
 		a, ok := parseIP(name)
 		if !ok {
 			a, ok = p.src.resolve(name)
 		}
 		if !ok {
-			p.conf.warnings = append(p.conf.warnings, "Could not resolve address of initstepslew server "+name)
+			p.warn("Could not resolve address of initstepslew server " + name)
 			continue
 		}
 		p.conf.initSlew.servers = append(p.conf.initSlew.servers, a)
@@ -225,16 +225,15 @@ func (p *parser) readInitSlew(args string) error {
 
 func (p *parser) readSmooth(args string) error {
 	w := words(args)
-	if len(w) == 3 && strings.EqualFold(w[2], "leaponly") {
-		p.conf.smooth.leapOnly = true
-		w = w[:2]
-	}
 	switch {
 	case len(w) < 2:
-		return fail("Missing arguments for %s directive %s", p.nowCmd, p.at())
-	case len(w) > 2:
-		return fail("Too many arguments for %s directive %s", p.nowCmd, p.at())
+		return p.missing()
+	case len(w) > 3:
+		return p.tooMany()
+	case len(w) == 3 && !strings.EqualFold(w[2], "leaponly"):
+		return p.unparsable()
 	}
+	p.conf.smooth.leapOnly = len(w) == 3
 	var ok1, ok2 bool
 	p.conf.smooth.maxFreq, _, ok1 = scanFloat(w[0])
 	p.conf.smooth.maxWander, _, ok2 = scanFloat(w[1])
@@ -249,12 +248,7 @@ var logNames = []string{"rawmeasurements", "measurements", "selection", "statist
 
 func (p *parser) readLog(args string) error {
 	for _, w := range words(args) {
-		w = strings.ToLower(w)
-		known := false
-		for _, n := range logNames {
-			known = known || n == w
-		}
-		if !known {
+		if !slices.Contains(logNames, w) {
 			return fail("Invalid log parameter %s", p.at())
 		}
 		p.conf.logs[w] = true
@@ -276,131 +270,60 @@ func (p *parser) readBroadcast(args string) error {
 	return nil
 }
 
+// readHWTimestamp reads hwtimestamp: an interface and options, whose values
+// are read as far as they are numbers.
 func (p *parser) readHWTimestamp(args string) error {
-	w := words(args)
-	if len(w) == 0 {
+	iface, rest := word(args)
+	if iface == "" {
 		return p.unparsable()
 	}
-	for i := 1; i < len(w); i++ {
-		name := strings.ToLower(w[i])
-		if name == "nocrossts" {
-			continue
-		}
-		i++
-		if i == len(w) {
-			return p.unparsable()
-		}
-		ok := false
-		switch name {
+	for rest != "" {
+		var name string
+		var ok bool
+		name, rest = word(rest)
+		switch strings.ToLower(name) {
+		case "nocrossts":
+			ok = true
 		case "maxsamples", "minsamples", "minpoll":
-			ok = isInt(w[i])
+			_, rest, ok = scanInt(rest)
 		case "precision", "rxcomp", "txcomp":
-			ok = isNumber(w[i])
+			_, rest, ok = scanFloat(rest)
 		case "rxfilter":
-			v := strings.ToLower(w[i])
-			ok = v == "none" || v == "ntp" || v == "ptp" || v == "all"
+			var v string
+			v, rest = word(rest)
+			ok = slices.Contains([]string{"none", "ntp", "ptp", "all"}, strings.ToLower(v))
 		}
 		if !ok {
 			return p.unparsable()
 		}
+		rest = skip(rest)
 	}
-	p.conf.hwTimestamp = append(p.conf.hwTimestamp, hwTimestampConfig{w[0]})
+	p.conf.hwTimestamp = append(p.conf.hwTimestamp, hwTimestampConfig{iface})
 	return nil
 }
 
 func (p *parser) readTempcomp(args string) error {
 	w := words(args)
-	switch len(w) {
-	case 3:
-		if !isNumber(w[1]) {
-			return p.unparsable()
+	switch {
+	case len(w) < 3, len(w) == 4, len(w) == 5:
+		return p.missing()
+	case len(w) > 6:
+		return p.tooMany()
+	}
+	c := tempcompConfig{file: w[0]}
+	interval, _, ok := scanFloat(w[1])
+	c.interval = interval
+	if len(w) == 3 {
+		c.pointFile = w[2]
+	} else {
+		for i, n := range w[2:] {
+			v, _, ok2 := scanFloat(n)
+			c.t0k[i], ok = v, ok && ok2
 		}
-	case 6:
-		for _, n := range w[1:] {
-			if !isNumber(n) {
-				return p.unparsable()
-			}
-		}
-	default:
+	}
+	if !ok {
 		return p.unparsable()
 	}
-	p.conf.tempFile = w[0]
+	p.conf.tempcomp = c
 	return nil
 }
-
-func (p *parser) readRefclock(args string) error {
-	c := refclockConfig{poll: 4, dpoll: 0, filter: 64, minSamples: -1, maxSamples: -1, delay: 1e-9}
-	w := words(args)
-	if len(w) < 2 {
-		return p.unparsable()
-	}
-	c.driver, c.parameter = w[0], w[1]
-	for i := 2; i < len(w); i++ {
-		switch strings.ToLower(w[i]) {
-		case "noselect":
-			c.options |= candm.OptNoselect
-			continue
-		case "prefer":
-			c.options |= candm.OptPrefer
-			continue
-		case "trust":
-			c.options |= candm.OptTrust
-			continue
-		case "require":
-			c.options |= candm.OptRequire
-			continue
-		case "pps", "tai", "local":
-			continue
-		}
-		name := strings.ToLower(w[i])
-		i++
-		if i == len(w) {
-			return p.badRefclock()
-		}
-		ok := true
-		var whole int
-		var number float64
-		switch name {
-		case "refid", "lock":
-			if name == "refid" {
-				c.refid = w[i]
-			}
-			ok = len(w[i]) <= 4
-		case "poll", "dpoll", "filter", "rate", "minsamples", "maxsamples", "maxlockage", "stratum":
-			whole, _, ok = scanInt(w[i])
-		case "offset", "delay", "precision", "width", "maxdispersion":
-			number, _, ok = scanFloat(w[i])
-		default:
-			ok = false
-		}
-		if !ok {
-			return p.badRefclock()
-		}
-		switch name {
-		case "poll":
-			c.poll = whole
-		case "dpoll":
-			c.dpoll = whole
-		case "filter":
-			c.filter = whole
-		case "minsamples":
-			c.minSamples = whole
-		case "maxsamples":
-			c.maxSamples = whole
-		case "stratum":
-			c.stratum = whole
-		case "offset":
-			c.offset = number
-		case "delay":
-			c.delay = number
-		case "precision":
-			c.precision = number
-		case "maxdispersion":
-			c.maxDispersion = number
-		}
-	}
-	p.conf.refclocks = append(p.conf.refclocks, c)
-	return nil
-}
-
-func (p *parser) badRefclock() error { return fail("Invalid refclock option %s", p.at()) }

@@ -10,8 +10,8 @@
 // answers chronyc. parse.go and directives.go are chrony.conf. What has no I/O
 // takes values and a time.
 //
-// Only refclock.go looks at true time: a reference clock is a device that knows
-// it.
+// A reference clock is a device of the host with a time of its own, which only
+// refclock.go reads.
 //
 // Sources: chrony.conf(5), chronyd(8), chronyc(1) of chrony 4.3; RFC 5905, RFC
 // 7822, RFC 8573; and recorded runs of the programs, which the tests repeat.
@@ -33,6 +33,10 @@
 //   - chronyc dump, and the options -r and -s of chronyd, have no effect.
 //   - binddevice and its kin are read without effect; bindacqaddress counts with
 //     acquisitionport only.
+//   - A reference clock is read once a poll, with the noise that is left of the
+//     readings which the filter would have combined. SHM N is the receiver /dev/gpsN
+//     of the lab, whatever writes to shared memory; SOCK never delivers. The options
+//     tai, width, maxlockage and maxdispersion are read without effect.
 //   - The precision of the clock is 2^-25 s unless clockprecision says otherwise.
 //   - Sources are asked in the order of the configuration; chronyd's order is that
 //     of a hash table. So is the order of chronyc clients.

@@ -3,6 +3,7 @@ package chrony
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"enshu/sim/libc"
@@ -20,6 +21,7 @@ const minKeyBits = 80
 func parseKeys(data []byte, file string) (keyRing, []string) {
 	keys := keyRing{}
 	var problems []string
+	var twice []uint32
 	for i, line := range libc.Lines(data) {
 		line = normalize(line)
 		if line == "" {
@@ -32,7 +34,11 @@ func parseKeys(data []byte, file string) (keyRing, []string) {
 		}
 		t, ok := ntp.ParseKeyType(typ)
 		if !ok {
-			problems = append(problems, fmt.Sprintf("Invalid type in key %d", id))
+			what := "Invalid type in key %d"
+			if slices.Contains(unsupportedHashes, typ) {
+				what = "Unsupported hash function in key %d"
+			}
+			problems = append(problems, fmt.Sprintf(what, id))
 			continue
 		}
 		secret, ok := decodeKey(value)
@@ -41,24 +47,33 @@ func parseKeys(data []byte, file string) (keyRing, []string) {
 			continue
 		}
 		if n := t.KeyLength(); n != 0 && len(secret) != n {
-			problems = append(problems, fmt.Sprintf("Invalid length of %s key %d (expected %d bits)", strings.ToUpper(typ), id, n*8))
+			problems = append(problems, fmt.Sprintf("Invalid length of %s key %d (expected %d bits)", typ, id, n*8))
 			continue
 		}
-		if _, twice := keys[id]; twice {
-			problems = append(problems, fmt.Sprintf("Detected duplicate key %d", id))
+		if _, known := keys[id]; known {
+			twice = append(twice, id)
+			continue
 		}
 		keys[id] = ntp.Key{Type: t, Value: secret}
 	}
+	slices.Sort(twice)
+	for _, id := range twice {
+		problems = append(problems, fmt.Sprintf("Detected duplicate key %d", id))
+	}
 	return keys, problems
 }
+
+// unsupportedHashes are names of algorithms that chronyd knows and the library
+// that it is built with does not have.
+var unsupportedHashes = []string{"TIGER", "WHIRLPOOL"}
 
 func parseKeyLine(line string) (id uint32, typ, value string, ok bool) {
 	w := words(line)
 	if len(w) < 2 || len(w) > 3 {
 		return 0, "", "", false
 	}
-	n, rest, ok := scanInt(w[0])
-	if !ok || rest != "" {
+	n, _, ok := scanInt(w[0])
+	if !ok {
 		return 0, "", "", false
 	}
 	if len(w) == 2 {
@@ -69,19 +84,12 @@ func parseKeyLine(line string) (id uint32, typ, value string, ok bool) {
 
 // decodeKey reads HEX:…, ASCII:… or plain text.
 func decodeKey(s string) ([]byte, bool) {
-	if h, ok := cutPrefixFold(s, "HEX:"); ok {
+	if h, ok := strings.CutPrefix(s, "HEX:"); ok {
 		b, err := hex.DecodeString(h)
 		return b, err == nil && len(b) > 0
 	}
-	s, _ = cutPrefixFold(s, "ASCII:")
+	s = strings.TrimPrefix(s, "ASCII:")
 	return []byte(s), s != ""
-}
-
-func cutPrefixFold(s, prefix string) (string, bool) {
-	if len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix) {
-		return s[len(prefix):], true
-	}
-	return s, false
 }
 
 // long reports whether the digest of a key is longer than an NTPv4 packet takes.

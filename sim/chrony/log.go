@@ -33,7 +33,7 @@ func (l *logger) warn(text string)  { l.put(levelWarning, text) }
 func (l *logger) error(text string) { l.put(levelError, text) }
 
 func (l *logger) put(level int, text string) {
-	if level < l.level {
+	if level < l.level && level != levelFatal {
 		return
 	}
 	switch {

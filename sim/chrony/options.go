@@ -1,10 +1,6 @@
 package chrony
 
-import (
-	"strconv"
-
-	"enshu/sim/libc"
-)
+import "enshu/sim/libc"
 
 const (
 	version  = "4.3"
@@ -43,12 +39,28 @@ const (
 
 const defaultConfigFile = "/etc/chrony.conf"
 
+// argumentError is a number of an option that is none.
+type argumentError struct{ text string }
+
+func (e argumentError) Error() string { return "Invalid argument " + e.text }
+
 func parseOptions(args []string) (options, error) {
 	o := options{configFile: defaultConfigFile}
 	found, rest, err := libc.Getopt(args, "+46df:F:hl:L:mnpP:qQrRst:u:Uvx",
 		[]libc.LongOption{{Name: "help", Short: "h"}, {Name: "version", Short: "v"}})
 	for _, f := range found {
 		switch f.Name {
+		case "L", "t", "F", "P":
+			n, _, ok := scanInt(f.Value)
+			if !ok {
+				return o, argumentError{f.Value}
+			}
+			switch f.Name {
+			case "L":
+				o.level = n
+			case "t":
+				o.timeout = n
+			}
 		case "4":
 			o.ipv4 = true
 		case "6":
@@ -62,8 +74,6 @@ func parseOptions(args []string) (options, error) {
 			return o, nil
 		case "l":
 			o.logFile = f.Value
-		case "L":
-			o.level, _ = strconv.Atoi(f.Value)
 		case "n":
 			o.foreground = true
 		case "p":
@@ -80,8 +90,6 @@ func parseOptions(args []string) (options, error) {
 			o.restart = true
 		case "s":
 			o.fromRTC = true
-		case "t":
-			o.timeout, _ = strconv.Atoi(f.Value)
 		case "u":
 			o.user = f.Value
 		case "U":
@@ -100,7 +108,8 @@ func parseOptions(args []string) (options, error) {
 	return o, nil
 }
 
-const usage = `Usage: chronyd [OPTION]... [DIRECTIVE]...
+// usage is the text of -h; its verb is the name under which chronyd was called.
+const usage = `Usage: %s [OPTION]... [DIRECTIVE]...
 
 Options:
   -4		Use IPv4 addresses only

@@ -1,6 +1,7 @@
 package chrony
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path"
@@ -27,6 +28,7 @@ type parser struct {
 	src    configSource
 	conf   *config
 	print  func(line string) // each line that is read (option -p); may be nil
+	warn   func(text string) // what is not fatal, as it is met
 	file   string            // being read, "" for the command line
 	line   int
 	level  int
@@ -38,8 +40,8 @@ type parser struct {
 // loadedFile is a file that a parser has read.
 type loadedFile struct{ name, digest string }
 
-func newParser(src configSource, print func(string)) *parser {
-	return &parser{src: src, conf: defaultConfig(), print: print, table: directives()}
+func newParser(src configSource, print, warn func(string)) *parser {
+	return &parser{src: src, conf: defaultConfig(), print: print, warn: warn, table: directives()}
 }
 
 // parseError is a fatal error of the configuration.
@@ -59,6 +61,14 @@ func (p *parser) at() string {
 
 func (p *parser) unparsable() error {
 	return fail("Could not parse %s directive %s", p.nowCmd, p.at())
+}
+
+func (p *parser) missing() error {
+	return fail("Missing arguments for %s directive %s", p.nowCmd, p.at())
+}
+
+func (p *parser) tooMany() error {
+	return fail("Too many arguments for %s directive %s", p.nowCmd, p.at())
 }
 
 // readFile reads a file of directives.
@@ -102,9 +112,9 @@ func (p *parser) readLine(line string) error {
 	if d.args >= 0 {
 		switch n := len(words(args)); {
 		case n < d.args:
-			return fail("Missing arguments for %s directive %s", p.nowCmd, p.at())
+			return p.missing()
 		case n > d.args:
-			return fail("Too many arguments for %s directive %s", p.nowCmd, p.at())
+			return p.tooMany()
 		}
 	}
 	return d.read(p, args)
@@ -205,7 +215,7 @@ func accessDirective(field func(*config) *[]accessRule, allow bool) directive {
 func parseAccess(args string, resolve func(string) (netip.Addr, bool)) (accessRule, bool) {
 	var r accessRule
 	w := words(args)
-	if len(w) > 0 && strings.EqualFold(w[0], "all") {
+	if len(w) > 0 && w[0] == "all" {
 		r.all, w = true, w[1:]
 	}
 	if len(w) > 1 {
@@ -229,12 +239,12 @@ func parseAccess(args string, resolve func(string) (netip.Addr, bool)) (accessRu
 		}
 		return r, true
 	}
-	if a, n, ok := shortAddress(text); ok {
+	if a, n, short := shortAddress(text); short {
 		r.addr = a
 		if !subnet {
 			r.bits = n
 		}
-		return r, true
+		return r, a.IsValid()
 	}
 	if !subnet {
 		if a, ok := resolve(text); ok {
@@ -254,18 +264,24 @@ func parseIP(s string) (netip.Addr, bool) {
 }
 
 // shortAddress reads the first one, two or three octets of an IPv4 address.
-func shortAddress(s string) (netip.Addr, int, bool) {
+// The address is not valid when the numbers are no octets.
+func shortAddress(s string) (a netip.Addr, bits int, short bool) {
 	var octets [4]byte
 	parts := strings.Split(s, ".")
 	if len(parts) > 3 {
 		return netip.Addr{}, 0, false
 	}
+	fit := true
 	for i, part := range parts {
 		v, rest, ok := scanInt(part)
-		if !ok || rest != "" || v < 0 || v > 255 {
+		if !ok || rest != "" {
 			return netip.Addr{}, 0, false
 		}
+		fit = fit && v >= 0 && v <= 255
 		octets[i] = byte(v)
+	}
+	if !fit {
+		return netip.Addr{}, 0, true
 	}
 	return netip.AddrFrom4(octets), 8 * len(parts), true
 }
@@ -335,7 +351,7 @@ func parseLocal(args string) (localReference, bool) {
 }
 
 func obsolete(p *parser, args string) error {
-	p.conf.warnings = append(p.conf.warnings, p.nowCmd+" directive is no longer supported")
+	p.warn(p.nowCmd + " directive is no longer supported")
 	return nil
 }
 
@@ -376,14 +392,12 @@ func listFiles(src configSource, dirs []string, suffix string) []string {
 	return names
 }
 
-// include reads the files that match a pattern.
+// include reads the files that match a pattern. A directory that cannot be
+// searched is an error; one without a match is not.
 func (p *parser) include(pattern string) error {
-	matches := glob(p.src, pattern)
-	if len(matches) == 0 {
-		if strings.ContainsAny(pattern, "*?[") {
-			return fail("Could not search for files matching %s", pattern)
-		}
-		matches = []string{pattern}
+	matches, ok := glob(p.src, pattern)
+	if !ok {
+		return fail("Could not search for files matching %s", pattern)
 	}
 	for _, m := range matches {
 		if err := p.readFile(m); err != nil {
@@ -393,21 +407,29 @@ func (p *parser) include(pattern string) error {
 	return nil
 }
 
-// glob returns the files that match an absolute pattern, sorted (glob(3)).
-func glob(src configSource, pattern string) []string {
-	if !strings.ContainsAny(pattern, "*?[") {
-		return nil
+// glob returns the files that match a pattern, sorted, and the pattern itself
+// when it has no wildcards; false when a directory cannot be read (glob(3)
+// with GLOB_ERR and GLOB_NOMAGIC).
+func glob(src configSource, pattern string) ([]string, bool) {
+	const wild = "*?["
+	if !strings.ContainsAny(pattern, wild) {
+		return []string{pattern}, true
 	}
-	dirs := []string{"/"}
-	parts := strings.Split(strings.Trim(pattern, "/"), "/")
-	for i, part := range parts {
+	dirs := []string{""}
+	if strings.HasPrefix(pattern, "/") {
+		dirs = []string{"/"}
+	}
+	for _, part := range strings.FieldsFunc(pattern, func(r rune) bool { return r == '/' }) {
 		var next []string
 		for _, d := range dirs {
-			if !strings.ContainsAny(part, "*?[") && i < len(parts)-1 {
+			if !strings.ContainsAny(part, wild) {
 				next = append(next, path.Join(d, part))
 				continue
 			}
-			names, _ := src.readDir(d)
+			names, err := src.readDir(cmp.Or(d, "."))
+			if err != nil {
+				return nil, false
+			}
 			for _, n := range names {
 				if ok, err := path.Match(part, n); err == nil && ok && (n[0] != '.' || part[0] == '.') {
 					next = append(next, path.Join(d, n))
@@ -417,5 +439,5 @@ func glob(src configSource, pattern string) []string {
 		dirs = next
 	}
 	slices.Sort(dirs)
-	return dirs
+	return dirs, true
 }

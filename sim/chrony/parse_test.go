@@ -29,6 +29,9 @@ func (h noHost) readDir(dir string) ([]string, error) {
 			names = append(names, filepath.Base(n))
 		}
 	}
+	if names == nil {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOENT}
+	}
 	return names, nil
 }
 
@@ -64,13 +67,10 @@ func TestDirectives(t *testing.T) {
 			t.Run(strings.TrimSuffix(filepath.Base(f), ".yaml")+"/"+e.Directive, func(t *testing.T) {
 				host := noHost{"/etc/chrony.conf": "# line one is a comment\n" + e.Directive + "\n"}
 				var out strings.Builder
-				p := newParser(host, func(l string) { out.WriteString(l + "\n") })
 				text := ""
+				p := newParser(host, func(l string) { out.WriteString(l + "\n") }, func(w string) { text += "<time> " + w + "\n" })
 				if err := p.readFile("/etc/chrony.conf"); err != nil {
-					text = "<time> Fatal error : " + err.Error() + "\n"
-				}
-				for _, w := range p.conf.warnings {
-					text += "<time> " + w + "\n"
+					text += "<time> Fatal error : " + err.Error() + "\n"
 				}
 				if out.String() != e.PrintStdout {
 					t.Errorf("printed %q, want %q", out.String(), e.PrintStdout)
@@ -87,7 +87,37 @@ func FuzzConfig(f *testing.F) {
 	f.Add("server a iburst minpoll 4\nallow 192.0.2/24\nmakestep 1 3\nlocal stratum 10 orphan\nrefclock SHM 0 refid X\n")
 	f.Add("include /c\nconfdir /\nratelimit interval 3 burst")
 	f.Fuzz(func(t *testing.T, text string) {
-		p := newParser(noHost{"/c": text}, func(string) {})
+		p := newParser(noHost{"/c": text}, func(string) {}, func(string) {})
 		p.readFile("/c")
 	})
+}
+
+// TestRecordedDirectives compares lines of chrony.conf, good and bad, with what
+// the real chronyd -p says to them.
+func TestRecordedDirectives(t *testing.T) {
+	var cases []struct {
+		Conf, Errors string
+		Exit         int
+	}
+	data, err := os.ReadFile("testdata/recorded/conf.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		t.Run(c.Conf, func(t *testing.T) {
+			var lines []string
+			p := newParser(noHost{"rec.conf": c.Conf + "\n"}, func(string) {}, func(w string) { lines = append(lines, w) })
+			if err := p.readFile("rec.conf"); err != nil {
+				lines = append(lines, "Fatal error : "+err.Error())
+			} else if c.Exit != 0 {
+				t.Error("no error")
+			}
+			if got := strings.Join(lines, "\n"); got != c.Errors {
+				t.Errorf("says %q, want %q", got, c.Errors)
+			}
+		})
+	}
 }

@@ -2,6 +2,7 @@ package chrony
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -11,8 +12,7 @@ import (
 	"enshu/sim/wire/ntp"
 )
 
-// A reference clock is a device that knows true time: this file is the only
-// one of the suite that may look at the lab's timeline.
+// A reference clock is a device that has a time of its own (host.Refclocks).
 //
 // The drivers are those of chrony.conf(5), refclock. A clock delivers while its
 // device exists on the host: PHC and PPS name it, SHM N stands for a receiver
@@ -23,14 +23,28 @@ type refclock struct {
 	cfg    refclockConfig
 	refID  uint32
 	device string
+	noise  float64 // standard deviation of one reading, seconds
+	pulse  bool    // it tells when a second begins, not which
 	cand   *candidate
 }
 
+// Standard deviations of what the drivers read: a receiver's sentence over a
+// serial line, the interrupt of a pulse, the clock of a network card.
+const (
+	shmNoise = 100e-6
+	ppsNoise = 1e-6
+	phcNoise = 100e-9
+)
+
 func (d *daemon) openRefclocks() error {
 	for i, cfg := range d.conf.refclocks {
-		c := &refclock{cfg: cfg}
-		switch strings.ToUpper(cfg.driver) {
+		c := &refclock{cfg: cfg, noise: shmNoise, pulse: cfg.pps}
+		switch driver := strings.ToUpper(cfg.driver); driver {
 		case "PHC", "PPS":
+			c.noise = phcNoise
+			if driver == "PPS" {
+				c.noise, c.pulse = ppsNoise, true
+			}
 			c.device, _, _ = strings.Cut(cfg.parameter, ":")
 			if !libc.Exists(d.p, c.device) {
 				return fail("Could not open %s : No such file or directory", c.device)
@@ -94,27 +108,81 @@ func (c *refclock) slewed(when time.Time, dfreq, doffset float64) {
 
 // start polls the clock for ever.
 func (c *refclock) start(d *daemon, s *source) {
-	interval := float64(int(1) << min(max(c.cfg.poll, 0), 20))
+	interval := math.Ldexp(1, min(max(c.cfg.poll, c.cfg.dpoll), 20))
 	var poll func()
 	poll = func() {
 		c.poll(d, s)
 		s.timer = d.after(interval, poll)
 	}
-	s.timer = d.after(min(interval, 2), poll)
+	s.timer = d.after(interval, poll)
 }
 
-// poll reads the clock.
+// read returns what the device says now, in seconds after the local time; ok is
+// false while there is none.
+func (c *refclock) read(d *daemon, now time.Time) (offset float64, ok bool) {
+	clock := d.p.Host.Refclocks[c.device]
+	if clock == nil || !libc.Exists(d.p, c.device) {
+		return 0, false
+	}
+	return clock.Now().Sub(now).Seconds(), true
+}
+
+// measure returns the sample of a poll, in seconds after the local time. The
+// driver reads every 2^dpoll seconds and the filter combines the readings; that
+// they are all made at once changes only how often the lab has to wake.
+func (c *refclock) measure(d *daemon, now time.Time) (offset float64, ok bool) {
+	offset, ok = c.read(d, now)
+	if !ok {
+		return 0, false
+	}
+	readings := min(max(c.cfg.filter, 1), 1<<min(max(c.cfg.poll-c.cfg.dpoll, 0), 20))
+	offset += c.cfg.offset + c.noise/math.Sqrt(float64(readings))*d.rand.NormFloat64()
+	if !c.pulse {
+		return offset, true
+	}
+	period := 1 / float64(max(c.cfg.rate, 1))
+	offset = math.Remainder(offset, period)
+	if c.cfg.lock != "" {
+		// Which second it is says the other clock.
+		other := d.refclockNamed(c.cfg.lock)
+		if other == nil || other == c || other.pulse {
+			return 0, false
+		}
+		coarse, ok := other.read(d, now)
+		if !ok {
+			return 0, false
+		}
+		coarse += other.cfg.offset
+		offset += math.Round((coarse-offset)/period) * period
+		return offset, math.Abs(coarse-offset) < 0.2*period
+	}
+	// The local clock must be right enough to tell.
+	known := d.ref.synchronised && math.Abs(offset)+d.ref.distance(now) < 0.2*period
+	return offset, c.cfg.local || known
+}
+
+// refclockNamed returns the clock of a reference id.
+func (d *daemon) refclockNamed(id string) *refclock {
+	for _, s := range d.sources {
+		if s.clock != nil && s.clock.name() == id {
+			return s.clock
+		}
+	}
+	return nil
+}
+
+// poll takes a sample.
 func (c *refclock) poll(d *daemon, s *source) {
-	if !libc.Exists(d.p, c.device) {
+	now := d.cooked()
+	offset, ok := c.measure(d, now)
+	if !ok {
 		c.cand.reached(false)
 		d.unreached(s)
 		return
 	}
-	now := d.cooked()
-	truth := d.p.Clock.Timeline().Now()
 	precision := max(c.cfg.precision, d.quantum)
 	smp := sample{
-		at: now, offset: truth.Sub(now).Seconds() + c.cfg.offset, peerDelay: c.cfg.delay, peerDispersion: precision,
+		at: now, offset: offset, peerDelay: c.cfg.delay, peerDispersion: precision,
 		rootDelay: c.cfg.delay, rootDispersion: precision,
 	}
 	c.cand.reached(true)

@@ -65,12 +65,11 @@ func (d *daemon) sourceReport(cmd candm.Command, s *source) (candm.ReplyType, ca
 	}
 	r := &candm.SelectData{
 		RefID: s.reportID(), Address: s.address(), State: uint8(s.cand.status), Leap: uint8(s.cand.leap),
-		Configured: s.cfg.options, Effective: s.cand.options, Score: s.cand.score,
+		Configured: s.configured(), Effective: s.cand.options, Score: s.cand.score,
 		LastSample: uint32(max(s.cand.sel.lastAgo, 0)), Low: s.cand.sel.low, High: s.cand.sel.high,
 	}
 	if s.clock != nil {
 		r.Address = candm.Address{}
-		r.Configured = s.clock.cfg.options
 	}
 	if s.cfg.key != 0 || s.cfg.nts {
 		r.Authenticated = 1
@@ -191,37 +190,29 @@ func (d *daemon) effective() {
 	for _, s := range d.sources {
 		switch {
 		case s.clock != nil || s.cfg.options&candm.OptNoselect != 0:
-		case s.cfg.key != 0 || s.cfg.nts:
+		case s.authentic():
 			auth++
 		default:
 			plain++
 		}
-		if s.cfg.options&(candm.OptTrust|candm.OptRequire) != 0 && s.clock == nil && d.conf.authSelect == "mix" {
-			// Who says which sources to trust is taken at his word.
-			auth, plain = 0, math.MinInt32
-		}
 	}
 	for _, s := range d.sources {
-		if s.clock != nil {
-			continue
-		}
-		authentic := s.cfg.key != 0 || s.cfg.nts
+		trusted := s.clock != nil || s.authentic()
 		extra := uint16(0)
 		switch d.conf.authSelect {
 		case "require":
-			extra = candm.OptNoselect
-			if authentic {
-				extra = candm.OptRequire
+			if !trusted {
+				extra = candm.OptNoselect
 			}
 		case "prefer":
-			if !authentic && auth > 0 {
+			if !trusted && auth > 0 {
 				extra = candm.OptNoselect
 			}
 		case "mix":
-			if authentic && auth > 0 && plain > 0 {
+			if trusted && auth > 0 && plain > 0 {
 				extra = candm.OptRequire | candm.OptTrust
 			}
 		}
-		s.cand.options = s.cfg.options | extra
+		s.cand.options = s.configured() | extra
 	}
 }

@@ -350,12 +350,12 @@ func (c *client) serverStats(string) bool {
 
 func (c *client) ntpData(args string) bool {
 	if args != "" {
-		a, ok := c.address(args)
+		a, ok := c.sourceAddress(args)
 		if !ok {
 			c.complain("Could not get address for hostname")
 			return false
 		}
-		return c.ntpDataOf(candm.IP(a))
+		return c.ntpDataOf(a)
 	}
 	n, ok := ask[*candm.Index](c, candm.NSources, nil, candm.NSourcesReply)
 	if !ok {
@@ -452,11 +452,16 @@ func (c *client) clients(args string) bool {
 		case "-r":
 			reset = 1
 		case "-p":
-			if i+1 < len(w) {
+			v, ok := 0, i+1 < len(w)
+			if ok {
 				i++
-				v, _, _ := scanInt(w[i])
-				least = uint32(max(v, 0))
+				v, _, ok = scanInt(w[i])
 			}
+			if !ok {
+				c.complain("Invalid syntax for clients command")
+				return false
+			}
+			least = uint32(v)
 		}
 	}
 	kind := "   Cmd"

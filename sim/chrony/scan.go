@@ -61,19 +61,80 @@ func scanInt(s string) (v int, rest string, ok bool) {
 	return int(int32(n)), t[i:], true
 }
 
-// scanFloat reads a floating-point number at the start of s.
+// scanFloat reads a floating-point number at the start of s: decimal,
+// hexadecimal, inf or nan.
 func scanFloat(s string) (v float64, rest string, ok bool) {
 	t := strings.TrimLeft(s, blanks)
+	if digits, exponent := hexFloat(t); digits > 0 {
+		text := t[:digits] + "p0"
+		if exponent > digits {
+			text = t[:exponent]
+		}
+		v, err := strconv.ParseFloat(text, 64)
+		return v, t[max(digits, exponent):], err == nil || math.IsInf(v, 0)
+	} else if digits < 0 {
+		return 0, s, false
+	}
 	end := 0
 	for i := 1; i <= len(t) && i <= 64; i++ {
-		if strings.ContainsAny(t[i-1:i], blanks+"_") {
+		if strings.ContainsAny(t[i-1:i], blanks+"_xX") {
 			break
 		}
 		if f, err := strconv.ParseFloat(t[:i], 64); err == nil || math.IsInf(f, 0) {
 			v, end = f, i
 		}
 	}
+	if end > 0 && end < len(t) && (t[end] == 'e' || t[end] == 'E') {
+		// An exponent without digits is taken all the same.
+		end++
+		if end < len(t) && (t[end] == '+' || t[end] == '-') {
+			end++
+		}
+	}
 	return v, t[end:], end > 0
+}
+
+// hexFloat returns where the digits and the exponent of a hexadecimal number
+// at the start of t end: 0 is no such number, -1 one without digits.
+func hexFloat(t string) (digits, exponent int) {
+	i := 0
+	if i < len(t) && (t[i] == '+' || t[i] == '-') {
+		i++
+	}
+	if len(t) < i+2 || t[i] != '0' || t[i+1] != 'x' && t[i+1] != 'X' {
+		return 0, 0
+	}
+	i += 2
+	seen, point := false, false
+	for ; i < len(t); i++ {
+		switch {
+		case strings.IndexByte("0123456789abcdefABCDEF", t[i]) >= 0:
+			seen = true
+			continue
+		case t[i] == '.' && !point:
+			point = true
+			continue
+		}
+		break
+	}
+	if !seen {
+		return -1, 0
+	}
+	digits = i
+	if i < len(t) && (t[i] == 'p' || t[i] == 'P') {
+		i++
+		if i < len(t) && (t[i] == '+' || t[i] == '-') {
+			i++
+		}
+		from := i
+		for i < len(t) && t[i] >= '0' && t[i] <= '9' {
+			i++
+		}
+		if i > from {
+			exponent = i
+		}
+	}
+	return digits, exponent
 }
 
 // scanHex reads a hexadecimal number at the start of s.

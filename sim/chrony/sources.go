@@ -74,6 +74,17 @@ func (s *source) ip() netip.Addr {
 	return s.assoc.addr.Addr()
 }
 
+// configured returns the selection options of the configuration.
+func (s *source) configured() uint16 {
+	if s.clock != nil {
+		return s.clock.cfg.options
+	}
+	return s.cfg.options
+}
+
+// authentic reports whether answers of the source must be authenticated.
+func (s *source) authentic() bool { return s.cfg.key != 0 || s.cfg.nts }
+
 // active reports whether the source may still deliver samples.
 func (s *source) active() bool { return s.clock != nil || s.assoc != nil && s.assoc.mode != opOffline }
 

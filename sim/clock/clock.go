@@ -19,6 +19,7 @@ package clock
 import (
 	"container/heap"
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -26,15 +27,18 @@ import (
 // Timeline is true time: one ordered queue of future events. The zero value is
 // not usable; call [New].
 type Timeline struct {
-	mu    sync.Mutex
-	base  time.Time // true time at anchor
-	from  time.Time // what the std clock read then
-	rate  float64   // true seconds a real second
-	queue timers
-	seq   uint64
-	alarm *time.Timer // the std timer of queue[0]
+	mu     sync.Mutex
+	base   time.Time // true time at anchor
+	from   time.Time // what the std clock read then
+	rate   float64   // true seconds a real second
+	frozen bool      // true time stands at base: it is being warped
+	dice   *rand.Rand
+	queue  timers
+	seq    uint64
+	alarm  *time.Timer // the std timer of queue[0]
 
 	tokens
+	poller poller
 }
 
 // New returns a Timeline whose true time is start now and passes at the rate
@@ -44,7 +48,7 @@ func New(start time.Time) *Timeline {
 	if start.IsZero() {
 		start = now
 	}
-	return &Timeline{base: start.Round(0), from: now, rate: 1}
+	return &Timeline{base: start.Round(0), from: now, rate: 1, dice: rand.New(rand.NewPCG(1, 2))}
 }
 
 // Now returns true time.
@@ -55,11 +59,24 @@ func (l *Timeline) Now() time.Time {
 }
 
 func (l *Timeline) now() time.Time {
+	if l.frozen {
+		return l.base
+	}
 	passed := time.Since(l.from)
 	if l.rate != 1 {
 		passed = time.Duration(float64(passed) * l.rate)
 	}
 	return l.base.Add(passed)
+}
+
+// Passed returns how much of true time the real time d until now was.
+func (l *Timeline) Passed(d time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.frozen {
+		return 0
+	}
+	return time.Duration(float64(min(d, time.Since(l.from))) * l.rate)
 }
 
 // Rate returns how many true seconds pass in a real one.
@@ -124,7 +141,7 @@ func (l *Timeline) arm() {
 		l.alarm.Stop()
 		l.alarm = nil
 	}
-	if len(l.queue) == 0 {
+	if len(l.queue) == 0 || l.frozen {
 		return
 	}
 	wait := l.queue[0].at.Sub(l.now())
@@ -150,10 +167,31 @@ func (l *Timeline) fire() {
 	l.mu.Unlock()
 }
 
+// freeze makes true time stand, thaw lets it go on from there.
+func (l *Timeline) freeze() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.base, l.frozen = l.now(), true
+	l.arm()
+}
+
+func (l *Timeline) thaw() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.frozen {
+		l.from, l.frozen = time.Now(), false
+		l.arm()
+	}
+}
+
 // Advance moves true time d ahead, from event to event; after each it waits
-// until nothing is awake. It returns early with the error of ctx, and true time
-// then stands where it got to. The caller must hold no token.
+// until nothing is awake. Meanwhile real time does not count, so that an event
+// happens at its time however long the machine took for those before. It returns
+// early with the error of ctx, and true time then goes on from where it got to.
+// The caller must hold no token; one call at a time.
 func (l *Timeline) Advance(ctx context.Context, d time.Duration) error {
+	l.freeze()
+	defer l.thaw()
 	end := l.Now().Add(d)
 	for {
 		seen, err := l.calm(ctx)
@@ -162,7 +200,6 @@ func (l *Timeline) Advance(ctx context.Context, d time.Duration) error {
 		}
 		l.mu.Lock()
 		if !l.still(seen) {
-			// Real time passes too: the alarm of the next timer may have rung just now.
 			l.mu.Unlock()
 			continue
 		}
@@ -170,8 +207,8 @@ func (l *Timeline) Advance(ctx context.Context, d time.Duration) error {
 		if len(l.queue) > 0 && l.queue[0].at.Before(end) {
 			next = l.queue[0].at
 		}
-		if by := next.Sub(l.now()); by > 0 {
-			l.base = l.base.Add(by)
+		if next.After(l.base) {
+			l.base = next
 		}
 		l.mu.Unlock()
 		l.fire()

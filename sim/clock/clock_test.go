@@ -333,11 +333,12 @@ func exchange(t *testing.T, l *clock.Timeline, n int, pause time.Duration) *int 
 		}
 		var got int
 		var rerr error
-		s := l.Socket(pair[0])
-		if f == ends[1] {
-			s = l.Socket(pair[1])
+		s, err := l.Socket(c)
+		if err != nil {
+			return 0, err
 		}
-		err = s.Block(unix.POLLIN, c.Read, func(fd uintptr) bool {
+		defer s.Close()
+		err = s.Block(unix.POLLIN, func(fd uintptr) bool {
 			got, rerr = unix.Read(int(fd), b)
 			return rerr != unix.EAGAIN
 		})

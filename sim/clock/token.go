@@ -2,21 +2,17 @@ package clock
 
 import (
 	"context"
-	"runtime"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-// tokens counts what is awake and knows the sockets that a blocked goroutine
-// waits for, so that the kernel can be asked whether a packet is under way.
+// tokens counts what is awake and what is under way between hosts.
 type tokens struct {
 	tmu     sync.Mutex
 	awake   int
 	changes uint64        // counts every Hold; an unchanged count means nothing woke meanwhile
 	idle    chan struct{} // closed when awake becomes 0; nil when nobody waits for it
-	waiting map[*Socket]int16
+	flying  int           // packets that were sent and not received yet; see Departed
 }
 
 // Hold takes a token: something is awake until the matching Release.
@@ -56,11 +52,49 @@ func (k *tokens) still(seen uint64) bool {
 	return k.awake == 0 && k.changes == seen
 }
 
-// calm returns when nothing is awake and no socket that a goroutine waits for
-// is ready. A packet that no socket holds any more was dropped. What it returns
-// is for still.
-func (k *tokens) calm(ctx context.Context) (uint64, error) {
-	quiet := 0
+// Departed notes that something is sent to another host over the machine's
+// network, which [Timeline.Advance] then waits for a moment: the kernel hands
+// packets over before send(2) returns, unless it is busy. What cannot be on its
+// way, as over unix sockets, need not be noted.
+//
+// While true time is warped it stands, and a packet would take none. The paths
+// of a real network are never that even; software that measures them, such as
+// chronyd, must not find one that is. So true time passes by what a packet
+// takes on a quiet network.
+func (l *Timeline) Departed() {
+	l.tmu.Lock()
+	l.flying++
+	l.tmu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.frozen {
+		l.base = l.base.Add(transit/2 + time.Duration(l.dice.Int64N(int64(transit))))
+	}
+}
+
+// transit is how long a packet of a quiet network is on its way, on average.
+const transit = 40 * time.Microsecond
+
+// Arrived notes that something was received that Departed had noted, or that
+// somebody else sent.
+func (k *tokens) Arrived() {
+	k.tmu.Lock()
+	k.flying = max(0, k.flying-1)
+	k.tmu.Unlock()
+}
+
+// grace is how long a packet that departed is waited for in real time.
+const grace = 2 * time.Millisecond
+
+// patience is how long true time stands for whoever is awake while it is
+// warped. A real process that takes longer takes its time on the lab's clock too.
+const patience = 100 * time.Millisecond
+
+// calm returns when nothing is awake, no socket that a goroutine waits for is
+// ready, and no packet is under way; one that no socket gets was dropped. What
+// it returns is for still.
+func (l *Timeline) calm(ctx context.Context) (uint64, error) {
+	k := &l.tokens
 	for {
 		k.tmu.Lock()
 		if k.awake > 0 {
@@ -69,138 +103,44 @@ func (k *tokens) calm(ctx context.Context) (uint64, error) {
 			}
 			idle := k.idle
 			k.tmu.Unlock()
-			select {
-			case <-idle:
-			case <-ctx.Done():
-				return 0, context.Cause(ctx)
+			if err := l.await(ctx, idle); err != nil {
+				return 0, err
 			}
-			quiet = 0
 			continue
 		}
-		seen := k.changes
-		fds := make([]unix.PollFd, 0, len(k.waiting))
-		for s, events := range k.waiting {
-			fds = append(fds, unix.PollFd{Fd: int32(s.fd), Events: events})
-		}
+		seen, flying := k.changes, k.flying > 0
 		k.tmu.Unlock()
-
-		ready := false
-		if len(fds) > 0 {
-			// The kernel may still be handing a packet over on the other processor:
-			// the second look waits, in poll(2) itself, for what is about to arrive.
-			wait := 0
-			if quiet > 0 {
-				wait = 1
-			}
-			n, err := unix.Poll(fds, wait)
-			ready = n > 0 || err != nil
-		}
-		same := k.still(seen)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
-		case ready || !same:
-			quiet = 0
-			runtime.Gosched()
-		case len(fds) == 0 || quiet > 0:
-			return seen, nil
-		default:
-			quiet++
 		}
-	}
-}
-
-// Socket is a descriptor on which goroutines of the lab block. The owner tells
-// the Timeline around each blocking call; see [Socket.Block].
-type Socket struct {
-	line *Timeline
-	fd   int
-
-	mu      sync.Mutex
-	blocked map[*block]struct{}
-}
-
-// block is one blocking call that is under way.
-type block struct {
-	events int16
-	held   bool // the caller has its token, or one waits for it
-}
-
-// Socket registers a non-blocking descriptor; fd stays the caller's.
-func (l *Timeline) Socket(fd int) *Socket {
-	return &Socket{line: l, fd: fd, blocked: map[*block]struct{}{}}
-}
-
-// Block gives the caller's token back while it waits for events (POLLIN,
-// POLLOUT) on the socket. try is called with a token held, at first and
-// whenever the socket became ready, and reports whether the call was done;
-// wait must call try again each time the descriptor is ready until it is done
-// or the descriptor is closed (syscall.RawConn's Read and Write do). After
-// Block the caller has its token, whatever happened.
-func (s *Socket) Block(events int16, wait func(try func(uintptr) bool) error, try func(fd uintptr) bool) error {
-	b := &block{events: events, held: true}
-	err := wait(func(fd uintptr) bool {
-		s.mu.Lock()
-		s.hold(b)
-		s.mu.Unlock()
-		if try(fd) {
-			return true
+		woke := l.poller.collect(l, 0)
+		if !woke && flying {
+			woke = l.poller.collect(l, grace)
 		}
-		s.mu.Lock()
-		b.held = false
-		s.blocked[b] = struct{}{}
-		s.note()
-		s.mu.Unlock()
-		s.line.Release()
-		return false
-	})
-	s.mu.Lock()
-	s.hold(b)
-	s.mu.Unlock()
-	return err
-}
-
-// Interrupt calls f, which must end the blocking calls for events (a deadline
-// in the past, a close), and hands their callers tokens.
-func (s *Socket) Interrupt(events int16, f func()) {
-	s.mu.Lock()
-	for b := range s.blocked {
-		if b.events&events != 0 {
-			s.hold(b)
+		if woke || !k.still(seen) {
+			continue
 		}
+		k.tmu.Lock()
+		k.flying = 0
+		k.tmu.Unlock()
+		return seen, nil
 	}
-	s.mu.Unlock()
-	f()
 }
 
-// hold gives a blocked call its token. The caller holds mu.
-func (s *Socket) hold(b *block) {
-	if b.held {
-		return
-	}
-	b.held = true
-	s.line.Hold()
-	delete(s.blocked, b)
-	s.note()
-}
-
-// note tells the Timeline which events the blocked calls wait for. The caller
-// holds mu.
-func (s *Socket) note() {
-	var events int16
-	for b := range s.blocked {
-		events |= b.events
-	}
-	k := &s.line.tokens
-	k.tmu.Lock()
-	defer k.tmu.Unlock()
-	if k.waiting == nil {
-		k.waiting = map[*Socket]int16{}
-	}
-	if events == 0 {
-		delete(k.waiting, s)
-	} else {
-		k.waiting[s] = events
+// await waits until nobody is awake. Beyond patience, true time passes meanwhile.
+func (l *Timeline) await(ctx context.Context, idle <-chan struct{}) error {
+	slow := time.NewTimer(patience)
+	defer slow.Stop()
+	for {
+		select {
+		case <-idle:
+			l.freeze()
+			return nil
+		case <-slow.C:
+			l.thaw()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 

@@ -32,6 +32,8 @@ type crond struct {
 	p      *host.Proc
 	tables map[string]*table // by file
 	noMail bool              // -s: output goes to syslog
+	zone   *time.Location    // what /etc/localtime says
+	files  watch             // all that tables and zone come from
 }
 
 // table is one crontab that crond knows.
@@ -51,7 +53,8 @@ func Crond(ctx context.Context, p *host.Proc) int {
 		io.WriteString(p.Stderr, crondUsage)
 		return 1
 	}
-	c := &crond{p: p, tables: map[string]*table{}}
+	c := &crond{p: p, tables: map[string]*table{}, files: watch{p: p}}
+	defer c.files.close()
 	for _, o := range given {
 		switch o.Name {
 		case "s":
@@ -122,7 +125,9 @@ func (c *crond) loop(ctx context.Context) int {
 			c.log("CRON", "INFO", "Shutting down")
 			return 0
 		}
-		c.load(false)
+		if c.files.changed() {
+			c.load(false)
+		}
 		minute := c.minute()
 		run, ahead := ticks(done, minute)
 		for _, t := range run {
@@ -137,7 +142,7 @@ func (c *crond) loop(ctx context.Context) int {
 // minute is the present minute of the host's local time, as if it were UTC, so
 // that minutes can be counted.
 func (c *crond) minute() time.Time {
-	t := libc.LocalTime(c.p)
+	t := c.p.Now().In(c.zone)
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, time.UTC)
 }
 
@@ -181,6 +186,12 @@ func (c *crond) inOrder() []*table {
 
 // load reads the tables that are new or changed and forgets those that are gone.
 func (c *crond) load(first bool) {
+	// /etc changes when the zone's link or a whole directory is replaced.
+	c.files.close()
+	for _, dir := range []string{"/etc", systemDir, spoolDir} {
+		c.files.add(dir, nil)
+	}
+	c.zone = libc.Zone(c.p)
 	seen := map[string]bool{}
 	c.look(systemTable, "", seen, first)
 	names, err := libc.ReadDir(c.p, systemDir)
@@ -215,6 +226,7 @@ func (c *crond) look(file, user string, seen map[string]bool, first bool) {
 		return
 	}
 	seen[file] = true
+	c.files.add(file, info)
 	old := c.tables[file]
 	if old != nil && old.mtime.Equal(info.ModTime()) && old.size == info.Size() {
 		return

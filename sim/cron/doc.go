@@ -7,7 +7,7 @@
 //
 // # Divergences
 //
-//   - crond looks at its files once a minute, as without inotify.
+//   - crond looks at its files once a minute, where the original uses inotify(7).
 //   - A clock that was set back runs no job a second time for up to three hours,
 //     as with the original; jobs with a * in hour or minute run meanwhile.
 //   - PAM sessions, SELinux contexts, clustering (-c) and crond's -m and -x are

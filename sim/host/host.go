@@ -26,14 +26,17 @@ import (
 
 // Host is one machine of a lab, as its software can see it.
 type Host struct {
-	Name     string // the name the lab file gives it
-	Clock    *clock.Local
-	RTC      *clock.Local // the hardware clock, in UTC or in local time as /etc/adjtime says; nil where there is none
-	Trace    *trace.Log
-	Kmsg     *Kmsg              // the kernel's ring buffer
-	Filter   Filter             // the kernel's packet filter; nil where there is none
-	Programs map[string]Program // path of the executable to what it does; never changed after boot
-	Seed     uint64             // what the randomness of the host's programs is drawn from
+	Name  string // the name the lab file gives it
+	Clock *clock.Local
+	RTC   *clock.Local // the hardware clock, in UTC or in local time as /etc/adjtime says; nil where there is none
+	// Refclocks are reference clocks (receivers, pulses, clocks of network cards)
+	// by their device files, as right as they are. One works while its file exists.
+	Refclocks map[string]*clock.Local
+	Trace     *trace.Log
+	Kmsg      *Kmsg              // the kernel's ring buffer
+	Filter    Filter             // the kernel's packet filter; nil where there is none
+	Programs  map[string]Program // path of the executable to what it does; never changed after boot
+	Seed      uint64             // what the randomness of the host's programs is drawn from
 }
 
 // Filter is the packet filter of a host's kernel.

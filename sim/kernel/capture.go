@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// allProtocols is ETH_P_ALL in network byte order.
+const allProtocols = (unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8) & 0xffff
+
 // Capture opens a packet socket (packet(7)) on an interface of the machine.
 // Each read of the file is one Ethernet frame.
 func (m *Machine) Capture(iface string) (*os.File, error) {
@@ -22,8 +25,7 @@ func (m *Machine) Capture(iface string) (*os.File, error) {
 		if err != nil {
 			return fmt.Errorf("packet socket: %w", err)
 		}
-		const all = unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8 // in network byte order
-		if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all & 0xffff, Ifindex: i.Index}); err != nil {
+		if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: allProtocols, Ifindex: i.Index}); err != nil {
 			unix.Close(fd)
 			return fmt.Errorf("packet socket: %w", err)
 		}

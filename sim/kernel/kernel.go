@@ -21,7 +21,8 @@ const place = "/run"
 type Kernel struct {
 	layers *Layers
 	single bool
-	links  *nl.Handle // in the lab's own network namespace
+	links  *nl.Handle     // in the lab's own network namespace
+	relays map[int]*relay // networks that are not bridges, by index
 	lives  atomic.Uint64
 }
 
@@ -36,6 +37,7 @@ type Config struct {
 // Setup confines the calling lab process, which [Launch] started: it makes its
 // mounts private, gives it a /proc of its own, and unpacks the packages.
 func Setup(c Config) (*Kernel, error) {
+	unix.Umask(0o022) // not that of whoever started the lab
 	for _, m := range []struct {
 		source, target, fstype string
 		flags                  uintptr
@@ -64,7 +66,7 @@ func Setup(c Config) (*Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lo: %w", err)
 	}
-	return &Kernel{layers: layers, single: c.SingleID, links: links}, nil
+	return &Kernel{layers: layers, single: c.SingleID, links: links, relays: map[int]*relay{}}, nil
 }
 
 // AddNetwork makes the bridge of a network. index numbers the lab's networks.

@@ -17,6 +17,7 @@ import (
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/kernel"
+	"enshu/sim/link"
 	"enshu/sim/stub"
 	"enshu/sim/trace"
 )
@@ -33,6 +34,7 @@ type order struct {
 	Cache  string
 	Single bool
 	Script string
+	Link   *link.Link // with it there is a second host, 192.168.0.20, this far away
 }
 
 type reply struct {
@@ -76,10 +78,12 @@ func runScript(o order) (string, int, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	if err := k.AddNetwork(0); err != nil {
+	line := clock.New(time.Time{})
+	if o.Link != nil {
+		k.AddRelay(0, line, 1, func(string, string) link.Link { return *o.Link })
+	} else if err := k.AddNetwork(0); err != nil {
 		return "", 0, err
 	}
-	line := clock.New(time.Time{})
 	h := &host.Host{Name: "alpha", Clock: clock.NewLocal(line, 0, 0), Trace: trace.NewLog(line), Programs: programs}
 	m, err := k.Boot(line, kernel.MachineConfig{Name: "alpha", Hostname: "alpha", Packages: []string{"base"}, Disk: 8 << 20, Processes: 100,
 		Interfaces: []kernel.Interface{{Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.0.10/24")}}}})
@@ -87,6 +91,14 @@ func runScript(o order) (string, int, error) {
 		return "", 0, err
 	}
 	defer m.Destroy()
+	if o.Link != nil {
+		beta, err := k.Boot(line, kernel.MachineConfig{Name: "beta", Hostname: "beta", Packages: []string{"base"}, Disk: 8 << 20, Processes: 100,
+			Interfaces: []kernel.Interface{{Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.0.20/24")}}}})
+		if err != nil {
+			return "", 0, err
+		}
+		defer beta.Destroy()
+	}
 	s, err := stub.NewServer(h, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return "", 0, err
@@ -113,6 +125,12 @@ func runScript(o order) (string, int, error) {
 // lab runs a script in a fresh host and returns its output and status.
 func lab(t *testing.T, script string) (string, int) {
 	t.Helper()
+	return play(t, order{Script: script})
+}
+
+// play runs the script of an order.
+func play(t *testing.T, o order) (string, int) {
+	t.Helper()
 	ids := kernel.FindIDs()
 	cache, err := os.MkdirTemp("", "enshu-test") // not t.TempDir, whose parent the lab's root may not enter
 	if err != nil {
@@ -134,7 +152,8 @@ func lab(t *testing.T, script string) (string, int) {
 	}
 	inR.Close()
 	outW.Close()
-	json.NewEncoder(inW).Encode(order{cache, ids.Single, script})
+	o.Cache, o.Single = cache, ids.Single
+	json.NewEncoder(inW).Encode(o)
 	var r reply
 	if err := json.NewDecoder(outR).Decode(&r); err != nil {
 		t.Fatal("the lab process said nothing: ", err)
@@ -155,5 +174,38 @@ func TestProgramBehindStub(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("output lacks %q:\n%s", want, out)
 		}
+	}
+}
+
+// A link of a relay carries what the kernels of hosts say to each other, as late
+// as it should: a round trip, a packet of more than one fragment, a refusal.
+func TestRelay(t *testing.T) {
+	out, status := play(t, order{Link: &link.Link{Delay: 20 * time.Millisecond},
+		Script: `ping -n -c 3 -i 0.2 192.168.0.20 && ping -n -q -c 1 -s 4000 192.168.0.20 && echo hi >/dev/tcp/192.168.0.20/9`})
+	if status != 1 || !strings.Contains(out, "Connection refused") {
+		t.Errorf("status %d:\n%s", status, out)
+	}
+	trips := 0
+	for line := range strings.Lines(out) {
+		_, after, ok := strings.Cut(line, " time=")
+		if !ok {
+			continue
+		}
+		trips++
+		var ms float64
+		if _, err := fmt.Sscan(after, &ms); err != nil || ms < 40 {
+			t.Errorf("a round trip of two times 20 ms: %s", line)
+		}
+	}
+	if trips != 3 {
+		t.Errorf("%d answers:\n%s", trips, out)
+	}
+}
+
+func TestRelayLosesAll(t *testing.T) {
+	out, status := play(t, order{Link: &link.Link{Loss: 1}, Script: `ping -n -c 2 -i 0.2 -W 1 192.168.0.20; ip neigh show 192.168.0.20`})
+	// Who has the address is still found out: the machine's kernel asks only so often.
+	if status != 0 || !strings.Contains(out, "100% packet loss") || !strings.Contains(out, "lladdr") {
+		t.Errorf("status %d:\n%s", status, out)
 	}
 }

@@ -271,9 +271,6 @@ func tryMounts() error {
 	if err := unix.Mknod(place+"/lower/x", unix.S_IFCHR, 0); err != nil {
 		return fmt.Errorf("whiteout: %w", err)
 	}
-	if err := unix.Setxattr(place+"/lower", "user.overlay.opaque", []byte("y"), 0); err != nil {
-		return fmt.Errorf("tmpfs without extended attributes (Linux 6.6, CONFIG_TMPFS_XATTR): %w", err)
-	}
 	data := "userxattr,lowerdir=" + place + "/lower:/usr,upperdir=" + place + "/upper,workdir=" + place + "/work"
 	if err := unix.Mount("overlay", place+"/root", "overlay", 0, data); err != nil {
 		return fmt.Errorf("mount overlay: %w", err)

@@ -8,38 +8,23 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"enshu/sim/stub"
 )
 
-// Layer is the part of a root file system that one software package brings.
-type Layer struct {
-	Name string
-	Tree fs.FS // regular files, 0644 root
-	// Entries are directories, links, and what has another owner or mode; an
-	// entry of a file of Tree changes it.
-	Entries []Entry
-	// Programs are paths of executables that the lab runs itself.
-	Programs []string
-}
-
-// Entry is one directory, link or file of a layer.
-type Entry struct {
-	Path     string
-	Mode     fs.FileMode // with ModeDir for a directory
-	UID, GID int
-	Link     string // target of a symbolic link
-}
-
-// Layers is a folder of unpacked layers, shared by all labs of one user that
-// run the same binary.
+// Layers are the packages of a distribution. What they have below /usr is a
+// folder of unpacked layers, shared by all labs of one user that run the same
+// binary; the rest is put on each host's disk.
 type Layers struct {
-	dir  string
-	lock *os.File // held shared while the lab lives, so that nobody removes the folder
+	dir     string
+	lock    *os.File // held shared while the lab lives, so that nobody removes the folder
+	machine []item
+	disk    map[string][]item // by package: what it has outside /usr
+	hasUsr  map[string]bool   // packages that have something below /usr
 }
 
 // OpenLayers unpacks layers into cache, unless an equal set is there already,
@@ -59,10 +44,20 @@ func OpenLayers(cache string, layers []Layer, hidden []string) (*Layers, error) 
 		return nil, err
 	}
 	defer guard.Close()
-	l := &Layers{dir: filepath.Join(cache, key)}
+	l := &Layers{dir: filepath.Join(cache, key), machine: machineItems(), disk: map[string][]item{}, hasUsr: map[string]bool{}}
+	for i := range layers {
+		layer := &layers[i]
+		items, err := layer.items()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", layer.Name, err)
+		}
+		usr, disk := split(items)
+		l.disk[layer.Name] = disk
+		l.hasUsr[layer.Name] = len(usr)+len(layer.Programs) > 0
+	}
 	if _, err := os.Stat(filepath.Join(l.dir, "lock")); err != nil {
 		removeUnused(cache)
-		tmp := l.dir + ".new"
+		tmp := l.dir + unfinished
 		if err := os.RemoveAll(tmp); err != nil {
 			return nil, err
 		}
@@ -80,6 +75,9 @@ func OpenLayers(cache string, layers []Layer, hidden []string) (*Layers, error) 
 	l.lock, err = lockFile(filepath.Join(l.dir, "lock"), unix.LOCK_SH)
 	return l, err
 }
+
+// unfinished ends the name of a folder that is being unpacked.
+const unfinished = ".new"
 
 func lockFile(name string, how int) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
@@ -111,6 +109,10 @@ func removeUnused(cache string) {
 			continue
 		}
 		name := filepath.Join(cache, d.Name())
+		if strings.HasSuffix(name, unfinished) {
+			os.RemoveAll(name) // whoever unpacked it was killed: we have the lock
+			continue
+		}
 		f, err := os.OpenFile(filepath.Join(name, "lock"), os.O_RDWR, 0)
 		if err == nil {
 			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
@@ -132,9 +134,6 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 		}
 	}
 	if err := allPrograms(filepath.Join(dir, programsLayer), layers, bins); err != nil {
-		return err
-	}
-	if err := copyMachine(filepath.Join(dir, machineLayer)); err != nil {
 		return err
 	}
 	if err := maskMachine(filepath.Join(dir, ".mask"), layers, hidden); err != nil {
@@ -166,7 +165,7 @@ func (b binaries) link(e Entry, to string) error {
 		if err := copySelf(from); err != nil {
 			return err
 		}
-		if err := kind.put(from); err != nil {
+		if err := kind.attributes(from); err != nil {
 			return err
 		}
 		b.made[kind] = from
@@ -174,26 +173,16 @@ func (b binaries) link(e Entry, to string) error {
 	return os.Link(from, to)
 }
 
-// entries returns the layer's entries by path.
-func (l *Layer) entries() map[string]Entry {
-	m := map[string]Entry{}
-	for _, e := range l.Entries {
-		m[e.Path] = e
-	}
-	return m
-}
-
 // allPrograms makes the layer that has the Programs of every package below
 // [ProgramsDir], for packages that come onto a running host.
 func allPrograms(dir string, layers []Layer, bins binaries) error {
 	for _, l := range layers {
-		special := l.entries()
 		for _, p := range l.Programs {
 			to := filepath.Join(dir, ProgramsDir, p)
 			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 				return err
 			}
-			if err := bins.link(special[p], to); err != nil {
+			if err := bins.link(l.entry(p), to); err != nil {
 				return err
 			}
 		}
@@ -215,114 +204,32 @@ func copySelf(to string) error {
 	return errors.Join(err, f.Close())
 }
 
-// unpack writes the files of one package below dir.
+// unpack writes what a package has below /usr to dir.
 func (l *Layer) unpack(dir string, bins binaries) error {
-	special := l.entries()
-	if err := mkdirs(dir, special, "/"); err != nil {
+	items, err := l.items()
+	if err != nil {
 		return err
 	}
-	if l.Tree != nil {
-		err := fs.WalkDir(l.Tree, ".", func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || d.Name() == ".keep" {
-				return err
-			}
-			data, err := fs.ReadFile(l.Tree, name)
-			if err != nil {
-				return err
-			}
-			if err := mkdirs(dir, special, filepath.Dir("/"+name)); err != nil {
-				return err
-			}
-			return os.WriteFile(filepath.Join(dir, name), data, 0o644)
-		})
-		if err != nil {
+	usr, _ := split(items)
+	for _, it := range usr {
+		if err := it.put(dir); err != nil {
 			return err
 		}
 	}
 	for _, p := range l.Programs {
-		if err := mkdirs(dir, special, filepath.Dir(p)); err != nil {
+		if !inUsr(p) {
+			return fmt.Errorf("Program %s is not below /usr", p)
+		}
+		to := filepath.Join(dir, p)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
 		}
-		if err := bins.link(special[p], filepath.Join(dir, p)); err != nil {
-			return err
-		}
-		delete(special, p)
-	}
-	for _, e := range l.Entries {
-		if _, ok := special[e.Path]; !ok {
-			continue
-		}
-		if err := mkdirs(dir, special, filepath.Dir(e.Path)); err != nil {
-			return err
-		}
-		if err := e.put(filepath.Join(dir, e.Path)); err != nil {
+		if err := bins.link(l.entry(p), to); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// mkdirs makes a directory of a layer with its parents, each as its entry says.
-func mkdirs(dir string, special map[string]Entry, path string) error {
-	full := filepath.Join(dir, path)
-	if _, err := os.Lstat(full); err == nil {
-		return nil
-	}
-	if path != "/" {
-		if err := mkdirs(dir, special, filepath.Dir(path)); err != nil {
-			return err
-		}
-	}
-	if err := os.Mkdir(full, 0o755); err != nil {
-		return err
-	}
-	if e, ok := special[path]; ok {
-		return e.put(full)
-	}
-	return os.Chmod(full, 0o755)
-}
-
-func (e Entry) put(full string) error {
-	var err error
-	switch {
-	case e.Link != "":
-		if err := os.Symlink(e.Link, full); err != nil {
-			return err
-		}
-		return lchown(full, e)
-	case e.Mode.IsDir():
-		if err = os.Mkdir(full, 0o755); errors.Is(err, fs.ErrExist) {
-			err = nil
-		}
-	default:
-		var f *os.File
-		if f, err = os.OpenFile(full, os.O_CREATE, 0o644); err == nil {
-			err = f.Close()
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if err := lchown(full, e); err != nil {
-		return err
-	}
-	return os.Chmod(full, e.Mode) // after chown, which clears set-id bits
-}
-
-// lchown gives an entry its owner; with a single id all belongs to that.
-func lchown(full string, e Entry) error {
-	if e.UID == 0 && e.GID == 0 {
-		return nil
-	}
-	if err := os.Lchown(full, e.UID, e.GID); !errors.Is(err, syscall.EINVAL) {
-		return err
-	}
-	return nil
-}
-
-// machineLayer is the lowest layer of every host: what the machine's own
-// programs, which hosts run, expect in /etc.
-const machineLayer = ".machine"
 
 // programsLayer is right above the machine's /usr on every host.
 const programsLayer = ".programs"
@@ -331,60 +238,25 @@ const programsLayer = ".programs"
 // or not: a package that comes onto a running host links to them.
 const ProgramsDir = stub.ProgramsDir
 
-var machineFiles = []string{"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/terminfo",
-	"/etc/vim", "/etc/vimrc", "/etc/virc", "/etc/nanorc", "/etc/protocols", "/etc/services", "/etc/rpc", "/etc/man_db.conf", "/etc/manpath.config", "/etc/less", "/etc/lynx.cfg"}
-
-func copyMachine(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for _, name := range machineFiles {
-		err := filepath.WalkDir(name, func(from string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return nil // what this user may not read, a host does without
-			}
-			to := filepath.Join(dir, from)
-			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-				return err
-			}
-			switch d.Type() {
-			case fs.ModeDir:
-				return os.MkdirAll(to, 0o755)
-			case fs.ModeSymlink:
-				target, err := os.Readlink(from)
-				if err != nil {
-					return nil
-				}
-				return os.Symlink(target, to)
-			case 0:
-				data, err := os.ReadFile(from)
-				if err != nil {
-					return nil
-				}
-				return os.WriteFile(to, data, 0o644)
-			}
+// maskMachine makes the layer that lies over the machine's /usr: it hides the
+// machine's own copies of software that a host may or may not have installed.
+// It is of whiteouts alone: what a package has in a hidden directory lies above
+// the whiteout, and does not mix with what is below. So no layer needs extended
+// attributes, which not every file system has.
+func maskMachine(dir string, layers []Layer, hidden []string) error {
+	whiteout := func(path string) error {
+		if !inUsr(path) {
 			return nil
-		})
+		}
+		full := filepath.Join(dir, path)
+		err := os.MkdirAll(filepath.Dir(full), 0o755)
+		if errors.Is(err, unix.ENOTDIR) {
+			return nil // in a directory that is hidden
+		}
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// maskMachine makes the layer that lies over the machine's /usr: it hides the
-// machine's own copies of software that a host may or may not have installed.
-func maskMachine(dir string, layers []Layer, hidden []string) error {
-	whiteout := func(path string) error {
-		rel, below := strings.CutPrefix(path, "/usr/")
-		if !below {
-			return nil
-		}
-		full := filepath.Join(dir, "usr", rel)
-		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
-			return err
-		}
-		err := unix.Mknod(full, unix.S_IFCHR, 0) // a whiteout (overlayfs.rst)
+		err = unix.Mknod(full, unix.S_IFCHR, 0) // a whiteout (overlayfs.rst)
 		if errors.Is(err, unix.EEXIST) {
 			return nil
 		}
@@ -394,16 +266,6 @@ func maskMachine(dir string, layers []Layer, hidden []string) error {
 		return err
 	}
 	for _, h := range hidden {
-		if d, ok := strings.CutSuffix(h, "/"); ok {
-			full := filepath.Join(dir, d)
-			if err := os.MkdirAll(full, 0o755); err != nil {
-				return err
-			}
-			if err := unix.Setxattr(full, "user.overlay.opaque", []byte("y"), 0); err != nil {
-				return fmt.Errorf("setxattr %s: %w", full, err)
-			}
-			continue
-		}
 		if err := whiteout(h); err != nil {
 			return err
 		}
@@ -426,21 +288,16 @@ func maskMachine(dir string, layers []Layer, hidden []string) error {
 	return nil
 }
 
-// lower returns the overlay's lowerdir value for a host with these packages, at
-// a place below their root ("" or "usr"), topmost first. The paths are relative to the
-// folder of layers: the kernel takes no more than a page of options.
-func (l *Layers) lower(packages []string, at string) string {
+// lower returns the lowerdir value of the overlay of /usr for a host with these
+// packages, topmost first. The paths are relative to the folder of layers: the
+// kernel takes no more than a page of options.
+func (l *Layers) lower(packages []string) string {
 	var dirs []string
-	for i := len(packages) - 1; i >= 0; i-- {
-		d := filepath.Join(packages[i], at)
-		if _, err := os.Stat(filepath.Join(l.dir, d)); err == nil {
-			dirs = append(dirs, d)
+	for _, p := range slices.Backward(packages) {
+		if l.hasUsr[p] {
+			dirs = append(dirs, filepath.Join(p, "usr"))
 		}
 	}
-	if at == "usr" {
-		dirs = append(dirs, ".mask/usr", programsLayer+"/usr", "/usr")
-	} else {
-		dirs = append(dirs, machineLayer)
-	}
+	dirs = append(dirs, ".mask/usr", programsLayer+"/usr", "/usr")
 	return strings.Join(dirs, ":")
 }

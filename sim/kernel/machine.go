@@ -26,6 +26,7 @@ type MachineConfig struct {
 	Hostname   string
 	Packages   []string // layers, base first
 	Interfaces []Interface
+	Devices    []string   // in /dev, beyond those every host has: their names only
 	Gateway    netip.Addr // default route; the zero Addr is none
 	Disk       int64      // bytes that the host may write
 	KeepDisk   bool       // the disk of the machine's last life is kept: a reboot
@@ -46,7 +47,9 @@ type Machine struct {
 	Programs *net.UnixListener // where the host's other stubs connect
 
 	kernel  *Kernel
+	name    string
 	plugs   []nl.Link // the lab's ends of its interfaces
+	ports   []*port   // those of relays
 	process *os.Process
 	life    uint64 // numbers the boots of a lab
 	inside  *worker
@@ -57,7 +60,7 @@ type Machine struct {
 // Boot makes a machine and furnishes it; nothing runs on it yet but PID 1's stub,
 // which is not served: the caller does that.
 func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err error) {
-	m := &Machine{kernel: k}
+	m := &Machine{kernel: k, name: c.Name}
 	defer func() {
 		if err != nil {
 			m.Destroy()
@@ -68,6 +71,9 @@ func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err er
 	if !c.KeepDisk {
 		if err := k.newDisk(dir, c.Disk); err != nil {
 			return nil, err
+		}
+		if err := k.layers.fillDisk(filepath.Join(dir, "disk", "root"), c.Packages); err != nil {
+			return nil, fmt.Errorf("the host's disk: %w", err)
 		}
 	}
 	// The overlay of the machine's last life may still be coming down.
@@ -121,7 +127,7 @@ func (k *Kernel) newDisk(dir string, size int64) error {
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, data); err != nil {
 		return fmt.Errorf("mount %s: %w", disk, err)
 	}
-	return nil
+	return os.Mkdir(filepath.Join(disk, "root"), 0o755)
 }
 
 // clone starts PID 1 of the host as a stub in namespaces of its own.
@@ -167,20 +173,35 @@ func (m *Machine) clone(line *clock.Timeline, single bool) error {
 // plug connects interface i of the machine with its network.
 func (m *Machine) plug(i int, c Interface) error {
 	k, pid := m.kernel, m.PID
-	br, err := k.links.LinkByName(bridgeName(c.Network))
-	if err != nil {
-		return err
-	}
 	attrs := nl.NewLinkAttrs()
 	attrs.Name = fmt.Sprintf("v%d-%d", pid, i)
-	attrs.MasterIndex = br.Attrs().Index
+	relay := k.relays[c.Network]
+	if relay == nil {
+		br, err := k.links.LinkByName(bridgeName(c.Network))
+		if err != nil {
+			return err
+		}
+		attrs.MasterIndex = br.Attrs().Index
+	}
 	v := &nl.Veth{LinkAttrs: attrs, PeerName: "eth" + strconv.Itoa(i), PeerHardwareAddr: c.MAC, PeerNamespace: nl.NsPid(pid)}
 	if err := k.links.LinkAdd(v); err != nil {
 		return fmt.Errorf("interface eth%d: %w", i, err)
 	}
 	os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", attrs.Name, "disable_ipv6"), []byte("1"), 0)
 	m.plugs = append(m.plugs, v)
-	return k.links.LinkSetUp(v)
+	if err := k.links.LinkSetUp(v); err != nil || relay == nil {
+		return err
+	}
+	made, err := net.InterfaceByName(attrs.Name)
+	if err != nil {
+		return err
+	}
+	p, err := relay.join(m.name, made.Index)
+	if err != nil {
+		return fmt.Errorf("interface eth%d: %w", i, err)
+	}
+	m.ports = append(m.ports, p)
+	return nil
 }
 
 // addresses brings the links up; it runs in the host's network namespace.
@@ -231,16 +252,13 @@ func (k *Kernel) furnish(dir string, life uint64, c MachineConfig) *stub.Batch {
 	disk, root := filepath.Join(dir, "disk"), filepath.Join(dir, "root")
 	b := &stub.Batch{}
 	b.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-	overlay := func(target, at, name string) {
-		up, work := filepath.Join(disk, name), filepath.Join(disk, fmt.Sprintf("%s.work%d", name, life))
-		b.Mkdir(up, 0o755)
-		b.Mkdir(work, 0o755)
-		b.Mount("overlay", target, "overlay", 0, fmt.Sprintf("userxattr,lowerdir=%s,upperdir=%s,workdir=%s", k.layers.lower(c.Packages, at), up, work))
-	}
-	b.Chdir(k.layers.dir) // the lower directories are relative to it
-	overlay(root, "", "root")
+	b.Mount(filepath.Join(disk, "root"), root, "", unix.MS_BIND, "")
 	b.Mkdir(root+"/usr", 0o755)
-	overlay(root+"/usr", "usr", "usr")
+	up, work := filepath.Join(disk, "usr"), filepath.Join(disk, fmt.Sprintf("usr.work%d", life))
+	b.Mkdir(up, 0o755)
+	b.Mkdir(work, 0o755)
+	b.Chdir(k.layers.dir) // the lower directories are relative to it
+	b.Mount("overlay", root+"/usr", "overlay", 0, fmt.Sprintf("userxattr,lowerdir=%s,upperdir=%s,workdir=%s", k.layers.lower(c.Packages), up, work))
 	b.Mkdir(root+"/proc", 0o555)
 	b.Mount("proc", root+"/proc", "proc", plain, "")
 	b.Mkdir(root+"/sys", 0o555)
@@ -250,6 +268,10 @@ func (k *Kernel) furnish(dir string, life uint64, c MachineConfig) *stub.Batch {
 	for _, d := range devices {
 		b.Touch(root+"/dev/"+d, 0o666)
 		b.Mount("/dev/"+d, root+"/dev/"+d, "", unix.MS_BIND, "")
+	}
+	for _, d := range c.Devices {
+		b.Touch(root+"/dev/"+d, 0o600)
+		b.Mount("/dev/null", root+"/dev/"+d, "", unix.MS_BIND, "")
 	}
 	b.Touch(root+"/dev/console", 0o600)
 	b.Mount("/dev/null", root+"/dev/console", "", unix.MS_BIND, "") // nobody looks at the console
@@ -297,6 +319,9 @@ var sysctls = []struct{ name, value string }{
 // namespace in its own time, and until then its addresses would answer beside
 // those of the machine's next life.
 func (m *Machine) Unplug() {
+	for _, p := range m.ports {
+		p.close()
+	}
 	for _, p := range m.plugs {
 		m.kernel.links.LinkDel(p) // gone already is fine
 	}
@@ -308,6 +333,9 @@ func (m *Machine) Destroy() {
 	m.destroy.Do(func() {
 		if m.process != nil {
 			m.process.Kill()
+		}
+		for _, p := range m.ports {
+			p.close()
 		}
 		if m.Programs != nil {
 			m.Programs.Close()

@@ -100,6 +100,20 @@ func (h *Host) writeFiles(m *kernel.Machine) error {
 	if err := h.enableUnits(m); err != nil {
 		return err
 	}
+	if h.servesNames() {
+		if err := h.writeNameServer(m); err != nil {
+			return err
+		}
+	}
+	if h.scenario.Refclock != nil {
+		conf, err := h.chronyConf()
+		if err != nil {
+			return err
+		}
+		if err := m.WriteFile("/etc/chrony.conf", conf, 0o644, 0, 0); err != nil {
+			return err
+		}
+	}
 	for _, f := range h.scenario.Files {
 		if err := h.writeFile(m, f); err != nil {
 			return fmt.Errorf("%s: %w", f.Path, err)
@@ -259,6 +273,10 @@ func (h *Host) enableUnits(m *kernel.Machine) error {
 			want[u] = true
 			order = append(order, u)
 		}
+	}
+	if h.servesNames() {
+		want[nameServerUnit] = true
+		order = append(order, nameServerUnit)
 	}
 	for _, s := range h.scenario.Services {
 		unit := unitName(string(s.Unit))

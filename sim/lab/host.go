@@ -55,8 +55,7 @@ func (h *Host) Clock() *clock.Local { return h.model.Clock }
 func (l *Lab) newHost(s *scenario.Host, networks map[string]int) (*Host, error) {
 	h := &Host{lab: l, scenario: s}
 	var err error
-	extra := slices.Clone(h.extraPackages())
-	if h.packages, err = l.Distro.Installed(extra); err != nil {
+	if h.packages, err = l.Distro.Installed(h.extraPackages()); err != nil {
 		return nil, fmt.Errorf("host %s: %w", s.Name, err)
 	}
 	if h.accounts, err = l.Distro.Accounts(h.packages); err != nil {
@@ -91,6 +90,9 @@ func (l *Lab) newHost(s *scenario.Host, networks map[string]int) (*Host, error) 
 		}
 	}
 	h.model = &host.Host{Name: s.Name, Clock: local, Trace: l.trace, Programs: programs, Seed: seed, RTC: clock.NewLocal(l.Timeline, offset, 0)}
+	if s.Refclock != nil {
+		h.addRefclock(s.Refclock)
+	}
 	return h, nil
 }
 
@@ -98,6 +100,9 @@ func (h *Host) extraPackages() []string {
 	var names []string
 	for _, p := range h.scenario.Packages {
 		names = append(names, string(p))
+	}
+	if h.servesNames() && !slices.Contains(names, nameServerPackage) {
+		names = append(names, nameServerPackage)
 	}
 	return names
 }

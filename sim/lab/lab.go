@@ -71,6 +71,10 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 	index := map[string]int{}
 	for i, n := range c.Scenario.Networks {
 		index[n.Name] = i
+		if impaired(c.Scenario, n.Name) {
+			k.AddRelay(i, line, l.seedOf("network "+n.Name), between(c.Scenario, n.Name))
+			continue
+		}
 		if err := k.AddNetwork(i); err != nil {
 			return nil, err
 		}
@@ -83,7 +87,7 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 		repo.fresh[h.Name()] = h.packages
 		l.hosts = append(l.hosts, h)
 	}
-	if err := l.each(func(h *Host) error { return h.boot(ctx, false) }); err != nil {
+	if err := l.bootAll(ctx); err != nil {
 		l.Stop()
 		return nil, err
 	}
@@ -93,6 +97,22 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// bootAll boots the hosts, the name server before those who will ask it.
+func (l *Lab) bootAll(ctx context.Context) error {
+	for _, first := range []bool{true, false} {
+		err := l.each(func(h *Host) error {
+			if h.servesNames() != first {
+				return nil
+			}
+			return h.boot(ctx, false)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // each runs f for every host at once and returns the errors.
@@ -160,6 +180,29 @@ func (l *Lab) Advance(ctx context.Context, d time.Duration) error {
 	}
 	l.trace.Append("", "", 0, trace.Warped, trace.Attrs{"by": d.String()})
 	return nil
+}
+
+// Hurry lets true time pass about rate times as fast until ctx ends. It goes from
+// event to event: what software measures, such as the way of a packet, is not
+// stretched as with a faster pace, on which the time that this machine takes for
+// its work counts rate times.
+func (l *Lab) Hurry(ctx context.Context, rate float64) {
+	const step = time.Second
+	pause := time.NewTicker(time.Duration(float64(step) / rate))
+	defer pause.Stop()
+	for {
+		l.advance.Lock()
+		err := l.Timeline.Advance(ctx, step)
+		l.advance.Unlock()
+		if err != nil {
+			return
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // Address returns a host's address on a network; "" is its first network.

@@ -12,7 +12,7 @@ import (
 // hidden is what hosts must not see of the machine's /usr, beyond the Programs
 // of the distribution: other software that would answer for it.
 var hidden = []string{
-	"/usr/lib/systemd/", "/usr/lib/firewalld/", "/usr/share/firewalld/", "/usr/libexec/postfix/", "/usr/lib/postfix/",
+	"/usr/lib/systemd", "/usr/lib/firewalld", "/usr/share/firewalld", "/usr/libexec/postfix", "/usr/lib/postfix",
 	"/usr/sbin/exim4", "/usr/sbin/exim", "/usr/sbin/sendmail", "/usr/sbin/syslog-ng", "/usr/sbin/ntpd",
 	"/usr/bin/apt", "/usr/bin/apt-get", "/usr/bin/dpkg", "/usr/bin/docker",
 }

@@ -129,7 +129,7 @@ func (r *repo) Install(ctx context.Context, p *host.Proc, name string) error {
 		case f.Mode.IsDir():
 			err = libc.MkdirAll(p, name, 0o755)
 		case f.Link != "":
-			err = link(p, f.Link, name)
+			err = symlink(p, f.Link, name)
 		case files[name] == nil && d.Programs[name] == nil && !libc.Exists(p, name):
 			files[name] = []byte{}
 		}
@@ -150,7 +150,7 @@ func (r *repo) Install(ctx context.Context, p *host.Proc, name string) error {
 		}
 	}
 	for name := range d.Programs {
-		if err := link(p, kernel.ProgramsDir+name, name); err != nil {
+		if err := symlink(p, kernel.ProgramsDir+name, name); err != nil {
 			return err
 		}
 	}
@@ -185,8 +185,8 @@ func (r *repo) own(p *host.Proc, name string, f distro.File) error {
 	return p.Sys.Chmod(name, f.Mode&^fs.ModeType)
 }
 
-// link makes a symbolic link in the place of whatever file is there.
-func link(p *host.Proc, target, name string) error {
+// symlink makes a symbolic link in the place of whatever file is there.
+func symlink(p *host.Proc, target, name string) error {
 	if err := libc.MkdirAll(p, path.Dir(name), 0o755); err != nil {
 		return err
 	}

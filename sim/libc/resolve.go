@@ -65,11 +65,41 @@ func ReadResolvConf(p *host.Proc) ResolvConf {
 	return c
 }
 
+// aton reads the older forms of an IPv4 address (inet_aton(3)): one to four
+// numbers, decimal, octal or hexadecimal, of which the last fills the octets
+// that are left.
+func aton(s string) (netip.Addr, bool) {
+	parts := strings.Split(s, ".")
+	if len(parts) > 4 || strings.Contains(s, "_") {
+		return netip.Addr{}, false
+	}
+	var v uint64
+	for i, part := range parts {
+		if part == "" || part[0] < '0' || part[0] > '9' || strings.ContainsAny(part, "bBoO") && !strings.HasPrefix(strings.ToLower(part), "0x") {
+			return netip.Addr{}, false
+		}
+		n, err := strconv.ParseUint(part, 0, 32)
+		last := i == len(parts)-1
+		if err != nil || !last && n > 255 || last && n >= 1<<(8*(4-i)) {
+			return netip.Addr{}, false
+		}
+		if last {
+			v = v<<(8*(4-i)) | n
+		} else {
+			v = v<<8 | n
+		}
+	}
+	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)}), true
+}
+
 // LookupHost returns the addresses of a name, IPv4 first (getaddrinfo(3)):
 // literals, /etc/hosts, then the name servers of /etc/resolv.conf. Its errors
 // are ErrNoName, ErrAgain and ErrNoData.
 func LookupHost(ctx context.Context, p *host.Proc, name string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return []netip.Addr{a}, nil
+	}
+	if a, ok := aton(name); ok {
 		return []netip.Addr{a}, nil
 	}
 	if name == "" || strings.ContainsAny(name, " \t/") {

@@ -148,6 +148,9 @@ func TestLookup(t *testing.T) {
 		{name: "silent server", resolv: "nameserver 192.0.2.54\n", lookup: "www.example.com", want: "Temporary failure in name resolution", asked: "-", took: 10 * time.Second},
 		{name: "options", resolv: "nameserver 192.0.2.54\noptions timeout:1 attempts:3\n", lookup: "www.example.com", want: "Temporary failure in name resolution", asked: "-", took: 3 * time.Second},
 		{name: "second server", resolv: "nameserver 192.0.2.54\nnameserver 192.0.2.53\n", lookup: "four.example.com", want: "192.0.2.4", took: 10 * time.Second},
+		{name: "short address", lookup: "127.1", want: "127.0.0.1", asked: "-"},
+		{name: "octal and hexadecimal address", lookup: "010.0x10", want: "8.0.0.16", asked: "-"},
+		{name: "address out of range", lookup: "256.1.1.1", want: "Name or service not known"},
 		{name: "closed port", resolv: "nameserver 192.0.2.1\nnameserver 192.0.2.53\n", lookup: "four.example.com", want: "192.0.2.4"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

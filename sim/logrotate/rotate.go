@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -400,9 +401,13 @@ func (j *job) prepareNumbered() {
 		for count = 0; libc.Exists(j.p, n.number(n.start+count)); count++ {
 		}
 	}
+	present := j.listed(path.Dir(n.number(n.start)))
 	if j.set.maxAge > 0 {
 		for i := 1; i <= count+1; i++ {
 			name := n.number(i)
+			if !present(name) {
+				continue
+			}
 			if info, err := j.p.Sys.Stat(name); err == nil && tooOld(old{name, info.ModTime()}, j.set.maxAge, j.now) {
 				j.discard(name)
 			}
@@ -417,7 +422,11 @@ func (j *job) prepareNumbered() {
 		if j.options.debug {
 			continue
 		}
-		switch err := j.move(from, to); {
+		err := error(syscall.ENOENT)
+		if present(from) {
+			err = j.move(from, to)
+		}
+		switch {
 		case errors.Is(err, syscall.ENOENT):
 			j.out.note("old log %s does not exist\n", from)
 		case err != nil:
@@ -426,6 +435,19 @@ func (j *job) prepareNumbered() {
 	}
 	j.final = n.plain(n.start)
 	j.first = n.newest(j.final)
+}
+
+// listed reads a directory and returns whether a name may be in it: one call
+// instead of one for each number up to rotate, which may be in the millions.
+func (j *job) listed(dir string) func(name string) bool {
+	names, err := libc.ReadDir(j.p, dir)
+	if err != nil { // may be entered, not read
+		return func(string) bool { return true }
+	}
+	return func(name string) bool {
+		_, found := slices.BinarySearch(names, path.Base(name))
+		return found
+	}
 }
 
 // move renames a log.

@@ -19,8 +19,8 @@
 //	})
 //
 // Packets travel over links that [Network.Link] gives delay, jitter and loss,
-// and pass the filters that [Host.SetFilter] installs. A TCP connection loses
-// no data: what a link drops is sent again, later, as TCP does.
+// keep their order, and pass the filters that [Host.SetFilter] installs. A TCP
+// connection loses no data: what a link drops is sent again, later, as TCP does.
 //
 // A test that calls Sys itself, rather than through a Program, does so inside
 // [Host.Do], which runs a function as a process of the host.

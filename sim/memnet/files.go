@@ -3,12 +3,13 @@ package memnet
 import (
 	"io/fs"
 	"os"
-	"path"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"enshu/sim/host"
 )
 
 // fail makes the error that package os would return; errno 0 is no error.
@@ -91,7 +92,7 @@ func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 }
 
 func (s *sys) openFile(name string, flag int, perm fs.FileMode) (*os.File, syscall.Errno) {
-	if errno := s.alive(); errno != 0 {
+	if errno := s.enter(); errno != 0 {
 		return nil, errno
 	}
 	nofollow := flag&syscall.O_NOFOLLOW != 0 || flag&os.O_CREATE != 0 && flag&os.O_EXCL != 0
@@ -152,12 +153,16 @@ func (s *sys) openFile(name string, flag int, perm fs.FileMode) (*os.File, sysca
 		return nil, errnoOf(err)
 	}
 	if made {
-		if err := s.adopt(&nd, modeBits(perm)&^s.umask); err != nil {
+		if err := s.adopt(&nd, host.ModeBits(perm)&^s.umask); err != nil {
 			syscall.Close(fd)
 			return nil, errnoOf(err)
 		}
 	}
-	return s.keep(os.NewFile(uintptr(fd), name))
+	f := os.NewFile(uintptr(fd), name)
+	if nd.exists && nd.kind() == syscall.S_IFDIR {
+		return f, 0 // package os lets nobody close a directory under its reader, and it holds nothing
+	}
+	return s.keep(f)
 }
 
 // openFIFO opens a FIFO. Without O_NONBLOCK it waits for the other side, as
@@ -222,7 +227,7 @@ func hasWriter(fd int, real string) bool {
 }
 
 func (s *sys) stat(op, name string, follow bool) (fs.FileInfo, error) {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, follow)
@@ -230,7 +235,7 @@ func (s *sys) stat(op, name string, follow bool) (fs.FileInfo, error) {
 	if errno != 0 {
 		return nil, fail(op, name, errno)
 	}
-	return &fileInfo{path.Base(name), nd.st}, nil
+	return host.FileInfo(name, nd.st), nil
 }
 
 func (s *sys) Stat(name string) (fs.FileInfo, error)  { return s.stat("stat", name, true) }
@@ -253,7 +258,7 @@ func (s *sys) Mkdir(name string, perm fs.FileMode) error {
 		errno = errnoOf(syscall.Mkdir(s.h.disk.at(nd.name), 0o700))
 	}
 	if errno == 0 {
-		mode := modeBits(perm)&^s.umask | nd.dir.Mode&syscall.S_ISGID
+		mode := host.ModeBits(perm)&^s.umask | nd.dir.Mode&syscall.S_ISGID
 		errno = errnoOf(s.adopt(&nd, mode))
 	}
 	return fail("mkdir", name, errno)
@@ -265,13 +270,13 @@ func (s *sys) Mkfifo(name string, perm fs.FileMode) error {
 		errno = errnoOf(syscall.Mkfifo(s.h.disk.at(nd.name), 0o600))
 	}
 	if errno == 0 {
-		errno = errnoOf(s.adopt(&nd, modeBits(perm)&^s.umask))
+		errno = errnoOf(s.adopt(&nd, host.ModeBits(perm)&^s.umask))
 	}
 	return fail("mkfifo", name, errno)
 }
 
 func (s *sys) Remove(name string) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, false)
@@ -300,7 +305,7 @@ func (s *sys) Rename(from, to string) error {
 }
 
 func (s *sys) rename(from, to string) syscall.Errno {
-	if errno := s.alive(); errno != 0 {
+	if errno := s.enter(); errno != 0 {
 		return errno
 	}
 	a, errno := s.find(from, false)
@@ -332,7 +337,7 @@ func (s *sys) rename(from, to string) syscall.Errno {
 }
 
 func (s *sys) Link(from, to string) error {
-	errno := s.alive()
+	errno := s.enter()
 	var a, b node
 	if errno == 0 {
 		a, errno = s.find(from, false)
@@ -361,12 +366,12 @@ func (s *sys) Symlink(target, name string) error {
 }
 
 func (s *sys) Chmod(name string, mode fs.FileMode) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, true)
 	}
-	bits := modeBits(mode)
+	bits := host.ModeBits(mode)
 	if errno == 0 && s.cred.UID != 0 {
 		if int(nd.st.Uid) != s.cred.UID {
 			errno = syscall.EPERM
@@ -382,7 +387,7 @@ func (s *sys) Chmod(name string, mode fs.FileMode) error {
 }
 
 func (s *sys) Chown(name string, uid, gid int) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, true)
@@ -407,7 +412,7 @@ func (s *sys) Chown(name string, uid, gid int) error {
 }
 
 func (s *sys) Chtimes(name string, atime, mtime time.Time) error {
-	errno := s.alive()
+	errno := s.enter()
 	var nd node
 	if errno == 0 {
 		nd, errno = s.find(name, true)

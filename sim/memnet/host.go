@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -53,12 +54,24 @@ type Host struct {
 
 	ctx     context.Context
 	running sync.WaitGroup
+	onCall  atomic.Pointer[func(pid int)]
 
 	mu      sync.Mutex // guards what follows
 	procs   map[int]*process
 	lastPID int
 	down    bool
 	crashes []error
+}
+
+// OnCall has f called whenever a process of the host is about to work on a
+// file through Sys, on the thread that does: a test of crashes kills processes there, between any
+// two of their steps. f may call Kill of [Host.Sys]; nil ends it.
+func (h *Host) OnCall(f func(pid int)) {
+	if f == nil {
+		h.onCall.Store(nil)
+		return
+	}
+	h.onCall.Store(&f)
 }
 
 // Host adds a host to the network. It has the directories that every system

@@ -1,14 +1,12 @@
 package memnet
 
 import (
-	"io/fs"
 	"os"
 	"path"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"enshu/sim/host"
 )
@@ -226,58 +224,4 @@ func (s *sys) find(name string, follow bool) (node, syscall.Errno) {
 		errno = syscall.ENOENT
 	}
 	return nd, errno
-}
-
-// fileInfo is what Stat returns.
-type fileInfo struct {
-	name string
-	st   syscall.Stat_t
-}
-
-func (i *fileInfo) Name() string       { return i.name }
-func (i *fileInfo) Size() int64        { return i.st.Size }
-func (i *fileInfo) ModTime() time.Time { return time.Unix(i.st.Mtim.Unix()) }
-func (i *fileInfo) IsDir() bool        { return i.Mode().IsDir() }
-func (i *fileInfo) Sys() any           { return &i.st }
-func (i *fileInfo) Mode() fs.FileMode {
-	m := fs.FileMode(i.st.Mode & 0o777)
-	switch i.st.Mode & syscall.S_IFMT {
-	case syscall.S_IFDIR:
-		m |= fs.ModeDir
-	case syscall.S_IFLNK:
-		m |= fs.ModeSymlink
-	case syscall.S_IFIFO:
-		m |= fs.ModeNamedPipe
-	case syscall.S_IFSOCK:
-		m |= fs.ModeSocket
-	case syscall.S_IFCHR:
-		m |= fs.ModeDevice | fs.ModeCharDevice
-	case syscall.S_IFBLK:
-		m |= fs.ModeDevice
-	}
-	if i.st.Mode&syscall.S_ISUID != 0 {
-		m |= fs.ModeSetuid
-	}
-	if i.st.Mode&syscall.S_ISGID != 0 {
-		m |= fs.ModeSetgid
-	}
-	if i.st.Mode&syscall.S_ISVTX != 0 {
-		m |= fs.ModeSticky
-	}
-	return m
-}
-
-// modeBits are the permission bits of a mode as the kernel has them.
-func modeBits(m fs.FileMode) uint32 {
-	bits := uint32(m.Perm())
-	if m&fs.ModeSetuid != 0 {
-		bits |= syscall.S_ISUID
-	}
-	if m&fs.ModeSetgid != 0 {
-		bits |= syscall.S_ISGID
-	}
-	if m&fs.ModeSticky != 0 {
-		bits |= syscall.S_ISVTX
-	}
-	return bits
 }

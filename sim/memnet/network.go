@@ -2,7 +2,6 @@ package memnet
 
 import (
 	"context"
-	"hash/fnv"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"enshu/sim/clock"
+	"enshu/sim/link"
 	"enshu/sim/trace"
 )
 
@@ -23,28 +23,37 @@ type Network struct {
 
 	mu    sync.Mutex // guards all sockets and links
 	hosts []*Host
-	links map[[2]*Host]*link
+	links map[[2]*Host]*wire
 	seed  uint64
 }
 
 // New returns an empty network on a timeline and a trace of its own.
 func New(t testing.TB) *Network {
 	line := clock.New(time.Time{})
-	return &Network{Line: line, Trace: trace.NewLog(line), links: map[[2]*Host]*link{}, seed: 1}
+	return &Network{Line: line, Trace: trace.NewLog(line), links: map[[2]*Host]*wire{}, seed: 1}
 }
 
-// Link is what happens to packets from one host to a neighbour. The zero value
-// carries every packet at once.
-type Link struct {
-	Delay  time.Duration
-	Jitter time.Duration // up to this is added to Delay, evenly distributed
-	Loss   float64       // probability that a packet is lost
-	Down   bool          // every packet is lost
-}
+// Link is what happens to packets from one host to a neighbour.
+type Link = link.Link
 
-type link struct {
+// wire is one direction of a link.
+type wire struct {
 	Link
 	rand *rand.Rand
+	last time.Time // when the newest packet arrives; packets keep their order
+}
+
+// pass decides what becomes of a packet that gets to the wire at a time: how
+// long it takes, or that it is lost.
+func (w *wire) pass(at time.Time) (time.Duration, bool) {
+	delay, lost := w.Fate(w.rand)
+	if lost {
+		return 0, true
+	}
+	if arrives := at.Add(delay); arrives.After(w.last) {
+		w.last = arrives
+	}
+	return w.last.Sub(at), false
 }
 
 // Link sets how packets travel from one host to another, in both directions.
@@ -62,11 +71,7 @@ func (n *Network) OneWay(from, to *Host, l Link) {
 		old.Link = l
 		return
 	}
-	// Each direction has its own randomness, so that what one link loses does not
-	// depend on which of two links was used first.
-	h := fnv.New64a()
-	h.Write([]byte(from.Name + ">" + to.Name))
-	n.links[key] = &link{l, rand.New(rand.NewPCG(n.seed, h.Sum64()))}
+	n.links[key] = &wire{Link: l, rand: link.Rand(n.seed, from.Name, to.Name)}
 }
 
 // passage is what becomes of a packet.
@@ -107,13 +112,11 @@ func (n *Network) carry(from *Host, pk Packet) passage {
 	for i, next := range hops {
 		if next != at {
 			if l := n.links[[2]*Host{at, next}]; l != nil {
-				p.delay += l.Delay
-				if l.Jitter > 0 {
-					p.delay += time.Duration(l.rand.Int64N(int64(l.Jitter) + 1))
-				}
-				if l.Down || l.Loss > 0 && l.rand.Float64() < l.Loss {
+				d, lost := l.pass(n.Line.Now().Add(p.delay))
+				if lost {
 					return passage{lost: true}
 				}
+				p.delay += d
 			}
 		}
 		pk.Hook, pk.In, pk.Out = InputHook, in, ""

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -50,6 +51,9 @@ func (d *daemon) bounce(ctx context.Context, q bounceQuestion) error {
 		return err
 	}
 	defer m.close()
+	if err := m.lock(syscall.LOCK_SH); err != nil {
+		return err
+	}
 	text, err := m.text()
 	if err != nil {
 		return err
@@ -71,10 +75,10 @@ func (d *daemon) bounce(ctx context.Context, q bounceQuestion) error {
 		}
 		d.log.info("%s: postmaster non-delivery notification: %s", q.ID, id)
 	}
-	if m.sender == "" {
-		return d.p.Sys.Remove(path)
+	if m.sender == "" { // there is nobody to tell
+		return d.q.release(d.q.claimFile(q.Queue, q.ID))
 	}
-	id, err := d.forward(ctx, d.reportSubmission(r, "", m.sender, d.q.name(q.Queue, q.ID)))
+	id, err := d.forward(ctx, d.reportSubmission(r, "", m.sender, d.q.claimFile(q.Queue, q.ID)))
 	if err != nil {
 		return err
 	}
@@ -89,12 +93,12 @@ func (d *daemon) bounce(ctx context.Context, q bounceQuestion) error {
 	return nil
 }
 
-func (d *daemon) reportSubmission(r *report, from, to, claimed string) *submission {
+func (d *daemon) reportSubmission(r *report, from, to string, replaces claim) *submission {
 	return &submission{Sender: from, Recipients: []recipient{{Address: to, Original: external(to), Notify: notifyNever}}, Content: r.build(),
 		Received: []string{
 			fmt.Sprintf("Received: by %s (%s)", d.c.get("myhostname"), d.c.get("mail_name")),
 			"\tid %ID%; %DATE%",
-		}, Local: true, Internal: true, Claim: claimed}
+		}, Local: true, Internal: true, Claim: replaces}
 }
 
 // report is a delivery status notification (RFC 3464).

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -28,7 +27,7 @@ type submission struct {
 	Local      bool     // headers are completed, addresses rewritten
 	Internal   bool     // made by Postfix itself: no canonical or virtual mapping, no limit
 	Abort      bool     // the client broke off: nothing is queued
-	Claim      string   // see claim
+	Claim      claim    // what the message replaces
 	Flags      int      // qmgr flags: reports wanted
 	UTF8       bool
 }
@@ -110,30 +109,11 @@ func (cl *cleaner) serve(ctx context.Context, w *wireConn) {
 	if answer.Status != cleanOK || s.Abort {
 		cl.q.remove(qIncoming, id)
 	}
-	if w.enc.Encode(answer) != nil || answer.Status != cleanOK || s.Abort {
-		return
-	}
-	if s.Claim == "" {
-		return
-	}
-	// The client now settles its claim, which commits the message.
-	var settled bool
-	if w.dec.Decode(&settled) != nil || !settled {
-		if !cl.q.settled(claim(s.Claim)) {
-			cl.q.remove(qIncoming, id)
-			return
-		}
-	}
-	if info, err := f.Stat(); err == nil {
-		f.Truncate(info.Size() - recordLen(len(s.Claim)))
-		cl.p.Stamp(f)
-	}
-	cl.commit(ctx, id)
-	w.enc.Encode(cleanupAnswer{ID: id})
+	w.enc.Encode(answer)
 }
 
-// take processes a message and writes its queue file. Without a claim the
-// message is committed too.
+// take processes a message and queues it. When it returns cleanOK the message
+// is safe, and what it replaces is gone.
 func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *submission) cleanupAnswer {
 	now := cl.p.Now().In(libc.Zone(cl.p))
 	e := &envelope{arrival: now, created: now, attrs: s.Attrs, fullName: s.FullName, sender: s.Sender, qmgrFlags: s.Flags, utf8: s.UTF8}
@@ -186,10 +166,8 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *submissio
 		cl.log.warning("%s: queue file size limit exceeded", id)
 		return fail(cleanTooBig, "message file too big")
 	}
+	e.claim = s.Claim
 	data := e.encode(content)
-	if s.Claim != "" {
-		data = appendRecord(data, recClaim, s.Claim)
-	}
 	if _, err := f.Write(data); err != nil {
 		cl.log.warning("%s: write queue file: %s", id, libc.Strerror(err))
 		return fail(cleanDefer, "queue file write error")
@@ -204,8 +182,9 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *submissio
 	}
 	cl.log.emit(trace.MailAccepted, trace.Attrs{"id": id, "sender": e.sender, "recipients": strings.Join(rcpts, " "),
 		"subject": subject, "message-id": messageID, "from": e.attr("log_client_name")})
-	if s.Claim == "" {
-		cl.commit(ctx, id)
+	if err := cl.commit(ctx, id, s.Claim); err != nil {
+		cl.log.warning("%s: %s", id, libc.Strerror(err))
+		return fail(cleanDefer, "queue file write error")
 	}
 	return cleanupAnswer{ID: id}
 }
@@ -218,10 +197,20 @@ func headOf(text []byte) []byte {
 	return append([]byte("\n"), text...)
 }
 
-// commit makes a queue file count and tells qmgr.
-func (cl *cleaner) commit(ctx context.Context, id string) {
-	cl.p.Sys.Chmod(cl.q.path(qIncoming, id), modeReady)
+// commit makes a queue file count, takes away what it replaces and tells qmgr.
+// An error means that the message does not count.
+func (cl *cleaner) commit(ctx context.Context, id string, c claim) error {
+	if err := cl.p.Sys.Chmod(cl.q.path(qIncoming, id), modeReady); err != nil {
+		return err
+	}
+	if c != "" {
+		if err := cl.q.release(c); err != nil {
+			// qmgr(8) will do it, before it takes the message up.
+			cl.log.warning("%s: replace %s: %s", id, c, libc.Strerror(err))
+		}
+	}
 	cl.poke(ctx, qmgrSocket, "incoming")
+	return nil
 }
 
 // poke sends a word to a service that may not be there.
@@ -512,7 +501,8 @@ func (d *daemon) enqueue(ctx context.Context) (*enqueueing, error) {
 	return &enqueueing{w, a.ID}, nil
 }
 
-// finish sends the message. With a claim the caller then calls settle.
+// finish sends the message and waits until it is safe. An error leaves open
+// whether it is; the claim of the message tells later.
 func (e *enqueueing) finish(s *submission) (cleanupAnswer, error) {
 	var a cleanupAnswer
 	if err := e.w.enc.Encode(s); err != nil {
@@ -524,21 +514,9 @@ func (e *enqueueing) finish(s *submission) (cleanupAnswer, error) {
 	return a, nil
 }
 
-// settle tells cleanup that the claim is settled and waits for the commit.
-func (e *enqueueing) settle() error {
-	if err := e.w.enc.Encode(true); err != nil {
-		return errQueue
-	}
-	var a cleanupAnswer
-	if err := e.w.dec.Decode(&a); err != nil && err != io.EOF {
-		return errQueue
-	}
-	return nil
-}
-
 func (e *enqueueing) close() { e.w.Close() }
 
-// forward queues a message that replaces something, exactly once.
+// forward queues a message that the mail system makes.
 func (d *daemon) forward(ctx context.Context, s *submission) (id string, err error) {
 	e, err := d.enqueue(ctx)
 	if err != nil {
@@ -551,14 +529,6 @@ func (d *daemon) forward(ctx context.Context, s *submission) (id string, err err
 	}
 	if a.Status != cleanOK {
 		return "", fmt.Errorf("%s", a.Reason)
-	}
-	if s.Claim != "" {
-		if err := d.q.release(claim(s.Claim)); err != nil {
-			return "", err
-		}
-		if err := e.settle(); err != nil {
-			return "", err
-		}
 	}
 	return e.id, nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"enshu/sim/libc"
@@ -27,6 +28,7 @@ type fate struct {
 type delivery struct {
 	*daemon
 	req     *deliveryRequest
+	msg     *message  // open for writing and locked; nil for reports of qmgr(8) itself
 	began   time.Time // when the agent took it
 	settled time.Time // when a connection was there
 	answer  deliveryAnswer
@@ -36,9 +38,6 @@ func (d *daemon) newDelivery(req *deliveryRequest) *delivery {
 	now := d.p.Now()
 	return &delivery{daemon: d, req: req, began: now, settled: now}
 }
-
-// queueName is where the message of the request is.
-func (x *delivery) open() (*message, error) { return x.q.open(qActive, x.req.ID, os.O_RDONLY) }
 
 // sent notes a successful delivery.
 func (x *delivery) sent(r recipient, relay string, f fate) {
@@ -102,7 +101,11 @@ func (x *delivery) failed(r recipient, relay string, f fate) {
 }
 
 // done marks the recipient in the queue file.
-func (x *delivery) done(r recipient) { x.q.markDone(qActive, x.req.ID, r.Offset) }
+func (x *delivery) done(r recipient) {
+	if err := x.msg.markDone(r.Offset); err != nil {
+		x.log.warning("%s: update queue file: %s", x.req.ID, libc.Strerror(err))
+	}
+}
 
 // tell writes the delivery line of the log.
 func (x *delivery) tell(r recipient, relay string, f fate, status string) {
@@ -195,15 +198,24 @@ func encodeLogEntry(e logEntry) []byte {
 	return []byte(b.String())
 }
 
-// decodeLog reads a file below defer, bounce or trace.
+// decodeLog reads a file below defer, bounce or trace. A recipient who stands
+// in it twice, since a crash came before the queue file said that he is done
+// with, counts once.
 func decodeLog(data []byte) []logEntry {
+	type key struct {
+		offset            int64
+		recipient, reason string
+	}
+	seen := map[key]bool{}
 	var out []logEntry
 	var e logEntry
 	for _, line := range libc.Lines(data) {
 		if line == "" {
-			if e.Recipient != "" || e.Reason != "" {
+			k := key{e.Offset, e.Recipient, e.Reason}
+			if (e.Recipient != "" || e.Reason != "") && (k.offset == 0 || !seen[k]) {
 				out = append(out, e)
 			}
+			seen[k] = true
 			e = logEntry{}
 			continue
 		}
@@ -244,7 +256,17 @@ func (d *daemon) serveDeliveries(ctx context.Context, socket string, deliver fun
 		if w.dec.Decode(&req) != nil {
 			return
 		}
+		m, err := d.q.open(qActive, req.ID, os.O_RDWR)
+		if err != nil {
+			d.log.warning("open active %s: %s", req.ID, libc.Strerror(err))
+			return
+		}
+		defer m.close()
+		if err := m.lock(syscall.LOCK_SH); err != nil {
+			return
+		}
 		x := d.newDelivery(&req)
+		x.msg = m
 		deliver(ctx, x)
 		if ctx.Err() == nil {
 			w.enc.Encode(x.answer)

@@ -18,11 +18,11 @@
 //
 // A file in the queue counts once its owner may execute it. A message that
 // replaces something (a maildrop file by its queue file, an alias member by a
-// forwarded copy, a failure log by its bounce) is written first, then the
-// replaced thing is removed, then the message is made to count; which of the
-// steps were taken is seen from the disk alone (see claim). After a crash, mail
-// that was under way is delivered again, and local(8) then looks first whether
-// the mailbox already has it.
+// forwarded copy, a failure log by its bounce) carries a claim on it, and is
+// made to count before the replaced thing is taken away; whoever finds both
+// after a crash finishes that (see claim). Who works on a message holds a lock
+// on its file. Mail that was under way in a crash is delivered again, and
+// local(8) then looks first whether the mailbox already has it.
 //
 // Sources: the manual pages of Postfix 3.5, RFC 3461, 3464, 5321, 5322, and
 // recordings of the real programs.
@@ -36,13 +36,14 @@
 //     for each client; master(8) carries the bytes of SMTP sessions.
 //   - Delivery with the rights of a user is root's, after the modes on the way
 //     to the file were looked at.
-//   - Not yet reached: when all processes are killed at once, a message on its
-//     way into the queue is, rarely, delivered twice or left behind.
+//   - After a crash a command, or another SMTP server, may get a mail twice: the
+//     step between a delivery and its note is closed for mailboxes only.
 //   - A destination is never taken for dead: every mail tries for itself.
 //   - Not modelled: LMTP, virtual(8) and pipe(8) delivery, milters, policy
-//     services, address verification, postscreen, SASL, VERP, header and body
+//     services, address verification, postscreen, VERP, header and body
 //     checks, bounce templates, delayed-mail warnings, header masquerading,
 //     postfix-files and set-permissions, chroot.
+//   - SASL knows PLAIN and LOGIN only, and asks saslauthd.
 //   - A queue id is five digits of microseconds and five random ones, where the
 //     real one has the inode.
 package postfix

@@ -90,13 +90,7 @@ type forwardee struct {
 
 // deliver handles one recipient of a request.
 func (l *localAgent) deliver(ctx context.Context, x *delivery, r recipient) {
-	m, err := x.open()
-	if err != nil {
-		x.deferred(r, "local", fate{dsn: "4.3.0", text: "cannot open queue file"})
-		return
-	}
-	text, err := m.text()
-	m.close()
+	text, err := x.msg.text()
 	if err != nil {
 		x.deferred(r, "local", fate{dsn: "4.3.0", text: "malformed queue file"})
 		return
@@ -109,11 +103,17 @@ func (l *localAgent) deliver(ctx context.Context, x *delivery, r recipient) {
 		return
 	}
 	l.recipient(ctx, s)
-	if len(s.out.forwards) > 0 && ctx.Err() == nil {
+	// What has to be tried again is tried as a whole: nothing is forwarded yet.
+	if len(s.out.forwards) > 0 && !s.out.waits && ctx.Err() == nil {
 		l.forward(ctx, s)
 	}
-	if !s.out.waits && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+	case !s.out.waits:
 		x.done(r)
+	case len(s.out.seen) > 0:
+		// The next attempt has to look whether a member has the mail already.
+		l.p.Sys.Chmod(l.q.path(qActive, x.req.ID), modeRecovered)
 	}
 }
 
@@ -534,16 +534,13 @@ func (l *localAgent) forward(ctx context.Context, s localState) {
 	sub := &submission{Sender: s.sender, Local: s.req.Context != "remote", Internal: false, UTF8: s.req.UTF8,
 		Attrs: []string{"arrival=" + timeRecord(s.req.Arrival)},
 		Flags: s.req.Flags,
-		Claim: fmt.Sprintf("%s/%s:%d", qActive, s.req.ID, s.queued.Offset),
+		Claim: claimOf(s.req.ID, s.queued),
 		Received: []string{
 			fmt.Sprintf("Received: by %s (%s)", l.c.get("myhostname"), l.c.get("mail_name")),
 			"\tid %ID%; %DATE%",
 		}}
 	if s.out.hasOwner {
 		sub.Sender = s.out.owner
-	}
-	if s.out.waits {
-		sub.Claim = "" // parts of this recipient are tried again: it cannot be done yet
 	}
 	sub.Content = append([]byte("Delivered-To: "+external(s.delivered)+"\n"), s.text...)
 	for _, f := range s.out.forwards {

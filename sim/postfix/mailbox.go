@@ -206,9 +206,13 @@ func (l *localAgent) lockMailbox(ctx context.Context, f *os.File, name string, d
 		if !errors.Is(err, syscall.EEXIST) {
 			return func() {}, nil // the other lock is enough
 		}
-		if info, serr := l.p.Sys.Lstat(lock); serr == nil && l.p.Now().Sub(info.ModTime()) > l.c.time("stale_lock_time") {
-			l.p.Sys.Remove(lock)
-			continue
+		if info, serr := l.p.Sys.Lstat(lock); serr == nil {
+			// Also one from far in the future is nobody's: its maker was killed
+			// before it gave the file this host's time, or the clock was set back.
+			if age := l.p.Now().Sub(info.ModTime()); age.Abs() > l.c.time("stale_lock_time") {
+				l.p.Sys.Remove(lock)
+				continue
+			}
 		}
 		if i+1 >= tries || l.p.Sleep(ctx, wait) != nil {
 			return nil, syscall.EAGAIN
@@ -240,9 +244,13 @@ func (l *localAgent) appendMail(f *os.File, fromLine string, text []byte, limit 
 	return nil
 }
 
-// alreadyThere reports whether a mailbox holds a message, byte for byte: an
-// attempt that a crash cut off may have come that far. A beginning of it at the
-// end of the mailbox is cut away.
+// alreadyThere reports whether a mailbox holds a message, byte for byte. A
+// crash between the append and the note in the queue file leaves a window that
+// no order of the two closes; so an attempt that follows a crash, or one that
+// reached a part of an alias only, looks before it appends. The queue id in the
+// Received line keeps any two mails apart. A beginning of the message at the end
+// of the mailbox, which a crash of the machine may leave, is cut away. Mail that
+// its reader took out of the mailbox in between comes a second time.
 func alreadyThere(f *os.File, text []byte) bool {
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return false

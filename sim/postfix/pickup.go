@@ -2,6 +2,7 @@ package postfix
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -19,6 +20,7 @@ const pickupSocket = "public/pickup"
 // maildrop directory to cleanup(8), when it is told and once a minute.
 func Pickup(ctx context.Context, p *host.Proc) int {
 	return resident(ctx, p, "pickup", func(d *daemon, ctx context.Context, events *clock.Queue[qmgrQuestion]) {
+		d.settle()
 		for {
 			d.scanMaildrop(ctx)
 			q, _ := events.GetBefore(ctx, p.Clock, p.Now().Add(time.Minute))
@@ -121,6 +123,14 @@ func (d *daemon) reload(ctx context.Context, tag string) {
 	}
 }
 
+// settle takes away what is in the queue already, and was left behind when
+// cleanup(8) was cut off.
+func (d *daemon) settle() {
+	if err := d.q.releaseAll(); err != nil {
+		d.log.warning("%s", err)
+	}
+}
+
 // scanMaildrop takes in what users have submitted.
 func (d *daemon) scanMaildrop(ctx context.Context) {
 	for _, id := range d.q.scan(qMaildrop) {
@@ -133,8 +143,8 @@ func (d *daemon) scanMaildrop(ctx context.Context) {
 			continue
 		}
 		uid, _ := libc.Owner(info)
-		if err := d.pickUp(ctx, id, uid); err != nil {
-			continue
+		if err := d.pickUp(ctx, id, uid); errors.Is(err, errQueue) {
+			d.settle() // cleanup(8) may have got far enough
 		}
 	}
 }
@@ -162,7 +172,7 @@ func (d *daemon) pickUp(ctx context.Context, id string, uid int) error {
 	sender := m.sender
 	note := fmt.Sprintf("%s: uid=%d from=<%s>", e.id, uid, external(sender))
 	s := &submission{Sender: sender, FullName: m.fullName, Recipients: m.recipients, Content: text, Local: true,
-		Claim: qMaildrop + "/" + id, Flags: m.qmgrFlags, UTF8: m.utf8}
+		Claim: d.q.claimFile(qMaildrop, id), Flags: m.qmgrFlags, UTF8: m.utf8}
 	requeued := !m.created.IsZero()
 	if requeued {
 		// Requeued by postsuper(1): nothing was said about it yet.
@@ -193,8 +203,5 @@ func (d *daemon) pickUp(ctx context.Context, id string, uid int) error {
 	if a.Status != cleanOK {
 		return fmt.Errorf("%s", a.Reason)
 	}
-	if err := d.q.remove(qMaildrop, id); err != nil {
-		return err
-	}
-	return e.settle()
+	return nil
 }

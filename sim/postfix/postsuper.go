@@ -244,6 +244,7 @@ func catFile(w io.Writer, r *bufio.Reader, label string, zone *time.Location, en
 			if envelope {
 				fmt.Fprintf(w, "*** HEADER EXTRACTED %s ***\n", label)
 			}
+		case kind == recClaim:
 		case kind == recEnd:
 			if envelope {
 				fmt.Fprintf(w, "*** MESSAGE FILE END %s ***\n", label)

@@ -3,13 +3,16 @@ package postfix
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"sort"
 	"strings"
+	"syscall"
 	"time"
 
 	"enshu/sim/clock"
 	"enshu/sim/host"
+	"enshu/sim/libc"
 	"enshu/sim/trace"
 )
 
@@ -35,7 +38,7 @@ type deliveryRequest struct {
 	Size        int64
 	Flags       int
 	Context     string // rewrite_context
-	Recovered   bool   // an earlier attempt may have been cut off by a crash
+	Recovered   bool   // an earlier attempt may have come part of the way: see modeRecovered
 	UTF8        bool
 }
 
@@ -127,42 +130,32 @@ func (m *qmgr) obey(ctx context.Context, q qmgrQuestion) {
 	}
 }
 
-// recover puts the queue in order after a crash: what was active is new again,
-// and what was prepared when the process died is committed or left to rot.
+// recover puts the queue in order after a crash: what is in the queue already is
+// not taken in again, and what was active is new again. Its delivery may have
+// been cut off at any point, which its mode tells.
 func (m *qmgr) recover() {
+	if err := m.q.releaseAll(); err != nil {
+		m.log.warning("%s", err)
+	}
 	for _, id := range m.q.scan(qActive) {
-		if m.q.move(id, qActive, qIncoming) == nil {
+		if m.p.Sys.Chmod(m.q.path(qActive, id), modeRecovered) == nil && m.q.move(id, qActive, qIncoming) == nil {
 			if f, err := m.p.Sys.OpenFile(m.q.path(qIncoming, id), os.O_RDWR, 0); err == nil {
 				m.p.Stamp(f)
 				f.Close()
 			}
-			m.p.Sys.Chmod(m.q.path(qIncoming, id), modeRecovered)
-		}
-	}
-	for _, id := range m.q.scan(qIncoming) {
-		info, err := m.p.Sys.Lstat(m.q.path(qIncoming, id))
-		if err != nil || ready(info) {
-			continue
-		}
-		msg, err := m.q.open(qIncoming, id, os.O_RDONLY)
-		if err != nil {
-			continue
-		}
-		c := msg.claimed()
-		msg.close()
-		if c != "" && m.q.settled(c) {
-			m.p.Sys.Chmod(m.q.path(qIncoming, id), modeReady)
 		}
 	}
 }
 
 func (m *qmgr) scanIncoming(ctx context.Context) {
 	for _, id := range m.q.scan(qIncoming) {
-		info, err := m.p.Sys.Lstat(m.q.path(qIncoming, id))
-		if err != nil || !ready(info) || len(m.active) >= m.c.int("qmgr_message_active_limit") {
-			continue
+		if len(m.active) >= m.c.int("qmgr_message_active_limit") {
+			return
 		}
-		m.take(ctx, qIncoming, id)
+		info, err := m.p.Sys.Lstat(m.q.path(qIncoming, id))
+		if err == nil && ready(info) {
+			m.take(ctx, qIncoming, id, info)
+		}
 	}
 }
 
@@ -174,15 +167,17 @@ func (m *qmgr) scanDeferred(ctx context.Context, all bool) {
 		if err != nil || !all && info.ModTime().After(now) {
 			continue
 		}
-		m.take(ctx, qDeferred, id)
+		m.take(ctx, qDeferred, id, info)
 	}
 }
 
 func (m *qmgr) flushID(ctx context.Context, id string) {
-	if validID(id) {
-		if _, ok := m.q.find(id, qDeferred); ok {
-			m.take(ctx, qDeferred, id)
-		}
+	m.scanIncoming(ctx)
+	if !validID(id) {
+		return
+	}
+	if info, err := m.p.Sys.Lstat(m.q.path(qDeferred, id)); err == nil {
+		m.take(ctx, qDeferred, id, info)
 	}
 }
 
@@ -196,7 +191,7 @@ func (m *qmgr) flushSite(ctx context.Context, site string) {
 		msg.close()
 		for _, r := range msg.recipients {
 			if _, domain, _ := splitAddress(r.Address); !r.Done && strings.EqualFold(domain, site) {
-				m.take(ctx, qDeferred, id)
+				m.flushID(ctx, id)
 				break
 			}
 		}
@@ -204,24 +199,25 @@ func (m *qmgr) flushSite(ctx context.Context, site string) {
 }
 
 // take moves a message to the active queue and begins its delivery.
-func (m *qmgr) take(ctx context.Context, from, id string) {
-	if a := m.active[id]; a != nil {
+func (m *qmgr) take(ctx context.Context, from, id string, info fs.FileInfo) {
+	if m.active[id] != nil {
 		return
 	}
-	info, err := m.p.Sys.Lstat(m.q.path(from, id))
-	recovered := err == nil && info.Mode()&0o010 != 0
-	if err := m.q.move(id, from, qActive); err != nil {
-		return
-	}
-	msg, err := m.q.open(qActive, id, os.O_RDONLY)
-	if err != nil {
+	msg, err := m.q.open(from, id, os.O_RDONLY)
+	if errors.Is(err, errRecord) {
 		m.log.warning("%s: malformed queue file -- moved to corrupt", id)
-		m.q.move(id, qActive, qCorrupt)
-		delete(m.active, id)
+		m.q.move(id, from, qCorrupt)
 		return
 	}
-	msg.close()
-	a := &activeMessage{id: id, e: msg.envelope, recovered: recovered, taken: m.p.Now()}
+	if err != nil {
+		return
+	}
+	taken := m.activate(from, msg)
+	msg.close() // and unlocked, for those who deliver it
+	if !taken {
+		return
+	}
+	a := &activeMessage{id: id, e: msg.envelope, recovered: info.Mode()&0o010 != 0, taken: m.p.Now()}
 	m.active[id] = a
 	var open []recipient
 	var addresses []string
@@ -241,6 +237,22 @@ func (m *qmgr) take(ctx context.Context, from, id string) {
 		answers, err := m.resolveAll(ctx, addresses...)
 		m.events.TryPut(qmgrQuestion{event: func(m *qmgr) { m.assign(ctx, a, open, answers, err) }})
 	})
+}
+
+// activate moves a message to the active queue, unless somebody works on it
+// or what it replaces cannot be taken away.
+func (m *qmgr) activate(from string, msg *message) bool {
+	if msg.lock(syscall.LOCK_EX) != nil {
+		m.log.info("%s: skipped, still being delivered", msg.id)
+		return false
+	}
+	if c := msg.claimed(); c != "" {
+		if err := m.q.release(c); err != nil {
+			m.log.warning("%s: replace %s: %s", msg.id, c, libc.Strerror(err))
+			return false
+		}
+	}
+	return m.q.move(msg.id, from, qActive) == nil
 }
 
 // assign puts the recipients of a message into the queues of their destinations.
@@ -335,7 +347,7 @@ func (m *qmgr) delivered(ctx context.Context, d *destination, e entry, answer de
 			x.deferred(r, "none", fate{dsn: "4.3.0", text: "unknown mail transport error"})
 		}
 		answer.Deferred = x.answer.Deferred
-		a.recovered = true
+		m.p.Sys.Chmod(m.q.path(qActive, a.id), modeRecovered)
 	}
 	if ctx.Err() != nil {
 		return

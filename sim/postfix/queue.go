@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -34,7 +33,8 @@ var errQueue = errors.New("queue file write error")
 const (
 	modeUnready = 0o600
 	modeReady   = 0o700
-	// A delivery of this message may have been cut off by a crash.
+	// An earlier attempt may have delivered to a part of the recipients that
+	// wait: a crash cut it off, or one member of an alias was not reachable.
 	modeRecovered = 0o710
 	// Other processes than the submitter's read maildrop.
 	modeDropped = 0o744
@@ -121,11 +121,14 @@ func (q *queue) move(id, from, to string) error {
 
 func (q *queue) remove(queue, id string) error { return q.p.Sys.Remove(q.path(queue, id)) }
 
-// find returns the queue that holds a message.
+// find returns the queue that holds a message. A message that moves from one
+// queue to another meanwhile is found all the same: it is looked for twice.
 func (q *queue) find(id string, queues ...string) (string, bool) {
-	for _, queue := range queues {
-		if _, err := q.p.Sys.Lstat(q.path(queue, id)); err == nil {
-			return queue, true
+	for range 2 {
+		for _, queue := range queues {
+			if _, err := q.p.Sys.Lstat(q.path(queue, id)); err == nil {
+				return queue, true
+			}
 		}
 	}
 	return "", false
@@ -171,7 +174,14 @@ func (q *queue) open(queue, id string, flag int) (*message, error) {
 	return &message{envelope: e, id: id, queue: queue, file: f}, nil
 }
 
+// close closes the queue file, and gives back its lock.
 func (m *message) close() { m.file.Close() }
+
+// lock takes the lock of a queue file without waiting. Who delivers a message
+// or reports on it shares the lock; qmgr(8) wants it alone before it begins
+// with a message, and so leaves those in peace that another process, which
+// outlived an earlier qmgr, still works on.
+func (m *message) lock(how int) error { return flockFile(m.file, how|syscall.LOCK_NB) }
 
 // content returns a reader of the text of the message.
 func (m *message) content() io.Reader {
@@ -181,26 +191,21 @@ func (m *message) content() io.Reader {
 // text returns the whole content.
 func (m *message) text() ([]byte, error) { return io.ReadAll(m.content()) }
 
-// claimed returns the claim of a message that was not committed, "" when there
-// is none. It stands behind the end of the file.
+// claimed returns the claim of a message, "" when it has none.
 func (m *message) claimed() claim {
-	r := bufio.NewReader(io.NewSectionReader(m.file, m.dataOffset+m.size+4, maxRecord))
-	kind, data, err := readRecord(r, maxRecord)
-	if err != nil || kind != recClaim {
-		return ""
+	r := bufio.NewReaderSize(io.NewSectionReader(m.file, m.dataOffset+m.size, 256), 256)
+	for range 2 { // the end of the content comes first
+		if kind, data, err := readRecord(r, 256); err == nil && kind == recClaim {
+			return claim(data)
+		}
 	}
-	return claim(data)
+	return ""
 }
 
 // markDone notes in the queue file that a recipient needs no more attention.
 // It is one byte in place: either written or not.
-func (q *queue) markDone(queue, id string, offset int64) error {
-	f, err := q.p.Sys.OpenFile(q.path(queue, id), os.O_RDWR|syscall.O_NOFOLLOW, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = f.WriteAt([]byte{recDone}, offset)
+func (m *message) markDone(offset int64) error {
+	_, err := m.file.WriteAt([]byte{recDone}, offset)
 	return err
 }
 
@@ -210,49 +215,4 @@ func ready(info fs.FileInfo) bool { return info.Mode()&0o100 != 0 && info.Mode()
 // stamp gives a queue file the time when it is to be looked at next.
 func (q *queue) stamp(queue, id string, at time.Time) error {
 	return q.p.Sys.Chtimes(q.path(queue, id), at, at)
-}
-
-// A claim ties a prepared message to what it replaces, so that a process that
-// is killed between two steps neither loses nor doubles it. The replaced thing
-// is a file that must be gone, or a recipient record that must be done:
-// "maildrop/ID", "bounce/ID", "active/ID:offset".
-type claim string
-
-// settled reports whether the replaced thing is gone.
-func (q *queue) settled(c claim) bool {
-	name, at, hasOffset := strings.Cut(string(c), ":")
-	f, err := q.p.Sys.OpenFile(q.dir+"/"+name, os.O_RDONLY, 0)
-	if hasOffset && err != nil {
-		// The parent may stand in another queue meanwhile.
-		id := name[strings.LastIndexByte(name, '/')+1:]
-		if queue, ok := q.find(id, qActive, qIncoming, qDeferred, qHold); ok {
-			f, err = q.p.Sys.OpenFile(q.path(queue, id), os.O_RDONLY, 0)
-		}
-	}
-	if err != nil {
-		return true
-	}
-	defer f.Close()
-	if !hasOffset {
-		return false
-	}
-	var offset int64
-	fmt.Sscan(at, &offset)
-	kind := []byte{0}
-	if _, err := f.ReadAt(kind, offset); err != nil {
-		return true
-	}
-	return kind[0] == recDone
-}
-
-// release settles a claim: it removes the file, or marks the recipient.
-func (q *queue) release(c claim) error {
-	name, at, hasOffset := strings.Cut(string(c), ":")
-	if !hasOffset {
-		return q.p.Sys.Remove(q.dir + "/" + name)
-	}
-	queue, id, _ := strings.Cut(name, "/")
-	var offset int64
-	fmt.Sscan(at, &offset)
-	return q.markDone(queue, id, offset)
 }

@@ -30,7 +30,7 @@ const (
 	recExtract  = 'X' // end of the content
 	recFrom     = 'W' // postdrop: the message needs a fixed header
 	recEnd      = 'E'
-	recClaim    = 'z' // after the end of a message that is not committed yet: see claim
+	recClaim    = 'z' // after the content: what the message replaces, see claim
 )
 
 var errRecord = errors.New("malformed queue file record")
@@ -111,6 +111,7 @@ type envelope struct {
 	dataOffset int64
 	qmgrFlags  int
 	utf8       bool
+	claim      claim // in what is written; see message.claimed for what is read
 }
 
 // attr returns a named attribute.
@@ -142,7 +143,7 @@ func parseTimeRecord(s string) time.Time {
 	return time.Unix(n, u*1000)
 }
 
-// encodeMessage writes a queue file. content is in records, as appendContent
+// encode writes a queue file. content is in records, as appendContent
 // makes it. head is the length of the envelope, where the content starts.
 func (e *envelope) encode(content []byte) []byte {
 	var b []byte
@@ -179,6 +180,9 @@ func (e *envelope) encode(content []byte) []byte {
 	b = append(head, b...)
 	b = append(b, content...)
 	b = appendRecord(b, recExtract, "")
+	if e.claim != "" {
+		b = appendRecord(b, recClaim, string(e.claim))
+	}
 	return appendRecord(b, recEnd, "")
 }
 

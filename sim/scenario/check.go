@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -76,6 +77,16 @@ func (n *Network) Check(report func(key, format string, args ...any)) {
 	}
 	if n.Delay < 0 || n.Jitter < 0 {
 		report("delay", "delay and jitter must be positive")
+	}
+}
+
+// Check refuses a line that would be faster than nothing.
+func (i *Interface) Check(report func(key, format string, args ...any)) {
+	switch {
+	case i.Delay < 0 || i.Jitter < 0:
+		report("delay", "delay and jitter must be positive")
+	case i.Asymmetry > 2*i.Delay || i.Asymmetry < -2*i.Delay:
+		report("asymmetry", "asymmetry: at most twice the line's own delay, %s", time.Duration(2*i.Delay))
 	}
 }
 

@@ -50,8 +50,8 @@ type Var struct {
 type Network struct {
 	Name   string       `lab:",key"`
 	Subnet netip.Prefix `lab:"subnet,required" doc:"Such as 192.168.0.0/24."`
-	Delay  Duration     `lab:"delay" doc:"One way, between any two hosts."`
-	Jitter Duration     `lab:"jitter" doc:"The delay varies by up to this much."`
+	Delay  Duration     `lab:"delay" doc:"How long a packet takes between any two hosts, one way."`
+	Jitter Duration     `lab:"jitter" doc:"Up to this is added to the delay of each packet."`
 	Loss   Percent      `lab:"loss" doc:"Share of packets that are lost."`
 }
 
@@ -78,7 +78,7 @@ type Host struct {
 	Users    []string      `lab:"users" doc:"Ordinary users beyond those every host has."`
 	Files    []File        `lab:"files,keyed" doc:"Path to contents."`
 	Clock    *Clock        `lab:"clock" doc:"How wrong the clock is."`
-	Refclock *Refclock     `lab:"refclock" doc:"A reference clock (GPS) that chronyd can use, which makes the host stratum 1."`
+	Refclock *Refclock     `lab:"refclock" doc:"A reference clock (GPS) that chronyd can use (refclock SHM 0, PPS /dev/pps0, PHC /dev/ptp0), which makes the host stratum 1."`
 	Services []Service     `lab:"services,keyed" doc:"Unit to state, where it differs from the distribution."`
 	Setup    string        `lab:"setup" doc:"Shell, run by root before the learner enters."`
 	Timezone Timezone      `lab:"timezone" doc:"By default Asia/Tokyo."`
@@ -99,6 +99,11 @@ const (
 type Interface struct {
 	Network NetworkName `lab:",key"`
 	Address netip.Addr  `lab:"address,value,required"`
+	// The host's line to the network, beyond what the network does itself.
+	Delay     Duration `lab:"delay" doc:"How long the host's line takes, each way, on top of the network's delay."`
+	Jitter    Duration `lab:"jitter" doc:"Up to this is added to the delay of each packet."`
+	Loss      Percent  `lab:"loss" doc:"Share of packets that the line loses, each way."`
+	Asymmetry Duration `lab:"asymmetry" doc:"By how much what the host sends takes longer than what it receives; half of it is added one way and taken off the other."`
 }
 
 // File is a file, or with Link a symbolic link, that a lab puts on a host.
@@ -116,10 +121,13 @@ type Clock struct {
 	Drift  PPM      `lab:"drift" doc:"What it gains; negative is slow."`
 }
 
-// Refclock is a reference clock.
+// Refclock is a reference clock: a receiver, which chronyd knows as SHM 0, with
+// the pulse of each second, /dev/pps0, and a network card's clock that follows
+// it, /dev/ptp0.
 type Refclock struct {
-	RefID  string   `lab:"refid" doc:"Four letters that chronyc shows; by default GPS."`
+	RefID  string   `lab:"refid" doc:"Four letters that chronyc shows; by default GPS. They count where the lab file does not bring the host's /etc/chrony.conf."`
 	Offset Duration `lab:"offset" doc:"How wrong it is: a falseticker has some."`
+	Drift  PPM      `lab:"drift" doc:"How fast it gets more wrong: a receiver that lost its signal."`
 }
 
 // Service is a unit whose state differs from the distribution's.

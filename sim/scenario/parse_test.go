@@ -171,7 +171,7 @@ func TestParseWhole(t *testing.T) {
 	if h.Setup != "echo "+m+"\n" || h.Timezone != "UTC" || h.Disk != 16<<20 || h.Clock.Offset != Duration(-90*time.Second) || h.Clock.Drift != 20 {
 		t.Errorf("host %+v clock %+v", h, h.Clock)
 	}
-	if h.Networks[0] != (Interface{"lan", netip.MustParseAddr("192.168.0.10")}) {
+	if h.Networks[0] != (Interface{Network: "lan", Address: netip.MustParseAddr("192.168.0.10")}) {
 		t.Errorf("networks %v", h.Networks)
 	}
 	if c := lab.Host("client"); c.Timezone != "Asia/Tokyo" || c.Hostname != "client" || c.Pids != DefaultPids {
@@ -292,6 +292,10 @@ func TestBrokenLabs(t *testing.T) {
 			`x.yaml:13:17: subnet: 192.168.0.128/25 overlaps 192.168.0.0/24 of network "lan"`},
 		{"host bits", []edit{{"192.168.0.0/24", "192.168.0.1/24"}},
 			`x.yaml:12:17: subnet: 192.168.0.1/24 has bits of a host; did you mean "192.168.0.0/24"?`},
+		{"a line faster than nothing", []edit{{"lan: 192.168.0.20", "lan: {address: 192.168.0.20, delay: 5ms, asymmetry: -11ms}"}},
+			`x.yaml:40:68: asymmetry: at most twice the line's own delay, 10ms`},
+		{"a line into the past", []edit{{"lan: 192.168.0.20", "lan: {address: 192.168.0.20, delay: -5ms}"}},
+			`x.yaml:40:52: delay and jitter must be positive`},
 		{"not a subnet", []edit{{"192.168.0.0/24", "192.168.0.0"}},
 			`x.yaml:12:17: subnet: "192.168.0.0" is not a subnet; write it as 192.168.0.0/24`},
 		{"address outside", []edit{{"{lan: 192.168.0.20}", "{lan: 192.168.1.20}"}},

@@ -40,7 +40,8 @@ type Conn struct {
 	answer chan answer
 	gone   bool
 	kids   map[int]func(host.Status) // what to call at the end of a child
-	early  map[int]host.Status       // ends of children whose Process is not known yet
+	spawns int                       // children that are being started
+	early  map[int]host.Status       // ends of children meanwhile, whose Process may not be known yet
 }
 
 // answer is one reply with the descriptors that came along.
@@ -72,22 +73,25 @@ func (c *Conn) Serve() {
 	defer c.line.Release()
 	defer close(c.ended)
 	raw, err := c.sock.SyscallConn()
+	var sock *clock.Socket
 	if err == nil {
-		var fd int
-		raw.Control(func(p uintptr) { fd = int(p) })
-		sock := c.line.Socket(fd)
-		buf, oob := make([]byte, guest.MaxMessage), make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
+		sock, err = c.line.Socket(raw)
+	}
+	if err == nil {
+		defer sock.Close()
+		oob := make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
 		for {
-			var n, oobn int
+			var buf []byte
+			var oobn int
 			var rerr error
-			err := sock.Block(unix.POLLIN, raw.Read, func(fd uintptr) bool {
-				n, oobn, _, _, rerr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+			err := sock.Block(unix.POLLIN, func(fd uintptr) bool {
+				buf, oobn, rerr = receive(int(fd), oob)
 				return rerr != unix.EAGAIN && rerr != unix.EINTR
 			})
-			if err != nil || rerr != nil || n == 0 {
+			if err != nil || rerr != nil || len(buf) == 0 {
 				break
 			}
-			c.handle(guest.Parse(append([]byte(nil), buf[:n]...)), receivedFiles(oob[:oobn]))
+			c.handle(guest.Parse(buf), receivedFiles(oob[:oobn]))
 		}
 	}
 	c.mu.Lock()
@@ -105,6 +109,18 @@ func (c *Conn) Serve() {
 	if onGone != nil {
 		onGone()
 	}
+}
+
+// receive reads the next message, for which it makes room: most are short. No
+// bytes are the end of the connection.
+func receive(fd int, oob []byte) (buf []byte, oobn int, err error) {
+	n, _, err := unix.Recvfrom(fd, nil, unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT)
+	if err != nil || n == 0 {
+		return nil, 0, err
+	}
+	buf = make([]byte, min(n, guest.MaxMessage))
+	n, oobn, _, _, err = unix.Recvmsg(fd, buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	return buf[:max(n, 0)], oobn, err
 }
 
 func receivedFiles(oob []byte) []*os.File {
@@ -155,14 +171,17 @@ func (c *Conn) handle(m *guest.Message, files []*os.File) {
 		pid := int(m.NextInt())
 		st := host.Status{Code: int(m.NextInt()), Signal: syscall.Signal(m.NextInt())}
 		c.mu.Lock()
-		ended := c.kids[pid]
+		ended, signal := c.kids[pid], c.signal
 		delete(c.kids, pid)
-		if ended == nil && len(c.early) < 256 {
+		if ended == nil && c.spawns > 0 {
 			c.early[pid] = st
 		}
 		c.mu.Unlock()
 		if ended != nil {
 			ended(st)
+		}
+		if signal != nil {
+			signal(syscall.SIGCHLD) // an orphan that PID 1 inherited has nobody else to tell of it
 		}
 	}
 	closeAll(files)

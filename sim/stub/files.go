@@ -3,32 +3,17 @@ package stub
 import (
 	"io/fs"
 	"os"
-	"path"
 	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"enshu/sim/host"
 	"enshu/sim/stub/guest"
 )
 
 const atFDCWD = unix.AT_FDCWD
-
-// mode turns the permission and special bits of Go's mode into the kernel's.
-func mode(m fs.FileMode) int {
-	bits := int(m.Perm())
-	if m&fs.ModeSetuid != 0 {
-		bits |= unix.S_ISUID
-	}
-	if m&fs.ModeSetgid != 0 {
-		bits |= unix.S_ISGID
-	}
-	if m&fs.ModeSticky != 0 {
-		bits |= unix.S_ISVTX
-	}
-	return bits
-}
 
 func pathError(op, name string, err error) error {
 	if err == nil {
@@ -104,7 +89,7 @@ func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 
 func (s *sys) open1(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	_, files, err := s.conn.do(call{unix.SYS_OPENAT, guest.MakesFile | guest.PassFile,
-		[]any{atFDCWD, name, flag | unix.O_CLOEXEC | unix.O_NOCTTY, mode(perm)}})
+		[]any{atFDCWD, name, flag | unix.O_CLOEXEC | unix.O_NOCTTY, int(host.ModeBits(perm))}})
 	if err == nil && len(files) != 1 {
 		err = errGone
 	}
@@ -151,48 +136,7 @@ func (s *sys) stat(op, name string, flags int) (fs.FileInfo, error) {
 	if len(r[0].out) < int(unsafe.Sizeof(syscall.Stat_t{})) {
 		return nil, pathError(op, name, errGone)
 	}
-	info := &fileInfo{name: path.Base(name)}
-	info.st = *(*syscall.Stat_t)(unsafe.Pointer(unsafe.StringData(r[0].out)))
-	return info, nil
-}
-
-// fileInfo is fs.FileInfo over the kernel's stat structure.
-type fileInfo struct {
-	name string
-	st   syscall.Stat_t
-}
-
-func (f *fileInfo) Name() string       { return f.name }
-func (f *fileInfo) Size() int64        { return f.st.Size }
-func (f *fileInfo) ModTime() time.Time { return time.Unix(f.st.Mtim.Unix()) }
-func (f *fileInfo) IsDir() bool        { return f.Mode().IsDir() }
-func (f *fileInfo) Sys() any           { return &f.st }
-func (f *fileInfo) Mode() fs.FileMode {
-	m := fs.FileMode(f.st.Mode & 0o777)
-	switch f.st.Mode & syscall.S_IFMT {
-	case syscall.S_IFBLK:
-		m |= fs.ModeDevice
-	case syscall.S_IFCHR:
-		m |= fs.ModeDevice | fs.ModeCharDevice
-	case syscall.S_IFDIR:
-		m |= fs.ModeDir
-	case syscall.S_IFIFO:
-		m |= fs.ModeNamedPipe
-	case syscall.S_IFLNK:
-		m |= fs.ModeSymlink
-	case syscall.S_IFSOCK:
-		m |= fs.ModeSocket
-	}
-	if f.st.Mode&syscall.S_ISUID != 0 {
-		m |= fs.ModeSetuid
-	}
-	if f.st.Mode&syscall.S_ISGID != 0 {
-		m |= fs.ModeSetgid
-	}
-	if f.st.Mode&syscall.S_ISVTX != 0 {
-		m |= fs.ModeSticky
-	}
-	return m
+	return host.FileInfo(name, *(*syscall.Stat_t)(unsafe.Pointer(unsafe.StringData(r[0].out)))), nil
 }
 
 func (s *sys) Readlink(name string) (string, error) {
@@ -208,11 +152,11 @@ func (s *sys) Readlink(name string) (string, error) {
 }
 
 func (s *sys) Mkdir(name string, perm fs.FileMode) error {
-	return pathError("mkdir", name, s.conn.one(call{unix.SYS_MKDIRAT, 0, []any{atFDCWD, name, mode(perm)}}))
+	return pathError("mkdir", name, s.conn.one(call{unix.SYS_MKDIRAT, 0, []any{atFDCWD, name, int(host.ModeBits(perm))}}))
 }
 
 func (s *sys) Mkfifo(name string, perm fs.FileMode) error {
-	return pathError("mkfifo", name, s.conn.one(call{unix.SYS_MKNODAT, 0, []any{atFDCWD, name, unix.S_IFIFO | mode(perm), 0}}))
+	return pathError("mkfifo", name, s.conn.one(call{unix.SYS_MKNODAT, 0, []any{atFDCWD, name, unix.S_IFIFO | int(host.ModeBits(perm)), 0}}))
 }
 
 func (s *sys) Remove(name string) error {
@@ -248,7 +192,7 @@ func (s *sys) Symlink(target, name string) error {
 }
 
 func (s *sys) Chmod(name string, m fs.FileMode) error {
-	return pathError("chmod", name, s.conn.one(call{unix.SYS_FCHMODAT, 0, []any{atFDCWD, name, mode(m)}}))
+	return pathError("chmod", name, s.conn.one(call{unix.SYS_FCHMODAT, 0, []any{atFDCWD, name, int(host.ModeBits(m))}}))
 }
 
 // Chown leaves a file as it is where the lab has one user id only: daemons that

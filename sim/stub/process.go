@@ -154,6 +154,7 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	// The child may say hello, be ready and end before we know its number.
 	s.server.starting.RLock()
 	defer s.server.starting.RUnlock()
+	defer s.conn.spawning()()
 	a, err := s.conn.ask(guest.Spawn, func(m *guest.Message) {
 		m.Str(c.Path)
 		m.Str(c.Dir)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,9 +20,8 @@ type stream struct {
 	lent   *os.File
 	file   *os.File
 	socket *clock.Socket // nil when reads and writes never wait long, or cannot be interrupted
-	raw    syscall.RawConn
-	gate   *gate  // held back while the process is stopped
-	onPipe func() // the reader of our output is gone
+	gate   *gate         // held back while the process is stopped
+	onPipe func()        // the reader of our output is gone
 }
 
 // terminal is a stream that is a terminal; it implements host.Terminal.
@@ -53,10 +51,11 @@ func newStream(line *clock.Timeline, lent *os.File, flag int, g *gate, onPipe fu
 		}
 	})
 	if again != nil {
-		s.file = again
-		if raw, err := again.SyscallConn(); err == nil {
-			s.raw = raw
-			raw.Control(func(fd uintptr) { s.socket = line.Socket(int(fd)) })
+		if again, err := named(again, "stdio", false); err == nil {
+			s.file = again
+			if raw, err := again.SyscallConn(); err == nil {
+				s.socket, _ = line.Socket(raw)
+			}
 		}
 	}
 	if tty {
@@ -79,7 +78,7 @@ func (s *stream) Read(b []byte) (int, error) {
 	}
 	n := 0
 	var rerr error
-	err := s.socket.Block(unix.POLLIN, s.raw.Read, func(fd uintptr) bool {
+	err := s.socket.Block(unix.POLLIN, func(fd uintptr) bool {
 		n, rerr = unix.Read(int(fd), b)
 		return rerr != unix.EAGAIN && rerr != unix.EINTR
 	})
@@ -105,7 +104,7 @@ func (s *stream) Write(b []byte) (int, error) {
 		if s.socket == nil {
 			n, werr = s.file.Write(b[done:])
 		} else {
-			err := s.socket.Block(unix.POLLOUT, s.raw.Write, func(fd uintptr) bool {
+			err := s.socket.Block(unix.POLLOUT, func(fd uintptr) bool {
 				n, werr = unix.Write(int(fd), b[done:])
 				return werr != unix.EAGAIN && werr != unix.EINTR
 			})
@@ -127,11 +126,14 @@ func (s *stream) Write(b []byte) (int, error) {
 // interrupt ends a Read or Write that waits.
 func (s *stream) interrupt() {
 	if s.socket != nil {
-		s.socket.Interrupt(unix.POLLIN|unix.POLLOUT, func() { s.file.SetDeadline(time.Unix(1, 0)) })
+		s.socket.Interrupt(unix.POLLIN|unix.POLLOUT, os.ErrDeadlineExceeded)
 	}
 }
 
 func (s *stream) close() {
+	if s.socket != nil {
+		s.socket.Close()
+	}
 	if s.file != s.lent {
 		s.file.Close()
 	}

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -834,7 +835,7 @@ func pidFrom(p *host.Proc, name string) (int, error) {
 }
 
 // adopt makes a process that is not PID 1's child the main one. Its end is
-// noticed by looking.
+// noticed when PID 1, which inherits it, is told of a child's end.
 func (s *service) adopt(pid int) {
 	s.mainPID = pid
 	comm := procComm(s.u.m.p, pid)
@@ -843,44 +844,53 @@ func (s *service) adopt(pid int) {
 	}
 	s.mainRun = &run{Kind: "main", PID: pid, Comm: comm, Start: s.u.m.p.Now()}
 	s.u.m.publish(s.u, "", pid)
-	s.watchOrphans()
 }
 
-// orphanPeriod is how often PID 1 looks after processes that are not its children.
-const orphanPeriod = time.Second
+// lookAfterOrphans finds main processes that PID 1 did not start and that have
+// ended.
+func (m *manager) lookAfterOrphans() {
+	for _, name := range slices.Sorted(maps.Keys(m.units)) {
+		if s := m.units[name].svc; s != nil && s.mainPID > 0 && s.main == nil {
+			s.mainGone()
+		}
+	}
+}
 
-// watchOrphans looks again and again whether processes that are not PID 1's
-// children still exist, while that matters.
+// mainGone goes on when the main process, which PID 1 did not start, has ended.
+func (s *service) mainGone() {
+	if s.u.m.signal(s.mainPID, 0) != syscall.ESRCH {
+		return
+	}
+	s.u.m.withdraw(s.mainPID)
+	s.mainPID = 0
+	s.mainRun.End, s.mainRun.Code = s.u.m.p.Now(), "exited"
+	if s.u.sub == subRunning {
+		s.running(resultSuccess)
+	} else {
+		s.lastGone()
+	}
+}
+
+// orphanPeriod is how often PID 1 looks whether the processes that it is
+// killing, and that are not its children, still exist.
+const orphanPeriod = 10 * time.Millisecond
+
+// watchOrphans looks again and again until those are gone.
 func (s *service) watchOrphans() {
 	if s.pidAlarm != nil {
 		s.pidAlarm.Stop()
-	}
-	period := orphanPeriod
-	if s.u.state == deactivating {
-		period = 10 * time.Millisecond
-	}
-	foreign := s.mainPID > 0 && s.main == nil
-	if !foreign && (s.u.state != deactivating || len(s.alive()) == len(s.children)) {
 		s.pidAlarm = nil
+	}
+	if s.u.state != deactivating || len(s.alive()) == len(s.children) {
 		return
 	}
-	s.pidAlarm = s.u.m.later(period, func() {
+	s.pidAlarm = s.u.m.later(orphanPeriod, func() {
 		s.pidAlarm = nil
-		if foreign && s.mainPID > 0 && s.main == nil && s.u.m.signal(s.mainPID, 0) == syscall.ESRCH {
-			s.u.m.withdraw(s.mainPID)
-			s.mainPID = 0
-			s.mainRun.End, s.mainRun.Code = s.u.m.p.Now(), "exited"
-			switch s.u.sub {
-			case subRunning:
-				s.running(resultSuccess)
-			default:
-				s.lastGone()
-			}
-		} else if s.u.state == deactivating {
+		if s.mainPID > 0 && s.main == nil {
+			s.mainGone()
+		} else {
 			s.lastGone()
 		}
-		if !s.u.isInactive() && s.pidAlarm == nil {
-			s.watchOrphans()
-		}
+		s.watchOrphans()
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/sha3"
 	"crypto/sha512"
 	"crypto/subtle"
-	"strings"
 )
 
 // KeyType is the algorithm of a symmetric key, with the numbers that chrony's
@@ -37,9 +36,9 @@ var keyTypes = map[string]KeyType{
 	"AES128": AES128, "AES256": AES256,
 }
 
-// ParseKeyType reads the name of an algorithm as key files have it.
+// ParseKeyType reads the name of an algorithm as key files have it, in capitals.
 func ParseKeyType(name string) (KeyType, bool) {
-	t, ok := keyTypes[strings.ToUpper(name)]
+	t, ok := keyTypes[name]
 	return t, ok
 }
 
