@@ -13,5 +13,6 @@
 // # Divergences
 //
 //   - sd_journal_get_fd and inotify have no counterpart; see above.
-//   - Matches are predicates over entries (see [Reader.Filter]).
+//   - Matches are predicates over entries (see [Reader.Filter]); what the indexes of
+//     the files know narrows them (see [Reader.Only]).
 package sdjournal

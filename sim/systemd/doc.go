@@ -31,20 +31,29 @@
 // # Divergences
 //
 //   - No control groups: no limits, accounting of the living only (CPU: of a dead
-//     unit is missing), trees of slices are not shown, a process that clears
-//     its environment and forks away from PID 1's children is lost.
+//     unit is missing), and a process that clears its environment and forks away
+//     from PID 1's children is lost. Login sessions have no scopes.
 //   - Sockets are not handed over: a socket unit is active and names what its
 //     service opens itself. Mounts, devices, paths, swaps and scopes exist in
 //     name; timers run (OnCalendar=, OnBootSec= and kin).
 //   - Sandboxing settings (Protect…=, Private…=, capabilities, limits) are
 //     accepted and have no effect. Conditions about the machine hold as on a VM.
-//   - Type=dbus and Type=notify wait for a Program's Ready; NOTIFY_SOCKET, the
-//     watchdog and STATUS= are not modelled.
+//   - Type=dbus waits for a Program's Ready; Type=notify for that or for READY=1 on
+//     NOTIFY_SOCKET, of which STATUS= and MAINPID= are heeded as well. There is no
+//     watchdog.
 //   - The end of a process that is not PID 1's child (Type=forking) is noticed
 //     within a second, its exit status is not known.
 //   - No D-Bus and no polkit agent: an ordinary user is refused also on a terminal.
-//   - systemctl: freeze, thaw, clean, set-property, link, add-wants, scheduled
-//     shutdowns, --user, -H, -M are not modelled; systemd-analyze is absent.
+//   - systemctl: freeze, thaw, clean, set-property, scheduled shutdowns, --root,
+//     --user, -H, -M are not modelled; systemd-analyze has time, blame, verify,
+//     unit-paths and cat-config.
+//   - preset-all treats units in the order of their names; the real one in that of
+//     the directories. A unit file that cannot be read keeps its links when it is
+//     disabled.
+//   - A file with a mistake in its [Install] section is read once, and its mistake
+//     told once, where the real systemctl reads it anew for each step.
+//   - PID 1 waits two milliseconds between the stop and the start of a restart and
+//     before it answers after it logged something, so that the journal has it.
 //   - Journal files have a format of their own; sealing, compression, namespaces,
 //     --machine, --setup-keys and memfd messages are not modelled. Default limits
 //     are 64 MiB (volatile) and 256 MiB (persistent) since a file system's size
