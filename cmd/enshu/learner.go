@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -195,9 +197,15 @@ func (a *app) runCommand() *cobra.Command {
 			}
 			defer func() {
 				if c, err := session.Dial(started.Name); err == nil {
-					c.Finish(cmd.Context())
+					c.Finish(context.WithoutCancel(cmd.Context()))
 				}
 			}()
+			// Even if this process is killed, the lab ends with it.
+			hold, err := session.Dial(started.Name)
+			if err != nil {
+				return err
+			}
+			go hold.Hold(cmd.Context())
 			fmt.Print(a.describe(l))
 			fmt.Print(a.text("\n別の端末から: enshu shell HOST。このシェルを終了すると採点して片付けます。\n\n",
 				"\nOther hosts: enshu shell HOST in another terminal. Leaving this shell grades the lab and ends it.\n\n"))
@@ -346,6 +354,9 @@ func (a *app) statusCommand() *cobra.Command {
 			var all []*session.Status
 			for _, name := range names {
 				c, err := session.Dial(name)
+				if errors.Is(err, session.ErrNotRunning) && a.lab == "" {
+					continue // it has just ended
+				}
 				if err != nil {
 					return err
 				}

@@ -24,15 +24,15 @@ func main() {
 		}
 		os.Exit(session.RunLab())
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx, os.Args[1:])
-	stop()
-	os.Exit(code)
+	os.Exit(run(os.Args[1:]))
 }
 
 // run executes a command line and returns the exit status: 0 everything passed,
-// 1 something failed, 2 it could not be tried.
-func run(ctx context.Context, args []string) int {
+// 1 something failed, 2 it could not be tried. Signals end what the command is
+// about and let it clean up.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
 	a := &app{status: 0}
 	root := a.root()
 	root.SetArgs(args)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +26,7 @@ func TestMain(m *testing.M) {
 	case os.Args[0] == kernel.RoleLab:
 		os.Exit(session.RunLab())
 	case os.Getenv("ENSHU_TEST_COMMAND") != "":
-		os.Exit(run(context.Background(), os.Args[1:]))
+		os.Exit(run(os.Args[1:]))
 	}
 	os.Exit(m.Run())
 }

@@ -45,13 +45,31 @@ func (machine) Chtimes(name string, atime, mtime time.Time) error {
 }
 func (machine) Listen(network, addr string) (net.Listener, error) { return net.Listen(network, addr) }
 func (machine) ListenPacket(network, addr string) (net.PacketConn, error) {
-	return net.ListenPacket(network, addr)
+	conn, err := net.ListenPacket(network, addr)
+	if u, ok := conn.(*net.UDPConn); ok {
+		return stamped{u}, err
+	}
+	return conn, err
 }
 func (machine) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(ctx, network, addr)
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if u, ok := conn.(*net.UDPConn); ok {
+		return stamped{u}, err
+	}
+	return conn, err
 }
 func (machine) Kill(pid int, sig syscall.Signal) error  { return syscall.Kill(pid, sig) }
 func (machine) Start(c host.Cmd) (*host.Process, error) { return nil, syscall.ENOSYS }
+
+// stamped says when a packet was read, which is near enough here.
+type stamped struct{ *net.UDPConn }
+
+var _ host.StampConn = stamped{}
+
+func (s stamped) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
+	n, from, err := s.ReadFrom(b)
+	return n, from, time.Now(), err
+}
 
 // onMachine makes a process of ours on the machine. Its clock is the machine's,
 // which -x keeps it from steering.

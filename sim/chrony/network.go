@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"enshu/sim/host"
 	"enshu/sim/trace"
 	"enshu/sim/wire/ntp"
 )
@@ -88,14 +89,13 @@ func (d *daemon) openServer(fam int, bind netip.Addr, port int) *serverSocket {
 func (d *daemon) readServer(sock *serverSocket) {
 	buf := make([]byte, ntp.MaxLength)
 	for {
-		n, from, err := sock.conn.ReadFrom(buf)
+		n, from, raw, err := sock.conn.(host.StampConn).ReadFromAt(buf)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || d.ctx.Err() != nil {
 				return
 			}
 			continue // an ICMP error of an earlier answer
 		}
-		raw := d.p.Now()
 		u, ok := from.(*net.UDPAddr)
 		if !ok {
 			continue
@@ -166,6 +166,7 @@ func (d *daemon) sendRequest(s *source, b []byte) bool {
 		return false
 	}
 	s.conn = conn
+	a.localTx = d.cooked() // opening the socket may have taken a while
 	if _, err := conn.Write(b); err != nil {
 		s.closeConn(d)
 		return false
@@ -195,6 +196,7 @@ func (d *daemon) sendFrom(sock *serverSocket, a *association, b []byte) bool {
 			conn.Close()
 		}
 	}
+	a.localTx = d.cooked()
 	_, err := sock.conn.WriteTo(b, net.UDPAddrFromAddrPort(a.addr))
 	return err == nil
 }
@@ -203,7 +205,7 @@ func (d *daemon) sendFrom(sock *serverSocket, a *association, b []byte) bool {
 func (d *daemon) readAnswers(s *source, conn net.Conn, local netip.Addr) {
 	buf := make([]byte, ntp.MaxLength)
 	for refused := 0; refused < 2; {
-		n, err := conn.Read(buf)
+		n, _, raw, err := conn.(host.StampConn).ReadFromAt(buf)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || d.ctx.Err() != nil {
 				return
@@ -211,7 +213,6 @@ func (d *daemon) readAnswers(s *source, conn net.Conn, local netip.Addr) {
 			refused++ // an ICMP error, as from a closed port
 			continue
 		}
-		raw := d.p.Now()
 		b := append([]byte(nil), buf[:n]...)
 		d.post(func() {
 			if s.conn == conn {

@@ -46,19 +46,19 @@ func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
 	fillReference(&reply, p, d.precision)
 	reply.Origin = pkt.Transmit
 	reply.Receive = ntp.FromTime(now)
-	reply.Transmit = ntp.FromTime(d.cooked())
-	if d.clients.answers.answer(&pkt, &reply) {
-		d.clients.interleaved++
-	}
-	if pkt.Authenticated {
-		reply.Sign(pkt.KeyID, key)
-	}
 	if rec != nil && !rec.reported {
 		// One event for a client is enough to see that it is served.
 		rec.reported = true
 		d.p.Emit(trace.QueryAnswered, trace.Attrs{
 			"protocol": "ntp", "from": from.String(), "question": "time", "answer": "stratum " + strconv.Itoa(p.stratum),
 		})
+	}
+	reply.Transmit = ntp.FromTime(d.cooked())
+	if d.clients.answers.answer(&pkt, &reply) {
+		d.clients.interleaved++
+	}
+	if pkt.Authenticated {
+		reply.Sign(pkt.KeyID, key)
 	}
 	return reply.Append(nil)
 }

@@ -69,6 +69,16 @@ func (l *Timeline) now() time.Time {
 	return l.base.Add(passed)
 }
 
+// Passed returns how much of true time the real time d until now was.
+func (l *Timeline) Passed(d time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.frozen {
+		return 0
+	}
+	return time.Duration(float64(min(d, time.Since(l.from))) * l.rate)
+}
+
 // Rate returns how many true seconds pass in a real one.
 func (l *Timeline) Rate() float64 {
 	l.mu.Lock()

@@ -32,6 +32,9 @@ func setupPackage() Package {
 		Summary: "A set of system configuration and setup files",
 		Files: map[string]File{
 			"/etc/skel/.bashrc": {Mode: 0o644},
+			"/var/log/wtmp":     {Mode: 0o664, Group: "utmp"},
+			"/var/log/btmp":     {Mode: 0o660, Group: "utmp"},
+			"/var/log/lastlog":  {Mode: 0o644},
 		},
 		Users: []string{
 			"root:x:0:0:root:/root:/bin/bash",

@@ -42,12 +42,14 @@ func postfixPackage() Package {
 		Files: map[string]File{
 			"/usr/sbin/postdrop":  {Mode: 0o755 | fs.ModeSetgid, Group: "postdrop"},
 			"/usr/sbin/postqueue": {Mode: 0o755 | fs.ModeSetgid, Group: "postdrop"},
-			// What alternatives --config mta would set.
+			// What alternatives(8) set at the installation; /var/lib/alternatives/mta is its note of it.
 			"/etc/alternatives/mta":            {Link: "/usr/sbin/sendmail.postfix"},
 			"/etc/alternatives/mta-mailq":      {Link: "/usr/bin/mailq.postfix"},
 			"/etc/alternatives/mta-newaliases": {Link: "/usr/bin/newaliases.postfix"},
 			"/usr/sbin/sendmail":               {Link: "/etc/alternatives/mta"},
-			"/usr/lib/sendmail":                {Link: "/etc/alternatives/mta"},
+			"/usr/lib/sendmail":                {Link: "/etc/alternatives/mta-sendmail"},
+			"/etc/alternatives/mta-sendmail":   {Link: "/usr/lib/sendmail.postfix"},
+			"/usr/lib/sendmail.postfix":        {Link: "../sbin/sendmail.postfix"},
 			"/usr/bin/mailq":                   {Link: "/etc/alternatives/mta-mailq"},
 			"/usr/bin/newaliases":              {Link: "/etc/alternatives/mta-newaliases"},
 			"/usr/bin/mailq.postfix":           {Link: "../sbin/sendmail.postfix"},

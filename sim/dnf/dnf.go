@@ -20,16 +20,54 @@ type run struct {
 	yes, no   bool
 	quiet     bool
 	cacheOnly bool
+	verbose   bool
+	width     int      // of the terminal
+	tty       bool     // the output is one
+	on, off   []string // --enablerepo, --disablerepo
+	exclude   []string
+	command   []string // as the history has it
 	repos     []repoFile
 }
 
 // New returns dnf over a distribution; it is /usr/bin/dnf, and yum is a link to it.
 func New(repo Repo) host.Program {
 	return func(ctx context.Context, p *host.Proc) int {
-		r := &run{ctx: ctx}
+		r := &run{ctx: ctx, width: defaultWidth, command: p.Args[1:]}
+		if t, ok := libc.Terminal(p.Stdout); ok {
+			r.tty = true
+			if _, columns := t.Size(); columns > 0 {
+				r.width = columns
+			}
+		}
 		var words []string
-		for _, a := range p.Args[1:] {
+		args := p.Args[1:]
+		for i := 0; i < len(args); i++ {
+			a := args[i]
+			name, value, given := strings.Cut(a, "=")
+			if valued[name] && !given {
+				if i++; i == len(args) {
+					fmt.Fprintf(p.Stderr, "usage: dnf [options] COMMAND\ndnf: error: argument %s: expected one argument\n", name)
+					return 2
+				}
+				value = args[i]
+			}
 			switch {
+			case name == "--enablerepo" || name == "--enable-repo":
+				r.on = append(r.on, strings.Split(value, ",")...)
+			case name == "--disablerepo" || name == "--disable-repo":
+				r.off = append(r.off, strings.Split(value, ",")...)
+			case name == "--repo" || name == "--repoid":
+				r.off, r.on = append(r.off, "*"), append(r.on, strings.Split(value, ",")...)
+			case name == "-x" || name == "--exclude" || name == "--excludepkgs":
+				r.exclude = append(r.exclude, strings.Split(value, ",")...)
+			case name == "--installroot":
+				fmt.Fprintln(p.Stderr, "dnf: option --installroot is not modelled in this lab")
+				return 1
+			case valued[name], harmless[a]:
+			case a == "-v" || a == "--verbose":
+				r.verbose = true
+			case a == "--refresh":
+				_ = p.Sys.Remove(cacheFile) // it is fetched anew
 			case a == "-y" || a == "--assumeyes":
 				r.yes = true
 			case a == "--assumeno":
@@ -46,8 +84,8 @@ func New(repo Repo) host.Program {
 			case len(a) > 2 && a[0] == '-' && a[1] != '-' && strings.Trim(a[1:], "yq") == "":
 				r.yes, r.quiet = r.yes || strings.Contains(a, "y"), r.quiet || strings.Contains(a, "q")
 			case strings.HasPrefix(a, "-") && len(words) == 0:
-				fmt.Fprintf(p.Stderr, "dnf: option %s is not modelled in this lab\n", a)
-				return 1
+				fmt.Fprintf(p.Stderr, "usage: dnf [options] COMMAND\ndnf: error: unrecognized arguments: %s\n", a)
+				return 2
 			default:
 				words = append(words, a)
 			}
@@ -56,9 +94,19 @@ func New(repo Repo) host.Program {
 		if len(words) == 0 {
 			words = []string{"help"}
 		}
-		return r.command(words[0], words[1:])
+		return r.obey(words[0], words[1:])
 	}
 }
+
+// valued are options that take a value, harmless ones that change nothing here.
+var (
+	valued = map[string]bool{"--enablerepo": true, "--disablerepo": true, "--enable-repo": true, "--disable-repo": true, "--repo": true, "--repoid": true,
+		"-x": true, "--exclude": true, "--excludepkgs": true, "--setopt": true, "--releasever": true, "-d": true, "--debuglevel": true, "-e": true,
+		"--errorlevel": true, "-R": true, "--randomwait": true, "-c": true, "--config": true, "--installroot": true, "--color": true, "--comment": true,
+		"--forcearch": true, "--disableplugin": true, "--enableplugin": true}
+	harmless = map[string]bool{"--nogpgcheck": true, "--best": true, "-b": true, "--nobest": true, "--skip-broken": true, "--allowerasing": true,
+		"--noplugins": true, "--nodocs": true, "--obsoletes": true, "-4": true, "-6": true, "--noautoremove": true}
+)
 
 const helpText = `usage: dnf [options] COMMAND
 
@@ -80,13 +128,25 @@ search                    search package details for the given string
 upgrade                   upgrade a package or packages on your system
 `
 
-func (r *run) command(name string, args []string) int {
+func (r *run) obey(name string, args []string) int {
 	switch name {
 	case "help":
 		io.WriteString(r.p.Stdout, helpText)
 		return 0
 	case "repolist":
-		return r.repolist()
+		return r.repolist(args)
+	case "repoinfo":
+		r.verbose = true
+		return r.repolist(args)
+	case "history":
+		return r.history(args)
+	case "deplist":
+		return r.deplist(args)
+	case "group", "grouplist", "groups", "groupinstall":
+		if !r.metadata(r.p.Stdout) {
+			return 1
+		}
+		return r.error("No group data available for configured repositories.")
 	case "clean":
 		// A cache that is not there is clean.
 		_ = r.p.Sys.Remove(cacheFile)
@@ -102,7 +162,9 @@ func (r *run) command(name string, args []string) int {
 		return r.provides(args)
 	case "repoquery":
 		return r.repoquery(args)
-	case "makecache", "check-update", "upgrade", "update", "install", "reinstall", "remove", "erase", "autoremove":
+	case "check":
+		return 0
+	case "makecache", "check-update", "upgrade", "update", "downgrade", "distro-sync", "mark", "install", "reinstall", "remove", "erase", "autoremove":
 	default:
 		fmt.Fprintf(r.p.Stderr, "No such command: %s. Please use /usr/bin/dnf --help\nIt could be a DNF plugin command, try: \"dnf install 'dnf-command(%s)'\"\n", name, name)
 		return 1
@@ -136,14 +198,17 @@ func (r *run) command(name string, args []string) int {
 		}
 		return r.erase(nil, r.unused(map[string]bool{}))
 	}
-	// upgrade: there is nothing newer.
+	if name == "mark" {
+		return r.mark(args)
+	}
+	// upgrade and downgrade: there is one version of each.
 	if !r.metadata(r.p.Stdout) {
 		return 1
 	}
 	unknown := false
 	for _, a := range args {
 		if !slices.ContainsFunc(r.all, func(p Package) bool { return p.is(a) }) {
-			fmt.Fprintf(r.p.Stdout, "No match for argument: %s\n", a)
+			r.noMatch(a)
 			unknown = true
 		}
 	}
@@ -151,6 +216,14 @@ func (r *run) command(name string, args []string) int {
 		return r.error("No packages marked for upgrade.")
 	}
 	return r.nothing()
+}
+
+// noMatch tells of an argument that means no package.
+func (r *run) noMatch(a string) {
+	if r.tty {
+		a = bold + a + plain
+	}
+	fmt.Fprintf(r.p.Stdout, "No match for argument: %s\n", a)
 }
 
 func (r *run) error(text string) int {
@@ -172,6 +245,7 @@ func (r *run) nothing() int {
 // repoFile is a section of a .repo file (dnf.conf(5)).
 type repoFile struct {
 	id, name, baseURL string
+	file              string
 	enabled           bool
 }
 
@@ -187,19 +261,40 @@ func (r *run) readRepos() {
 		if !strings.HasSuffix(n, ".repo") {
 			continue
 		}
-		text, err := libc.ReadFile(r.p, path.Join(repoDir, n))
-		if err == nil {
-			r.repos = append(r.repos, parseRepos(string(text))...)
+		file := path.Join(repoDir, n)
+		text, err := libc.ReadFile(r.p, file)
+		if err != nil {
+			continue
 		}
+		repos, ok := parseRepos(string(text))
+		if !ok {
+			fmt.Fprintf(r.p.Stderr, "Warning: failed loading '%s', skipping.\n", file)
+			continue
+		}
+		for i := range repos {
+			repos[i].file = file
+			for _, change := range []struct {
+				ids []string
+				on  bool
+			}{{r.off, false}, {r.on, true}} {
+				if slices.ContainsFunc(change.ids, func(id string) bool { return match(id, repos[i].id) }) {
+					repos[i].enabled = change.on
+				}
+			}
+		}
+		r.repos = append(r.repos, repos...)
 	}
 	slices.SortFunc(r.repos, func(a, b repoFile) int { return strings.Compare(a.id, b.id) })
 }
 
-func parseRepos(text string) []repoFile {
-	var repos []repoFile
+// parseRepos reads a .repo file; ok is false for one that is not of its form.
+func parseRepos(text string) (repos []repoFile, ok bool) {
 	for _, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if id, ok := strings.CutPrefix(line, "["); ok {
+			if !strings.HasSuffix(id, "]") {
+				return nil, false
+			}
 			repos = append(repos, repoFile{id: strings.TrimSuffix(id, "]"), enabled: true})
 			continue
 		}
@@ -217,7 +312,7 @@ func parseRepos(text string) []repoFile {
 			repo.enabled = value == "1" || strings.EqualFold(value, "true") || strings.EqualFold(value, "yes")
 		}
 	}
-	return repos
+	return repos, true
 }
 
 // enabled returns the repositories that count.
@@ -260,7 +355,7 @@ func (r *run) metadata(w io.Writer) bool {
 	}
 	for _, repo := range on {
 		if !r.quiet {
-			io.WriteString(w, download(repo.name, 3000, int64(100+r.p.Rand().IntN(300))<<10))
+			io.WriteString(w, download(repo.name, 3000, int64(100+r.p.Rand().IntN(300))<<10, r.width))
 		}
 	}
 	if r.p.UID == 0 && libc.MkdirAll(r.p, path.Dir(cacheFile), 0o755) == nil {
@@ -288,8 +383,18 @@ func (r *run) available(p Package) bool {
 	return slices.ContainsFunc(r.enabled(), func(repo repoFile) bool { return repo.id == p.Repo })
 }
 
-func (r *run) repolist() int {
+// repolist lists repositories: the enabled ones, or what args say.
+func (r *run) repolist(args []string) int {
 	on := r.enabled()
+	if r.verbose {
+		return r.repoDetails(on)
+	}
+	if slices.Contains(args, "all") || slices.Contains(args, "--all") {
+		return r.repoStates()
+	}
+	if slices.Contains(args, "disabled") || slices.Contains(args, "--disabled") {
+		on = slices.DeleteFunc(slices.Clone(r.repos), func(repo repoFile) bool { return repo.enabled })
+	}
 	if len(on) == 0 {
 		fmt.Fprintln(r.p.Stderr, "No repositories available")
 		return 0
@@ -299,7 +404,7 @@ func (r *run) repolist() int {
 		id, name = max(id, len(repo.id)), max(name, len(repo.name))
 	}
 	// The names have what the ids leave; room that is over is halved.
-	id += max(width-(id+1)-name, 0) / 2
+	id += max(r.width-(id+1)-name, 0) / 2
 	fmt.Fprintf(r.p.Stdout, "%-*s %s\n", id, "repo id", "repo name")
 	for _, repo := range on {
 		fmt.Fprintf(r.p.Stdout, "%-*s %s\n", id, repo.id, repo.name)
@@ -320,7 +425,7 @@ func (r *run) install(args []string) int {
 	var unknown []string
 	for _, a := range args {
 		if strings.HasSuffix(a, ".rpm") {
-			fmt.Fprintf(r.p.Stdout, "Can not load RPM file: %s.\nCould not open: %s\n", a, a)
+			fmt.Fprintf(r.p.Stderr, "Can not load RPM file: %s.\nCould not open: %s\n", a, a)
 			return 1
 		}
 		found := false
@@ -331,7 +436,7 @@ func (r *run) install(args []string) int {
 				found = true
 				r.say("Package %s is already installed.\n", p.nevra())
 				r.entry(p.Name).dependency = false
-			case r.available(p):
+			case r.available(p) && !slices.ContainsFunc(r.exclude, p.is):
 				found = true
 				if !slices.Contains(want, p.Name) {
 					want = append(want, p.Name)
@@ -340,7 +445,7 @@ func (r *run) install(args []string) int {
 		}
 		if !found {
 			unknown = append(unknown, a)
-			fmt.Fprintf(r.p.Stdout, "No match for argument: %s\n", a)
+			r.noMatch(a)
 		}
 	}
 	if len(unknown) > 0 {
@@ -385,7 +490,7 @@ func (r *run) reinstall(args []string) int {
 	}
 	if len(want) == 0 {
 		for _, a := range args {
-			fmt.Fprintf(r.p.Stdout, "No match for argument: %s\n", a)
+			r.noMatch(a)
 		}
 		return r.error("No packages marked for reinstall.")
 	}
@@ -407,7 +512,7 @@ func (r *run) remove(args []string) int {
 			}
 		}
 		if !found {
-			fmt.Fprintf(r.p.Stdout, "No match for argument: %s\n", a)
+			r.noMatch(a)
 		}
 	}
 	if len(want) == 0 {

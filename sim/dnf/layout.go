@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-const width = 80
+// defaultWidth is the width of output that goes to no terminal.
+const defaultWidth = 80
 
 // columns lays columns out over a line: from their least widths, room is given
 // to whichever column then fits the most of its values, the last column least
@@ -106,7 +107,7 @@ func row(wide []int, values ...string) string {
 
 // inColumns lays names out in as many columns as fit, for the lists at the end
 // of a transaction.
-func inColumns(names []string) string {
+func inColumns(names []string, width int) string {
 	var wide []int
 fit:
 	for n := min(8, len(names)); n >= 2; n-- {
@@ -166,6 +167,7 @@ func rate(n int64) string {
 }
 
 // download is the line of something fetched.
-func download(what string, size, speed int64) string {
-	return fmt.Sprintf("%-47.47s %6s/s | %6s     00:00    \n", what, rate(speed), rate(size))
+func download(what string, size, speed int64, width int) string {
+	room := max(width-33, 10)
+	return fmt.Sprintf("%-*.*s %6s/s | %6s     00:00    \n", room, room, what, rate(speed), rate(size))
 }

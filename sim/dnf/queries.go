@@ -81,7 +81,7 @@ func (r *run) list(args []string) int {
 		}
 		lines = append(lines, line)
 	}
-	wide := columns(values[:], nil, width, 1)
+	wide := columns(values[:], nil, r.width, 1)
 	for i, line := range lines {
 		switch {
 		case i == 0 && len(here) > 0:
@@ -181,7 +181,7 @@ func (r *run) search(args []string) int {
 			continue
 		}
 		any = true
-		fmt.Fprintln(r.p.Stdout, banner(titles[i]+": "+strings.Join(args, ", ")))
+		fmt.Fprintln(r.p.Stdout, banner(titles[i]+": "+strings.Join(args, ", "), r.width))
 		for _, line := range g {
 			fmt.Fprintln(r.p.Stdout, line)
 		}
@@ -193,7 +193,7 @@ func (r *run) search(args []string) int {
 }
 
 // banner centres a title in a line of "=".
-func banner(title string) string {
+func banner(title string, width int) string {
 	left := max(width-len(title)-2, 0)
 	return strings.Repeat("=", left-left/2-left%2) + " " + title + " " + strings.Repeat("=", left/2+left%2)
 }

@@ -65,6 +65,9 @@ func (t *transaction) play(each func(Package) error) int {
 			t.progress("Cleanup", p.nevra(), len(t.order)+i+1, n)
 		}
 	}
+	if err := t.remember(); err != nil {
+		return t.error(fmt.Sprintf("%s: %s", historyFile, libc.Strerror(err)))
+	}
 	if err := t.save(); err != nil {
 		return t.error(fmt.Sprintf("%s: %s", StateFile, libc.Strerror(err)))
 	}
@@ -86,9 +89,23 @@ func (t *transaction) play(each func(Package) error) int {
 		names = append(names, p.nevra())
 	}
 	slices.Sort(names)
-	fmt.Fprintf(t.p.Stdout, "\n%s:\n%s\n", t.done, inColumns(names))
+	fmt.Fprintf(t.p.Stdout, "\n%s:\n%s\n", t.done, inColumns(names, t.width))
 	t.say("Complete!\n")
 	return 0
+}
+
+// Escape sequences of a terminal.
+const (
+	bold  = "\x1b[1m"
+	plain = "\x1b(B\x1b[m"
+)
+
+// colour is how the names of packages are shown on a terminal.
+func (t *transaction) colour() string {
+	if t.removing {
+		return "\x1b[31m"
+	}
+	return bold + "\x1b[32m"
 }
 
 func (t *transaction) packages() []Package {
@@ -105,7 +122,11 @@ func (t *transaction) packages() []Package {
 // progress is one line of a running transaction.
 func (t *transaction) progress(doing, what string, i, n int) {
 	count := fmt.Sprintf("%d/%d", i, n)
-	t.say("  %-17s: %-*s %s \n", doing, width-2-17-2-len(count)-2, what, count)
+	start := ""
+	if t.tty {
+		start = "\r"
+	}
+	t.say("%s  %-17s: %-*s %s \n", start, doing, t.width-2-17-2-len(count)-2, what, count)
 }
 
 func (t *transaction) size(p Package) int64 {
@@ -134,9 +155,9 @@ func (t *transaction) table() {
 		values[0], values[2], values[3] = append(values[0], p.Name), append(values[2], p.evr()), append(values[3], repo)
 		arch = max(arch, len(p.Arch))
 	}
-	wide := columns(values[:], []int{1, arch, 1, 1, 5}, width-2, 2)
+	wide := columns(values[:], []int{1, arch, 1, 1, 5}, t.width-2, 2)
 	wide[4] = -wide[4]
-	rule := strings.Repeat("=", width)
+	rule := strings.Repeat("=", t.width)
 	w := t.p.Stdout
 	fmt.Fprintf(w, "%s\n %s\n%s\n", rule, row(wide, "Package", "Architecture", "Version", "Repository", "Size"), rule)
 	i := 0
@@ -146,7 +167,11 @@ func (t *transaction) table() {
 			fmt.Fprintln(w, g.title+":")
 		}
 		for range g.names {
-			fmt.Fprintln(w, " "+row(wide, lines[i]...))
+			text := row(wide, lines[i]...)
+			if n := max(wide[0], len(lines[i][0])); t.tty { // the name stands out
+				text = t.colour() + text[:n] + plain + text[n:]
+			}
+			fmt.Fprintln(w, " "+text)
 			i++
 		}
 	}
@@ -227,9 +252,9 @@ func (t *transaction) download() {
 		if len(list) > 1 {
 			what = fmt.Sprintf("(%d/%d): %s", i+1, len(list), what)
 		}
-		io.WriteString(w, download(what, p.Size, int64(20+t.p.Rand().IntN(80))<<20))
+		io.WriteString(w, download(what, p.Size, int64(20+t.p.Rand().IntN(80))<<20, t.width))
 		total += p.Size
 	}
-	fmt.Fprintln(w, strings.Repeat("-", width))
-	io.WriteString(w, strings.TrimSuffix(download("Total", total, int64(20+t.p.Rand().IntN(80))<<20), "\n")+" \n")
+	fmt.Fprintln(w, strings.Repeat("-", t.width))
+	io.WriteString(w, strings.TrimSuffix(download("Total", total, int64(20+t.p.Rand().IntN(80))<<20, t.width), "\n")+" \n")
 }

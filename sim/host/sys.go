@@ -47,7 +47,7 @@ type Files interface {
 // ":514", "[::1]:25"), and unix and unixgram with paths. The 6 kinds are
 // IPv6 only. Deadlines of what they return are read on the host's clock.
 // What ListenPacket returns for unixgram is a [CredConn]; what Listen and Dial
-// return for unix has [PeerCred].
+// return for unix has [PeerCred]; udp sockets are [StampConn]s.
 type Sockets interface {
 	Listen(network, addr string) (net.Listener, error)
 	ListenPacket(network, addr string) (net.PacketConn, error)
@@ -64,6 +64,12 @@ type Processes interface {
 type CredConn interface {
 	net.PacketConn
 	ReadFromCred(b []byte) (n int, from net.Addr, cred SenderCred, err error)
+}
+
+// StampConn is a socket that tells when a datagram arrived (SO_TIMESTAMPNS,
+// socket(7)): at is a time of the host's clock.
+type StampConn interface {
+	ReadFromAt(b []byte) (n int, from net.Addr, at time.Time, err error)
 }
 
 // SenderCred is who sent a datagram or opened a connection, as the host sees it.

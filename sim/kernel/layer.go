@@ -57,7 +57,7 @@ func OpenLayers(cache string, layers []Layer, hidden []string) (*Layers, error) 
 	}
 	if _, err := os.Stat(filepath.Join(l.dir, "lock")); err != nil {
 		removeUnused(cache)
-		tmp := l.dir + ".new"
+		tmp := l.dir + unfinished
 		if err := os.RemoveAll(tmp); err != nil {
 			return nil, err
 		}
@@ -75,6 +75,9 @@ func OpenLayers(cache string, layers []Layer, hidden []string) (*Layers, error) 
 	l.lock, err = lockFile(filepath.Join(l.dir, "lock"), unix.LOCK_SH)
 	return l, err
 }
+
+// unfinished ends the name of a folder that is being unpacked.
+const unfinished = ".new"
 
 func lockFile(name string, how int) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
@@ -106,6 +109,10 @@ func removeUnused(cache string) {
 			continue
 		}
 		name := filepath.Join(cache, d.Name())
+		if strings.HasSuffix(name, unfinished) {
+			os.RemoveAll(name) // whoever unpacked it was killed: we have the lock
+			continue
+		}
 		f, err := os.OpenFile(filepath.Join(name, "lock"), os.O_RDWR, 0)
 		if err == nil {
 			if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {

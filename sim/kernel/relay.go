@@ -93,11 +93,10 @@ func (r *relay) join(host string, iface int) (*port, error) {
 		p.file.Close()
 		return nil, os.NewSyscallError("bind packet socket", err)
 	}
-	if p.raw, err = p.file.SyscallConn(); err != nil {
-		p.file.Close()
-		return nil, err
+	if p.raw, err = p.file.SyscallConn(); err == nil {
+		p.socket, err = r.line.Socket(p.raw)
 	}
-	if p.socket, err = r.line.Socket(p.raw); err != nil {
+	if err != nil {
 		p.file.Close()
 		return nil, err
 	}
@@ -124,6 +123,7 @@ func (p *port) serve() {
 		if err != nil || rerr != nil {
 			return
 		}
+		p.relay.line.Arrived()
 		if n >= vnetHeader+ethernetHeader {
 			p.relay.forward(p, buf[:n])
 		}
@@ -243,7 +243,8 @@ func (l *lane) arm(r *relay) {
 
 // write puts a frame on the port's link. A link that takes no more loses it.
 func (p *port) write(b []byte) {
-	p.raw.Write(func(fd uintptr) bool { unix.Write(int(fd), b); return true })
+	p.relay.line.Departed()
+	p.raw.Control(func(fd uintptr) { unix.Write(int(fd), b) })
 }
 
 // isIPv4 reports whether an Ethernet frame carries IPv4.

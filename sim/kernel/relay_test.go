@@ -26,7 +26,11 @@ func testRelay(t *testing.T, l link.Link, n int) (*relay, []*port, []*os.File) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.ports = append(r.ports, &port{relay: r, host: string(rune('a' + i)), file: out, raw: raw, socket: r.line.Socket(int(out.Fd()))})
+		socket, err := r.line.Socket(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ports = append(r.ports, &port{relay: r, host: string(rune('a' + i)), file: out, raw: raw, socket: socket})
 		outs = append(outs, in)
 	}
 	return r, r.ports, outs

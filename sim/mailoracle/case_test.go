@@ -154,6 +154,7 @@ var tokens = []struct {
 	by string
 }{
 	{regexp.MustCompile(`v14\.9\.2[24]`), "v14.9.22"},
+	{regexp.MustCompile(`arc4random`), "*TLS RAND_*"}, // what EL9 has was built otherwise
 	{regexp.MustCompile(`delay=[0-9.]+, delays=[0-9./]+`), "delay=<DELAY>, delays=<DELAYS>"},
 	{regexp.MustCompile(`(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [ 0-3][0-9] [A-Z][a-z][a-z] 20[0-9]{2} [0-9:]{8} \+0900( \(JST\))?`), "<DATE>"},
 	{regexp.MustCompile(`(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z][a-z] [ 0-3][0-9] [0-9:]{8}( 20[0-9]{2})?`), "<DATE>"},

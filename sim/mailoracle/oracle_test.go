@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"sort"
 	"strings"
 	"syscall"
@@ -11,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 	"unicode/utf8"
+
+	"enshu/sim/memnet"
 )
 
 // TestOracle runs every recording.
@@ -105,22 +108,7 @@ func (w *world) run() {
 			var cols, rows int
 			fmt.Sscanf(s.TTY, "%dx%d", &cols, &rows)
 			term.Resize(rows, cols)
-			for i, k := range s.Keys {
-				after := ""
-				if i > 0 && k.WaitFor == nil && s.Keys[i-1].Type == "\n" && s.Keys[i-1].WaitFor != nil && *s.Keys[i-1].WaitFor == "recompose" {
-					after = "(continue)"
-				}
-				if i > 0 && k.WaitFor == nil && s.Keys[i-1].WaitFor != nil && *s.Keys[i-1].WaitFor == "Subject: " {
-					after = "To:"
-				}
-				if k.WaitFor != nil {
-					after = *k.WaitFor
-				}
-				if after == "Subject|To:" {
-					after = "To:"
-				}
-				term.TypeAfter(after, k.Type)
-			}
+			go typeKeys(term, s.Keys)
 			r := w.sh(h, s, term)
 			if got := r.Status.Shell(); got != want.Exit {
 				t.Errorf("%s: exit %d, want %d", at, got, want.Exit)
@@ -157,7 +145,25 @@ func (w *world) run() {
 	}
 }
 
+// typeKeys types as the recorder did: when the screen shows what is waited for,
+// or when the program has nothing more to say.
+func typeKeys(term *memnet.Terminal, keys []key) {
+	at := 0
+	for _, k := range keys {
+		for range 600 {
+			synctest.Wait()
+			if k.WaitFor == nil || regexp.MustCompile(*k.WaitFor).MatchString(term.Screen()[at:]) {
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		at = len(term.Screen())
+		term.Type(k.Type)
+	}
+}
+
 func trimLines(s string) string {
+	s = strings.ReplaceAll(s, "^C\b\b  \b\b", "") // s-nail's line editor does not show it
 	var out []string
 	for _, l := range strings.Split(strings.ReplaceAll(s, "\r", ""), "\n") {
 		out = append(out, strings.TrimRight(l, " "))
@@ -330,16 +336,10 @@ func visible(s string) string {
 
 // divergent are the recordings that we knowingly do not match.
 var divergent = map[string]string{
-	"mail-interactive-interrupt":     "sim/mailx: an interrupt ends the program, there is no second chance",
 	"alias-include-indented-comment": "the recipients of a report stand in the order in which they failed, which varies",
 	"local-gecos-full-name":          "the recipients of a report stand in the order in which they failed, which varies",
-	"mail-interactive-answers":       "the test types ahead of the prompts",
-	"mail-tilde-escapes":             "the test types ahead of the prompts",
-	"mail-reply":                     "the test quits before the reply is back in the mailbox",
-	"local-home-mailbox-maildir":     "sim/mailx: Maildir folders are not read",
 	"conf-virtual-alias-missing-db":  "sim/postfix: a missing table of a domain list is told once, not twice",
 	"conf-postfix-command":           "sim/postfix: the sockets go with the mail system, so postfix flush warns of the missing one",
-	"mail-verbose":                   "sim/mailx: -v says nothing",
 	"smtp-swaks":                     "the host has no swaks",
 	"mail-shell-notice":              "the test has no interactive bash",
 }

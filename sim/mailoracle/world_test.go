@@ -58,7 +58,7 @@ var base = func() (b struct {
 func programs() map[string]host.Program {
 	all := map[string]host.Program{}
 	d := distro.New()
-	for _, name := range []string{"postfix", "s-nail"} {
+	for _, name := range []string{"postfix", "s-nail", "cyrus-sasl"} {
 		p, _ := d.Find(name)
 		for file, prog := range p.Programs {
 			all[file] = prog
@@ -175,7 +175,7 @@ func (w *world) build(name string) {
 	h.WriteFile("/proc/net/if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n")
 	h.MkdirAll("/srv", 0o755)
 	d := distro.New()
-	for _, pkg := range []string{"postfix", "s-nail"} {
+	for _, pkg := range []string{"postfix", "s-nail", "cyrus-sasl"} {
 		p, _ := d.Find(pkg)
 		for _, name := range sortedKeys(p.Files) {
 			f := p.Files[name]
@@ -211,7 +211,11 @@ func (w *world) build(name string) {
 	h.WriteFile("/etc/postfix/main.cf", editMain(mainCf, perHost[yaml.Node](c, c.MainCf, name)))
 	h.WriteFile("/etc/postfix/master.cf", base.Files["/etc/postfix/master.cf"])
 	h.WriteFile("/etc/aliases", base.Files["/etc/aliases"])
-	h.WriteFile("/etc/s-nail.rc", "set hold\nset keepsave\nset bsdcompat\nset noemptystart\nset prompt='& '\n")
+	rc, err := os.ReadFile("../distro/files/s-nail/etc/s-nail.rc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.WriteFile("/etc/s-nail.rc", string(rc))
 	for file, spec := range perHost[map[string]fileSpec](c, c.Files, name) {
 		w.put(h, file, spec)
 	}

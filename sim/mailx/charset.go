@@ -20,28 +20,99 @@ func ascii(s string) bool {
 	return true
 }
 
-// encodeHeader writes a header field; text that is not ASCII becomes encoded
-// words (RFC 2047) of at most 45 bytes, on lines of their own when one does not do.
+// Widths: the first line of a header field has at most firstWidth columns, the
+// others lineWidth; an encoded word has at most encodedWidth characters, and an
+// ASCII word of more than plainWidth becomes one.
+const (
+	firstWidth   = 69
+	lineWidth    = 76
+	encodedWidth = 75
+	plainWidth   = 78
+)
+
+// encodeHeader writes a header field. Words that are not ASCII become encoded
+// words (RFC 2047), with the blanks between two of them; the line is folded at
+// blanks.
 func encodeHeader(name, value string) string {
-	if ascii(value) {
-		return name + ": " + value + "\n"
-	}
-	var words []string
-	for rest := value; rest != ""; {
-		n := min(len(rest), 45)
-		for n < len(rest) && n > 0 && !utf8.RuneStart(rest[n]) {
-			n--
+	var b strings.Builder
+	b.WriteString(name + ":")
+	column, limit := len(name)+1, firstWidth
+	put := func(blanks, word string) {
+		if column+len(blanks)+len(word) > limit && word != "" {
+			if column == len(name)+1 {
+				b.WriteByte(' ')
+			}
+			b.WriteString("\n ")
+			blanks, column, limit = "", 1, lineWidth
 		}
-		if n == 0 {
-			n = min(len(rest), 45)
+		b.WriteString(blanks + word)
+		column += len(blanks) + len(word)
+	}
+	last := false // the word before is an encoded one
+	for i, rest := 0, " "+value; rest != ""; i++ {
+		n := len(rest) - len(strings.TrimLeft(rest, " "))
+		blanks, word := rest[:n], rest[n:]
+		if end := strings.IndexByte(word, ' '); end >= 0 {
+			word = word[:end]
 		}
-		words = append(words, "=?utf-8?B?"+base64.StdEncoding.EncodeToString([]byte(rest[:n]))+"?=")
-		rest = rest[n:]
+		rest = rest[n+len(word):]
+		if ascii(word) && len(word) <= plainWidth {
+			put(blanks, word)
+			last = false
+			continue
+		}
+		if last {
+			blanks, word = " ", blanks+word
+		}
+		for _, w := range encodedWords(word) {
+			put(blanks, w)
+			blanks = " "
+		}
+		last = true
 	}
-	if len(words) == 1 {
-		return name + ": " + words[0] + "\n"
+	return b.String() + "\n"
+}
+
+// encodedWords encodes a text in as few words as it takes, in base64 or, when
+// that is shorter, in the encoding Q.
+func encodedWords(text string) (words []string) {
+	head := "=?" + charsetOf(text) + "?"
+	room := encodedWidth - len(head) - len("B??=")
+	for text != "" {
+		n, quoted := 0, ""
+		bytes := room / 4 * 3
+		for n < len(text) {
+			_, size := utf8.DecodeRuneInString(text[n:])
+			q := quoted + quotedWord(text[n:n+size])
+			if len(q) > room && n+size > bytes || !ascii(text) && n+size > bytes {
+				break
+			}
+			quoted, n = q, n+size
+		}
+		if enc := base64.StdEncoding.EncodeToString([]byte(text[:n])); len(quoted) < len(enc) && len(quoted) <= room {
+			words = append(words, head+"Q?"+quoted+"?=")
+		} else {
+			words = append(words, head+"B?"+enc+"?=")
+		}
+		text = text[n:]
 	}
-	return name + ": \n " + strings.Join(words, "\n ") + "\n"
+	return words
+}
+
+// quotedWord is a piece of text in the encoding Q.
+func quotedWord(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == ' ':
+			b.WriteByte('_')
+		case c > ' ' && c < 0x7f && strings.IndexByte("=?_\"(),.:;<>@[]", c) < 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "=%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // decodeHeader turns encoded words into text.
@@ -66,8 +137,11 @@ func decodeHeader(s string) string {
 	return s
 }
 
+// longLine is the length of a line, in bytes, from which a body is encoded.
+const longLine = 950
+
 // needsQP reports whether a body must be encoded: other than ASCII, lines that
-// are too long, blanks at line ends, From_ lines, no line feed at the end.
+// are too long, From_ lines, control characters, no line feed at the end.
 func needsQP(body string) bool {
 	if body == "" {
 		return false
@@ -76,22 +150,31 @@ func needsQP(body string) bool {
 		return true
 	}
 	for _, line := range strings.Split(strings.TrimSuffix(body, "\n"), "\n") {
-		if len(line) > 998 || strings.HasPrefix(line, "From ") || strings.HasSuffix(line, " ") || strings.HasSuffix(line, "\t") || strings.ContainsAny(line, "\x00\r") {
+		line = strings.TrimSuffix(line, "\r")
+		if len(line) >= longLine || strings.HasPrefix(line, "From ") {
 			return true
+		}
+		for i := 0; i < len(line); i++ {
+			if c := line[i]; c < ' ' && c != '\t' || c == 0x7f {
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// encodeQP encodes a body as quoted-printable, as s-nail does it.
+// encodeQP encodes a body as quoted-printable, as s-nail does it: the end of a
+// line that holds a CR is part of the data.
 func encodeQP(body string) string {
 	var out strings.Builder
-	lines := strings.SplitAfter(body, "\n")
-	for _, line := range lines {
+	for _, line := range strings.SplitAfter(body, "\n") {
 		if line == "" {
 			continue
 		}
 		text, ended := strings.CutSuffix(line, "\n")
+		if ended && strings.Contains(text, "\r") {
+			text, ended = line, false
+		}
 		column := 0
 		put := func(s string, last bool) {
 			if column+len(s) > 75 && !(last && column+len(s) <= 76 && ended) || column+len(s) > 76 {

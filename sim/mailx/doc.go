@@ -6,13 +6,23 @@
 // Sources: the manual page s-nail(1), RFC 2045, 2047 and 5322, and recordings
 // of the real program.
 //
+// Who reads on: options.go is the command line, vars.go the settings, session.go
+// and list.go a folder that is read, commands.go its commands, show.go and
+// save.go what they do, compose.go and reply.go the writing, send.go and
+// encode.go the sending.
+//
 // # Divergences
 //
-//   - Of the language of resource files only set, unset and alias are obeyed; of
-//     the commands those of a daily session.
-//   - Lines are edited by the terminal, not by s-nail's own editor.
-//   - Maildir folders, IMAP, POP3, SMTP, S/MIME, threads and scoring are not
-//     modelled.
-//   - Text is UTF-8; in another locale only ASCII can be sent.
-//   - mail -v prints no messages of the composer or the transport.
+//   - Of the language of resource files set, unset, alias and account are obeyed;
+//     conditions, macros, hooks and key bindings are read and have no effect.
+//   - Lines are edited by the terminal, not by s-nail's own editor: ^C at the
+//     prompt empties the line, and where s-nail offers a text to edit, it is
+//     shown and an empty answer means it.
+//   - IMAP, POP3, SMTP, S/MIME, mailcap, threads, scoring and spam commands are
+//     not modelled and say so.
+//   - Text goes out as UTF-8 and only UTF-8 and Latin-1 are read; in a locale
+//     without UTF-8 only ASCII can be sent. Domains that are not ASCII are not
+//     encoded.
+//   - mail -v tells what it reads and sends with, without the program's own
+//     debugging; -d does nothing.
 package mailx

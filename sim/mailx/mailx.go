@@ -1,284 +1,141 @@
 package mailx
 
 import (
-	"bufio"
 	"context"
+	_ "embed"
 	"fmt"
 	"path"
 	"strings"
 
+	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
 )
 
-// version is what EL9 has.
-const version = "v14.9.22"
-
-// Exit statuses: 1 for no mail and bad input, exUsage for bad options, exSend
-// when a message could not be sent.
+// version and versionDate are of what EL9 has.
 const (
-	exUsage = 64
-	exSend  = 4
+	version     = "v14.9.22"
+	versionDate = "2022-03-26"
 )
+
+// Exit statuses: 1 for no mail and bad input; the others are of sysexits.h, and
+// exSend when a message could not be sent.
+const (
+	exSend   = 4
+	exUsage  = 64
+	exNoHost = 68 // also for what the configuration does not allow
+)
+
+//go:embed usage.txt
+var usageText string
+
+//go:embed longopts.txt
+var longOptionsText string
 
 // program is one run of s-nail.
 type program struct {
 	p     *host.Proc
-	in    *bufio.Reader
-	tty   bool // standard input is a terminal
+	in    *input
+	tty   bool // standard input and output are a terminal
+	utf8  bool // the locale's characters
 	name  string
 	user  libc.User
 	home  string
-	vars  map[string]string
-	set   map[string]bool
+	vars  map[string]string // the set ones; a boolean one is ""
 	alias map[string][]string
+	// accounts are the blocks of the command account, by name.
+	accounts map[string][]string
 
-	errors int // told so far; the hint about the error ring comes with the first
+	session *session // whose command composes a message
+	killed  bool     // ^C ended the input of lines
+	ring    ring
+	hinted  bool // the first error has been followed by the hint about the ring
 
-	subject              string
-	hasSubject           bool
-	cc, bcc, attachments []string
-	fromHeader           bool   // -t
-	skipEmpty            bool   // -E
-	envelope             string // of -r: the sender for the mail system
-	sendOnly             bool
+	envelope     string // of -r: the sender for the mail system
+	envelopeName string // of -r: its display name
+	verbose      int    // -v
+	commands     bool   // -~: tilde escapes also when not at a terminal
+}
+
+// invocation is what the command line says beside variables.
+type invocation struct {
+	subject                     string
+	hasSubject                  bool
+	cc, bcc, attachments, extra []string
+	template                    bool   // -t
+	skipEmpty                   bool   // -E
+	quote                       string // -q
+	kind                        string // -M: media type of the body
+	who, spec, account          string // -u, -L, -A
+	file, headers, check        bool   // -f, -H, -e
+	noHeaders, readOnly         bool   // -N, -R
+	batch                       bool   // -#
+	startup, normal             []string
+	sendOnly                    bool // an option that only makes sense for sending was given
+	args                        []string
 }
 
 // Mail is /usr/bin/s-nail, also called mail and mailx (s-nail(1)).
 func Mail(ctx context.Context, p *host.Proc) int {
-	m := &program{p: p, vars: map[string]string{}, set: map[string]bool{}, alias: map[string][]string{}, name: path.Base(p.Args[0])}
+	m := &program{p: p, vars: map[string]string{}, alias: map[string][]string{}, accounts: map[string][]string{}, name: path.Base(p.Args[0])}
 	if p.Stdin == nil {
 		p.Stdin = strings.NewReader("")
 	}
-	m.in = bufio.NewReader(p.Stdin)
 	_, in := libc.Terminal(p.Stdin)
 	_, out := libc.Terminal(p.Stdout)
 	m.tty = in && out
+	m.in = newInput(p, clock.NewQueue[event](p.Clock.Timeline(), 0))
 	m.user, _ = libc.UserByID(p, p.UID)
 	m.home = p.Getenv("HOME")
 	if m.home == "" {
 		m.home = m.user.Dir
 	}
+	m.utf8 = strings.Contains(strings.ToUpper(locale(p)), "UTF")
 	return m.run(ctx, p.Args[1:])
 }
 
-func (m *program) complain(format string, args ...any) {
-	fmt.Fprintf(m.p.Stderr, "s-nail: "+format+"\n", args...)
-	if m.tty && m.errors == 0 {
-		fmt.Fprintf(m.p.Stderr, "s-nail: There are messages in the error ring, manageable via `errors' command\n")
+// locale is the name of the locale for characters (setlocale(3)).
+func locale(p *host.Proc) string {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := p.Getenv(name); v != "" {
+			return v
+		}
 	}
-	m.errors++
+	return "C"
 }
 
+// usage complains of a command line.
 func (m *program) usage(problem string) int {
-	fmt.Fprintf(m.p.Stderr, "s-nail: %s\n", problem)
-	fmt.Fprintf(m.p.Stderr, usageText, m.name, version)
+	m.complain("%s", problem)
+	// Without the empty lines of --help, and aligned to the length of the name.
+	for _, line := range strings.SplitAfter(m.help(), "\n") {
+		if line != "\n" {
+			fmt.Fprint(m.p.Stderr, line)
+		}
+	}
 	return exUsage
 }
 
-// isSet reports whether a boolean variable is set.
-func (m *program) isSet(name string) bool { return m.set[name] }
-
-func (m *program) setVar(text string) {
-	name, value, has := strings.Cut(text, "=")
-	if rest, ok := strings.CutPrefix(name, "no"); ok && !has && rest != "" {
-		delete(m.set, rest)
-		delete(m.vars, rest)
-		return
-	}
-	if name == "from" && has && value != "" && !strings.Contains(addressOf(value), "@") {
-		m.complain("*from* / *sender*: invalid  address(es): %s", value)
-		m.complain("Assignment of variable aborted: from")
-		return
-	}
-	m.set[name] = true
-	m.vars[name] = value
+func (m *program) help() string {
+	text := strings.ReplaceAll(usageText, "%v", version)
+	text = strings.ReplaceAll(text, "\n       ", "\n"+strings.Repeat(" ", len(m.name)+3))
+	return strings.ReplaceAll(text, "%s", m.name)
 }
 
-func (m *program) run(ctx context.Context, args []string) int {
-	options, rest, err := libc.Getopt(args, "A:a:Bb:C:c:DdEeFfHhiL:M:m:NnO:q:Rr:S:s:tu:VvX:Y:~#.", nil)
-	if err != nil {
-		text := err.Error()
-		switch {
-		case strings.HasPrefix(text, "option requires"):
-			return m.usage("option requires argument: " + strings.Trim(text[strings.Index(text, "'"):], "'"))
-		default:
-			return m.usage("invalid option: " + strings.Trim(text[strings.Index(text, "'"):], "'"))
-		}
-	}
-	var opt struct{ file, headers, check, noRC, noSummary bool }
-	var who, spec, from string
-	var sets []string
-	for _, o := range options {
-		switch o.Name {
-		case "s":
-			m.subject, m.hasSubject, m.sendOnly = o.Value, true, true
-		case "c":
-			m.cc, m.sendOnly = append(m.cc, o.Value), true
-		case "b":
-			m.bcc, m.sendOnly = append(m.bcc, o.Value), true
-		case "a":
-			m.attachments, m.sendOnly = append(m.attachments, o.Value), true
-		case "r":
-			from = o.Value
-		case "S":
-			sets = append(sets, o.Value)
-		case "t":
-			m.fromHeader, m.sendOnly = true, true
-		case "E":
-			m.skipEmpty = true
-		case "u":
-			who = o.Value
-		case "f":
-			opt.file = true
-		case "H":
-			opt.headers = true
-		case "L":
-			spec = o.Value
-		case "e":
-			opt.check = true
-		case "N":
-			opt.noSummary = true
-		case "n":
-			opt.noRC = true
-		case "V":
-			fmt.Fprintf(m.p.Stdout, "s-nail %s, 2022-03-26 (built for Linux)\n", version)
-			return 0
-		}
-	}
-	if !opt.noRC {
-		m.readRC("/etc/s-nail.rc")
-	}
-	m.readRC(m.home + "/.mailrc")
-	for _, s := range sets {
-		m.setVar(s)
-	}
-	if from != "" {
-		m.setVar("from=" + from)
-		m.envelope = m.vars["from"]
-	}
-	receiving := opt.file || opt.headers || opt.check || spec != "" || who != ""
-	var to []string
-	for _, a := range rest {
-		if strings.TrimSpace(a) != "" {
-			to = append(to, a)
-		}
-	}
-	switch {
-	case !receiving && (len(to) > 0 || m.fromHeader):
-		return m.sendMode(ctx, to)
-	case m.sendOnly || !receiving && len(rest) > 0:
-		return m.usage("Send options without primary recipient specified.")
-	}
-	file := m.p.Getenv("MAIL")
-	switch {
-	case who != "":
-		file = "/var/spool/mail/" + who
-		if _, ok := libc.UserByName(m.p, who); !ok {
-			m.complain("%s is not a user of this system", who)
-			return 1
-		}
-	case opt.file && len(rest) > 0:
-		file = libc.Abs(m.p, rest[0])
-	case opt.file:
-		file = m.home + "/mbox"
-	case file == "":
-		file = "/var/mail/" + m.user.Name
-	}
-	owner := m.user.Name
-	if who != "" {
-		owner = who
-	}
-	s := &session{program: m, file: file, system: !opt.file, owner: owner, quiet: opt.noSummary}
-	return s.run(ctx, opt.headers, opt.check, spec)
-}
-
-// readRC reads a resource file: set, unset, alias and what we need not know.
-func (m *program) readRC(name string) {
-	data, err := libc.ReadFile(m.p, name)
-	if err != nil {
-		return
-	}
-	joined := strings.ReplaceAll(string(data), "\\\n", " ")
-	for _, line := range strings.Split(joined, "\n") {
-		words := shellWords(strings.TrimSpace(line))
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+// longOptions are the names of longopts.txt.
+func longOptions() []libc.LongOption {
+	out := []libc.LongOption{{Name: "long-help"}}
+	for _, line := range strings.Split(longOptionsText, "\n") {
+		name, rest, ok := strings.Cut(strings.TrimPrefix(line, "--"), ", -")
+		if !ok {
 			continue
 		}
-		switch words[0] {
-		case "set":
-			for _, w := range words[1:] {
-				if strings.HasPrefix(w, "#") {
-					break
-				}
-				m.setVar(w)
-			}
-		case "unset":
-			for _, w := range words[1:] {
-				delete(m.set, w)
-				delete(m.vars, w)
-			}
-		case "alias", "group", "a", "g":
-			if len(words) > 2 {
-				m.alias[words[1]] = append(m.alias[words[1]], words[2:]...)
-			}
+		name, _, arg := strings.Cut(name, "=")
+		o := libc.LongOption{Name: name, Short: rest[:1]}
+		if arg {
+			o.Arg = libc.RequiredArgument
 		}
-	}
-}
-
-// shellWords splits a line at blanks; quotes group.
-func shellWords(s string) []string {
-	var out []string
-	var b strings.Builder
-	in, quote := false, byte(0)
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote != 0:
-			b.WriteByte(c)
-		case c == '\'' || c == '"':
-			quote, in = c, true
-		case c == '\\' && i+1 < len(s):
-			i++
-			b.WriteByte(s[i])
-			in = true
-		case c == ' ' || c == '\t':
-			if in {
-				out = append(out, b.String())
-				b.Reset()
-				in = false
-			}
-		default:
-			b.WriteByte(c)
-			in = true
-		}
-	}
-	if in {
-		out = append(out, b.String())
+		out = append(out, o)
 	}
 	return out
 }
-
-const usageText = `%[1]s (s-nail %[2]s): send and receive Internet mail
-Send-only mode: send mail "to-addr"(ess) receiver(s):
-  %[1]s [-DdEFinv~#] [-: spec] [-A account] [:-C "field: body":]
-       [:-a attachment:] [:-b bcc-addr:] [:-c cc-addr:]
-       [-M type | -m file | -q file | -t] [-r from-addr] [:-S var[=value]:]
-       [-s subject] [-T "arget: addr"] [:-X/Y cmd:] [-.] :to-addr:
-"Receive" mode, starting on [-u user], primary *inbox* or [$MAIL]:
-  %[1]s [-DdEeHiNnRv~#] [-: spec] [-A account] [:-C "field: body":]
-       [-L spec] [-r from-addr] [:-S var[=value]:] [-u user] [:-X/Y cmd:]
-"Receive" mode, starting on -f (secondary $MBOX or [file]):
-  %[1]s [-DdEeHiNnRv~#] [-: spec] [-A account] [:-C "field: body":] -f
-       [-L spec] [-r from-addr] [:-S var[=value]:] [:-X/Y cmd:] [file]
-. -d sandbox, -:/ no .rc files, -. end options and force send-mode
-. -a attachment[=input-charset[#output-charset]]
-. -b, -c, -r, -T, to-addr: ex@am.ple or '(Lovely) Ex <am@p.le>'
-. -M, -m, -q, -t: special input (-t: template message on stdin)
-. -e only mail check, -H header summary; both: message specification via -L
-. -S (un)sets variable, -X/-Y execute commands pre/post startup, -#: batch mode
-. Features via "$ %[1]s -Xversion -Xx"; there is --long-help
-. Bugs/Contact via "$ %[1]s -Sexpandaddr=shquote '\$contact-mail'"
-`

@@ -11,9 +11,12 @@ type message struct {
 	header []byte // up to the empty line, which is not part of it
 	body   []byte // from the empty line on, with the one that ends the message
 
-	old, read, answered, flagged          bool // what Status and X-Status say
-	wasOld, wasRead, wasAnswered          bool
-	deleted, saved, toMbox, hold, touched bool
+	at   int    // its place in the folder
+	file string // its file below the folder, in a Maildir
+
+	old, read, answered, flagged             bool // what Status and X-Status say, and what became of it
+	wasOld, wasRead, wasAnswered, wasFlagged bool
+	deleted, saved, toMbox, hold, touched    bool
 }
 
 // size returns lines and bytes as the header summary shows them.
@@ -49,7 +52,9 @@ func parseMbox(data []byte) []*message {
 				break
 			}
 		}
-		out = append(out, parseMessage(data[at:end]))
+		m := parseMessage(data[at:end])
+		m.at = len(out)
+		out = append(out, m)
 		at = end
 	}
 	return out
@@ -82,7 +87,7 @@ func parseMessage(raw []byte) *message {
 	m.read, m.old = strings.Contains(status, "R"), strings.Contains(status, "O")
 	x := m.field("X-Status")
 	m.answered, m.flagged = strings.Contains(x, "A"), strings.Contains(x, "F")
-	m.wasOld, m.wasRead, m.wasAnswered = m.old, m.read, m.answered
+	m.wasOld, m.wasRead, m.wasAnswered, m.wasFlagged = m.old, m.read, m.answered, m.flagged
 	return m
 }
 
@@ -130,16 +135,22 @@ func unfold(s string) string {
 	return b.String()
 }
 
-// withStatus returns the message with Status and X-Status as the flags are now;
-// a message that was never marked stays without.
-func (m *message) withStatus(old bool) []byte {
-	status, x := "", ""
+// status is the value of the field Status.
+func (m *message) status(old bool) string {
+	status := ""
 	if m.read {
 		status += "R"
 	}
-	if old || m.old {
+	if old {
 		status += "O"
 	}
+	return status
+}
+
+// withStatus returns the message with Status and X-Status as the flags are now;
+// a message that was never marked stays without.
+func (m *message) withStatus(old bool) []byte {
+	status, x := m.status(old || m.old), ""
 	if m.answered {
 		x += "A"
 	}

@@ -101,8 +101,10 @@ func (h *Host) exec(parent *sys, c host.Cmd, prog host.Program) (*host.Process, 
 	if c.Stderr != nil {
 		p.Stderr = child.inherit(c.Stderr).(io.Writer)
 	}
+	giveBack := func() {}
 	if t, ok := p.Stdin.(*Terminal); ok {
-		t.foreground(e)
+		before := t.foreground(e)
+		giveBack = func() { t.release(e, before) }
 	}
 	handle := host.NewProcess(h.net.Line, pid, func(sig syscall.Signal) error {
 		if !h.signal(e, sig) {
@@ -126,6 +128,7 @@ func (h *Host) exec(parent *sys, c host.Cmd, prog host.Program) (*host.Process, 
 		}, handle.MarkReady)
 		child.close()
 		h.reap(e)
+		giveBack()
 		handle.Exited(st)
 		if err := p.Crash(); err != nil {
 			h.crashed(err)

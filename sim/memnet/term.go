@@ -83,10 +83,21 @@ func interrupt(front *process, sig bool) {
 	}
 }
 
-func (t *Terminal) foreground(e *process) {
+// foreground gives the terminal to a process and returns whose it was.
+func (t *Terminal) foreground(e *process) (before *process) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.front = e
+	before, t.front = t.front, e
+	return before
+}
+
+// release gives the terminal back when a process that had it has ended.
+func (t *Terminal) release(e, before *process) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.front == e {
+		t.front = before
+	}
 }
 
 // Hangup closes the terminal: reads end, and so do writes.

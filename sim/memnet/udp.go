@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"enshu/sim/host"
 )
 
 // udpSocket is a udp socket. The network's mu guards it.
@@ -25,6 +27,7 @@ type udpSocket struct {
 type datagram struct {
 	data []byte
 	from netip.AddrPort
+	at   time.Time // when it came, on the receiver's clock
 }
 
 // A socket holds this many bytes (net.core.rmem_default), a datagram counting
@@ -47,6 +50,7 @@ type udpConn struct {
 var (
 	_ net.Conn       = (*udpConn)(nil)
 	_ net.PacketConn = (*udpConn)(nil)
+	_ host.StampConn = (*udpConn)(nil)
 )
 
 func (s *udpSocket) descriptor(p *sys) *udpConn {
@@ -194,24 +198,29 @@ func (s *udpSocket) receive(data []byte, from netip.AddrPort) {
 		return
 	}
 	s.held += len(data) + udpOverhead
-	s.in = append(s.in, datagram{data, from})
+	s.in = append(s.in, datagram{data, from, s.h.Clock.Now()})
 	s.readers.wake()
 }
 
 func (c *udpConn) ReadFrom(b []byte) (int, net.Addr, error) {
-	k, from, err := c.recv(b)
+	n, from, _, err := c.ReadFromAt(b)
+	return n, from, err
+}
+
+func (c *udpConn) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
+	n, d, err := c.recv(b)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, time.Time{}, err
 	}
-	return k, net.UDPAddrFromAddrPort(from), nil
+	return n, net.UDPAddrFromAddrPort(d.from), d.at, nil
 }
 
 func (c *udpConn) Read(b []byte) (int, error) {
-	k, _, err := c.recv(b)
-	return k, err
+	n, _, err := c.recv(b)
+	return n, err
 }
 
-func (c *udpConn) recv(b []byte) (int, netip.AddrPort, error) {
+func (c *udpConn) recv(b []byte) (int, datagram, error) {
 	s, n := c.s, c.s.h.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -229,7 +238,7 @@ func (c *udpConn) recv(b []byte) (int, netip.AddrPort, error) {
 			d := s.in[0]
 			s.in = s.in[1:]
 			s.held -= len(d.data) + udpOverhead
-			return copy(b, d.data), d.from, nil
+			return copy(b, d.data), d, nil
 		default:
 			err = n.wait(c.sys.ctx, &s.readers, c.rd)
 			if err == nil || err == os.ErrDeadlineExceeded {
@@ -237,7 +246,7 @@ func (c *udpConn) recv(b []byte) (int, netip.AddrPort, error) {
 			}
 			err = net.ErrClosed
 		}
-		return 0, netip.AddrPort{}, c.fail("read", s.bound.remote, err)
+		return 0, datagram{}, c.fail("read", s.bound.remote, err)
 	}
 }
 

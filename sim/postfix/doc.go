@@ -40,9 +40,10 @@
 //     step between a delivery and its note is closed for mailboxes only.
 //   - A destination is never taken for dead: every mail tries for itself.
 //   - Not modelled: LMTP, virtual(8) and pipe(8) delivery, milters, policy
-//     services, address verification, postscreen, SASL, VERP, header and body
+//     services, address verification, postscreen, VERP, header and body
 //     checks, bounce templates, delayed-mail warnings, header masquerading,
 //     postfix-files and set-permissions, chroot.
+//   - SASL knows PLAIN and LOGIN only, and asks saslauthd.
 //   - A queue id is five digits of microseconds and five random ones, where the
 //     real one has the inode.
 package postfix

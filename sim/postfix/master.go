@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -495,7 +496,37 @@ func (m *master) credentials(e masterEntry) []byte {
 		out = append(out, data...)
 		out = append(out, '\n')
 	}
+	if e.command == "smtp" {
+		for _, spec := range splitList(c.get("smtp_sasl_password_maps")) {
+			kind, name := splitSpec(c, spec)
+			for _, file := range []string{name, name + ".db"} {
+				if data, err := libc.ReadFile(m.p, file); err == nil && kind != "static" && kind != "inline" {
+					out = append(out, pem.EncodeToMemory(&pem.Block{Type: tableBlock, Headers: map[string]string{"File": file}, Bytes: data})...)
+				}
+			}
+		}
+	}
 	return out
+}
+
+// tableBlock is the kind of block in which a table stands among the credentials.
+const tableBlock = "POSTFIX TABLE"
+
+// splitCredentials takes the tables out of what master gave a service.
+func splitCredentials(data []byte) (rest []byte, tables map[string][]byte) {
+	tables = map[string][]byte{}
+	for {
+		b, after := pem.Decode(data)
+		if b == nil {
+			return rest, tables
+		}
+		if b.Type == tableBlock {
+			tables[b.Headers["File"]] = b.Bytes
+		} else {
+			rest = append(rest, pem.EncodeToMemory(b)...)
+		}
+		data = after
+	}
 }
 
 // reload obeys SIGHUP: services finish what they do and are started anew.

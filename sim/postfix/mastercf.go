@@ -14,7 +14,7 @@ type masterEntry struct {
 	command                 string
 	args                    []string
 	overrides               []string // of -o
-	line                    int
+	line, last              int      // its first and last line in the file
 	fields                  []string // as written
 }
 
@@ -28,7 +28,7 @@ func parseMasterCf(path string, data []byte) ([]masterEntry, error) {
 			return out, fmt.Errorf("%s: line %d: bad field count", path, l.first)
 		}
 		e := masterEntry{name: f[0], kind: f[1], private: f[2], unprivileged: f[3], chroot: f[4], wakeup: f[5], maxproc: f[6],
-			command: f[7], args: f[8:], line: l.first, fields: f}
+			command: f[7], args: f[8:], line: l.first, last: l.last, fields: f}
 		switch e.kind {
 		case "inet", "unix", "fifo", "pass", "unix-dgram":
 		default:

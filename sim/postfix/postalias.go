@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"enshu/sim/host"
@@ -72,8 +73,8 @@ func parseMapSource(path string, data []byte, db string) (entries []dbEntry, pro
 			key, value = l.text[:at], strings.Trim(l.text[at:], " \t")
 		}
 		if strings.HasPrefix(l.text, "\"") {
-			k, next := scanQuoted(l.text, 1, '"')
-			key, value = k, strings.Trim(l.text[next:], " \t")
+			_, next := scanQuoted(l.text, 1, '"')
+			key, value = l.text[:next], strings.Trim(l.text[next:], " \t")
 		}
 		if value == "" {
 			problems = append(problems, fmt.Sprintf("%s, line %d: expected format: key whitespace value", path, l.last))
@@ -108,8 +109,12 @@ type mapOptions struct {
 
 func mapCommand(ctx context.Context, p *host.Proc, name string, alias bool) int {
 	l := commandLog(p, name)
-	usage := fmt.Sprintf("usage: %s [-Nfinoprsuvw] [-c config_dir] [-d key] [-q key] [map_type:]file...", name)
-	options, operands, err := libc.Getopt(p.Args[1:], "+Nc:d:finopq:rsuvw", nil)
+	flags, letters := "Nfinoprsuvw", "+Nc:d:finopq:rsuvw"
+	if !alias {
+		flags, letters = "bfFhimnNoprsuUvw", "+Nbc:d:fFhimnopq:rsuUvw"
+	}
+	usage := fmt.Sprintf("usage: %s [-%s] [-c config_dir] [-d key] [-q key] [map_type:]file...", name, flags)
+	options, operands, err := libc.Getopt(p.Args[1:], letters, nil)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %s\n", name, err)
 		l.fatal("%s", usage)
@@ -152,7 +157,11 @@ func mapCommand(ctx context.Context, p *host.Proc, name string, alias bool) int 
 	case o.sequence:
 		return mapSequence(p, c, l, operands)
 	}
-	if len(operands) == 0 && alias {
+	if len(operands) == 0 && !alias {
+		l.fatal("%s", usage)
+		return 1
+	}
+	if len(operands) == 0 {
 		operands = c.list("alias_database")
 	}
 	for _, spec := range operands {
@@ -166,12 +175,6 @@ func mapCommand(ctx context.Context, p *host.Proc, name string, alias bool) int 
 // buildMap writes the table of one source file.
 func buildMap(p *host.Proc, c *Config, l *logger, spec string, alias bool, o mapOptions) int {
 	kind, path := splitSpec(c, spec)
-	switch kind {
-	case "hash", "btree", "lmdb", "dbm", "cdb":
-	default:
-		l.fatal("unsupported map type for this operation: %s", kind)
-		return 1
-	}
 	var data []byte
 	var err error
 	if o.incremental {
@@ -181,6 +184,15 @@ func buildMap(p *host.Proc, c *Config, l *logger, spec string, alias bool, o map
 	}
 	if err != nil {
 		l.fatal("open %s: %s", path, libc.Strerror(err))
+		return 1
+	}
+	switch {
+	case kind == "hash", kind == "btree":
+	case slices.Contains(mapTypes, kind):
+		l.fatal("unsupported dictionary type: %s does not support bulk-mode creation.", kind)
+		return 1
+	default:
+		l.fatal("unsupported dictionary type: %s. Is the postfix-%s package installed?", kind, kind)
 		return 1
 	}
 	db := path + ".db"
@@ -248,10 +260,17 @@ func mapQuery(p *host.Proc, c *Config, l *logger, o mapOptions, specs []string) 
 	status := 1
 	for _, spec := range specs {
 		kind, name := splitSpec(c, spec)
+		if name == "" {
+			l.fatal("open dictionary: expecting \"type:name\" form instead of \"%s\"", spec)
+			return 1
+		}
 		if strings.HasPrefix(name, ".") || !strings.Contains(spec, ":") {
 			spec = kind + ":" + libc.Abs(p, name)
 		}
 		d := openDict(p, c, spec, flagsLookup)
+		for _, w := range d.problems {
+			l.warning("%s", w)
+		}
 		if d.broken != "" {
 			l.fatal("%s", d.broken)
 			return 1
@@ -261,7 +280,11 @@ func mapQuery(p *host.Proc, c *Config, l *logger, o mapOptions, specs []string) 
 			if o.noFold && key != strings.ToLower(key) && kind != "static" {
 				ok = false
 			}
-			if err != nil || !ok {
+			if err != nil {
+				l.fatal("table %s: query error: %s", spec, err)
+				return 1
+			}
+			if !ok {
 				continue
 			}
 			status = 0
@@ -278,6 +301,13 @@ func mapQuery(p *host.Proc, c *Config, l *logger, o mapOptions, specs []string) 
 
 func mapRemove(p *host.Proc, c *Config, l *logger, o mapOptions, specs []string) int {
 	status := 1
+	remove := map[string]bool{strings.ToLower(o.remove): true}
+	if o.remove == "-" {
+		delete(remove, "-")
+		for s := bufio.NewScanner(p.Stdin); s.Scan(); {
+			remove[strings.ToLower(s.Text())] = true
+		}
+	}
 	for _, spec := range specs {
 		_, name := splitSpec(c, spec)
 		db := libc.Abs(p, name+".db")
@@ -293,7 +323,7 @@ func mapRemove(p *host.Proc, c *Config, l *logger, o mapOptions, specs []string)
 		}
 		kept := entries[:0]
 		for _, e := range entries {
-			if e.key == strings.ToLower(o.remove) {
+			if remove[e.key] {
 				status = 0
 			} else {
 				kept = append(kept, e)

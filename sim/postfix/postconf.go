@@ -23,19 +23,28 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 	if !strings.Contains(l.name, "/") {
 		l.name = "postconf"
 	}
-	options, names, err := libc.Getopt(p.Args[1:], "+aAbB:c:C:deEfFhHlmMno:pPtT:vxX#", nil)
+	options, names, err := libc.Getopt(p.Args[1:], "+aAbc:C:deEfFhHlmMno:pPtT:vxX#", nil)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %s\n", l.name, err)
-		l.fatal("usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] [-C param_class] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)] [-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (main.cf changes)] [-o name=value] [-p] [-P (master.cf parameters)] [-t (bounce templates)] [-x (expand)] [-X] [-#] [name...]")
+		l.fatal("usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] [-c param_class] [-d (parameter defaults)] [-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)] [-H (no values)] [-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] [-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] [-t (bounce templates)] [-T compile-version|run-version|public-key-algorithms] [-v (verbose)] [-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]")
 		return 1
 	}
 	has := map[string]bool{}
 	var overrides []string
+	class := "builtin"
 	for _, o := range options {
 		has[o.Name] = true
 		switch o.Name {
 		case "o":
 			overrides = append(overrides, o.Value)
+		case "C":
+			for _, w := range splitList(o.Value) {
+				if w != "builtin" && w != "service" && w != "user" && w != "all" {
+					l.fatal("unknown -C option value \"%s\" in \"%s\"", w, o.Value)
+					return 1
+				}
+				class = w
+			}
 		case "c":
 			p.Env = append(p.Env, "MAIL_CONFIG="+o.Value)
 		}
@@ -53,11 +62,34 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 	case has["l"]:
 		fmt.Fprint(p.Stdout, "flock\nfcntl\ndotlock\n")
 		return 0
-	case has["a"], has["A"]:
+	case has["a"]:
+		fmt.Fprint(p.Stdout, "cyrus\ndovecot\n")
+		return 0
+	case has["A"]:
 		fmt.Fprint(p.Stdout, "cyrus\n")
 		return 0
-	case has["M"], has["F"], has["P"]:
-		return showMaster(p, l, dir, names, has)
+	case has["T"]:
+		fmt.Fprint(p.Stdout, tlsVersions)
+		return 0
+	case has["t"], has["b"]:
+		return showTemplates(p, l, names)
+	}
+	for _, n := range names {
+		if strings.Contains(n, "=") && has["X"] {
+			l.fatal("specify one of -e -X")
+			return 1
+		}
+		if strings.Contains(n, "=") && has["#"] {
+			l.fatal("specify one of -e -#")
+			return 1
+		}
+	}
+	if has["e"] && len(names) == 0 {
+		l.fatal("-e requires name=value argument")
+		return 1
+	}
+	if has["M"] || has["F"] || has["P"] {
+		return masterCommand(p, l, dir+"/master.cf", names, has)
 	}
 	edit := has["e"] || has["X"] || has["#"]
 	for _, n := range names {
@@ -86,10 +118,12 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 		l.warning("%s", w)
 	}
 	if len(names) == 0 {
-		for _, q := range parameters() {
-			names = append(names, q.name)
+		if class == "builtin" || class == "all" {
+			for _, q := range parameters() {
+				names = append(names, q.name)
+			}
 		}
-		if has["n"] {
+		if has["n"] && class != "user" && class != "service" {
 			names = names[:0]
 			for n := range c.set {
 				if c.known(n) {
@@ -118,13 +152,43 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 		case has["h"]:
 			fmt.Fprintln(p.Stdout, value)
 		default:
-			fmt.Fprintln(p.Stdout, strings.TrimRight(name+" = "+value, " "))
+			line := strings.TrimRight(name+" = "+value, " ")
+			if has["f"] {
+				line = foldWords(line)
+			}
+			fmt.Fprintln(p.Stdout, line)
 		}
 	}
 	if !has["d"] {
 		warnUnused(l, c, path, data)
 	}
 	return 0
+}
+
+// tlsVersions is postconf -T.
+const tlsVersions = "OpenSSL 3.0.7 1 Nov 2022\n"
+
+// foldWidth is how long a line of postconf -f may be.
+const foldWidth = 80
+
+// foldWords breaks a line at blanks; what follows is indented by four.
+func foldWords(line string) string {
+	var b strings.Builder
+	width := 0
+	for i, w := range strings.Fields(line) {
+		switch {
+		case i == 0:
+		case width+1+len(w) > foldWidth:
+			b.WriteString("\n    ")
+			width = 4
+		default:
+			b.WriteByte(' ')
+			width++
+		}
+		b.WriteString(w)
+		width += len(w)
+	}
+	return b.String()
 }
 
 // known reports whether a name is a parameter: a built-in one, one of a
@@ -184,8 +248,11 @@ func editMain(p *host.Proc, l *logger, path string, names []string, has map[stri
 				return 1
 			}
 		}
-		if _, dup := values[name]; !dup {
+		old, dup := values[name]
+		if !dup {
 			order = append(order, name)
+		} else if !has["X"] && !has["#"] {
+			l.warning("ignoring earlier request: '%s = %s'", name, old)
 		}
 		values[name] = value
 	}
@@ -195,6 +262,11 @@ func editMain(p *host.Proc, l *logger, path string, names []string, has map[stri
 		return 1
 	}
 	text := editLines(string(data), order, values, has["X"], has["#"])
+	return replaceFile(p, l, path, text)
+}
+
+// replaceFile gives a configuration file a new text.
+func replaceFile(p *host.Proc, l *logger, path, text string) int {
 	tmp := path + ".tmp"
 	mode := fs.FileMode(0o644)
 	if info, err := p.Sys.Stat(path); err == nil {
@@ -254,7 +326,7 @@ func editLines(text string, order []string, values map[string]string, remove, co
 			out.WriteString("#" + line)
 		case remove, done[name]:
 		default:
-			out.WriteString(strings.TrimRight(name+" = "+value, " ") + "\n")
+			out.WriteString(name + " = " + value + "\n")
 			done[name] = true
 		}
 	}
@@ -265,63 +337,9 @@ func editLines(text string, order []string, values map[string]string, remove, co
 		}
 		for _, name := range order {
 			if !done[name] {
-				out.WriteString(strings.TrimRight(name+" = "+values[name], " ") + "\n")
+				out.WriteString(name + " = " + values[name] + "\n")
 			}
 		}
 	}
 	return out.String()
-}
-
-// showMaster prints master.cf (-M), its fields (-F) or its parameters (-P).
-func showMaster(p *host.Proc, l *logger, dir string, names []string, has map[string]bool) int {
-	file := dir + "/master.cf"
-	data, err := libc.ReadFile(p, file)
-	if err != nil {
-		l.fatal("open %s: %s", file, libc.Strerror(err))
-		return 1
-	}
-	entries, err := parseMasterCf(file, data)
-	if err != nil {
-		l.fatal("%s", err)
-		return 1
-	}
-	fieldNames := []string{"service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command"}
-	for _, e := range entries {
-		if len(names) > 0 {
-			hit := false
-			for _, n := range names {
-				hit = hit || n == e.name || n == e.name+"/"+e.kind
-			}
-			if !hit {
-				continue
-			}
-		}
-		switch {
-		case has["F"]:
-			for i, n := range fieldNames {
-				v := e.fields[i]
-				if n == "command" {
-					v = strings.Join(e.fields[7:], " ")
-				}
-				fmt.Fprintf(p.Stdout, "%s/%s/%s = %s\n", e.name, e.kind, n, v)
-			}
-		case has["P"]:
-			for _, o := range e.overrides {
-				n, v, _ := strings.Cut(o, "=")
-				fmt.Fprintf(p.Stdout, "%s/%s/%s = %s\n", e.name, e.kind, n, v)
-			}
-		default:
-			line := fmt.Sprintf("%-10s %-5s %-7s %-7s %-7s %-7s %-7s %s", e.name, e.kind, e.private, e.unprivileged, e.chroot, e.wakeup, e.maxproc, e.command)
-			for i := 0; i < len(e.args); i++ {
-				if e.args[i] == "-o" && i+1 < len(e.args) {
-					line += "\n    -o " + e.args[i+1]
-					i++
-				} else {
-					line += " " + e.args[i]
-				}
-			}
-			fmt.Fprintln(p.Stdout, line)
-		}
-	}
-	return 0
 }

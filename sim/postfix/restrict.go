@@ -21,7 +21,7 @@ type verdict struct {
 
 // restrict evaluates smtpd_STAGE_restrictions; "" means that nothing refuses.
 func (c *smtpdSession) restrict(ctx context.Context, stage string) string {
-	reply, _ := c.restrictList(ctx, stage, c.c.list("smtpd_"+stage+"_restrictions"), 0)
+	reply, _ := c.restrictList(ctx, stage, splitBraced(c.c.get("smtpd_"+stage+"_restrictions")), 0)
 	return reply
 }
 
@@ -101,7 +101,19 @@ func (c *smtpdSession) restriction(ctx context.Context, stage, word, arg string,
 		return verdict{permit: hit}
 	case "permit_inet_interfaces":
 		return verdict{permit: c.local}
-	case "permit_sasl_authenticated", "permit_tls_clientcerts", "permit_tls_all_clientcerts", "permit_mx_backup":
+	case "permit_sasl_authenticated":
+		return verdict{permit: c.user != ""}
+	case "reject_sender_login_mismatch":
+		return verdict{reply: c.loginMismatch(true, true)}
+	case "reject_authenticated_sender_login_mismatch":
+		return verdict{reply: c.loginMismatch(true, false)}
+	case "reject_unauthenticated_sender_login_mismatch":
+		return verdict{reply: c.loginMismatch(false, true)}
+	case "reject_plaintext_session":
+		if !c.tls {
+			return refuse(code("plaintext_reject_code"), "5.7.1", c.subject(stage), "Session encryption is required")
+		}
+	case "permit_tls_clientcerts", "permit_tls_all_clientcerts", "permit_mx_backup":
 	case "reject_unauth_destination", "defer_unauth_destination", "permit_auth_destination":
 		r, err := c.resolveAll(ctx, c.internalTo())
 		if err != nil || r[0].Failed {

@@ -36,8 +36,10 @@ func SMTP(ctx context.Context, p *host.Proc) int {
 	if p.Stdin != nil {
 		roots, _ = io.ReadAll(p.Stdin)
 	}
+	roots, tables := splitCredentials(roots)
+	passwords := passwordTables(p, d.c, d.log, tables)
 	return d.serveDeliveries(ctx, a.socket, func(ctx context.Context, x *delivery) {
-		c := &smtpClient{delivery: x, roots: roots, left: x.req.Recipients}
+		c := &smtpClient{delivery: x, roots: roots, passwords: passwords, left: x.req.Recipients}
 		c.deliver(ctx)
 	})
 }
@@ -45,10 +47,11 @@ func SMTP(ctx context.Context, p *host.Proc) int {
 // smtpClient is one request of smtp(8).
 type smtpClient struct {
 	*delivery
-	roots []byte
-	left  []recipient // not dealt with yet
-	last  fate        // why the last host did not do
-	relay string      // shown for the recipients that are left at the end
+	roots     []byte
+	passwords maps
+	left      []recipient // not dealt with yet
+	last      fate        // why the last host did not do
+	relay     string      // shown for the recipients that are left at the end
 }
 
 // mxHost is one address to try.
@@ -435,15 +438,18 @@ func (s *smtpSession) greet() error {
 		level = "may"
 	}
 	if level == "" || level == "none" {
-		return nil
+		return s.login(s.req.Nexthop)
 	}
 	if _, offered := s.offers["STARTTLS"]; !offered {
 		if level == "may" {
-			return nil
+			return s.login(s.req.Nexthop)
 		}
 		return talkError{fate{dsn: "4.7.4", text: fmt.Sprintf("TLS is required, but was not offered by host %s", s.name())}}
 	}
-	return s.startTLS(level)
+	if err := s.startTLS(level); err != nil {
+		return err
+	}
+	return s.login(s.req.Nexthop)
 }
 
 func (s *smtpSession) hello() error {

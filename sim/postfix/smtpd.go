@@ -83,7 +83,9 @@ type smtpServer struct {
 	cert                                 *tls.Certificate
 	localRecipients, relayRecipients     maps
 	virtual, canonical                   maps
+	senderLogins                         maps
 	networks, bareLF, eventless, flushed *matchList
+	noAuth                               *matchList
 	access                               map[string]*dict
 }
 
@@ -93,15 +95,15 @@ func (s *smtpServer) open() {
 	s.virtual, s.canonical = open("virtual_alias_maps"), open("canonical_maps")
 	list := func(name string) *matchList { return openMatchList(s.p, s.c, s.log, name, true) }
 	s.networks, s.bareLF, s.eventless = list("mynetworks"), list("smtpd_forbid_bare_newline_exclusions"), list("smtpd_client_event_limit_exceptions")
+	s.noAuth = list("smtpd_sasl_exceptions_networks")
+	s.senderLogins = open("smtpd_sender_login_maps")
 	s.flushed = openMatchList(s.p, s.c, s.log, "fast_flush_domains", false)
 	s.access = map[string]*dict{}
 	for _, param := range []string{"client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn"} {
-		for _, w := range s.c.list("smtpd_" + param + "_restrictions") {
+		for _, w := range splitBraced(s.c.get("smtpd_" + param + "_restrictions")) {
 			if strings.Contains(w, ":") && !strings.Contains(w, "[") && s.access[w] == nil {
 				d := openDict(s.p, s.c, w, flagsLookup)
-				if d.broken != "" && !strings.HasPrefix(d.broken, "unsupported") {
-					s.log.error("%s", d.broken)
-				}
+				d.complain(s.log)
 				s.access[w] = d
 			}
 		}
@@ -140,6 +142,8 @@ type smtpdSession struct {
 	out   io.Writer // of a session without a connection
 	alone bool
 	tls   bool
+
+	user, mechanism string // of AUTH
 
 	addr       netip.Addr
 	name       string // of the client; "unknown"
@@ -338,6 +342,8 @@ func (c *smtpdSession) command(verb string) (smtpdCommand, bool) {
 		return smtpdCommand{"ehlo", (*smtpdSession).cmdEHLO, true, true}, true
 	case "STARTTLS":
 		return smtpdCommand{"starttls", (*smtpdSession).cmdSTARTTLS, false, true}, c.cert != nil
+	case "AUTH":
+		return smtpdCommand{"auth", (*smtpdSession).cmdAUTH, false, false}, true
 	case "MAIL":
 		return smtpdCommand{"mail", (*smtpdSession).cmdMAIL, false, false}, true
 	case "RCPT":
@@ -361,6 +367,11 @@ func (c *smtpdSession) command(verb string) (smtpdCommand, bool) {
 }
 
 func (c *smtpdSession) converse(ctx context.Context, limited bool) {
+	if c.c.bool("smtpd_tls_wrappermode") && !c.alone {
+		if c.cert == nil || !c.secure() {
+			return
+		}
+	}
 	if limited {
 		c.reply(ctx, fmt.Sprintf("421 4.7.0 %s Error: too many connections from %s", c.c.get("myhostname"), c.addr))
 		return
@@ -394,7 +405,7 @@ func (c *smtpdSession) converse(ctx context.Context, limited bool) {
 			c.reply(ctx, fmt.Sprintf("550 5.5.2 %s Error: bare <LF> received", c.c.get("myhostname")))
 			return
 		}
-		c.transcript = append(c.transcript, "In:  "+printable(line))
+		c.remember(line)
 		verb, arg, _ := strings.Cut(strings.TrimSpace(line), " ")
 		arg = strings.TrimSpace(arg)
 		upper := strings.ToUpper(verb)
@@ -444,6 +455,14 @@ func (c *smtpdSession) converse(ctx context.Context, limited bool) {
 			return
 		}
 	}
+}
+
+// remember adds a command to the transcript, but no password.
+func (c *smtpdSession) remember(line string) {
+	if f := strings.Fields(line); len(f) > 2 && strings.EqualFold(f[0], "AUTH") {
+		line = strings.Join(f[:2], " ")
+	}
+	c.transcript = append(c.transcript, "In:  "+printable(line))
 }
 
 // errLost ends a session: the client is gone.

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 
@@ -57,6 +58,12 @@ func (c *smtpdSession) hello(ctx context.Context, verb, arg string, esmtp bool) 
 	if c.cert != nil && !c.tls {
 		lines = append(lines, "STARTTLS")
 	}
+	if m := c.authMechanisms(); len(m) > 0 {
+		lines = append(lines, "AUTH "+strings.Join(m, " "))
+		if c.c.bool("broken_sasl_auth_clients") {
+			lines = append(lines, "AUTH="+strings.Join(m, " "))
+		}
+	}
 	lines = append(lines, "ENHANCEDSTATUSCODES", "8BITMIME", "DSN")
 	if c.c.bool("smtputf8_enable") {
 		lines = append(lines, "SMTPUTF8")
@@ -65,7 +72,7 @@ func (c *smtpdSession) hello(ctx context.Context, verb, arg string, esmtp bool) 
 	discard := strings.ToUpper(" " + strings.Join(c.c.list("smtpd_discard_ehlo_keywords"), " ") + " ")
 	kept := lines[:1]
 	for _, l := range lines[1:] {
-		word, _, _ := strings.Cut(l, " ")
+		word, _, _ := strings.Cut(strings.ReplaceAll(l, "=", " "), " ")
 		if !strings.Contains(discard, " "+word+" ") {
 			kept = append(kept, l)
 		}
@@ -91,21 +98,44 @@ func (c *smtpdSession) cmdSTARTTLS(ctx context.Context, arg string) bool {
 		return false
 	}
 	c.reply(ctx, "220 2.0.0 Ready to start TLS")
+	if !c.secure() {
+		return false
+	}
+	c.reset()
+	c.helo, c.esmtp, c.user, c.mechanism = "", false, "", ""
+	return true
+}
+
+// secure does the TLS handshake. false means that the session is over.
+func (c *smtpdSession) secure() bool {
 	c.conn.SetDeadline(c.p.Now().Add(c.c.time("smtpd_starttls_timeout")))
-	// What was sent in clear after STARTTLS is thrown away (CVE-2011-0411).
-	c.r.Discard(c.r.Buffered())
-	conn := tls.Server(c.conn, &tls.Config{Certificates: []tls.Certificate{*c.cert}, Time: c.p.Now})
+	under := net.Conn(c.conn)
+	if c.c.bool("smtpd_tls_wrappermode") {
+		under = &bufferedConn{c.conn, c.r}
+	} else {
+		// What was sent in clear after STARTTLS is thrown away (CVE-2011-0411).
+		c.r.Discard(c.r.Buffered())
+	}
+	conn := tls.Server(under, &tls.Config{Certificates: []tls.Certificate{*c.cert}, Time: c.p.Now})
 	if err := conn.Handshake(); err != nil {
 		c.log.info("SSL_accept error from %s: -1", c.namaddr())
-		c.log.info("lost connection after STARTTLS from %s", c.namaddr())
+		if !c.c.bool("smtpd_tls_wrappermode") {
+			c.log.info("lost connection after STARTTLS from %s", c.namaddr())
+		}
 		c.fatal = errLost
 		return false
 	}
 	c.conn, c.r, c.tls = conn, bufio.NewReaderSize(conn, 4096), true
-	c.reset()
-	c.helo, c.esmtp = "", false
 	return true
 }
+
+// bufferedConn is a connection of which something has been read already.
+type bufferedConn struct {
+	net.Conn
+	r *bufio.Reader
+}
+
+func (b *bufferedConn) Read(p []byte) (int, error) { return b.r.Read(p) }
 
 // reset ends a transaction.
 func (c *smtpdSession) reset() {
@@ -193,10 +223,18 @@ func validPath(tokens []token) bool {
 	return at < 0 || at < len(box)-1
 }
 
+// needsTLS reports whether the client has to encrypt first.
+func (c *smtpdSession) needsTLS() bool {
+	return c.tlsLevel() == "encrypt" && !c.tls && !c.alone
+}
+
 func (c *smtpdSession) cmdMAIL(ctx context.Context, arg string) bool {
 	fail := func(reply string) bool { c.reply(ctx, reply); return false }
 	if c.helo == "" && c.c.bool("smtpd_helo_required") {
 		return fail("503 5.5.1 Error: send HELO/EHLO first")
+	}
+	if c.needsTLS() {
+		return fail("530 5.7.0 Must issue a STARTTLS command first")
 	}
 	if c.mail {
 		return fail("503 5.5.1 Error: nested MAIL command")
@@ -225,6 +263,7 @@ func (c *smtpdSession) cmdMAIL(ctx context.Context, arg string) bool {
 		case upper == "SMTPUTF8" && value == "" && c.c.bool("smtputf8_enable"):
 			utf8 = true
 		case upper == "RET" && (strings.EqualFold(value, "FULL") || strings.EqualFold(value, "HDRS")):
+		case upper == "AUTH" && value != "" && c.c.bool("smtpd_sasl_auth_enable"):
 		case upper == "ENVID" && value != "":
 			if _, ok := unxtext(value); !ok {
 				return fail("501 5.5.4 Bad ENVID parameter syntax")
@@ -306,7 +345,11 @@ func (c *smtpdSession) cmdRCPT(ctx context.Context, arg string) bool {
 			}
 			c.queue, c.queueID = q, q.id
 		}
-		c.log.info("%s: client=%s", c.queueID, c.namaddr())
+		login := ""
+		if c.user != "" {
+			login = fmt.Sprintf(", sasl_method=%s, sasl_username=%s", c.mechanism, c.user)
+		}
+		c.log.info("%s: client=%s%s", c.queueID, c.namaddr(), login)
 	}
 	c.rcpts = append(c.rcpts, r)
 	c.reply(ctx, "250 2.1.5 Ok")
@@ -414,14 +457,21 @@ func (c *smtpdSession) submission(text []byte) *submission {
 	if c.tls {
 		proto += "S"
 	}
+	if c.user != "" {
+		proto += "A"
+	}
 	received := []string{
 		fmt.Sprintf("Received: from %s (%s [%s])", name, c.name, address),
 		fmt.Sprintf("\tby %s (%s) with %s id %%ID%%", c.c.get("myhostname"), c.c.get("mail_name"), proto),
 	}
+	if c.user != "" && c.c.bool("smtpd_sasl_authenticated_header") {
+		received = append(received[:1], fmt.Sprintf("\t(Authenticated sender: %s)", c.user), received[1])
+	}
+	last := len(received) - 1
 	if len(c.rcpts) == 1 {
 		received = append(received, fmt.Sprintf("\tfor <%s>; %%DATE%%", c.rcpts[0].Original))
 	} else {
-		received[1] += ";"
+		received[last] += ";"
 		received = append(received, "\t%DATE%")
 	}
 	attrs := []string{"log_client_name=" + c.name, "log_client_address=" + c.addr.String(), "log_helo_name=" + c.helo, "log_protocol_name=" + c.proto(), "client_name=" + c.name}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -77,7 +76,9 @@ type dict struct {
 	stamp  fileStamp
 	flags  string // as postfix logs them
 	broken string // why it could not be opened
-	find   func(key string) (string, bool, error)
+	// what is wrong with single lines, which are left out
+	problems []string
+	find     func(key string) (string, bool, error)
 }
 
 type fileStamp struct {
@@ -107,7 +108,7 @@ const (
 // splitSpec splits "type:name"; a bare name has the default type.
 func splitSpec(c *Config, spec string) (kind, name string) {
 	spec = strings.TrimPrefix(spec, "proxy:")
-	if i := strings.IndexByte(spec, ':'); i > 0 && !strings.Contains(spec[:i], "/") {
+	if i := strings.IndexByte(spec, ':'); i > 0 && !strings.ContainsAny(spec[:i], "/{") {
 		return spec[:i], spec[i+1:]
 	}
 	return c.get("default_database_type"), spec
@@ -116,6 +117,11 @@ func splitSpec(c *Config, spec string) (kind, name string) {
 // openDict opens a table. A table that cannot be opened is returned with its
 // reason: lookups in it fail.
 func openDict(p *host.Proc, c *Config, spec, flags string) *dict {
+	return openDictData(p, c, spec, flags, func(file string) ([]byte, error) { return libc.ReadFile(p, file) })
+}
+
+// openDictData is openDict where read gives the text of files.
+func openDictData(p *host.Proc, c *Config, spec, flags string, read func(file string) ([]byte, error)) *dict {
 	kind, name := splitSpec(c, spec)
 	d := &dict{spec: spec, flags: flags}
 	fail := func(format string, args ...any) *dict {
@@ -125,7 +131,7 @@ func openDict(p *host.Proc, c *Config, spec, flags string) *dict {
 	switch kind {
 	case "hash", "btree", "lmdb", "dbm", "cdb":
 		d.file = name + ".db"
-		data, err := libc.ReadFile(p, d.file)
+		data, err := read(d.file)
 		if err != nil {
 			return fail("open database %s: %s", d.file, libc.Strerror(err))
 		}
@@ -137,25 +143,48 @@ func openDict(p *host.Proc, c *Config, spec, flags string) *dict {
 		d.find = mapFinder(entries)
 	case "texthash":
 		d.file = name
-		data, err := libc.ReadFile(p, name)
+		data, err := read(name)
 		if err != nil {
 			return fail("open database %s: %s", name, libc.Strerror(err))
 		}
 		d.stamp = stampOf(p, name)
-		entries, _ := parseMapSource(name, data, "")
+		entries, problems := parseMapSource(name, data, "")
+		for _, w := range problems {
+			d.problems = append(d.problems, w+" -- ignoring this line")
+		}
 		d.find = mapFinder(entries)
 	case "inline":
-		var entries []dbEntry
-		for _, item := range splitList(strings.Trim(name, "{} ")) {
-			k, v, _ := strings.Cut(item, "=")
-			entries = append(entries, dbEntry{strings.ToLower(k), v})
+		entries, problem := parseInline(spec, name)
+		if problem != "" {
+			return fail("%s", problem)
 		}
 		d.find = mapFinder(entries)
 	case "static":
-		value := strings.Trim(name, "{}")
+		value := name
+		if strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}") {
+			value = strings.Trim(value[1:len(value)-1], " \t")
+		}
 		d.find = func(string) (string, bool, error) { return value, true, nil }
 	case "fail":
-		return fail("%s map lookup problem", spec)
+		d.find = func(string) (string, bool, error) { return "", false, errFail }
+	case "unionmap", "pipemap":
+		tables, problem := memberTables(p, c, spec, kind, name, flags, read)
+		if problem != "" {
+			return fail("%s", problem)
+		}
+		for _, m := range tables {
+			d.problems = append(d.problems, m.problems...)
+		}
+		d.find = unionFinder(tables)
+		if kind == "pipemap" {
+			d.find = pipeFinder(tables)
+		}
+	case "randmap":
+		items, problem := bracedItems(spec, kind, name, "result...")
+		if problem != "" {
+			return fail("%s", problem)
+		}
+		d.find = func(string) (string, bool, error) { return items[p.Rand().IntN(len(items))], true, nil }
 	case "environ":
 		d.find = func(key string) (string, bool, error) { v := p.Getenv(key); return v, v != "", nil }
 	case "unix":
@@ -163,22 +192,32 @@ func openDict(p *host.Proc, c *Config, spec, flags string) *dict {
 		if d.find == nil {
 			return fail("unknown unix map: %s", name)
 		}
-	case "cidr", "regexp", "pcre":
+	case "cidr", "regexp":
 		d.file = name
-		data, err := libc.ReadFile(p, name)
+		data, err := read(name)
 		if err != nil {
 			return fail("open %s: %s", name, libc.Strerror(err))
 		}
 		d.stamp = stampOf(p, name)
 		if kind == "cidr" {
-			d.find = cidrFinder(data)
+			d.find, d.problems = cidrTable(name, data)
 		} else {
-			d.find = regexpFinder(data)
+			d.find, d.problems = regexpTable(name, data)
 		}
 	default:
 		return fail("unsupported dictionary type: %s", kind)
 	}
 	return d
+}
+
+// complain logs what is wrong with a table that was opened.
+func (d *dict) complain(l *logger) {
+	for _, w := range d.problems {
+		l.warning("%s", w)
+	}
+	if d.broken != "" {
+		l.error("%s", d.broken)
+	}
 }
 
 // lookup asks the table; a broken one logs that it is.
@@ -223,65 +262,6 @@ func unixFinder(p *host.Proc, name string) func(string) (string, bool, error) {
 	return nil
 }
 
-func cidrFinder(data []byte) func(string) (string, bool, error) {
-	type rule struct {
-		net   netip.Prefix
-		value string
-	}
-	var rules []rule
-	for _, l := range logicalLines(data) {
-		f := strings.Fields(l.text)
-		if len(f) < 2 {
-			continue
-		}
-		if n, err := parseNetwork(f[0]); err == "" {
-			rules = append(rules, rule{n, strings.TrimSpace(strings.TrimPrefix(l.text, f[0]))})
-		}
-	}
-	return func(key string) (string, bool, error) {
-		a, err := netip.ParseAddr(key)
-		for _, r := range rules {
-			if err == nil && r.net.Contains(a) {
-				return r.value, true, nil
-			}
-		}
-		return "", false, nil
-	}
-}
-
-func regexpFinder(data []byte) func(string) (string, bool, error) {
-	type rule struct {
-		re    *regexp.Regexp
-		value string
-	}
-	var rules []rule
-	for _, l := range logicalLines(data) {
-		if len(l.text) < 3 || l.text[0] != '/' {
-			continue
-		}
-		end := strings.LastIndexByte(l.text[:max(strings.IndexAny(l.text, " \t"), 1)], '/')
-		if end <= 0 {
-			continue
-		}
-		pattern, rest := l.text[1:end], l.text[end+1:]
-		flags, value, _ := strings.Cut(rest, " ")
-		if !strings.Contains(flags, "i") {
-			pattern = "(?i)" + pattern
-		}
-		if re, err := regexp.Compile(pattern); err == nil {
-			rules = append(rules, rule{re, strings.TrimSpace(value)})
-		}
-	}
-	return func(key string) (string, bool, error) {
-		for _, r := range rules {
-			if m := r.re.FindStringSubmatchIndex(key); m != nil {
-				return string(r.re.ExpandString(nil, r.value, key, m)), true, nil
-			}
-		}
-		return "", false, nil
-	}
-}
-
 // parseNetwork reads "192.0.2.0/24", "192.0.2.1", "[::1]/128". problem is what
 // Postfix logs about a network with host bits.
 func parseNetwork(s string) (n netip.Prefix, problem string) {
@@ -316,11 +296,9 @@ type maps []*dict
 // opened are reported once.
 func openMaps(p *host.Proc, c *Config, l *logger, value, flags string) maps {
 	var m maps
-	for _, spec := range splitList(value) {
+	for _, spec := range splitBraced(value) {
 		d := openDict(p, c, spec, flags)
-		if d.broken != "" {
-			l.error("%s", d.broken)
-		}
+		d.complain(l)
 		m = append(m, d)
 	}
 	return m
@@ -397,9 +375,7 @@ func openMatchList(p *host.Proc, c *Config, l *logger, param string, nets bool) 
 		item = strings.TrimPrefix(item, "!")
 		if strings.Contains(item, ":") && !strings.HasPrefix(item, "[") && item[0] != '/' {
 			d := openDict(p, c, item, flagsLookup)
-			if d.broken != "" {
-				l.error("%s", d.broken)
-			}
+			d.complain(l)
 			m.tables[item] = d
 		}
 	}

@@ -15,16 +15,21 @@ const (
 	codeNotFound       = 2040
 	codeQueue          = 2041
 	codeNoModule       = 2066
+	codePortName       = 2076
 	codeListen         = 2077
 	codeNoActions      = 2103
 	codeNoConfig       = 2104
 	codeOldUserSyntax  = 2184
 	codeSyntax         = 2207
 	codeModuleUnknown  = 2209
+	codeMissingParam   = 2211
 	codeNoListener     = 2212
+	codeSessionClosed  = 2144
+	codeNoStrgen       = 2159
 	codeModuleTwice    = 2221
 	codeNotPermitted   = 2222
 	codeBSDBlock       = 2304
+	codeRulesetTwice   = 2306
 	codeDeprecated     = 2307
 	codeResumed        = 2359
 	codeOpenFailed     = 2433
@@ -198,7 +203,7 @@ func newConfig() *config {
 	}
 	c.rulesets[c.main.name] = c.main
 	for name, s := range builtinTemplates {
-		t, _ := parseTemplateString(name, s, false)
+		t, _ := parseTemplateString(name, s, false, func(string, ...any) {})
 		c.templates[name] = t
 	}
 	return c

@@ -60,6 +60,7 @@ type daemon struct {
 	// Owned by the main worker.
 	globals           *node
 	previousSuspended bool
+	scriptError       bool              // script_error(): whether the last function that tells of errors failed
 	names             map[string]string // addresses to host names
 	budget            int               // how many messages the trace still takes
 	budgetAt          time.Time

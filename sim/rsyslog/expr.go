@@ -1,6 +1,7 @@
 package rsyslog
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -32,6 +33,8 @@ func (v value) text() string {
 		return strconv.FormatInt(v.n, 10)
 	case v.node != nil:
 		return v.node.text()
+	case len(v.list) > 0:
+		return v.list[0]
 	}
 	return v.s
 }
@@ -66,8 +69,10 @@ func leadingNumber(s string) (n int64, whole bool) {
 		d := base
 		if c := s[i] | 0x20; s[i] >= '0' && s[i] <= '9' {
 			d = int64(s[i] - '0')
-		} else if c >= 'a' && c <= 'f' {
+		} else if s[i] >= 'a' && s[i] <= 'f' {
 			d = int64(c-'a') + 10
+		} else if c >= 'a' && c <= 'f' {
+			d = int64(c - 'a') // libestr forgets the ten of capital letters
 		}
 		if d >= base {
 			break
@@ -77,7 +82,7 @@ func leadingNumber(s string) (n int64, whole bool) {
 	if negative {
 		n = -n
 	}
-	return n, i == len(s) && s != ""
+	return n, i == len(s)
 }
 
 func parseNumber(s string) int64 {
@@ -160,15 +165,14 @@ func newBinary(op string, l, r expr) expr {
 var operators = map[string]func(l, r value) value{
 	"==":           func(l, r value) value { return compare(l, r, func(c int) bool { return c == 0 }, false) },
 	"!=":           func(l, r value) value { return compare(l, r, func(c int) bool { return c != 0 }, true) },
-	"<=":           func(l, r value) value { return compare(l, r, func(c int) bool { return c <= 0 }, false) },
-	">=":           func(l, r value) value { return compare(l, r, func(c int) bool { return c >= 0 }, false) },
-	"<":            func(l, r value) value { return compare(l, r, func(c int) bool { return c < 0 }, false) },
-	">":            func(l, r value) value { return compare(l, r, func(c int) bool { return c > 0 }, false) },
+	"<=":           func(l, r value) value { return order(l, r, func(c int) bool { return c <= 0 }) },
+	">=":           func(l, r value) value { return order(l, r, func(c int) bool { return c >= 0 }) },
+	"<":            func(l, r value) value { return order(l, r, func(c int) bool { return c < 0 }) },
+	">":            func(l, r value) value { return order(l, r, func(c int) bool { return c > 0 }) },
 	"contains":     matching(strings.Contains, false),
 	"contains_i":   matching(strings.Contains, true),
 	"startswith":   matching(strings.HasPrefix, false),
 	"startswith_i": matching(strings.HasPrefix, true),
-	"endswith":     matching(strings.HasSuffix, false),
 	"&":            func(l, r value) value { return text(l.text() + r.text()) },
 	"+":            arithmetic(func(a, b int64) int64 { return a + b }),
 	"-":            arithmetic(func(a, b int64) int64 { return a - b }),
@@ -195,8 +199,8 @@ func arithmetic(do func(a, b int64) int64) func(l, r value) value {
 	}
 }
 
-// compare orders two values: as numbers when one is a number and the other can
-// be read as one, else as texts. A list holds when any member does; with all
+// compare orders two values: as numbers when one is a number, or an order is
+// asked for, and both can be read as one, else as texts. A list holds when any member does; with all
 // set, when every one does.
 func compare(l, r value, holds func(int) bool, all bool) value {
 	if r.list != nil {
@@ -209,19 +213,29 @@ func compare(l, r value, holds func(int) bool, all bool) value {
 		return truth(all)
 	}
 	if l.isNum || r.isNum {
-		a, okA := l.number()
-		b, okB := r.number()
-		if okA && okB {
-			switch {
-			case a < b:
-				return truth(holds(-1))
-			case a > b:
-				return truth(holds(1))
-			}
-			return truth(holds(0))
+		if c, ok := compareNumbers(l, r); ok {
+			return truth(holds(c))
 		}
 	}
 	return truth(holds(strings.Compare(l.text(), r.text())))
+}
+
+// order is <, <=, > and >=.
+func order(l, r value, holds func(int) bool) value {
+	if r.list != nil { // only its first member counts
+		r = text(r.text())
+	}
+	c, ok := compareNumbers(l, r)
+	if !ok {
+		c = strings.Compare(l.text(), r.text())
+	}
+	return truth(holds(c))
+}
+
+func compareNumbers(l, r value) (c int, ok bool) {
+	a, okA := l.number()
+	b, okB := r.number()
+	return cmp.Compare(a, b), okA && okB
 }
 
 // matching is a comparison of texts; a list holds when any member does.

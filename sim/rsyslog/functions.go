@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"enshu/sim/wire/syslog"
 )
 
 // callExpr is a call of a function.
@@ -56,10 +57,7 @@ var functions = map[string]function{
 	"tolower": {1, 1, func(x *scope, a []expr) value { return text(mapASCII(str(x, a[0]), 'A', 'Z')) }},
 	"cstr":    {1, 1, func(x *scope, a []expr) value { return text(str(x, a[0])) }},
 	"cnum": {1, 1, func(x *scope, a []expr) value {
-		n, ok := a[0].eval(x).number()
-		if !ok {
-			n = 0
-		}
+		n, _ := a[0].eval(x).number()
 		return number(n)
 	}},
 	"ltrim":  {1, 1, func(x *scope, a []expr) value { return text(strings.TrimLeft(str(x, a[0]), " ")) }},
@@ -80,11 +78,7 @@ var functions = map[string]function{
 		return text(w + s + w)
 	}},
 	"replace": {3, 3, func(x *scope, a []expr) value {
-		old := str(x, a[1])
-		if old == "" {
-			return text(str(x, a[0]))
-		}
-		return text(strings.ReplaceAll(str(x, a[0]), old, str(x, a[2])))
+		return text(strings.ReplaceAll(str(x, a[0]), str(x, a[1]), str(x, a[2])))
 	}},
 	"substring": {3, 3, func(x *scope, a []expr) value {
 		s := str(x, a[0])
@@ -92,7 +86,7 @@ var functions = map[string]function{
 		length, _ := a[2].eval(x).number()
 		from = min(max(from, 0), int64(len(s)))
 		if length < 0 {
-			length = int64(len(s)) - from + length
+			length = int64(len(s)) + length
 		}
 		return text(s[from : from+min(max(length, 0), int64(len(s))-from)])
 	}},
@@ -113,18 +107,23 @@ var functions = map[string]function{
 		return text("")
 	}},
 	"previous_action_suspended": {0, 0, func(x *scope, _ []expr) value { return truth(x.d.previousSuspended) }},
-	"script_error":              {0, 0, func(*scope, []expr) value { return number(0) }},
+	"script_error":              {0, 0, func(x *scope, _ []expr) value { return truth(x.d.scriptError) }},
 	"format_time":               {2, 2, formatTime},
 	"parse_time": {1, 1, func(x *scope, a []expr) value {
-		t, err := time.Parse(time.RFC3339, str(x, a[0]))
-		if err != nil {
+		t, ok := parseTime(str(x, a[0]), "", x.d.now())
+		if x.d.scriptError = !ok; !ok {
 			return number(0)
 		}
 		return number(t.Unix())
 	}},
 	"is_time": {1, 2, func(x *scope, a []expr) value {
-		_, err := time.Parse(time.RFC3339, str(x, a[0]))
-		return truth(err == nil)
+		form := ""
+		if len(a) > 1 {
+			form = str(x, a[1])
+		}
+		_, ok := parseTime(str(x, a[0]), form, x.d.now())
+		x.d.scriptError = !ok
+		return truth(ok)
 	}},
 	"num2ipv4": {1, 1, func(x *scope, a []expr) value {
 		n, ok := a[0].eval(x).number()
@@ -133,57 +132,60 @@ var functions = map[string]function{
 		}
 		return text(fmt.Sprintf("%d.%d.%d.%d", n>>24, n>>16&255, n>>8&255, n&255))
 	}},
-	"ipv42num": {1, 1, func(x *scope, a []expr) value {
-		ip, err := netip.ParseAddr(strings.TrimSpace(str(x, a[0])))
-		if err != nil || !ip.Is4() {
-			return number(-1)
-		}
-		b := ip.As4()
-		return number(int64(b[0])<<24 | int64(b[1])<<16 | int64(b[2])<<8 | int64(b[3]))
+	"ipv42num": {1, 1, func(x *scope, a []expr) value { return number(ipv4Number(str(x, a[0]))) }},
+	"int2hex": {1, 1, func(x *scope, a []expr) value {
+		n, _ := a[0].eval(x).number()
+		return text(strconv.FormatUint(uint64(n), 16))
 	}},
-	"int2hex":    {1, 1, func(x *scope, a []expr) value { n, _ := a[0].eval(x).number(); return text(strconv.FormatInt(n, 16)) }},
 	"parse_json": {2, 2, parseJSON},
 }
 
 func str(x *scope, e expr) string { return e.eval(x).text() }
 
-// newCall makes a call; the complaint is "" when it is right. A wrong call
-// yields 0.
-func newCall(name string, args []expr) (expr, string) {
+// newCall makes a call; the complaints are about what is wrong with it. A wrong
+// call yields 0.
+func (c *loader) newCall(name string, args []expr) (expr, []string) {
 	e := &callExpr{name: name, args: args}
 	f, known := functions[name]
 	if !known {
-		return e, "function '" + name + "' not found"
+		return e, []string{"Invalid function " + name}
 	}
 	if len(args) < f.min || len(args) > f.max {
-		return e, fmt.Sprintf("number of parameters for function '%s' is wrong, at least %d and at most %d expected", name, f.min, f.max)
+		want := fmt.Sprintf("must be %d", f.min)
+		if f.min < f.max {
+			want = fmt.Sprintf("must be between %d and %d", f.min, f.max)
+		}
+		return e, []string{fmt.Sprintf("number of parameters for %s() %s but is %d.", name, want, len(args)), "Invalid function " + name}
 	}
 	e.fn = f.do
-	constant := ""
-	at := 1
-	if name == "prifilt" {
-		at = 0
-	}
-	if len(args) > at {
-		if c, ok := args[at].(constExpr); ok && !c.v.isNum {
-			constant = c.v.s
-		} else if f.do == nil {
-			return e, "param " + strconv.Itoa(at+1) + " of " + name + "() must be a constant string"
-		}
-	}
+	at, shown := 1, "re_match/extract"
 	switch {
-	case name == "prifilt":
-		mask, complaint := parseSelector(constant)
-		e.mask = mask
-		return e, complaint
-	case strings.HasPrefix(name, "re_"):
-		re, ok := compileRegex(constant, strings.HasSuffix(name, "_i"))
-		if !ok {
-			return e, "cannot compile regex '" + constant + "'"
-		}
-		e.re = re
+	case name == "prifilt", name == "exec_template":
+		at, shown = 0, name
+	case !strings.HasPrefix(name, "re_"):
+		return e, nil
 	}
-	return e, ""
+	constant, ok := args[at].(constExpr)
+	if !ok || constant.v.isNum {
+		e.fn = nil
+		return e, []string{fmt.Sprintf("param %d of %s() must be a constant string", at+1, shown)}
+	}
+	switch pattern := constant.v.text(); {
+	case name == "prifilt":
+		mask, complaint := parseSelector(pattern)
+		if e.mask = mask; complaint != "" {
+			c.errorf(codeNone, "%s", complaint)
+		}
+	case name == "exec_template":
+		if c.conf.templates[pattern] == nil {
+			return e, []string{"exec_template(): template '" + pattern + "' could not be found"}
+		}
+	default:
+		if e.re, ok = compileRegex(pattern, strings.HasSuffix(name, "_i")); !ok {
+			return e, []string{"cannot compile regex '" + pattern + "': " + regexFault(pattern)}
+		}
+	}
+	return e, nil
 }
 
 // reExtract is re_extract(text, pattern, match, submatch, otherwise).
@@ -197,7 +199,7 @@ func reExtract(re *regexp.Regexp, s string, args []expr, x *scope) string {
 		}
 		if n == want {
 			if m[2*sub] < 0 {
-				return ""
+				break
 			}
 			return s[m[2*sub]:m[2*sub+1]]
 		}
@@ -212,7 +214,7 @@ func reExtract(re *regexp.Regexp, s string, args []expr, x *scope) string {
 // fieldFunction is field(text, delimiter, number); the delimiter is a text or
 // the number of a character.
 func fieldFunction(x *scope, a []expr) value {
-	o := options{}
+	o := options{fields: true}
 	if d := a[1].eval(x); d.isNum {
 		o.delimiter = string([]byte{byte(d.n)})
 	} else {
@@ -220,7 +222,10 @@ func fieldFunction(x *scope, a []expr) value {
 	}
 	n, _ := a[2].eval(x).number()
 	o.field = int(n)
-	if o.delimiter == "" || n < 1 || n > 1<<16 {
+	if o.delimiter == "" {
+		return text("")
+	}
+	if n < 1 || n > 1<<16 {
 		return text("***FIELD NOT FOUND***")
 	}
 	s := o.pickField(str(x, a[0]))
@@ -228,6 +233,44 @@ func fieldFunction(x *scope, a []expr) value {
 		s = "***FIELD NOT FOUND***"
 	}
 	return text(s)
+}
+
+// ipv4Number reads an address with blanks around it; -1 is none. As in the real
+// daemon a part may be more than 255.
+func ipv4Number(s string) int64 {
+	parts := strings.Split(strings.Trim(s, " "), ".")
+	if len(parts) != 4 {
+		return -1
+	}
+	n := uint32(0)
+	for _, part := range parts {
+		if strings.Trim(part, "0123456789") != "" {
+			return -1
+		}
+		value, _ := strconv.ParseUint(part, 10, 32)
+		n = n<<8 + uint32(value)
+	}
+	return int64(n)
+}
+
+// parseTime reads a time in one form or, when none is named, in any.
+func parseTime(s, form string, now time.Time) (time.Time, bool) {
+	if form == "" || form == "date-rfc3339" {
+		if t, rest, ok := syslog.ParseRFC3339(s + " "); ok && rest == "" {
+			return t.Time(), true
+		}
+	}
+	if form == "" || form == "date-rfc3164" {
+		if t, rest, ok := syslog.ParseRFC3164(s+" ", now); ok && rest == "" {
+			return t.Time(), true
+		}
+	}
+	if form == "" || form == "date-unix" {
+		if n, err := strconv.ParseInt(s, 10, 64); err == nil && form != "" {
+			return time.Unix(n, 0), true
+		}
+	}
+	return time.Time{}, false
 }
 
 func formatTime(x *scope, a []expr) value {

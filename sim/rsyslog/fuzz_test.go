@@ -84,7 +84,7 @@ func FuzzTemplate(f *testing.F) {
 	f.Add(`%msg:R,ERE,1,FIELD:for (.*) from--end%|%msg:F,32:3%|%msg:2:6:uppercase,drop-cc%\t\065%%`, true)
 	_, p := probe(f)
 	f.Fuzz(func(t *testing.T, text string, escapes bool) {
-		tpl, _ := parseTemplateString("T", text, escapes)
+		tpl, _ := parseTemplateString("T", text, escapes, func(string, ...any) {})
 		x := &scope{m: sample(), d: quiet(p, newConfig())}
 		if n := len(tpl.expand(nil, x)); n > 1<<20+100*len(text) {
 			t.Fatalf("%d bytes of %q", n, text)

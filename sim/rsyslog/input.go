@@ -396,17 +396,26 @@ func (d *daemon) allowed(protocol, ip string) bool {
 
 // openTCP opens the sockets of imtcp.
 func (d *daemon) openTCP() {
+	var list []*tcpInput
 	for _, in := range d.conf.tcp {
 		if n, err := strconv.Atoi(in.port); err == nil && (n < 0 || n > 65535) {
 			d.report(syslog.Err, codeNone, fmt.Sprintf("Invalid TCP listen port %s - ignored. ", in.port))
-			continue
+		} else {
+			list = append(list, in)
+		}
+	}
+	for _, in := range list {
+		address, code := in.address, codeListen
+		if address == "" {
+			address = "**UNSPECIFIED**"
 		}
 		opened := 0
-		list, ok := d.bindAddresses("tcp", in.address, in.port)
+		bindings, ok := d.bindAddresses("tcp", in.address, in.port)
 		if !ok {
-			d.report(syslog.Err, codeNone, "Name or service not known")
+			d.report(syslog.Err, codePortName, fmt.Sprintf("error querying port '%s': Servname not supported for ai_socktype", address))
+			code = codePortName
 		}
-		for _, b := range list {
+		for _, b := range bindings {
 			l, err := d.p.Sys.Listen(b[0], b[1])
 			if err != nil {
 				d.report(syslog.Err, codeNone, "Error while binding tcp socket: "+libc.Strerror(err))
@@ -417,11 +426,7 @@ func (d *daemon) openTCP() {
 			d.thread(func() { d.accept(l, in) })
 		}
 		if opened == 0 {
-			address := in.address
-			if address == "" {
-				address = "**UNSPECIFIED**"
-			}
-			d.report(syslog.Err, codeListen, fmt.Sprintf("Could not create tcp listener, ignoring port %s bind-address %s.", in.port, address))
+			d.report(syslog.Err, code, fmt.Sprintf("Could not create tcp listener, ignoring port %s bind-address %s.", in.port, address))
 		}
 	}
 }
@@ -485,7 +490,7 @@ func (d *daemon) readTCP(conn net.Conn, in *tcpInput, ip, port string) {
 	}
 	f.End(take, fault)
 	if in.notifyClose {
-		d.report(syslog.Err, codeNone, fmt.Sprintf("Netstream session %p closed by remote peer %s.", conn, ip))
+		d.report(syslog.Err, codeSessionClosed, fmt.Sprintf("Netstream session %p closed by remote peer %s. ", conn, ip))
 	}
 }
 

@@ -92,6 +92,7 @@ const (
 	legacy            // a $Directive
 	trimmed           // leading blanks are not part of it
 	opening           // value is the name of the object
+	dollar            // a string that is refused because of a $ in it
 )
 
 func rule(pattern string, kind tokenKind, next lexState) lexRule {
@@ -123,7 +124,7 @@ var lexRules = [...][]lexRule{
 		rule(`(?:global|template|ruleset|property|constant|input|module|lookup_table|dyn_stats|percentile_stats|include|main_queue|timezone|parser|action)[ \n\t]*\(`, tObject, inObject).with(opening),
 		rule(`[ \t]*:\$?[a-z\-]+[ ]*,[ ]*!?[a-z]+[ ]*,[ ]*"(?:\\"|[^"])*"`, tPropFilter, atTop).atBOL().with(trimmed),
 		rule(`[ \t]*[*a-z][*a-z]*[0-7]*[.,][,!=;.*a-z0-7]+`, tSelector, atTop).atBOL().with(trimmed),
-		rule(`~|\*|-/[^*][^\n]*|/[^*][^\n]*|:[a-z0-9]+:[^\n]*|[|.\-@^?~>][^\n]+|[a-z0-9_][a-z0-9_\-+,]*`, tAction, atTop),
+		rule(`~|\*|-/[^*][^\n]*|/[^*][^\n]*|:[a-z0-9]+:[^\n]*|[|.\-@^?~>][^\n]+|[a-z0-9_][a-z0-9_\-+,;]*`, tAction, atTop),
 		rule(`/\*`, tEnd, atTop).with(comment),
 		rule(`\$[a-z]+[^\n]*`, tEnd, atTop).atEOL().with(legacy),
 		rule(`![^ \t\n]+[ \t]*`, tBSD, atTop).atEOL(),
@@ -137,7 +138,7 @@ var lexRules = [...][]lexRule{
 		rule(`\)`, tEndObject, atTop),
 		rule(`[a-z][a-z0-9_.]*`, tName, inObject),
 		rule(`[,\[\]=]`, tChar, inObject),
-		rule(`"(?:[^"\\]|\\["'?\\abfnrtv]|\\[0-7][0-7][0-7]|\\x[0-9a-f][0-9a-f])*"`, tString, inObject).with(quoted),
+		rule(`"(?:[^"\\]|\\["'?\\abfnrtv]|\\[0-7][0-7][0-7])*"`, tString, inObject).with(quoted),
 		rule(`/\*`, tEnd, inObject).with(comment),
 		rule(`#[^\n]*`, tEnd, inObject).atEOL(),
 		rule(`[ \n\t]`, tEnd, inObject),
@@ -161,11 +162,11 @@ var lexRules = [...][]lexRule{
 		rule(`contains_i`, tCompare, inExpr).as("contains_i"),
 		rule(`startswith`, tCompare, inExpr).as("startswith"),
 		rule(`startswith_i`, tCompare, inExpr).as("startswith_i"),
-		rule(`endswith`, tCompare, inExpr).as("endswith"),
-		rule(`0[0-7]+|0x[0-9a-f]|(?:[1-9][0-9]*|0)`, tNumber, inExpr),
+		rule(`0[0-7]+|0x[0-9a-f]+|(?:[1-9][0-9]*|0)`, tNumber, inExpr),
 		rule(`\$[$!./]?[@a-z_]*[!@a-z0-9\-_.\[\]]*`, tVariable, inExpr).with(bare),
 		rule(`'(?:[^'\\]|\\['"\\$bntr]|\\x[0-9a-f][0-9a-f]|\\[0-7][0-7][0-7])*'`, tString, inExpr).with(quoted),
 		rule(`"(?:[^"\\$]|\\["'\\$bntr]|\\x[0-9a-f][0-9a-f]|\\[0-7][0-7][0-7])*"`, tString, inExpr).with(quoted),
+		rule(`"(?:[^"\\]|\\["'\\$bntr]|\\x[0-9a-f][0-9a-f]|\\[0-7][0-7][0-7])*"`, tEnd, inExpr).with(dollar),
 		rule(`/\*`, tEnd, inExpr).with(comment),
 		rule(`#[^\n]*`, tEnd, inExpr).atEOL(),
 		rule(`[ \t\n]`, tEnd, inExpr),
@@ -332,6 +333,8 @@ func (x *lexer) scan(s *source) (token, bool) {
 		t.value = strings.TrimLeft(text, " \t")
 	case opening:
 		t.value = strings.ToLower(strings.TrimRight(strings.TrimSuffix(text, "("), " \n\t"))
+	case dollar:
+		x.owner.complain("$-sign in double quotes must be escaped, problem string is: " + text)
 	case legacy:
 		return x.legacy(text, start)
 	}
@@ -355,8 +358,8 @@ func (x *lexer) legacy(line string, pos position) (token, bool) {
 	return token{}, false
 }
 
-// unescape resolves the escapes of quoted strings; the lexer let only valid
-// ones through.
+// unescape resolves the escapes of quoted strings. The lexer lets only valid ones
+// through, of which \v is one that libestr does not know.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
@@ -378,8 +381,10 @@ func unescape(s string) string {
 			b.WriteByte(byte(n))
 			i += 2
 		default:
-			if j := strings.IndexByte("abfnrtv", c); j >= 0 {
-				c = "\a\b\f\n\r\t\v"[j]
+			if j := strings.IndexByte("abfnrt", c); j >= 0 {
+				c = "\a\b\f\n\r\t"[j]
+			} else if strings.IndexByte(`"'\$`, c) < 0 {
+				c = '?'
 			}
 			b.WriteByte(c)
 		}

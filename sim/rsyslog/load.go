@@ -232,8 +232,8 @@ func (c *loader) propertyFilter(t token, then []*stmt) *stmt {
 }
 
 func (c *loader) function(name string, args []expr) expr {
-	e, complaint := newCall(name, args)
-	if complaint != "" {
+	e, complaints := c.newCall(name, args)
+	for _, complaint := range complaints {
 		c.complain(complaint)
 	}
 	return e
@@ -258,7 +258,7 @@ func (c *loader) rulesetObject(o *object) {
 	}
 	name := g.text("name")
 	if c.conf.rulesets[name] != nil {
-		c.complainf("error: ruleset '%s' specified more than once", name)
+		c.errorf(codeRulesetTwice, "error: ruleset '%s' specified more than once", name)
 		return
 	}
 	r := c.ruleset(name)
@@ -375,7 +375,9 @@ func (c *loader) bind(module, name, address, port string) *ruleset {
 		return r
 	}
 	switch module {
-	case "imudp", "imtcp":
+	case "imtcp":
+		c.errorf(codeNone, "imtcp: ruleset '%s' for port %s not found - using default ruleset instead", name, port)
+	case "imudp":
 		if address == "" {
 			address = "*"
 		}
@@ -393,7 +395,7 @@ func (c *loader) resolveCalls(list []*stmt) {
 	for _, s := range list {
 		if s.kind == sCall {
 			if s.ruleset = c.conf.rulesets[s.name]; s.ruleset == nil {
-				c.errorf(codeNone, "ruleset '%s' cannot be found", s.name)
+				c.complainf("ruleset '%s' cannot be found ", s.name)
 				s.kind = sNothing
 			}
 		}

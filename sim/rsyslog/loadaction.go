@@ -29,7 +29,7 @@ func (c *loader) actionObject(o *object) *action {
 	kind := strings.TrimPrefix(strings.ToLower(g.text("type")), "builtin:")
 	module, known := outputModules[kind]
 	if !known || kind == "omprog" && c.conf.module("omprog") == nil {
-		c.complainf("module name '%s' is unknown", g.text("type"))
+		c.errorf(codeModuleUnknown, "module name '%s' is unknown", g.text("type"))
 		return nil
 	}
 	a := &action{pos: o.pos, module: module, name: g.text("name"), writeMarks: g.onOr("action.writeallmarkmessages", true)}
@@ -251,7 +251,7 @@ func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
 		return c.legacyForward(line[1:]), false
 	case '|':
 		a.module = "builtin:ompipe"
-		name, rest := fileName(strings.TrimLeft(line[1:], " \t"))
+		name, rest := fileName(line[1:])
 		tpl, ok := c.templateSuffix(rest, "ompipe", "RSYSLOG_FileFormat")
 		if !ok {
 			return nil, false
@@ -267,6 +267,9 @@ func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
 		return &target{out: &shellOutput{name: name}, template: tpl, text: "^" + name}, false
 	case '/', '-', '.':
 		a.module = "builtin:omfile"
+		if strings.HasPrefix(line, "-?") {
+			return c.legacyTarget(a, line[1:])
+		}
 		name, rest := fileName(strings.TrimPrefix(line, "-"))
 		if line[0] == '-' && (name == "" || name[0] != '/' && name[0] != '.') {
 			c.errorf(codeNone, "unknown action '%s'", line)
@@ -286,7 +289,6 @@ func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
 		}
 		return &target{out: &fileOutput{modes: c.set.file, dynamic: true}, template: tpl, file: name, text: "?" + name}, false
 	case ':', '>':
-		c.errorf(codeNone, "unknown action '%s'", line)
 		return nil, false
 	}
 	c.warnf(codeOldUserSyntax, "action '%s' treated as ':omusrmsg:%s' - please use ':omusrmsg:%s' syntax instead, '%s' will not be supported in the future",
@@ -338,9 +340,9 @@ func usersTarget(list string) *target {
 		}
 		u.names = append(u.names, name)
 	}
-	t := &target{out: u, template: "RSYSLOG_StdUsrMsgFmt", text: ":omusrmsg:" + list}
+	t := &target{out: u, template: " StdUsrMsgFmt", text: ":omusrmsg:" + list}
 	if u.everybody {
-		t.template = "RSYSLOG_WallFmt"
+		t.template = " WallFmt"
 	}
 	return t
 }
@@ -383,7 +385,7 @@ func (c *loader) legacyForward(s string) *target {
 		if end < 0 {
 			end = len(s)
 		}
-		f.host, s = strings.TrimSpace(s[:end]), s[end:]
+		f.host, s = strings.TrimLeft(s[:end], " \t"), s[end:]
 	}
 	if rest, ok := strings.CutPrefix(s, ":"); ok {
 		n := 0

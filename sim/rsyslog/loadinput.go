@@ -127,6 +127,11 @@ func (c *loader) input(o *object) {
 	switch kind {
 	case "imudp":
 		if g := c.params(kind, o, imudpInput); g != nil {
+			for _, old := range []string{"inputname", "inputname.appendport"} {
+				if g.has(old) {
+					c.errorf(codeDeprecated, "imudp: deprecated parameter %s used. Suggest to use %s instead", old, strings.TrimPrefix(old, "input"))
+				}
+			}
 			for _, port := range g.list("port") {
 				in := &udpInput{address: g.text("address"), port: port, name: "imudp", ruleset: g.text("ruleset")}
 				if v, ok := g.get("name"); ok {
@@ -142,7 +147,10 @@ func (c *loader) input(o *object) {
 			}
 		}
 	case "imtcp":
-		if g := c.params(kind, o, imtcpInput); g != nil {
+		g := c.params(kind, o, imtcpInput)
+		if g == nil {
+			c.errorf(codeMissingParam, "imtcp: required parameter are missing ")
+		} else {
 			in := readTCP(c.set.tcp, g)
 			in.address, in.port, in.name, in.ruleset = g.text("address"), g.text("port"), "imtcp", g.text("ruleset")
 			if v, ok := g.get("name"); ok {

@@ -20,15 +20,34 @@ type message struct {
 	tree     *node     // $!
 	local    *node     // $.
 	traced   bool
-	mark     bool // made by immark
+	mark     bool   // made by immark
+	reported string // Time in the form of RFC 3164, once it was asked for
+	taken    string // received likewise
 }
 
 // host returns HOSTNAME: the one the message names, else its sender.
 func (m *message) host() string {
-	if m.Host != "" {
+	if m.Host != "" || m.NoHost {
 		return m.Host
 	}
 	return m.from
+}
+
+// reported3164 and received3164 return the times in the form of RFC 3164. As in
+// the real daemon the form that is asked for first stays: of date-rfc3164 and
+// date-rfc3164-buggyday only the first one that a message meets has an effect.
+func (m *message) reported3164(buggyDay bool) string {
+	if m.reported == "" {
+		m.reported = string(m.Time.AppendRFC3164(nil, buggyDay))
+	}
+	return m.reported
+}
+
+func (m *message) received3164(buggyDay bool) string {
+	if m.taken == "" {
+		m.taken = string(syslog.TimeOf(m.received, 6).AppendRFC3164(nil, buggyDay))
+	}
+	return m.taken
 }
 
 func (m *message) program() string {
@@ -107,6 +126,7 @@ const (
 	pUptime
 	pNow // the time the message was received, in one of the forms of nowForms
 	pTree
+	pAllJSON // the whole of $!
 )
 
 var propNames = map[string]propID{
@@ -144,6 +164,12 @@ func parseProperty(name string) (property, bool) {
 	}
 	if form, ok := nowForms[strings.TrimSuffix(lower, "-utc")]; ok {
 		return property{id: pNow, form: form, utc: strings.HasSuffix(lower, "-utc")}, true
+	}
+	switch lower {
+	case "$!all-json":
+		return property{id: pAllJSON}, true
+	case "$!all-json-plain":
+		return property{id: pAllJSON, form: "plain"}, true
 	}
 	variable := strings.TrimPrefix(name, "$")
 	if variable != "" && strings.IndexByte("!./", variable[0]) >= 0 {
@@ -191,9 +217,9 @@ func (x *scope) get(ref property) string {
 	case pMsg:
 		return m.Text
 	case pTimeReported:
-		return string(m.Time.AppendRFC3164(nil, false))
+		return m.reported3164(false)
 	case pTimeGenerated:
-		return string(syslog.TimeOf(m.received, 6).AppendRFC3164(nil, false))
+		return m.received3164(false)
 	case pHostname:
 		return m.host()
 	case pSyslogTag:
@@ -201,7 +227,11 @@ func (x *scope) get(ref property) string {
 	case pRawMsg:
 		return m.Raw
 	case pRawMsgAfterPri:
-		return m.Raw[m.PRILength:]
+		// A closing bracket in third to fifth place counts, whatever is before it.
+		if i := strings.IndexByte(m.Raw[:min(5, len(m.Raw))], '>'); i >= 2 && m.Raw[0] == '<' {
+			return m.Raw[i+1:]
+		}
+		return m.Raw
 	case pInputName:
 		return m.input
 	case pFromHost:
@@ -219,6 +249,9 @@ func (x *scope) get(ref property) string {
 	case pProgramName:
 		return m.program()
 	case pFacility:
+		if m.Facility == syslog.Invalid {
+			return "invld"
+		}
 		return strconv.Itoa(int(m.Facility))
 	case pFacilityText:
 		return facilityName(m.Facility)
@@ -237,14 +270,19 @@ func (x *scope) get(ref property) string {
 	case pMsgID:
 		return m.MsgID
 	case pParseSuccess:
-		if m.Facility == syslog.Invalid {
-			return "FAIL"
-		}
-		return "OK"
+		return "FAIL" // only parser modules that are not there say otherwise
 	case pUUID:
 		return x.d.uuid(m)
 	case pJSONMesg:
 		return x.jsonMessage()
+	case pAllJSON:
+		if x.m.tree == nil {
+			return "{}"
+		}
+		if ref.form == "plain" {
+			return string(x.m.tree.appendPlainJSON(nil))
+		}
+		return x.m.tree.text()
 	case pMyHostname:
 		return x.d.hostname
 	case pBOM:
@@ -301,6 +339,20 @@ type node struct {
 	kids   []*node
 }
 
+// clone returns a copy that shares nothing with n.
+func (n *node) clone() *node {
+	if n == nil || n.leaf {
+		return n // nobody changes a leaf
+	}
+	c := &node{isList: n.isList, names: append([]string(nil), n.names...), kids: make([]*node, len(n.kids))}
+	for i, kid := range n.kids {
+		c.kids[i] = kid.clone()
+	}
+	return c
+}
+
+// get returns a member, nil when there is none. Capital letters make no
+// difference in names.
 func (n *node) get(name string) *node {
 	if n == nil || n.leaf {
 		return nil
@@ -309,7 +361,7 @@ func (n *node) get(name string) *node {
 		return nil
 	}
 	for i, have := range n.names {
-		if have == name {
+		if strings.EqualFold(have, name) {
 			return n.kids[i]
 		}
 	}
@@ -330,7 +382,7 @@ func (n *node) set(path []string, v *node) {
 		n, path = kid, path[1:]
 	}
 	for i, have := range n.names {
-		if have == path[0] {
+		if strings.EqualFold(have, path[0]) {
 			n.kids[i] = v
 			return
 		}
@@ -349,7 +401,7 @@ func (n *node) remove(path []string) {
 		return
 	}
 	for i, have := range n.names {
-		if have == path[0] {
+		if strings.EqualFold(have, path[0]) {
 			n.names = append(n.names[:i:i], n.names[i+1:]...)
 			n.kids = append(n.kids[:i:i], n.kids[i+1:]...)
 			return
@@ -366,6 +418,28 @@ func (n *node) text() string {
 		return n.value
 	}
 	return string(n.appendJSON(nil))
+}
+
+// appendPlainJSON is appendJSON without blanks.
+func (n *node) appendPlainJSON(b []byte) []byte {
+	if n.leaf {
+		return n.appendJSON(b)
+	}
+	open, end := byte('{'), byte('}')
+	if n.isList {
+		open, end = '[', ']'
+	}
+	b = append(b, open)
+	for i, k := range n.kids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if !n.isList {
+			b = append(appendJSONEscaped(append(b, '"'), n.names[i]), `":`...)
+		}
+		b = k.appendPlainJSON(b)
+	}
+	return append(b, end)
 }
 
 func (n *node) appendJSON(b []byte) []byte {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 	"syscall"
 
 	"enshu/sim/libc"
@@ -133,7 +134,7 @@ func (o *fileOutput) open(w *worker, name string) (*logFile, error) {
 			if errors.Is(err, syscall.ENOENT) {
 				code = codeNotFound
 			}
-			w.d.report(syslog.Err, code, fmt.Sprintf("file '%s': open error: %s", name, libc.Strerror(err)))
+			w.d.report(syslog.Err, code, fmt.Sprintf("file '%s': open error: %s", strings.TrimSuffix(name, "/"), libc.Strerror(err)))
 		}
 		return nil, errSuspended
 	}

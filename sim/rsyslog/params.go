@@ -91,7 +91,8 @@ func (g *given) onOr(name string, otherwise bool) bool {
 }
 
 // params checks the parameters of an object and complains about what is
-// missing, wrong or unknown. It returns nil when a required one is missing.
+// missing, wrong or unknown. It returns nil when a required one is missing or
+// any is wrong.
 func (c *loader) params(what string, o *object, specs []param) *given {
 	g := c.take(o, specs)
 	c.unused(o)
@@ -101,7 +102,7 @@ func (c *loader) params(what string, o *object, specs []param) *given {
 // take is params without the complaint about unknown ones.
 func (c *loader) take(o *object, specs []param) *given {
 	g := &given{values: map[string]*nv{}, codes: map[string]int64{}}
-	missing := false
+	wrong := false
 	for _, s := range specs {
 		var found *nv
 		// The last of several counts, as rsyslog's list is built backwards.
@@ -118,12 +119,14 @@ func (c *loader) take(o *object, specs []param) *given {
 		switch {
 		case found == nil && s.required:
 			c.complainf("parameter '%s' required but not specified - fix config", s.name)
-			missing = true
+			wrong = true
 		case found != nil && c.typed(g, s, found):
 			g.values[s.name] = found
+		case found != nil:
+			wrong = true
 		}
 	}
-	if missing {
+	if wrong {
 		return nil
 	}
 	return g
@@ -147,7 +150,7 @@ func (c *loader) typed(g *given, s param, v *nv) bool {
 	n, complaint := c.decode(s.kind, s.name, v.value)
 	if complaint != "" {
 		c.complain(complaint)
-		return s.kind == kBool
+		return false
 	}
 	if s.kind != kText && s.kind != kList {
 		g.codes[s.name] = n

@@ -34,8 +34,8 @@ type stmt struct {
 	cond      expr
 	then, els []*stmt
 	action    *action
-	variable  string
-	name      string // ruleset of call
+	variable  property // of set, unset and foreach
+	name      string   // ruleset of call
 	ruleset   *ruleset
 }
 
@@ -277,15 +277,18 @@ func (p *parser) stmt() []*stmt {
 	case tSet, tReset:
 		p.take()
 		s := &stmt{kind: sSet, pos: t.pos}
-		s.variable = p.need(tVariable, "").value
+		variable := p.need(tVariable, "")
 		p.need(tChar, "=")
 		s.cond = p.expr()
 		p.need(tChar, ";")
+		p.assigned(s, variable, "set")
 		return []*stmt{s}
 	case tUnset:
 		p.take()
-		s := &stmt{kind: sUnset, pos: t.pos, variable: p.need(tVariable, "").value}
+		s := &stmt{kind: sUnset, pos: t.pos}
+		variable := p.need(tVariable, "")
 		p.need(tChar, ";")
+		p.assigned(s, variable, "unset")
 		return []*stmt{s}
 	case tLookup:
 		// Lookup tables are not modelled; the statement is read and does nothing.
@@ -301,14 +304,26 @@ func (p *parser) foreach() []*stmt {
 	t := p.take()
 	s := &stmt{kind: sForeach, pos: t.pos}
 	p.need(tChar, "(")
-	s.variable = p.need(tVariable, "").value
+	variable := p.need(tVariable, "")
 	p.need(tIn, "")
 	s.cond = p.expr()
 	p.need(tChar, ")")
 	s.text = "foreach"
 	p.need(tDo, "")
 	s.then = p.block()
+	p.assigned(s, variable, "foreach")
 	return []*stmt{s}
+}
+
+// assigned notes the variable that a statement changes; a statement that names
+// something else does nothing.
+func (p *parser) assigned(s *stmt, variable token, statement string) {
+	ref, ok := parseProperty(variable.value)
+	if !ok || ref.tree == 0 {
+		p.out.complain("invalid variable '" + variable.value + "' in " + statement + " statement.")
+		s.kind = sNothing
+	}
+	s.variable = ref
 }
 
 // actions reads a list of actions joined by &.
@@ -350,11 +365,12 @@ func (p *parser) actions() []*stmt {
 	}
 }
 
-// precedence of the binary operators, as in rsyslog's grammar.
+// precedence of the binary operators, as in rsyslog's grammar: and and or have
+// the same.
 var precedence = map[string]int{
-	"or": 1, "and": 2,
+	"or": 1, "and": 1,
 	"==": 3, "!=": 3, "<=": 3, ">=": 3, "<": 3, ">": 3, "contains": 3, "contains_i": 3,
-	"startswith": 3, "startswith_i": 3, "endswith": 3,
+	"startswith": 3, "startswith_i": 3,
 	"+": 4, "-": 4, "&": 4, "*": 5, "/": 5, "%": 5,
 }
 
@@ -465,6 +481,9 @@ func (p *parser) variable(t token) expr {
 	ref, ok := parseProperty(t.value)
 	if !ok {
 		p.out.complain("invalid property '" + t.value + "'")
+		if _, ok := parseProperty("$" + t.value); ok {
+			p.out.complain("did you mean '$" + t.value + "' instead of '" + t.value + "'?See also: https://www.rsyslog.com/rsyslog-info-1/")
+		}
 	}
 	return &varExpr{name: t.value, ref: ref}
 }

@@ -1,8 +1,12 @@
 package rsyslog
 
 import (
+	"errors"
 	"regexp"
+	"regexp/syntax"
 	"strings"
+
+	"enshu/sim/wire/syslog"
 )
 
 // propFilter is ":property, [!]operation, "value"".
@@ -12,9 +16,24 @@ type propFilter struct {
 	op      string
 	value   string
 	re      *regexp.Regexp
+	fault   string // what is wrong with the regular expression, until it was told
+}
+
+// withoutBackslashes makes any character behind a backslash stand for itself.
+func withoutBackslashes(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
 }
 
 // parsePropFilter compiles a property filter; the lexer has seen to its shape.
+// One whose regular expression is wrong matches nothing, and says so when it is
+// first used.
 func parsePropFilter(s string) (f *propFilter, complaint string) {
 	name, rest, _ := strings.Cut(strings.TrimPrefix(s, ":"), ",")
 	name = strings.TrimSpace(name)
@@ -29,10 +48,7 @@ func parsePropFilter(s string) (f *propFilter, complaint string) {
 	f.op = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(op, "!")))
 	quoted = strings.TrimSpace(quoted)
 	quoted = strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`)
-	f.value = strings.ReplaceAll(strings.ReplaceAll(quoted, `\"`, `"`), `\\`, `\`)
-	if f.op == "regex" || f.op == "ereregex" {
-		f.value = strings.ReplaceAll(quoted, `\"`, `"`)
-	}
+	f.value = withoutBackslashes(quoted)
 	switch f.op {
 	case "contains", "isequal", "startswith", "isempty":
 	case "regex":
@@ -43,7 +59,10 @@ func parsePropFilter(s string) (f *propFilter, complaint string) {
 		return nil, "error: invalid compare operation '" + strings.TrimPrefix(op, "!") + "'"
 	}
 	if !ok {
-		return nil, "error compiling regular expression '" + f.value + "'"
+		f.fault = "Invalid regular expression"
+		if f.op == "ereregex" {
+			f.fault = regexFault(f.value)
+		}
 	}
 	return f, ""
 }
@@ -61,28 +80,98 @@ func (f *propFilter) matches(x *scope) bool {
 	case "isempty":
 		hit = s == ""
 	default:
-		hit = f.re.MatchString(s)
+		if f.fault != "" {
+			x.d.report(syslog.Err, codeNone, "Error in regular expression: "+f.fault+" ")
+			f.fault = ""
+		}
+		hit = f.re != nil && f.re.MatchString(s)
 	}
 	return hit != f.negated
 }
 
-// compileRegex compiles a POSIX extended regular expression.
+// compileRegex compiles a POSIX extended regular expression with glibc's
+// extensions.
 func compileRegex(s string, fold bool) (*regexp.Regexp, bool) {
-	if fold {
-		re, err := regexp.Compile("(?i)" + s)
-		if err == nil {
-			re.Longest()
-		}
+	s, boundaries := fromGlibc(s)
+	if !fold && !boundaries {
+		re, err := regexp.CompilePOSIX(s)
 		return re, err == nil
 	}
-	re, err := regexp.CompilePOSIX(s)
-	if err != nil {
-		// \d and friends are extensions that glibc has too.
-		if re, err = regexp.Compile(s); err == nil {
-			re.Longest()
-		}
+	if fold {
+		s = "(?i)" + s
+	}
+	re, err := regexp.Compile(s)
+	if err == nil {
+		re.Longest()
 	}
 	return re, err == nil
+}
+
+// glibcEscapes are the escapes that glibc adds to POSIX, in Go's words.
+var glibcEscapes = map[byte]string{'w': "[[:alnum:]_]", 'W': "[^[:alnum:]_]", 's': "[[:space:]]", 'S': "[^[:space:]]",
+	'b': `\b`, 'B': `\B`, '<': `\b`, '>': `\b`, '`': `\A`, '\'': `\z`}
+
+// fromGlibc puts a pattern into Go's words: an escape of an ordinary character
+// is that character, and in brackets a backslash is one. It tells whether there
+// are boundaries in it, which Go knows in its Perl syntax only.
+func fromGlibc(s string) (out string, boundaries bool) {
+	if !strings.Contains(s, `\`) {
+		return s, false
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '[':
+			end := strings.IndexByte(s[min(i+2, len(s)):], ']')
+			if end < 0 {
+				b.WriteString(s[i:])
+				return b.String(), boundaries
+			}
+			end += i + 2
+			b.WriteString(strings.ReplaceAll(s[i:end+1], `\`, `\\`))
+			i = end
+		case s[i] != '\\' || i+1 == len(s):
+			b.WriteByte(s[i])
+		default:
+			i++
+			if e, ok := glibcEscapes[s[i]]; ok {
+				b.WriteString(e)
+				boundaries = boundaries || e[0] == '\\'
+			} else {
+				b.WriteString(regexp.QuoteMeta(s[i : i+1]))
+			}
+		}
+	}
+	return b.String(), boundaries
+}
+
+// regexFault words what is wrong with a pattern as regerror(3) does.
+func regexFault(s string) string {
+	_, err := syntax.Parse(s, 0)
+	var fault *syntax.Error
+	if !errors.As(err, &fault) {
+		return "Invalid regular expression"
+	}
+	switch fault.Code {
+	case syntax.ErrMissingParen:
+		return `Unmatched ( or \(`
+	case syntax.ErrUnexpectedParen:
+		return `Unmatched ) or \)`
+	case syntax.ErrMissingBracket:
+		return "Unmatched [, [^, [:, [., or [="
+	case syntax.ErrInvalidCharRange:
+		if strings.HasPrefix(fault.Expr, "[:") {
+			return "Invalid character class name"
+		}
+		return "Invalid range end"
+	case syntax.ErrTrailingBackslash:
+		return "Trailing backslash"
+	case syntax.ErrMissingRepeatArgument:
+		return "Invalid preceding regular expression"
+	case syntax.ErrInvalidRepeatSize:
+		return `Invalid content of \{\}`
+	}
+	return "Invalid regular expression"
 }
 
 // basicToExtended turns a POSIX basic regular expression, with glibc's
@@ -100,8 +189,7 @@ func basicToExtended(s string) string {
 		case c == '[':
 			end := strings.IndexByte(s[min(i+2, len(s)):], ']')
 			if end < 0 {
-				b.WriteString(`\[`)
-				continue
+				return b.String() + s[i:] // which is wrong in both
 			}
 			end += min(i+2, len(s))
 			b.WriteString(s[i : end+1])

@@ -57,23 +57,19 @@ func (w *worker) exec(list []*stmt, m *message, filtered bool, depth int) (stop 
 				return true
 			}
 		case sSet:
-			if ref, ok := parseProperty(s.variable); ok && ref.tree != 0 {
-				x := w.scope(m)
-				v := s.cond.eval(x)
-				n := v.node
-				if n == nil {
-					n = &node{leaf: true, value: v.text(), plain: v.isNum}
-				}
-				x.assign(ref, n)
+			x := w.scope(m)
+			v := s.cond.eval(x)
+			n := v.node.clone()
+			if n == nil {
+				n = &node{leaf: true, value: v.text(), plain: v.isNum}
 			}
+			x.assign(s.variable, n)
 		case sUnset:
-			if ref, ok := parseProperty(s.variable); ok && ref.tree != 0 {
-				x := w.scope(m)
-				if len(ref.path) == 0 {
-					*x.root(ref.tree) = nil
-				} else {
-					(*x.root(ref.tree)).remove(ref.path)
-				}
+			root := w.scope(m).root(s.variable.tree)
+			if len(s.variable.path) == 0 {
+				*root = nil
+			} else {
+				(*root).remove(s.variable.path)
 			}
 		case sCall:
 			if w.exec(s.ruleset.rules, m, filtered, depth+1) {
@@ -93,16 +89,11 @@ func (w *worker) exec(list []*stmt, m *message, filtered bool, depth int) (stop 
 // foreach runs its block for each member of a JSON list or object.
 func (w *worker) foreach(s *stmt, m *message, depth int) (stop bool) {
 	v := s.cond.eval(w.scope(m))
-	ref, ok := parseProperty(s.variable)
-	if !ok || ref.tree == 0 || depth > maxCalls {
+	if depth > maxCalls {
 		return false
 	}
 	kids := []*node{}
 	switch {
-	case v.list != nil:
-		for _, member := range v.list {
-			kids = append(kids, &node{leaf: true, value: member})
-		}
 	case v.node != nil && v.node.isList:
 		kids = v.node.kids
 	case v.node != nil && !v.node.leaf:
@@ -111,7 +102,7 @@ func (w *worker) foreach(s *stmt, m *message, depth int) (stop bool) {
 		}
 	}
 	for _, k := range kids {
-		w.scope(m).assign(ref, k)
+		w.scope(m).assign(s.variable, k)
 		if w.exec(s.then, m, true, depth+1) {
 			return true
 		}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"enshu/sim/wire/syslog"
 )
@@ -14,6 +15,7 @@ type template struct {
 	name  string
 	parts []part
 	quote byte // option.sql 's', option.stdsql 'q', option.json 'j': every property is escaped so
+	jsonf bool // option.jsonf: the parts are fields of one JSON object, a line of its own
 }
 
 // part is a constant or a property of a template.
@@ -38,7 +40,8 @@ type options struct {
 	from, to      int // 1-based; 0 is not given
 	fromEnd       bool
 	fixedWidth    bool
-	field         int // 1-based; 0 is none
+	fields        bool
+	field         int // 1-based
 	delimiter     string
 	re            *regexp.Regexp
 	submatch      int
@@ -53,7 +56,29 @@ type options struct {
 	date          string
 	utc           bool
 	format        string // json, jsonf, jsonr, jsonfr, csv
+	dataType      dataType
+	onEmpty       onEmpty
+	badRegex      bool // the pattern of a string template could not be compiled
 }
+
+// dataType is how a JSON field (format jsonf) shows its value.
+type dataType int
+
+const (
+	typeString dataType = iota
+	typeNumber
+	typeBool
+	typeAuto // a number, true or false are not quoted
+)
+
+// onEmpty is what a JSON field does without a value.
+type onEmpty int
+
+const (
+	emptyKeep onEmpty = iota
+	emptySkip
+	emptyNull
+)
 
 type noMatch int
 
@@ -66,6 +91,9 @@ const (
 
 // expand appends what the template makes of a message.
 func (t *template) expand(b []byte, x *scope) []byte {
+	if t.jsonf {
+		return t.expandObject(b, x)
+	}
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.constant != "" {
@@ -87,21 +115,38 @@ func (t *template) expand(b []byte, x *scope) []byte {
 		case 'q':
 			s = strings.ReplaceAll(s, `'`, `''`)
 		case 'j':
-			s = string(appendJSONEscaped(nil, s))
+			s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
 		}
 		b = append(b, s...)
 	}
 	return b
 }
 
+// expandObject is option.jsonf: an object whose members the parts are.
+func (t *template) expandObject(b []byte, x *scope) []byte {
+	b = append(b, '{')
+	first := len(b)
+	for i := range t.parts {
+		p, before := &t.parts[i], len(b)
+		if before > first {
+			b = append(b, ", "...)
+		}
+		at := len(b)
+		if b = append(b, p.constant...); p.constant == "" {
+			b = p.expand(b, x)
+		}
+		if len(b) == at {
+			b = b[:before]
+		}
+	}
+	return append(b, "}\n"...)
+}
+
 // expand appends one property.
 func (p *part) expand(b []byte, x *scope) []byte {
 	o := &p.opt
-	switch p.ref.id {
-	case pTimeReported:
-		return p.expandTime(b, x.m.Time)
-	case pTimeGenerated:
-		return p.expandTime(b, syslog.TimeOf(x.m.received, 6))
+	if p.ref.id == pTimeReported || p.ref.id == pTimeGenerated {
+		return p.expandTime(b, x.m)
 	}
 	if o.spaceIfNone {
 		if s := x.get(p.ref); s == "" || s[0] != ' ' {
@@ -112,24 +157,39 @@ func (p *part) expand(b []byte, x *scope) []byte {
 	return append(b, o.apply(x.get(p.ref), p)...)
 }
 
-func (p *part) expandTime(b []byte, t syslog.Time) []byte {
+func (p *part) expandTime(b []byte, m *message) []byte {
 	o := &p.opt
 	if o.from == 0 && o.to == 0 && o.format == "" {
-		return o.appendTime(b, t)
+		return p.appendTime(b, m)
 	}
-	s := string(o.appendTime(nil, t))
+	s := string(p.appendTime(nil, m))
 	if o.from > 0 || o.to > 0 {
 		s = o.pickRange(s)
 	}
 	return append(b, o.quote(s, p)...)
 }
 
+func (p *part) appendTime(b []byte, m *message) []byte {
+	o := &p.opt
+	if reported := p.ref.id == pTimeReported; !o.utc && (o.date == "" || o.date == "rfc3164" || o.date == "rfc3164-buggyday") {
+		if reported {
+			return append(b, m.reported3164(o.date == "rfc3164-buggyday")...)
+		}
+		return append(b, m.received3164(o.date == "rfc3164-buggyday")...)
+	} else if reported {
+		return o.appendTime(b, m.Time)
+	}
+	return o.appendTime(b, syslog.TimeOf(m.received, 6))
+}
+
 // apply does what the options ask for, in rsyslog's order.
 func (o *options) apply(s string, p *part) string {
-	if o.field > 0 {
+	if o.fields {
 		s = o.pickField(s)
 	}
-	if o.re != nil {
+	if o.badRegex {
+		s = "**NO MATCH** **BAD REGULAR EXPRESSION**"
+	} else if o.re != nil {
 		s = o.pickMatch(s)
 	} else if o.from > 0 || o.to > 0 || o.fromEnd {
 		s = o.pickRange(s)
@@ -186,13 +246,56 @@ func (o *options) quote(s string, p *part) string {
 	case "json":
 		return string(appendJSONEscaped(nil, s))
 	case "jsonr":
-		return string(appendJSONEscaped(nil, strings.ReplaceAll(s, `\`, "")))
-	case "jsonf", "jsonfr":
-		return `"` + p.name + `":"` + string(appendJSONEscaped(nil, s)) + `"`
+		return string(appendJSONOnce(nil, s))
+	case "jsonf":
+		return o.jsonField(p.name, s, appendJSONEscaped)
+	case "jsonfr":
+		return o.jsonField(p.name, s, appendJSONOnce)
 	case "csv":
 		return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 	}
 	return s
+}
+
+// jsonField writes a member of an object.
+func (o *options) jsonField(name, s string, escape func([]byte, string) []byte) string {
+	if s == "" && o.onEmpty == emptySkip {
+		return ""
+	}
+	b := append(append([]byte{'"'}, name...), `":`...)
+	switch {
+	case s == "" && o.onEmpty == emptyNull:
+		return string(b) + "null"
+	case o.dataType == typeNumber:
+		if s == "" {
+			s = "0"
+		}
+		return string(escape(b, s))
+	case o.dataType == typeBool:
+		return string(b) + strconv.FormatBool(s != "" && s != "0" && s != "false")
+	case o.dataType == typeAuto && s != "" && strings.Trim(s, "0123456789") == "":
+		return string(escape(b, s))
+	}
+	return string(append(escape(append(b, '"'), s), '"'))
+}
+
+// appendJSONOnce escapes what is not an escape of JSON already.
+func appendJSONOnce(b []byte, s string) []byte {
+	for s != "" {
+		i := strings.IndexByte(s, '\\')
+		if i < 0 {
+			break
+		}
+		b = appendJSONEscaped(b, s[:i])
+		if i+1 < len(s) && strings.IndexByte(`"\/bfnrtu`, s[i+1]) >= 0 {
+			b = append(b, s[i:i+2]...)
+			i++
+		} else {
+			b = append(b, `\\`...)
+		}
+		s = s[i+1:]
+	}
+	return appendJSONEscaped(b, s)
 }
 
 func mapASCII(s string, from, to byte) string {
@@ -224,16 +327,17 @@ func (o *options) securePath(s string) string {
 }
 
 func (o *options) pickField(s string) string {
-	for n := 1; ; n++ {
+	for n := 1; o.field > 0; n++ {
 		head, rest, more := strings.Cut(s, o.delimiter)
 		if n == o.field {
 			return head
 		}
 		if !more {
-			return "**FIELD NOT FOUND**"
+			break
 		}
 		s = rest
 	}
+	return "**FIELD NOT FOUND**"
 }
 
 func (o *options) pickMatch(s string) string {
@@ -247,7 +351,7 @@ func (o *options) pickMatch(s string) string {
 			if 2*o.submatch+1 < len(m) && m[2*o.submatch] >= 0 {
 				return s[m[2*o.submatch]:m[2*o.submatch+1]]
 			}
-			break
+			return ""
 		}
 		if m[1] == 0 {
 			break
@@ -265,30 +369,24 @@ func (o *options) pickMatch(s string) string {
 	return "**NO MATCH**"
 }
 
+// pickRange takes the characters from one position to another, whichever of the
+// two is the lower.
 func (o *options) pickRange(s string) string {
 	from, to := o.from, o.to
-	if from == 0 {
-		from = 1
-	}
 	if o.fromEnd {
 		from, to = len(s)-from+1, len(s)-to+1
-		if from > to {
-			from, to = to, from
-		}
-		from = max(from, 1)
 		if o.to == 0 {
 			to = len(s)
 		}
 	}
+	if from > to {
+		from, to = to, from
+	}
+	from = max(from, 1)
 	width := to - from + 1
 	out := ""
-	if from <= len(s) {
-		if to == 0 || to > len(s) {
-			to = len(s)
-		}
-		if to >= from {
-			out = s[from-1 : to]
-		}
+	if from <= len(s) && to >= from {
+		out = s[from-1 : min(to, len(s))]
 	}
 	if o.fixedWidth && width > len(out) && width < 1<<16 {
 		out += strings.Repeat(" ", width-len(out))
@@ -299,8 +397,11 @@ func (o *options) pickRange(s string) string {
 // appendTime writes a time in the form that the options name.
 func (o *options) appendTime(b []byte, t syslog.Time) []byte {
 	if o.utc {
-		digits := t.Digits
-		t = syslog.TimeOf(t.Time().UTC(), digits)
+		// The digits of the fraction are taken for microseconds, however many
+		// there are; so does the real daemon.
+		fraction := t.Fraction
+		t = syslog.TimeOf(t.Time().UTC(), 6)
+		t.Fraction = fraction
 	}
 	switch o.date {
 	case "", "rfc3164":
@@ -347,9 +448,13 @@ func dateParts(t syslog.Time, part string) string {
 	case "wdayname":
 		return at.Weekday().String()[:3]
 	case "ordinal":
-		return fmt.Sprintf("%03d", at.YearDay())
+		return fmt.Sprintf("%03d", ordinal(t))
 	case "week":
-		return fmt.Sprintf("%02d", (at.YearDay()+6-int(at.Weekday()))/7)
+		week, jan1 := (ordinal(t)+5)/7, time.Date(t.Year, 1, 1, 0, 0, 0, 0, time.UTC).Weekday()
+		if at.Weekday() < jan1 {
+			week++
+		}
+		return fmt.Sprintf("%02d", week)
 	case "iso-week":
 		_, w := at.ISOWeek()
 		return fmt.Sprintf("%02d", w)
@@ -369,6 +474,13 @@ func dateParts(t syslog.Time, part string) string {
 	return ""
 }
 
+// ordinal is the day of the year as the real daemon counts it: of the time in
+// UTC, less the hours of the zone.
+func ordinal(t syslog.Time) int {
+	at := t.Time().UTC().Add(-time.Duration(t.ZoneHour) * time.Hour)
+	return int(at.Sub(time.Date(t.Year, 1, 1, 0, 0, 0, 0, time.UTC))/(24*time.Hour)) + 1
+}
+
 // dateOptions are the names after "date-" in a template.
 var dateOptions = map[string]bool{
 	"rfc3164": true, "rfc3164-buggyday": true, "rfc3339": true, "mysql": true, "pgsql": true, "unixtimestamp": true,
@@ -386,10 +498,12 @@ var builtinTemplates = map[string]string{
 	"RSYSLOG_TraditionalForwardFormat": "<%PRI%>%TIMESTAMP% %HOSTNAME% %syslogtag:1:32%%msg:::sp-if-no-1st-sp%%msg%",
 	"RSYSLOG_SyslogProtocol23Format":   "<%PRI%>1 %TIMESTAMP:::date-rfc3339% %HOSTNAME% %APP-NAME% %PROCID% %MSGID% %STRUCTURED-DATA% %msg%\n",
 	"RSYSLOG_SyslogRFC5424Format":      "<%PRI%>1 %TIMESTAMP:::date-rfc3339% %HOSTNAME% %APP-NAME% %PROCID% %MSGID% %STRUCTURED-DATA% %msg%",
-	"RSYSLOG_WallFmt":                  "\r\n\aMessage from syslogd@%HOSTNAME% at %timegenerated% ...\r\n %syslogtag%%msg%\n\r",
-	"RSYSLOG_StdUsrMsgFmt":             " %syslogtag%%msg%\n\r",
-	"RSYSLOG_spoofadr":                 "%fromhost-ip%",
-	"RSYSLOG_StdJSONFmt":               `{"message":"%msg:::json%","fromhost":"%HOSTNAME:::json%","facility":"%syslogfacility-text%","priority":"%syslogpriority-text%","timereported":"%timereported:::date-rfc3339%","timegenerated":"%timegenerated:::date-rfc3339%"}`,
+	" WallFmt":                         "\r\n\aMessage from syslogd@%HOSTNAME% at %timegenerated% ...\r\n %syslogtag%%msg%\n\r",
+	" StdUsrMsgFmt":                    " %syslogtag%%msg%\n\r",
+	"RSYSLOG_omudpspoofDfltSourceTpl":  "%fromhost-ip%",
+	" StdDBFmt":                        "insert into SystemEvents (Message, Facility, FromHost, Priority, DeviceReportedTime, ReceivedAt, InfoUnitID, SysLogTag) values ('%msg%', %syslogfacility%, '%HOSTNAME%', %syslogpriority%, '%timereported:::date-mysql%', '%timegenerated:::date-mysql%', %iut%, '%syslogtag%')",
+	" StdPgSQLFmt":                     "insert into SystemEvents (Message, Facility, FromHost, Priority, DeviceReportedTime, ReceivedAt, InfoUnitID, SysLogTag) values ('%msg%', %syslogfacility%, '%HOSTNAME%', %syslogpriority%, '%timereported:::date-pgsql%', '%timegenerated:::date-pgsql%', %iut%, '%syslogtag%')",
+	" StdJSONFmt":                      `{"message":"%msg:::json%","fromhost":"%HOSTNAME:::json%","facility":"%syslogfacility-text%","priority":"%syslogpriority-text%","timereported":"%timereported:::date-rfc3339%","timegenerated":"%timegenerated:::date-rfc3339%"}`,
 	"RSYSLOG_DebugFormat": "Debug line with all properties:\nFROMHOST: '%FROMHOST%', fromhost-ip: '%fromhost-ip%', HOSTNAME: '%HOSTNAME%', PRI: %PRI%,\n" +
 		"syslogtag '%syslogtag%', programname: '%programname%', APP-NAME: '%APP-NAME%', PROCID: '%PROCID%', MSGID: '%MSGID%',\n" +
 		"TIMESTAMP: '%TIMESTAMP%', STRUCTURED-DATA: '%STRUCTURED-DATA%',\nmsg: '%msg%'\nescaped msg: '%msg:::drop-cc%'\ninputname: %inputname% rawmsg: '%rawmsg%'\n$!:%$!%\n$.:%$.%\n$/:%$/%\n\n",

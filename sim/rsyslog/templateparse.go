@@ -7,8 +7,9 @@ import (
 
 // parseTemplateString compiles the text of a template. escapes tells whether
 // backslashes are still to be resolved, as in $template. The complaint is ""
-// unless a property could not be read; the template then ends there.
-func parseTemplateString(name, s string, escapes bool) (t *template, complaint string) {
+// unless a property could not be read; the template then ends there. What is
+// wrong and does not end it goes to say.
+func parseTemplateString(name, s string, escapes bool, say func(format string, args ...any)) (t *template, complaint string) {
 	t = &template{name: name}
 	var constant strings.Builder
 	flush := func() {
@@ -43,7 +44,8 @@ func parseTemplateString(name, s string, escapes bool) (t *template, complaint s
 			i += 2
 		case s[i] == '%':
 			flush()
-			p, rest, complaint := parseReplacer(s[i+1:])
+			r := replacer{template: name, text: s[i:], say: say}
+			p, rest, complaint := r.parse()
 			t.parts = append(t.parts, p)
 			if complaint != "" {
 				return t, complaint
@@ -58,8 +60,16 @@ func parseTemplateString(name, s string, escapes bool) (t *template, complaint s
 	return t, ""
 }
 
-// parseReplacer reads "property:from:to:options%" (rsyslog property replacer).
-func parseReplacer(s string) (p part, rest, complaint string) {
+// replacer reads one property of a template's text.
+type replacer struct {
+	template string
+	text     string // from the percent sign on
+	say      func(format string, args ...any)
+}
+
+// parse reads "%property:from:to:options:field%" (rsyslog property replacer).
+func (r *replacer) parse() (p part, rest, complaint string) {
+	s := r.text[1:]
 	end := strings.IndexAny(s, ":%")
 	if end < 0 {
 		end = len(s)
@@ -68,83 +78,132 @@ func parseReplacer(s string) (p part, rest, complaint string) {
 	s = s[end:]
 	ref, ok := parseProperty(name)
 	if !ok {
-		return p, s, "invalid property '" + name + "'"
+		return p, s, "invalid property '" + printable(name) + "'"
 	}
 	p.ref, p.name = ref, jsonFieldName(name)
-	for n := 0; n < 3 && strings.HasPrefix(s, ":"); n++ {
-		s = s[1:]
-		switch n {
-		case 0:
-			s, complaint = p.opt.parseFrom(s)
-		case 1:
-			s = p.opt.parseTo(s)
-		case 2:
-			end := strings.IndexByte(s, '%')
-			if end < 0 {
-				end = len(s)
-			}
-			for _, o := range strings.Split(s[:end], ",") {
-				p.opt.parseOption(strings.ToLower(strings.TrimSpace(o)))
-			}
-			s = s[end:]
-		}
-		if complaint != "" {
+	if strings.HasPrefix(s, ":") {
+		regex := strings.HasPrefix(s, ":R")
+		if s, complaint, ok = r.from(&p.opt, s[1:]); !ok {
 			return p, s, complaint
 		}
+		if !regex && strings.HasPrefix(s, ":") {
+			s = p.opt.parseTo(s[1:])
+		}
 	}
-	if i := strings.IndexByte(s, '%'); i >= 0 {
-		return p, s[i+1:], ""
+	if strings.HasPrefix(s, ":") {
+		s = s[1:]
+		end := strings.IndexAny(s, ":%")
+		if end < 0 {
+			end = len(s)
+		}
+		if end > 0 {
+			for _, o := range strings.Split(s[:end], ",") {
+				if o = strings.ToLower(o); !p.opt.parseOption(o) {
+					r.say("template error: invalid field option '%s' specified - ignored", o)
+				}
+			}
+		}
+		s = s[end:]
 	}
-	return p, "", "invalid property '" + name + "': no closing percent sign"
+	field, after, closed := strings.Cut(s, "%")
+	if field = strings.TrimPrefix(field, ":"); field != "" {
+		p.name = field
+	}
+	if !closed {
+		return p, "", ""
+	}
+	return p, after, ""
 }
 
-// parseFrom reads the first part: a position, F for fields, R for a regular expression.
-func (o *options) parseFrom(s string) (rest, complaint string) {
+// printable is how the daemon shows text in its complaints: control characters
+// are blanks.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' {
+			return ' '
+		}
+		return c
+	}, s)
+}
+
+// from reads the first part: a position, F for fields, R for a regular
+// expression. Of what it cannot read only the closing percent sign is left,
+// with which the next property then begins.
+func (r *replacer) from(o *options, s string) (rest, complaint string, ok bool) {
+	skip := func() string { return s[len(s)-len(strings.TrimLeftFunc(s, func(c rune) bool { return c != '%' })):] }
 	switch {
 	case strings.HasPrefix(s, "F"):
-		o.field, o.delimiter = 1, "\t"
-		if after, ok := strings.CutPrefix(s, "F,"); ok {
-			n, i := digitsAt(after)
-			o.delimiter = string([]byte{byte(n)})
-			return after[i:], ""
+		o.fields, o.delimiter = true, "\t"
+		after, isCode := strings.CutPrefix(s, "F,")
+		if !isCode {
+			return s[1:], "", true
 		}
-		return s[1:], ""
+		n, i := digitsAt(after)
+		switch {
+		case i == 0:
+			r.say("error: invalid character in frompos after \"F,\", property: '%s' - using 9 (HT) as field delimiter", printable(r.text))
+			n = 9
+		case n > 127:
+			r.say("error: non-USASCII delimiter character value %d in template - using 9 (HT) as substitute", n)
+			n = 9
+		case i < len(after) && after[i] != ':' && after[i] != '%':
+			return "", "error: invalid character '" + after[i:i+1] + "' in frompos after \"F,\", property: '" + printable(r.text[1:]) + "' be sure to use DECIMAL character codes!", false
+		}
+		o.delimiter = string([]byte{byte(n)})
+		return after[i:], "", true
 	case strings.HasPrefix(s, "R"):
 		end := strings.Index(s, "--end")
 		if end < 0 {
-			return "", "regular expression without --end"
+			s = skip()
+			return s, "invalid property '" + printable(strings.TrimPrefix(s, "%")) + "'", false
 		}
 		head, re, _ := strings.Cut(s[:end], ":")
-		kind := "BRE"
+		kind, fault := "BRE", ""
 		for i, f := range strings.Split(head, ",") {
+			var err error
 			switch i {
+			case 0:
+				if f != "R" {
+					fault = " "
+				}
 			case 1:
-				kind = strings.ToUpper(f)
+				if kind = f; f != "BRE" && f != "ERE" {
+					fault = "error: invalid regular expression type, rest of line %s"
+				}
 			case 2:
-				o.submatch, _ = strconv.Atoi(f)
+				o.submatch, err = strconv.Atoi(f)
 			case 3:
-				switch strings.ToUpper(f) {
-				case "DFLT":
-				case "BLANK":
-					o.noMatch = noMatchBlank
-				case "FIELD":
-					o.noMatch = noMatchField
-				case "ZERO":
-					o.noMatch = noMatchZero
+				var known bool
+				if o.noMatch, known = noMatchModes[f]; !known {
+					fault = "template " + r.template + " error: invalid regular expression type, rest of line %s"
 				}
 			case 4:
-				o.match, _ = strconv.Atoi(f)
+				o.match, err = strconv.Atoi(f)
 			}
+			if err != nil {
+				fault = " "
+			}
+			if fault == "" {
+				continue
+			}
+			if fault != " " {
+				r.say(fault, printable(s[strings.Index(s, f):]))
+			}
+			r.say("error: invalid character in frompos after \"R\", property: '%s'", printable(r.text))
+			s = skip()
+			return s, "invalid property '" + printable(strings.TrimPrefix(s, "%")) + "'", false
 		}
-		if !o.setRegex(kind, re) {
-			return "", "error compiling regular expression '" + re + "'"
-		}
-		return s[end+len("--end"):], ""
+		o.badRegex = !o.setRegex(kind, re)
+		return s[end+len("--end"):], "", true
 	}
 	n, i := digitsAt(s)
 	o.from = n
-	return s[i:], ""
+	return s[i:], "", true
 }
+
+// noMatchModes are the names of what stands for a property whose regular
+// expression does not match.
+var noMatchModes = map[string]noMatch{"DFLT": noMatchDefault, "BLANK": noMatchBlank, "FIELD": noMatchField, "ZERO": noMatchZero}
 
 func (o *options) setRegex(kind, re string) bool {
 	if kind != "ERE" {
@@ -158,19 +217,25 @@ func (o *options) setRegex(kind, re string) bool {
 // parseTo reads the second part: a position, or the number of a field.
 func (o *options) parseTo(s string) string {
 	if strings.HasPrefix(s, "$") {
-		o.to = 0
+		o.to = endOfText
 		return s[1:]
 	}
 	n, i := digitsAt(s)
-	if o.field > 0 {
-		if i > 0 {
-			o.field = max(n, 1)
-		}
+	if !o.fields {
+		o.to = n
 		return s[i:]
 	}
-	o.to = n
-	return s[i:]
+	o.field = n
+	if s = s[i:]; strings.HasPrefix(s, ",") {
+		n, i = digitsAt(s[1:])
+		o.to = n
+		s = s[1+i:]
+	}
+	return s
 }
+
+// endOfText is a position behind every text.
+const endOfText = 1 << 30
 
 // digitsAt reads a number at the front; one that is too big counts as a big one.
 func digitsAt(s string) (n, length int) {
@@ -183,16 +248,19 @@ func digitsAt(s string) (n, length int) {
 	return n, length
 }
 
-// parseOption sets one option of the property replacer. One that is not known
-// is passed over.
-func (o *options) parseOption(s string) {
+// parseOption sets one option of the property replacer. It reports false for
+// one that is not known.
+func (o *options) parseOption(s string) bool {
 	if date, ok := strings.CutPrefix(s, "date-"); ok {
-		if date == "utc" {
+		switch {
+		case date == "utc":
 			o.utc = true
-		} else if dateOptions[date] {
+		case dateOptions[date]:
 			o.date = date
+		default:
+			return false
 		}
-		return
+		return true
 	}
 	switch s {
 	case "uppercase":
@@ -221,140 +289,194 @@ func (o *options) parseOption(s string) {
 		o.fixedWidth = true
 	case "json", "jsonf", "jsonr", "jsonfr", "csv":
 		o.format = s
+	default:
+		return false
 	}
+	return true
 }
 
 func jsonFieldName(property string) string {
-	name := strings.ToLower(property)
-	if i := strings.LastIndexByte(name, '!'); i >= 0 {
-		name = name[i+1:]
+	if variable := strings.TrimPrefix(property, "$"); variable != "" && strings.IndexByte("!./", variable[0]) >= 0 {
+		return variable[1:]
 	}
-	return strings.TrimPrefix(name, "$")
+	return strings.TrimPrefix(strings.ToLower(property), "$")
 }
 
-// templateObject compiles template(...).
+// templateObject compiles template(...). One that is wrong is a template all the
+// same, of what was read of it.
 func (c *loader) templateObject(o *object) {
+	if !c.readTemplate(o) {
+		c.complain("error processing template object")
+	}
+}
+
+func (c *loader) readTemplate(o *object) bool {
 	v := c.params("template", o, templateParams)
 	if v == nil {
-		return
+		c.complain("error processing template config parameters")
+		return false
 	}
 	name := v.text("name")
 	t := &template{name: name}
-	switch kind := v.text("type"); kind {
-	case "string":
-		s, ok := v.get("string")
-		if !ok {
-			c.complainf("template '%s' of type string has no string parameter", name)
-			return
+	quoted := 0
+	for _, option := range []struct {
+		name  string
+		quote byte
+	}{{"option.sql", 's'}, {"option.stdsql", 'q'}, {"option.json", 'j'}, {"option.jsonf", 0}} {
+		if v.on(option.name) {
+			t.quote, t.jsonf = option.quote, option.quote == 0
+			quoted++
 		}
-		parsed, complaint := parseTemplateString(name, s, false)
+	}
+	switch kind := v.text("type"); {
+	case kind != "string" && kind != "list" && kind != "subtree" && kind != "plugin":
+		c.errorf(codeNone, "invalid template type '%s'", kind)
+		return false
+	case kind == "list" && len(o.subs) == 0:
+		c.errorf(codeNone, "template '%s' of type list has no parameters specified", name)
+		return false
+	case kind != "list" && !v.has(kind):
+		c.errorf(codeNone, "template '%s' of type %s needs %s parameter", name, kind, kind)
+		return false
+	case quoted > 1:
+		c.errorf(codeNone, "template '%s' has multiple incompatible options of sql, stdsql or json specified", name)
+		return false
+	case kind == "plugin":
+		c.errorf(codeNoStrgen, "template '%s': error -%d defining template via plugin (strgen) module", name, codeNoStrgen)
+		return false
+	case kind == "subtree":
+		// Outputs that take text, which all of ours are, write nothing of a subtree.
+		if name := v.text("subtree"); !strings.HasPrefix(name, "$!") {
+			c.errorf(codeNone, "invalid subtree parameter, variable must start with '$!' but var name is '%s'", name)
+			return false
+		}
+	case kind == "string":
+		parsed, complaint := parseTemplateString(name, v.text("string"), false, func(format string, args ...any) { c.errorf(codeNone, format, args...) })
 		if complaint != "" {
 			c.complain(complaint)
-			c.errorf(codeNone, "error processing string template '%s'", name)
-			return
+			return false
 		}
-		t = parsed
-	case "list":
-		for _, sub := range o.subs {
-			if sub.kind == "constant" {
-				if v := c.params("constant", sub, constantParams); v != nil {
-					s := v.text("value")
-					if out, ok := v.get("outname"); ok {
-						s = `"` + out + `":"` + s + `"`
-					}
-					t.parts = append(t.parts, part{constant: s})
-				}
-				continue
-			}
-			p, ok := c.propertyObject(sub)
-			if !ok {
-				return
-			}
-			t.parts = append(t.parts, p)
-		}
-	case "subtree":
-		ref, ok := parseProperty(strings.TrimPrefix(v.text("subtree"), ""))
-		if !ok {
-			c.complainf("invalid property '%s'", v.text("subtree"))
-			return
-		}
-		t.parts = []part{{ref: ref}}
-	case "plugin":
-		c.errorf(codeNone, "template '%s': the strgen '%s' is not known", name, v.text("plugin"))
-		return
-	default:
-		c.errorf(codeNone, "template '%s' has invalid type '%s'", name, kind)
-		return
-	}
-	for option, quote := range map[string]byte{"option.sql": 's', "option.stdsql": 'q', "option.json": 'j'} {
-		if v.on(option) {
-			t.quote = quote
-		}
+		t.parts = parsed.parts
 	}
 	c.conf.templates[name] = t
+	for _, sub := range o.subs {
+		read := c.constantObject
+		if sub.kind == "property" {
+			read = c.propertyObject
+		}
+		p, ok := read(sub)
+		if ok || p.name != "" {
+			t.parts = append(t.parts, p)
+		}
+		if !ok {
+			break
+		}
+	}
+	return true
 }
 
-// propertyObject compiles property(...) of a list template.
+// constantObject compiles constant(...) of a list template.
+func (c *loader) constantObject(o *object) (p part, ok bool) {
+	v := c.params("constant", o, constantParams)
+	if v == nil {
+		c.complain("error processing template parameters")
+		return p, false
+	}
+	p.constant = unescape(v.text("value")) // for the second time; the lexer did it before
+	if out, ok := v.get("outname"); ok && v.text("format") == "jsonf" {
+		p.constant = `"` + out + `": "` + p.constant + `"`
+	}
+	return p, true
+}
+
+// A choice is a parameter of property() whose value is one of a few words.
+type choice struct {
+	param string
+	name  string // in complaints
+	set   func(o *options, s string) bool
+}
+
+var choices = []choice{
+	{"dateformat", "date format", func(o *options, s string) bool {
+		return !strings.HasPrefix(s, "iso-week") && o.parseOption("date-"+s)
+	}},
+	{"caseconversion", "caseconversion type", func(o *options, s string) bool {
+		return s == "upper" && o.parseOption("uppercase") || s == "lower" && o.parseOption("lowercase")
+	}},
+	{"controlcharacters", "controlcharacter mode", func(o *options, s string) bool { return o.parseOption(s + "-cc") }},
+	{"securepath", "securepath mode", func(o *options, s string) bool { return o.parseOption("secpath-" + s) }},
+	{"format", "format type", func(o *options, s string) bool {
+		return (s == "csv" || strings.HasPrefix(s, "json")) && o.parseOption(s)
+	}},
+	{"regex.nomatchmode", "format type", func(o *options, s string) (ok bool) { o.noMatch, ok = noMatchModes[s]; return ok }},
+	{"datatype", "dataType", func(o *options, s string) (ok bool) { o.dataType, ok = dataTypes[s]; return ok }},
+	{"onempty", "onEmpty", func(o *options, s string) (ok bool) { o.onEmpty, ok = onEmptyModes[s]; return ok }},
+}
+
+var dataTypes = map[string]dataType{"string": typeString, "number": typeNumber, "bool": typeBool, "auto": typeAuto}
+
+var onEmptyModes = map[string]onEmpty{"keep": emptyKeep, "skip": emptySkip, "null": emptyNull}
+
+// propertyObject compiles property(...) of a list template. A part that has a
+// name counts even if it is wrong.
 func (c *loader) propertyObject(o *object) (part, bool) {
 	var p part
 	v := c.params("property", o, propertyParams)
 	if v == nil {
+		c.complain("error processing template entry config parameters")
 		return p, false
 	}
 	name := v.text("name")
 	ref, ok := parseProperty(name)
 	if !ok {
 		c.complainf("invalid property '%s'", name)
-		return p, false
+		return part{name: name}, false
 	}
-	p.ref, p.name = ref, jsonFieldName(name)
-	if out, ok := v.get("outname"); ok {
-		p.name = out
-	}
+	p.ref = ref
 	opt := &p.opt
-	opt.from, opt.to = v.number("position.from", 0), v.number("position.to", 0)
 	opt.fromEnd, opt.fixedWidth = v.on("position.relativetoend"), v.on("fixedwidth")
 	opt.spaceIfNone, opt.dropLastLF, opt.compressSpace = v.on("spifno1stsp"), v.on("droplastlf"), v.on("compressspace")
 	opt.utc = v.on("date.inutc")
-	if date, ok := v.get("dateformat"); ok {
-		opt.parseOption("date-" + strings.ToLower(strings.TrimPrefix(date, "date-")))
-	}
-	switch strings.ToLower(v.text("caseconversion")) {
-	case "upper":
-		opt.conversion = upper
-	case "lower":
-		opt.conversion = lower
-	}
-	if s := strings.ToLower(v.text("controlcharacters")); s != "" {
-		opt.controls = s[0]
-	}
-	if s := strings.ToLower(v.text("securepath")); s != "" {
-		opt.path = s[0]
-	}
-	if s := strings.ToLower(v.text("format")); s != "" {
-		opt.parseOption(s)
-	}
-	if s := v.number("field.number", 0); s > 0 {
-		opt.field, opt.delimiter = s, string([]byte{byte(v.number("field.delimiter", 9))})
-	}
-	if re, ok := v.get("regex.expression"); ok {
-		kind := v.text("regex.type")
-		if kind == "" {
-			kind = "ERE"
+	for _, ch := range choices {
+		if s, ok := v.get(ch.param); ok && !ch.set(opt, s) {
+			c.errorf(codeNone, "invalid %s '%s' for property", ch.name, s)
+			return p, false
 		}
-		if !opt.setRegex(strings.ToUpper(kind), re) {
-			c.complainf("error compiling regular expression '%s'", re)
+	}
+	kind, typed := v.get("regex.type")
+	if typed && kind != "ERE" && kind != "BRE" {
+		c.errorf(codeNone, "invalid regex.type '%s' for property", kind)
+		return p, false
+	}
+	if opt.fields = v.has("field.number"); opt.fields {
+		opt.field, opt.delimiter = v.number("field.number", 0), string([]byte{byte(v.number("field.delimiter", 9))})
+	}
+	re, isRegex := v.get("regex.expression")
+	if isRegex && opt.fields {
+		c.errorf(codeNone, "both field extraction and regex extraction specified - this is not possible, remove one")
+		return p, false
+	}
+	opt.from = v.number("position.from", 0)
+	if v.has("position.to") {
+		opt.to = v.number("position.to", 0)
+	} else if opt.from != 0 && !opt.fromEnd {
+		opt.to = endOfText
+	}
+	if !opt.fromEnd && opt.to < opt.from {
+		c.errorf(codeNone, "position.to=%d is lower than postion.from=%d ", opt.to, opt.from)
+		return p, false
+	}
+	if isRegex {
+		if !opt.setRegex(kind, re) {
+			c.errorf(codeNone, "error compiling regex '%s'", re)
+			opt.badRegex, p.name = true, name
 			return p, false
 		}
 		opt.submatch, opt.match = v.number("regex.submatch", 0), v.number("regex.match", 0)
-		switch strings.ToUpper(v.text("regex.nomatchmode")) {
-		case "BLANK":
-			opt.noMatch = noMatchBlank
-		case "FIELD":
-			opt.noMatch = noMatchField
-		case "ZERO":
-			opt.noMatch = noMatchZero
-		}
+	}
+	p.name = jsonFieldName(name)
+	if out, ok := v.get("outname"); ok {
+		p.name = out
 	}
 	return p, true
 }
@@ -362,19 +484,16 @@ func (c *loader) propertyObject(o *object) (part, bool) {
 // legacyTemplate compiles what follows $template: name,"text"[,options].
 func (c *loader) legacyTemplate(line string) (rest string) {
 	name, text, ok := strings.Cut(line, ",")
-	name = strings.TrimSpace(name)
 	if !ok || name == "" {
-		c.errorf(codeNone, "template definition '%s' has no name", line)
 		return ""
 	}
 	text = strings.TrimLeft(text, " \t")
-	if module, ok := strings.CutPrefix(text, "="); ok {
-		c.errorf(codeNone, "the strgen '%s' is not known", strings.TrimSpace(module))
+	if strings.HasPrefix(text, "=") {
+		c.errorf(codeNoStrgen, "Template '%s': error -%d defining template via strgen module", name, codeNoStrgen)
 		return ""
 	}
 	if !strings.HasPrefix(text, `"`) {
-		c.errorf(codeNone, "Template '%s' invalid, does not start with '\"'", name)
-		return ""
+		return text
 	}
 	end := 1
 	for end < len(text) && text[end] != '"' {
@@ -384,7 +503,7 @@ func (c *loader) legacyTemplate(line string) (rest string) {
 		end++
 	}
 	end = min(end, len(text))
-	t, complaint := parseTemplateString(name, text[1:end], true)
+	t, complaint := parseTemplateString(name, text[1:end], true, func(format string, args ...any) { c.errorf(codeNone, format, args...) })
 	c.conf.templates[name] = t
 	if complaint != "" {
 		c.complain(complaint)

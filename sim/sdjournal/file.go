@@ -18,6 +18,7 @@ type file struct {
 	head journal.Header
 	buf  []byte // the bytes at off
 	off  int64
+	side []byte // of an index record
 }
 
 func openFile(f *os.File, name string) (*file, error) {
@@ -61,9 +62,9 @@ func (s *file) window(off int64, n int, back bool) []byte {
 // drop forgets what was read: the file may have grown since.
 func (s *file) drop() { s.buf = s.buf[:0] }
 
-// at decodes the record at off and returns where the next one begins; no
-// record is a nil entry.
-func (s *file) at(off int64, back bool) (*journal.Entry, int64) {
+// record decodes the record at off: an entry, or nil of an index. size is 0
+// where no record stands.
+func (s *file) record(off int64, back bool) (e *journal.Entry, size int) {
 	for _, fresh := range []bool{false, true} {
 		if fresh {
 			s.drop()
@@ -72,37 +73,55 @@ func (s *file) at(off int64, back bool) (*journal.Entry, int64) {
 		if err != nil {
 			continue
 		}
-		if e, err := s.head.DecodeRecord(s.window(off, size, back)); err == nil {
-			return e, off + int64(size)
+		e, err := s.head.DecodeRecord(s.window(off, size, back))
+		if err == nil || err == journal.ErrIndex {
+			return e, size
 		}
 	}
-	return nil, off
+	return nil, 0
 }
 
-// before decodes the record that ends at off and returns where it begins.
+// at decodes the first entry at off or behind index records there, and returns
+// where the next record begins; no entry is nil.
+func (s *file) at(off int64, back bool) (*journal.Entry, int64) {
+	for {
+		e, size := s.record(off, back)
+		off += int64(size)
+		if e != nil || size == 0 {
+			return e, off
+		}
+	}
+}
+
+// before decodes the last entry that ends at off or before index records there,
+// and returns where it begins.
 func (s *file) before(off int64) (*journal.Entry, int64) {
-	if off < journal.HeaderSize+journal.RecordHeadSize {
-		return nil, off
-	}
-	size, err := s.head.SizeBefore(s.window(off-4, 4, true))
-	start := off - int64(size)
-	if err != nil || start < journal.HeaderSize {
-		return nil, off
-	}
-	if e, end := s.at(start, true); e != nil && end == off {
-		return e, start
+	for off >= journal.HeaderSize+journal.RecordHeadSize {
+		size, err := s.head.SizeBefore(s.window(off-4, 4, true))
+		start := off - int64(size)
+		if err != nil || start < journal.HeaderSize {
+			break
+		}
+		e, n := s.record(start, true)
+		if n != size {
+			break
+		}
+		if e != nil {
+			return e, start
+		}
+		off = start
 	}
 	return nil, off
 }
 
 // end returns where the last record ends.
 func (s *file) end() int64 {
-	b := make([]byte, 8)
+	b := make([]byte, 16)
 	if _, err := s.f.ReadAt(b, journal.TailOffset); err == nil {
 		head := s.head.Encode()
 		copy(head[journal.TailOffset:], b)
 		if h, err := journal.DecodeHeader(head); err == nil {
-			s.head.Tail = h.Tail
+			s.head.Tail, s.head.Index = h.Tail, h.Index
 		}
 	}
 	off := s.head.Tail
@@ -113,10 +132,10 @@ func (s *file) end() int64 {
 	}
 	for {
 		e, next := s.at(off, false)
+		off = next
 		if e == nil {
 			return off
 		}
-		off = next
 	}
 }
 
@@ -134,10 +153,11 @@ func (s *file) resync(off, limit int64) (*journal.Entry, int64, int64) {
 			continue
 		}
 		off += int64(i)
-		if e, next := s.at(off, false); e != nil {
-			return e, off, next
+		e, size := s.record(off, false)
+		if e != nil {
+			return e, off, off + int64(size)
 		}
-		off++
+		off += int64(max(size, 1))
 	}
 	return nil, limit, limit
 }
@@ -159,10 +179,10 @@ func (s *file) search(is func(*journal.Entry) bool) int64 {
 		_, off, _ = s.resync(journal.HeaderSize+int64(i-1)*step, end)
 	}
 	for {
-		e, next := s.at(off, false)
-		if e == nil || is(e) {
+		e, size := s.record(off, false)
+		if e != nil && is(e) || size == 0 {
 			return off
 		}
-		off = next
+		off += int64(size)
 	}
 }

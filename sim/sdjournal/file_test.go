@@ -32,8 +32,8 @@ func proc() *host.Proc {
 	return &host.Proc{Clock: clock.NewLocal(clock.New(start), 0, 0)}
 }
 
-// written makes a file with n entries in batches.
-func written(t *testing.T, n int) (*os.File, *Writer) {
+// empty makes a file without entries.
+func empty(t testing.TB) (*os.File, *Writer) {
 	t.Helper()
 	f, err := os.Create(t.TempDir() + "/system.journal")
 	if err != nil {
@@ -44,6 +44,13 @@ func written(t *testing.T, n int) (*os.File, *Writer) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return f, w
+}
+
+// written makes a file with n entries in batches.
+func written(t *testing.T, n int) (*os.File, *Writer) {
+	t.Helper()
+	f, w := empty(t)
 	for i := 0; i < n; {
 		var batch []*journal.Entry
 		for ; i < n && len(batch) < 1+i%5; i++ {

@@ -38,6 +38,10 @@ type Options struct {
 type Reader struct {
 	// Filter, when set, says which entries Next and Previous return.
 	Filter func(*journal.Entry) bool
+	// Only, when set, leaves entries out that cannot pass the filter: those that
+	// have none of the fields of one of the lists. It is what indexes know; an
+	// entry that it lets through is still the filter's.
+	Only [][]journal.Field
 	// Denied are the files that the process may not read, Bad those that are no
 	// journal, each with its error.
 	Denied, Bad map[string]error
@@ -57,6 +61,7 @@ type source struct {
 	behind    *journal.Entry
 	behindBeg int64
 	dry       bool // nothing was ahead when Next last looked; cleared once all are
+	segments  segments
 }
 
 // gap says where files that turn up later are entered.
@@ -213,7 +218,7 @@ func (r *Reader) Next() (*journal.Entry, error) {
 		var first *source
 		for _, s := range r.sources {
 			if s.ahead == nil && !s.dry {
-				s.ahead, s.aheadEnd = s.file.at(s.at, false)
+				s.ahead, s.aheadEnd = s.next(r.Only)
 				s.dry = s.ahead == nil
 			}
 			if s.ahead != nil && (first == nil || journal.Compare(s.ahead, first.ahead) < 0) {
@@ -246,7 +251,7 @@ func (r *Reader) Previous() (*journal.Entry, error) {
 		var last *source
 		for _, s := range r.sources {
 			if s.behind == nil {
-				s.behind, s.behindBeg = s.file.before(s.at)
+				s.behind, s.behindBeg = s.previous(r.Only)
 			}
 			if s.behind != nil && (last == nil || journal.Compare(s.behind, last.behind) > 0) {
 				last = s

@@ -20,6 +20,7 @@ type Writer struct {
 	size int64
 	last *journal.Entry // nil when the file is empty
 	buf  []byte
+	seg  journal.Segment // of the entries behind the last index record
 }
 
 // Create makes a new journal file with mode 0640; it must not exist.
@@ -67,6 +68,23 @@ func resume(p *host.Proc, f *os.File) (*Writer, error) {
 	}
 	w := &Writer{p: p, f: f, head: s.head, tail: s.end()}
 	w.last, _ = s.before(w.tail)
+	off := int64(journal.HeaderSize)
+	w.head.Index = 0
+	if x, end := s.index(s.head.Index); x != nil {
+		w.head.Index, off = s.head.Index, end
+	}
+	for off < w.tail {
+		e, size := s.record(off, false)
+		if size == 0 {
+			break
+		}
+		if e != nil {
+			w.seg.Add(e, off)
+		} else {
+			w.head.Index, w.seg = off, journal.Segment{}
+		}
+		off += int64(size)
+	}
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -98,6 +116,52 @@ func (w *Writer) Append(entries ...*journal.Entry) error {
 		}
 		w.buf = b
 	}
+	if err := w.grow(); err != nil {
+		return err
+	}
+	if _, err := w.f.WriteAt(w.buf, w.tail); err != nil {
+		return err
+	}
+	w.note(entries)
+	w.tail += int64(len(w.buf))
+	if len(entries) > 0 {
+		w.last = entries[len(entries)-1]
+	}
+	return errors.Join(w.index(), w.hint())
+}
+
+// note indexes the entries whose records w.buf has, before they count as written.
+func (w *Writer) note(entries []*journal.Entry) {
+	b, off := w.buf, w.tail
+	for _, e := range entries {
+		size, err := w.head.RecordHead(b)
+		if err != nil {
+			return
+		}
+		w.seg.Add(e, off)
+		b, off = b[size:], off+int64(size)
+	}
+}
+
+// index writes the index of a segment that is full.
+func (w *Writer) index() error {
+	if w.seg.N < journal.SegmentSize {
+		return nil
+	}
+	w.buf = w.head.AppendIndex(w.buf[:0], &w.seg, w.head.Index)
+	if err := w.grow(); err != nil {
+		return err
+	}
+	if _, err := w.f.WriteAt(w.buf, w.tail); err != nil {
+		return err
+	}
+	w.head.Index, w.seg = w.tail, journal.Segment{}
+	w.tail += int64(len(w.buf))
+	return nil
+}
+
+// grow makes the file large enough for what w.buf has.
+func (w *Writer) grow() error {
 	if need := w.tail + int64(len(w.buf)); need > w.size {
 		size := (need + step - 1) / step * step
 		if err := w.f.Truncate(size); err != nil {
@@ -105,20 +169,13 @@ func (w *Writer) Append(entries ...*journal.Entry) error {
 		}
 		w.size = size
 	}
-	if _, err := w.f.WriteAt(w.buf, w.tail); err != nil {
-		return err
-	}
-	w.tail += int64(len(w.buf))
-	if len(entries) > 0 {
-		w.last = entries[len(entries)-1]
-	}
-	return w.hint()
+	return nil
 }
 
-// hint writes the tail hint.
+// hint writes the hints of the header.
 func (w *Writer) hint() error {
 	w.head.Tail = w.tail
-	_, err := w.f.WriteAt(w.head.Encode()[journal.TailOffset:journal.TailOffset+8], journal.TailOffset)
+	_, err := w.f.WriteAt(w.head.Encode()[journal.TailOffset:journal.TailOffset+16], journal.TailOffset)
 	return err
 }
 

@@ -79,18 +79,19 @@ func (c *Conn) Serve() {
 	}
 	if err == nil {
 		defer sock.Close()
-		buf, oob := make([]byte, guest.MaxMessage), make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
+		oob := make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
 		for {
-			var n, oobn int
+			var buf []byte
+			var oobn int
 			var rerr error
 			err := sock.Block(unix.POLLIN, func(fd uintptr) bool {
-				n, oobn, _, _, rerr = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+				buf, oobn, rerr = receive(int(fd), oob)
 				return rerr != unix.EAGAIN && rerr != unix.EINTR
 			})
-			if err != nil || rerr != nil || n == 0 {
+			if err != nil || rerr != nil || len(buf) == 0 {
 				break
 			}
-			c.handle(guest.Parse(append([]byte(nil), buf[:n]...)), receivedFiles(oob[:oobn]))
+			c.handle(guest.Parse(buf), receivedFiles(oob[:oobn]))
 		}
 	}
 	c.mu.Lock()
@@ -108,6 +109,18 @@ func (c *Conn) Serve() {
 	if onGone != nil {
 		onGone()
 	}
+}
+
+// receive reads the next message, for which it makes room: most are short. No
+// bytes are the end of the connection.
+func receive(fd int, oob []byte) (buf []byte, oobn int, err error) {
+	n, _, err := unix.Recvfrom(fd, nil, unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT)
+	if err != nil || n == 0 {
+		return nil, 0, err
+	}
+	buf = make([]byte, min(n, guest.MaxMessage))
+	n, oobn, _, _, err = unix.Recvmsg(fd, buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+	return buf[:max(n, 0)], oobn, err
 }
 
 func receivedFiles(oob []byte) []*os.File {

@@ -2,6 +2,7 @@ package stub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -108,13 +109,18 @@ func receiveHello(sock *net.UnixConn) (*guest.Message, []*os.File, *unix.Ucred, 
 	if cerr != nil {
 		return nil, nil, nil, cerr
 	}
-	buf, oob := make([]byte, guest.MaxMessage), make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
-	n, oobn, _, _, err := sock.ReadMsgUnix(buf, oob)
-	if err != nil {
+	var buf []byte
+	var oobn int
+	oob := make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
+	rerr := raw.Read(func(fd uintptr) bool {
+		buf, oobn, err = receive(int(fd), oob)
+		return err != unix.EAGAIN && err != unix.EINTR
+	})
+	if err = errors.Join(err, rerr); err != nil {
 		return nil, nil, nil, err
 	}
 	files := receivedFiles(oob[:oobn])
-	m := guest.Parse(buf[:n])
+	m := guest.Parse(buf)
 	if m.Kind != guest.Hello {
 		closeAll(files)
 		return nil, nil, nil, fmt.Errorf("stub: first message is %q", m.Kind)

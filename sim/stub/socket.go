@@ -55,6 +55,13 @@ func (s *sys) newSocket(f *os.File, network string, held int) (*socket, error) {
 		f.Close()
 		return nil, err
 	}
+	if k.datagrams() && k.away() {
+		k.raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
+		if err != nil {
+			k.close()
+			return nil, os.NewSyscallError("setsockopt", err)
+		}
+	}
 	k.findAddrs()
 	return k, nil
 }

@@ -156,7 +156,7 @@ func (s *sys) ListenPacket(network, addr string) (net.PacketConn, error) {
 	if err != nil {
 		return nil, opError("listen", network, addr, err)
 	}
-	c := &packetConn{&conn{k}}
+	c := &packetConn{conn: &conn{k}}
 	s.track(c)
 	return c, nil
 }
@@ -184,7 +184,7 @@ func (s *sys) Dial(ctx context.Context, network, addr string) (net.Conn, error) 
 	k.findAddrs()
 	c := &conn{k}
 	if k.datagrams() {
-		p := &packetConn{c}
+		p := &packetConn{conn: c}
 		s.track(p)
 		return p, nil
 	}

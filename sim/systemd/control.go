@@ -30,9 +30,10 @@ type request struct {
 	Whom   string   `json:",omitempty"` // "main", "control" or "all"
 	PID    int      `json:",omitempty"`
 	Env    []string `json:",omitempty"`
-	// Runtime, Force and Preset are of the methods that change unit files.
-	Runtime bool `json:",omitempty"`
-	Force   bool `json:",omitempty"`
+	// Runtime, Force and Mode are of the methods that change unit files.
+	Runtime bool   `json:",omitempty"`
+	Force   bool   `json:",omitempty"`
+	Mode    string `json:",omitempty"` // --preset-mode=
 }
 
 // reply is what PID 1 answers.
@@ -227,12 +228,10 @@ func (c *client) handle(r request, answer func(reply)) {
 		m.log(syslog.Info, "System is "+map[string]string{"reboot": "rebooting", "poweroff": "powering down", "halt": "halting"}[r.Kind]+".")
 		m.shutdown(r.Kind, r.Force)
 		answer(reply{})
-	case "Enable", "Disable", "Reenable", "Mask", "Unmask", "Preset", "SetDefault", "Revert", "Link", "AddWants", "AddRequires":
-		op := installer{p: m.p, l: newLoader(m.p), runtime: r.Runtime, force: r.Force}
-		err := op.do(r.Method, r.Units)
-		if err != nil {
-			e := asErrUnit(err)
-			answer(reply{Error: e.name, Text: e.text, Changes: op.changes})
+	case "Enable", "Disable", "Reenable", "Mask", "Unmask", "Preset", "PresetAll", "SetDefault", "Revert", "Link", "AddWants", "AddRequires":
+		op := installer{p: m.p, l: newLoader(m.p), runtime: r.Runtime, force: r.Force, mode: r.Mode}
+		if err := op.do(r.Method, r.Units); err != nil {
+			fail(err)
 			return
 		}
 		answer(reply{Changes: op.changes, NoInstall: op.noInstall})

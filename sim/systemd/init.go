@@ -3,6 +3,7 @@ package systemd
 import (
 	"context"
 	"net"
+	"os"
 	"path"
 	"strings"
 	"syscall"
@@ -11,6 +12,7 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/wire/syslog"
+	"enshu/sim/wire/utmp"
 )
 
 // Exit statuses of [Init]: what whoever runs the host is to do next, as
@@ -85,6 +87,31 @@ func (m *manager) prepare() error {
 		}
 	}
 	m.startedAt = m.now()
+	return m.noteBoot()
+}
+
+// noteBoot begins /run/utmp anew with the boot and the run level, and adds them
+// to /var/log/wtmp when that is there, for who -b, last and uptime.
+func (m *manager) noteBoot() error {
+	kernel, _ := libc.ReadFile(m.p, "/proc/sys/kernel/osrelease")
+	release := strings.TrimSpace(string(kernel))
+	var records []byte
+	for _, r := range []utmp.Record{
+		{Type: utmp.BootTime, Line: "~", ID: "~~", User: "reboot", Host: release, At: m.p.Now()},
+		{Type: utmp.RunLevel, PID: '3', Line: "~", ID: "~~", User: "runlevel", Host: release, At: m.p.Now()},
+	} {
+		records = r.Append(records)
+	}
+	if err := libc.WriteFile(m.p, utmp.File, records, 0o664); err != nil {
+		return err
+	}
+	if f, err := m.p.Sys.OpenFile(utmp.LogFile, os.O_WRONLY|os.O_APPEND, 0); err == nil {
+		defer f.Close()
+		if _, err := f.Write(records); err != nil {
+			return err
+		}
+		m.p.Stamp(f)
+	}
 	return nil
 }
 

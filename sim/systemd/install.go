@@ -4,7 +4,6 @@ import (
 	"errors"
 	"path"
 	"slices"
-	"sort"
 	"strings"
 	"syscall"
 
@@ -12,110 +11,193 @@ import (
 	"enshu/sim/libc"
 )
 
-// change is what an operation on unit files did.
-type change struct {
-	Kind string // "symlink", "unlink", "note"
-	Path string
-	To   string
-}
+const (
+	etcUnits = "/etc/systemd/system"
+	runUnits = "/run/systemd/system"
+)
 
-// installer changes which units are enabled and masked (systemctl(1)).
+// installer changes which units are enabled and masked (systemctl(1)). Nothing
+// but links is changed; what was done, and what went wrong, stands in changes.
 type installer struct {
-	p         *host.Proc
-	l         *loader
-	runtime   bool
-	force     bool
-	changes   []change
+	p       *host.Proc
+	l       *loader
+	runtime bool
+	force   bool
+	mode    string // --preset-mode=
+	dry     bool   // only say which links would be removed
+	unread  bool   // what stands in unit files is of no interest
+	changes []change
+	// noInstall: there was nothing to do for lack of an [Install] section.
 	noInstall bool
 }
 
-// dir is where links go.
-func (i *installer) dir() string {
-	if i.runtime {
-		return "/run/systemd/system"
-	}
-	return "/etc/systemd/system"
+// installInfo is a unit as an installer sees it.
+type installInfo struct {
+	name   string
+	path   string // of the unit file, behind links
+	masked bool
+	config installConfig
 }
 
+// rules reports whether enabling the unit makes links.
+func (i *installInfo) rules() bool {
+	return len(i.config.alias)+len(i.config.wantedBy)+len(i.config.requiredBy) > 0
+}
+
+// configDir is where links go.
+func (i *installer) configDir() string {
+	if i.runtime {
+		return runUnits
+	}
+	return etcUnits
+}
+
+// do carries out one operation; its error is the last one among the changes.
 func (i *installer) do(method string, units []string) error {
 	switch method {
 	case "Enable":
 		return i.enable(units)
 	case "Disable":
-		return i.disable(units, true)
+		return i.disable(units)
 	case "Reenable":
-		for _, u := range units {
-			if _, err := i.unitFile(u); err != nil {
+		names := slices.Clone(units)
+		for n, u := range names {
+			names[n] = path.Base(u)
+		}
+		if err := i.disable(names); err != nil {
+			if c, _ := changeOf(err); c.Kind == errKindName {
 				return err
 			}
 		}
-		if err := i.disable(units, true); err != nil {
-			return err
-		}
-		i.noInstall = false
+		i.l = newLoader(i.p)
 		return i.enable(units)
 	case "Mask":
 		return i.mask(units)
 	case "Unmask":
 		return i.unmask(units)
 	case "Preset":
-		for _, u := range units {
-			if _, err := i.unitFile(u); err != nil {
-				return err
-			}
-			var err error
-			if presetOf(i.p, u) {
-				err = i.enable([]string{u})
-			} else {
-				err = i.disable([]string{u}, true)
-			}
-			i.noInstall = false
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		return i.preset(units)
+	case "PresetAll":
+		return i.presetAll()
 	case "SetDefault":
-		f, err := i.unitFile(units[0])
-		if err != nil {
-			return err
-		}
-		link := path.Join("/etc/systemd/system", "default.target")
-		if old, err := i.p.Sys.Readlink(link); err == nil {
-			if old == f.path {
-				return nil
-			}
-			i.unlink(link)
-		}
-		return i.symlink(f.path, link)
+		return i.setDefault(units[0])
 	case "Revert":
 		return i.revert(units)
+	case "Link":
+		return i.link(units)
+	case "AddWants", "AddRequires":
+		return i.addDependency(units[0], units[1:], method == "AddRequires")
 	}
 	return syscall.EINVAL
 }
 
-// unitFile finds the file of a unit that may be enabled.
-func (i *installer) unitFile(name string) (*fragment, error) {
-	real, file, masked := i.l.find(name)
-	_, _, instance, _ := splitName(name)
-	switch {
-	case masked && file != "":
-		return nil, &errUnit{errMasked, "Unit file " + file + " is masked."}
-	case file == "":
-		if instance && i.l.found(templateOf(name)) {
-			break
-		}
-		return nil, &errUnit{errNoSuchUnit, "Unit file " + name + " does not exist."}
-	}
-	f := i.l.load(real)
-	if f.state == loadError {
-		return nil, &errUnit{errLoadFailed, "File " + name + ": Bad message"}
-	}
-	f.path = i.origin(f.path)
-	return f, nil
+// bad notes a failure.
+func (i *installer) bad(kind, path, source string) error {
+	c := change{kind, path, source}
+	i.changes = append(i.changes, c)
+	return c
 }
 
-// origin is the unit file behind links, in the load path.
+// discover finds the unit file that a name means. Links inside of the load path
+// are aliases; those of the configuration are followed only where follow says so.
+func (i *installer) discover(name string, follow bool) (*installInfo, error) {
+	if strings.HasPrefix(name, "/") {
+		return i.discoverPath(name)
+	}
+	if !validName(name) {
+		return nil, i.bad(errKindName, name, "")
+	}
+	asked := name
+	for range 64 {
+		file, target, ok := i.l.look(name)
+		if !ok {
+			if _, _, instance, _ := splitName(name); instance {
+				file, target, ok = i.l.look(templateOf(name))
+			}
+		}
+		switch {
+		case !ok && name != asked:
+			return nil, i.bad(errKindDangling, asked, "")
+		case !ok:
+			return nil, i.bad(errKindNone, asked, "")
+		}
+		if target == "/dev/null" || i.empty(file) {
+			return &installInfo{name: name, path: file, masked: true}, nil
+		}
+		if target != "" {
+			if !strings.HasPrefix(target, "/") {
+				target = path.Join(path.Dir(file), target)
+			}
+			next := path.Base(target)
+			if i.l.inPath(file, target) && next != name && next != path.Base(file) {
+				if !follow && inConfig(file) {
+					return nil, i.bad(errKindLoop, asked, "")
+				}
+				if prefix, _, _, template := splitName(next); template {
+					if _, instance, is, _ := splitName(name); is {
+						next = prefix + "@" + instance + "." + unitType(next)
+					}
+				}
+				if next != name {
+					name = next
+					continue
+				}
+			}
+			file = i.origin(target)
+		}
+		return i.read(name, file, asked)
+	}
+	return nil, i.bad(errKindLoop, asked, "")
+}
+
+// inConfig reports whether a file stands where links are made.
+func inConfig(file string) bool {
+	return path.Dir(file) == etcUnits || path.Dir(file) == runUnits
+}
+
+// inLoadPath reports whether a file stands where units are looked for.
+func inLoadPath(file string) bool {
+	return slices.Contains(unitDirs, path.Dir(file)) || path.Dir(file) == "/lib/systemd/system"
+}
+
+// discoverPath is discover for the path of a unit file.
+func (i *installer) discoverPath(file string) (*installInfo, error) {
+	name := path.Base(file)
+	if !validName(name) {
+		return nil, i.bad(errKindInvalid, file, "")
+	}
+	if _, err := i.p.Sys.Stat(file); err != nil {
+		return nil, i.bad(errKindNone, file, "")
+	}
+	if inLoadPath(file) {
+		return i.read(name, file, file)
+	}
+	f := i.l.loadFile(name, file)
+	if f.state == loadError {
+		return nil, i.bad(errKindContent, file, "")
+	}
+	return &installInfo{name: name, path: file, config: f.config.install}, nil
+}
+
+// read loads the [Install] section of a unit file.
+func (i *installer) read(name, file, asked string) (*installInfo, error) {
+	if i.unread {
+		return &installInfo{name: name, path: file}, nil
+	}
+	f := i.l.load(name)
+	if f.state == loadError {
+		return nil, i.bad(errKindContent, asked, "")
+	}
+	return &installInfo{name: name, path: file, config: f.config.install}, nil
+}
+
+// empty: an empty file masks, too.
+func (i *installer) empty(file string) bool {
+	info, err := i.p.Sys.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Size() == 0
+}
+
+// origin is the file behind links.
 func (i *installer) origin(file string) string {
 	for range 8 {
 		target, err := i.p.Sys.Readlink(file)
@@ -130,197 +212,361 @@ func (i *installer) origin(file string) string {
 	return file
 }
 
-func (i *installer) enable(units []string) error {
-	todo := slices.Clone(units)
-	seen := map[string]bool{}
-	something := false
-	for len(todo) > 0 {
-		name := todo[0]
-		todo = todo[1:]
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
-		f, err := i.unitFile(name)
-		if err != nil {
-			return err
-		}
-		in := f.config.install
-		something = something || in.present
-		todo = append(todo, in.also...)
-		target := name
-		if _, _, _, template := splitName(f.name); template && in.defaultInstance != "" {
-			prefix, _, _, _ := splitName(f.name)
-			target = prefix + "@" + in.defaultInstance + "." + unitType(f.name)
-		}
-		if f.name != name {
-			target = f.name
-		}
-		for _, a := range in.alias {
-			if a == f.name {
-				continue
-			}
-			if err := i.symlink(f.path, path.Join(i.dir(), a)); err != nil {
-				return err
-			}
-		}
-		for _, w := range in.wantedBy {
-			if err := i.symlink(f.path, path.Join(i.dir(), w+".wants", target)); err != nil {
-				return err
-			}
-		}
-		for _, w := range in.requiredBy {
-			if err := i.symlink(f.path, path.Join(i.dir(), w+".requires", target)); err != nil {
-				return err
-			}
-		}
+// usable is discover for a unit that must not be masked.
+func (i *installer) usable(name string) (*installInfo, error) {
+	info, err := i.discover(name, true)
+	if err == nil && info.masked {
+		return nil, i.bad(errKindMasked, info.path, "")
 	}
-	i.noInstall = !something
-	return nil
+	return info, err
 }
 
-// symlink makes a link; one that leads elsewhere is replaced.
-func (i *installer) symlink(target, name string) error {
+func (i *installer) enable(units []string) error {
+	for _, u := range units {
+		if _, err := i.usable(u); err != nil {
+			return err
+		}
+	}
+	n, err := i.apply(units, false)
+	i.noInstall = n == 0 && err == nil
+	return err
+}
+
+// apply makes the links that the [Install] sections of units and of those in
+// their Also= ask for. n counts them, made now or there before.
+func (i *installer) apply(units []string, preset bool) (n int, err error) {
+	done, auxiliary := map[string]bool{}, map[string]bool{}
+	for todo := slices.Clone(units); len(todo) > 0; todo = todo[1:] {
+		name := todo[0]
+		if done[name] {
+			continue
+		}
+		done[name] = true
+		before := len(i.changes)
+		info, bad := i.discover(name, false)
+		switch {
+		case bad != nil && auxiliary[name]:
+			i.changes = append(i.changes[:before], change{changeAuxiliary, name, ""})
+			continue
+		case bad != nil:
+			return n, bad
+		case info.name != name && done[info.name] && !strings.HasPrefix(name, "/"):
+			continue
+		case info.masked:
+			i.changes = append(i.changes, change{changeMasked, info.path, ""})
+			n++
+			continue
+		}
+		done[info.name] = true
+		for _, a := range info.config.also {
+			todo = append(todo, a)
+			auxiliary[a] = true
+		}
+		made, bad := i.applyOne(info, preset)
+		n += made
+		if err == nil {
+			err = bad
+		}
+	}
+	return n, err
+}
+
+// applyOne makes the links of one unit. A failure counts when nothing succeeded.
+func (i *installer) applyOne(info *installInfo, preset bool) (n int, err error) {
+	if !inLoadPath(info.path) {
+		if err := i.symlink(info.path, path.Join(i.configDir(), info.name), i.force); err != nil {
+			return 0, err
+		}
+	}
+	for _, a := range info.config.alias {
+		made, bad := i.alias(info, a)
+		n += made
+		if bad != nil {
+			n, err = 0, bad
+		}
+	}
+	for _, l := range []struct {
+		targets []string
+		suffix  string
+	}{{info.config.wantedBy, ".wants"}, {info.config.requiredBy, ".requires"}} {
+		made, bad := i.wants(info, l.targets, l.suffix, preset)
+		if n == 0 && err == nil {
+			n, err = made, bad
+		}
+	}
+	return n, err
+}
+
+// alias makes the link of a word of Alias=.
+func (i *installer) alias(info *installInfo, alias string) (n int, err error) {
+	_, instance, isInstance, template := splitName(info.name)
+	prefix, _, aliasInstance, aliasTemplate := splitName(alias)
+	if aliasTemplate && isInstance {
+		alias = prefix + "@" + instance + "." + unitType(alias)
+		aliasTemplate, aliasInstance = false, true
+	}
+	switch {
+	case alias == info.name:
+		return 0, nil
+	case unitType(alias) != unitType(info.name), template != aliasTemplate && !(template && aliasInstance), isInstance != aliasInstance && !template:
+		return 0, i.bad(errKindAlias, alias, info.name)
+	}
+	link := path.Join(i.configDir(), alias)
+	target, linkErr := i.p.Sys.Readlink(link)
+	broken := linkErr == nil && !libc.Exists(i.p, target)
+	if err := i.symlink(info.path, link, i.force || broken); err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
+// wants makes the links in the .wants or .requires directories of targets.
+func (i *installer) wants(info *installInfo, targets []string, suffix string, preset bool) (n int, err error) {
+	name := info.name
+	prefix, _, _, template := splitName(name)
+	if template && info.config.defaultInstance != "" {
+		name, template = prefix+"@"+info.config.defaultInstance+"."+unitType(name), false
+	}
+	for _, t := range targets {
+		_, _, isInstance, isTemplate := splitName(t)
+		if !validName(t) || template && !isInstance && !isTemplate {
+			switch {
+			case preset:
+			case validName(t):
+				err = i.bad(errKindPlain, t, name)
+			default:
+				err = i.bad(errKindName, t, "")
+			}
+			continue
+		}
+		bad := i.symlink(info.path, path.Join(i.configDir(), t+suffix, name), true)
+		if bad == nil {
+			n++
+		} else if err == nil {
+			err = bad
+		}
+		if !i.l.found(t) {
+			i.changes = append(i.changes, change{changeAbsent, t, info.path})
+		}
+	}
+	return n, err
+}
+
+// symlink makes a link. One that leads to the same file stays; another is
+// replaced by force alone.
+func (i *installer) symlink(target, name string, force bool) error {
+	if err := libc.MkdirAll(i.p, path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	err := i.p.Sys.Symlink(target, name)
+	if err == nil {
+		i.changes = append(i.changes, change{changeSymlink, name, target})
+		return nil
+	}
+	if !errors.Is(err, syscall.EEXIST) {
+		return err
+	}
 	old, err := i.p.Sys.Readlink(name)
 	switch {
-	case err == nil && i.origin(name) == target:
+	case err != nil:
+		return i.bad(errKindExists, name, "")
+	case old == target || target != "/dev/null" && i.origin(name) == i.origin(target):
 		return nil
-	case err == nil && (path.Base(old) == path.Base(target) || i.force || strings.Contains(name, ".wants/")):
-		i.unlink(name)
-	case err == nil, libc.Exists(i.p, name):
-		return &errUnit{errFileExists, "File " + name + " already exists" + existsTail(old)}
+	case !force:
+		return i.bad(errKindExists, name, old)
 	}
-	if err := libc.MkdirAll(i.p, path.Dir(name), 0o755); err != nil {
+	if err := i.p.Sys.Remove(name); err != nil {
 		return err
 	}
 	if err := i.p.Sys.Symlink(target, name); err != nil {
 		return err
 	}
-	i.changes = append(i.changes, change{"symlink", name, target})
+	i.changes = append(i.changes, change{changeUnlink, name, ""}, change{changeSymlink, name, target})
 	return nil
 }
 
-func existsTail(old string) string {
-	if old == "" {
-		return "."
-	}
-	return " and is a symlink to " + old + "."
-}
-
-func (i *installer) unlink(name string) {
-	if i.p.Sys.Remove(name) == nil {
-		i.changes = append(i.changes, change{"unlink", name, ""})
-	}
-}
-
-// disable removes every link to a unit, whatever its [Install] section says now.
-func (i *installer) disable(units []string, must bool) error {
-	names := map[string]bool{}
-	todo := slices.Clone(units)
+func (i *installer) disable(units []string) error {
 	something := false
-	for len(todo) > 0 {
-		name := todo[0]
-		todo = todo[1:]
-		if names[name] {
-			continue
+	for _, u := range units {
+		if !validName(u) {
+			return i.bad(errKindName, u, "")
 		}
-		f, err := i.unitFile(name)
-		var e *errUnit
-		switch {
-		case errors.As(err, &e) && e.name == errMasked:
-			f = i.l.load(name)
-		case err != nil && must:
+		info, err := i.discover(u, true)
+		if err != nil {
 			return err
-		case err != nil:
-			continue
 		}
-		names[name] = true
-		names[f.name] = true
-		something = something || f.config.install.present
-		todo = append(todo, f.config.install.also...)
+		something = something || info.rules() || len(info.config.also) > 0
 	}
-	for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system"} {
-		if i.runtime && dir != "/run/systemd/system" {
-			continue
-		}
-		i.removeLinks(dir, names)
-	}
-	i.noInstall = !something && len(i.changes) == 0
+	before := len(i.changes)
+	i.remove(i.marked(units))
+	i.noInstall = !something && len(i.changes) == before
 	return nil
 }
 
-// removeLinks removes the links in dir and its .wants and .requires that bear
-// one of the names or lead to one.
-func (i *installer) removeLinks(dir string, names map[string]bool) {
-	in, _ := libc.ReadDir(i.p, dir)
-	for _, n := range in {
-		if !strings.HasSuffix(n, ".wants") && !strings.HasSuffix(n, ".requires") {
+// marked are the names whose links a disable of units removes: theirs, and
+// those of the units in their Also=.
+func (i *installer) marked(units []string) map[string]bool {
+	names, seen := map[string]bool{}, map[string]bool{}
+	for todo := slices.Clone(units); len(todo) > 0; todo = todo[1:] {
+		name := todo[0]
+		if seen[name] {
 			continue
 		}
-		links, _ := libc.ReadDir(i.p, path.Join(dir, n))
-		for _, l := range links {
-			link := path.Join(dir, n, l)
-			if target, err := i.p.Sys.Readlink(link); err == nil && (names[l] || i.meant(names, l) || names[path.Base(target)]) {
-				i.unlink(link)
-			}
+		seen[name] = true
+		before := len(i.changes)
+		info, err := i.discover(name, true)
+		switch {
+		case err != nil && !slices.Contains(units, name):
+			i.changes = i.changes[:before]
+		case err != nil:
+		case info.masked:
+			i.changes = append(i.changes, change{changeMasked, info.path, ""})
+		default:
+			names[info.name] = true
+			todo = append(todo, info.config.also...)
 		}
-		i.p.Sys.Remove(path.Join(dir, n)) // only when it is empty
 	}
+	return names
+}
+
+// remove removes the links of the configuration that bear one of the names or
+// lead to one, and then those that lead to these.
+func (i *installer) remove(names map[string]bool) {
+	for again := len(names) > 0; again; {
+		again = i.removeIn(i.configDir(), names) && !i.dry
+	}
+}
+
+func (i *installer) removeIn(dir string, names map[string]bool) (again bool) {
+	in, _ := libc.ReadDir(i.p, dir)
 	for _, n := range in {
 		link := path.Join(dir, n)
 		target, err := i.p.Sys.Readlink(link)
-		if err == nil && target != "/dev/null" && n != "default.target" && names[path.Base(target)] {
-			i.unlink(link)
+		if err != nil {
+			if info, err := i.p.Sys.Lstat(link); err == nil && info.IsDir() {
+				again = i.removeIn(link, names) || again
+				if rest, err := libc.ReadDir(i.p, link); err == nil && len(rest) == 0 {
+					i.p.Sys.Remove(link)
+				}
+			}
+			continue
+		}
+		_, _, instance, _ := splitName(n)
+		if !validName(n) || !names[n] && !(instance && names[templateOf(n)]) && !names[path.Base(i.origin(link))] && !names[path.Base(target)] {
+			continue
+		}
+		i.unlink(link)
+		if !names[n] {
+			names[n] = true
+			again = true
 		}
 	}
+	return again
 }
 
-// meant: a template's name stands for its instances.
-func (i *installer) meant(names map[string]bool, link string) bool {
-	_, _, instance, _ := splitName(link)
-	return instance && names[templateOf(link)]
+func (i *installer) unlink(name string) {
+	if i.dry || i.p.Sys.Remove(name) == nil {
+		i.changes = append(i.changes, change{changeUnlink, name, ""})
+	}
 }
 
 func (i *installer) mask(units []string) error {
-	for _, name := range units {
-		link := path.Join(i.dir(), name)
-		if target, err := i.p.Sys.Readlink(link); err == nil && target == "/dev/null" {
-			continue
+	var err error
+	for _, u := range units {
+		bad := error(syscall.EINVAL)
+		if validName(u) {
+			bad = i.symlink("/dev/null", path.Join(i.configDir(), u), i.force)
 		}
-		if !i.l.found(name) {
-			i.changes = append(i.changes, change{"note", "Unit " + name + " does not exist, proceeding anyway.", ""})
+		if err == nil {
+			err = bad
 		}
-		if _, err := i.p.Sys.Readlink(link); err == nil && i.force {
+	}
+	return err
+}
+
+func (i *installer) unmask(units []string) error {
+	for _, u := range units {
+		if !validName(u) {
+			return syscall.EINVAL
+		}
+		link := path.Join(i.configDir(), u)
+		target, err := i.p.Sys.Readlink(link)
+		if err == nil && target == "/dev/null" || err != nil && i.empty(link) {
 			i.unlink(link)
 		}
-		if _, err := i.p.Sys.Lstat(link); err == nil {
-			return &errUnit{errFileExists, "File " + link + " already exists."}
-		}
-		if err := i.p.Sys.Symlink("/dev/null", link); err != nil {
-			return err
-		}
-		i.changes = append(i.changes, change{"symlink", link, "/dev/null"})
 	}
 	return nil
 }
 
-func (i *installer) unmask(units []string) error {
-	for _, name := range units {
-		for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system"} {
-			link := path.Join(dir, name)
-			if target, err := i.p.Sys.Readlink(link); err == nil && target == "/dev/null" {
-				i.unlink(link)
-			}
+func (i *installer) setDefault(name string) error {
+	if unitType(name) != "target" || name == "default.target" || !validName(name) {
+		return syscall.EINVAL
+	}
+	info, err := i.discover(name, true)
+	if err != nil {
+		return err
+	}
+	return i.symlink(info.path, path.Join(etcUnits, "default.target"), true)
+}
+
+// link makes unit files from outside of the load path known.
+func (i *installer) link(files []string) error {
+	var todo []string
+	for _, f := range files {
+		if !validName(path.Base(f)) {
+			return i.bad(errKindName, f, "")
+		}
+		info, err := i.p.Sys.Lstat(f)
+		if err != nil {
+			return i.bad(errKindNone, f, "")
+		}
+		if !info.Mode().IsRegular() {
+			return syscall.EINVAL
+		}
+		if !inLoadPath(f) {
+			todo = append(todo, f)
+		}
+	}
+	for _, f := range todo {
+		if err := i.symlink(f, path.Join(i.configDir(), path.Base(f)), i.force); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// addDependency is add-wants and add-requires.
+func (i *installer) addDependency(target string, units []string, require bool) error {
+	i.unread = true
+	to, err := i.usable(target)
+	if err != nil {
+		return err
+	}
+	var infos []*installInfo
+	for _, u := range units {
+		info, err := i.usable(u)
+		if err != nil {
+			return err
+		}
+		info.config = installConfig{wantedBy: []string{to.name}}
+		if require {
+			info.config = installConfig{requiredBy: []string{to.name}}
+		}
+		infos = append(infos, info)
+	}
+	for _, info := range infos {
+		if _, bad := i.applyOne(info, false); bad != nil {
+			err = bad
+		}
+	}
+	return err
 }
 
 // revert removes what /etc and /run add to a unit of the vendor.
 func (i *installer) revert(units []string) error {
 	for _, name := range units {
 		_, vendor := i.p.Sys.Stat(path.Join("/usr/lib/systemd/system", name))
-		for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system"} {
+		for _, dir := range []string{etcUnits, runUnits} {
 			d := path.Join(dir, name+".d")
 			if in, err := libc.ReadDir(i.p, d); err == nil {
 				for _, n := range in {
@@ -329,7 +575,7 @@ func (i *installer) revert(units []string) error {
 				i.unlink(d)
 			}
 			file := path.Join(dir, name)
-			if _, err := i.p.Sys.Lstat(file); err == nil && vendor == nil {
+			if info, err := i.p.Sys.Lstat(file); err == nil && !info.IsDir() && vendor == nil {
 				i.unlink(file)
 				i.danglers(name, file)
 			}
@@ -340,214 +586,11 @@ func (i *installer) revert(units []string) error {
 
 // danglers removes the links to a file that is gone.
 func (i *installer) danglers(name, file string) {
-	dirs, _ := libc.ReadDir(i.p, "/etc/systemd/system")
+	dirs, _ := libc.ReadDir(i.p, etcUnits)
 	for _, d := range dirs {
-		link := path.Join("/etc/systemd/system", d, name)
+		link := path.Join(etcUnits, d, name)
 		if target, err := i.p.Sys.Readlink(link); err == nil && target == file {
 			i.unlink(link)
 		}
-	}
-}
-
-// fileState is what is-enabled says of a unit; "" when there is no such unit.
-func fileState(p *host.Proc, l *loader, name string) string {
-	real, file, masked := l.find(name)
-	if file == "" {
-		return ""
-	}
-	if masked {
-		if strings.HasPrefix(file, "/run/") {
-			return "masked-runtime"
-		}
-		return "masked"
-	}
-	if real != name {
-		_, instance, is, _ := splitName(name)
-		_, other, _, _ := splitName(real)
-		if !is || instance == other {
-			return "alias"
-		}
-	}
-	f := l.load(real)
-	if f.state == loadError {
-		return "bad"
-	}
-	for _, dir := range []string{"/etc/systemd/system", "/run/systemd/system"} {
-		on, alias := linked(p, l, dir, real)
-		suffix := ""
-		if strings.HasPrefix(dir, "/run/") {
-			suffix = "-runtime"
-		}
-		switch {
-		case on:
-			return "enabled" + suffix
-		case alias && f.config.install.present:
-			return "enabled" + suffix
-		case alias:
-			return "indirect"
-		}
-	}
-	_, _, _, template := splitName(real)
-	in := f.config.install
-	switch {
-	case len(in.alias)+len(in.wantedBy)+len(in.requiredBy) > 0:
-		if template && len(in.alias) == 0 && in.defaultInstance == "" {
-			return "disabled"
-		}
-		return "disabled"
-	case len(in.also) > 0:
-		return "indirect"
-	case path.Base(originOf(p, file)) != real && strings.HasPrefix(file, "/etc/"):
-		return "linked"
-	}
-	return "static"
-}
-
-// linked reports whether a .wants or .requires directory of dir has the unit,
-// and whether an alias there leads to it.
-func linked(p *host.Proc, l *loader, dir, name string) (on, alias bool) {
-	l.has(dir, "")
-	_, _, instance, template := splitName(name)
-	for n := range l.index[dir] {
-		if strings.HasSuffix(n, ".wants") || strings.HasSuffix(n, ".requires") {
-			sub := path.Join(dir, n)
-			if l.has(sub, name) || instance && l.has(sub, templateOf(name)) {
-				return true, alias
-			}
-			if template {
-				prefix, _, _, _ := splitName(name)
-				for m := range l.index[sub] {
-					if q, _, is, _ := splitName(m); is && q == prefix && unitType(m) == unitType(name) {
-						return true, alias
-					}
-				}
-			}
-			continue
-		}
-		if n != name && unitType(n) == unitType(name) {
-			if target, err := p.Sys.Readlink(path.Join(dir, n)); err == nil && path.Base(target) == name {
-				alias = true
-			}
-		}
-	}
-	return false, alias
-}
-
-// originOf follows links to their end.
-func originOf(p *host.Proc, file string) string {
-	in := installer{p: p}
-	return in.origin(file)
-}
-
-// unitFiles lists the names of all unit files.
-func unitFiles(p *host.Proc, l *loader) []string {
-	seen := map[string]bool{}
-	var names []string
-	for _, dir := range unitDirs {
-		l.has(dir, "")
-		for n := range l.index[dir] {
-			if !seen[n] && unitType(n) != "" {
-				if info, err := p.Sys.Lstat(path.Join(dir, n)); err == nil && !info.IsDir() {
-					seen[n] = true
-					names = append(names, n)
-				}
-			}
-		}
-	}
-	sortUnits(names)
-	return names
-}
-
-// sortUnits sorts by type, then by name.
-func sortUnits(names []string) {
-	sort.Slice(names, func(i, j int) bool {
-		a, b := unitType(names[i]), unitType(names[j])
-		if a != b {
-			return a < b
-		}
-		return strings.ToLower(names[i]) < strings.ToLower(names[j])
-	})
-}
-
-// presetDirs hold the files that say which units are to be enabled
-// (systemd.preset(5)).
-var presetDirs = []string{"/etc/systemd/system-preset", "/run/systemd/system-preset", "/usr/lib/systemd/system-preset"}
-
-// presetRule is a line of a preset file.
-type presetRule struct {
-	pattern string
-	enable  bool
-}
-
-func presetRules(p *host.Proc) []presetRule {
-	found := map[string]string{}
-	for _, dir := range presetDirs {
-		names, _ := libc.ReadDir(p, dir)
-		for _, n := range names {
-			if strings.HasSuffix(n, ".preset") && found[n] == "" {
-				found[n] = path.Join(dir, n)
-			}
-		}
-	}
-	names := make([]string, 0, len(found))
-	for n := range found {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	var rules []presetRule
-	for _, n := range names {
-		data, _ := libc.ReadFile(p, found[n])
-		for _, line := range libc.Lines(data) {
-			f := strings.Fields(line)
-			if len(f) >= 2 && (f[0] == "enable" || f[0] == "disable") {
-				rules = append(rules, presetRule{f[1], f[0] == "enable"})
-			}
-		}
-	}
-	return rules
-}
-
-func presetOf(p *host.Proc, name string) bool { return presetIn(presetRules(p), name) }
-
-func presetIn(rules []presetRule, name string) bool {
-	for _, r := range rules {
-		if ok, _ := path.Match(r.pattern, name); ok {
-			return r.enable
-		}
-	}
-	return true
-}
-
-// presetWord is the preset that status and list-unit-files show.
-func presetWord(rules []presetRule, name, state string) string {
-	switch state {
-	case "alias", "static", "generated", "transient", "bad", "":
-		return ""
-	}
-	if presetIn(rules, name) {
-		return "enabled"
-	}
-	return "disabled"
-}
-
-// applyPresets enables units as the presets say when /etc was never populated
-// (first boot): it holds no link at all.
-func (m *manager) applyPresets() {
-	names, _ := libc.ReadDir(m.p, "/etc/systemd/system")
-	for _, n := range names {
-		if strings.HasSuffix(n, ".wants") {
-			return
-		}
-	}
-	rules := presetRules(m.p)
-	op := installer{p: m.p, l: m.loader}
-	for _, n := range unitFiles(m.p, m.loader) {
-		if presetIn(rules, n) && fileState(m.p, m.loader, n) == "disabled" {
-			op.enable([]string{n})
-		}
-	}
-	if len(op.changes) > 0 {
-		m.loader = newLoader(m.p)
-		m.log(6, "Populated /etc with preset unit settings.")
 	}
 }

@@ -601,30 +601,43 @@ func (j *journalctl) filter(r *sdjournal.Reader, args []string) (m func(*journal
 			return nil, st
 		}
 		all = append(all, func(e *journal.Entry) bool { return e.BootID == id })
+		r.Only = append(r.Only, []journal.Field{{Name: "_BOOT_ID", Value: id.String()}})
 	}
 	if j.kernel {
+		r.Only = append(r.Only, []journal.Field{{Name: "_TRANSPORT", Value: "kernel"}})
 		all = append(all, field("_TRANSPORT", "kernel"))
 	}
 	var units []matcher
+	var named []journal.Field
+	globs := false
 	for _, u := range j.units {
 		name := mangle(u)
 		if isGlob(name) {
 			units = append(units, globMatch(name))
+			globs = true
 		} else {
 			units = append(units, unitMatch(name))
+			named = append(named, unitFields(name)...)
 		}
 	}
 	for _, u := range j.userUnits {
 		units = append(units, field("_SYSTEMD_USER_UNIT", mangle(u)))
+		named = append(named, journal.Field{Name: "_SYSTEMD_USER_UNIT", Value: mangle(u)})
+	}
+	if len(units) > 0 && !globs {
+		r.Only = append(r.Only, named)
 	}
 	if len(units) > 0 {
 		all = append(all, anyOf(units...))
 	}
 	if len(j.identifiers) > 0 {
 		var list []matcher
+		var named []journal.Field
 		for _, t := range j.identifiers {
 			list = append(list, field("SYSLOG_IDENTIFIER", t))
+			named = append(named, journal.Field{Name: "SYSLOG_IDENTIFIER", Value: t})
 		}
+		r.Only = append(r.Only, named)
 		all = append(all, anyOf(list...))
 	}
 	bits := func(name string, set uint32) matcher {
@@ -641,6 +654,13 @@ func (j *journalctl) filter(r *sdjournal.Reader, args []string) (m func(*journal
 	}
 	if j.priorities != 0 {
 		all = append(all, bits("PRIORITY", j.priorities))
+		var named []journal.Field
+		for n := range 8 {
+			if j.priorities&(1<<n) != 0 {
+				named = append(named, journal.Field{Name: "PRIORITY", Value: itoa(n)})
+			}
+		}
+		r.Only = append(r.Only, named)
 	}
 	if j.facilities != 0 {
 		all = append(all, bits("SYSLOG_FACILITY", j.facilities))
@@ -656,6 +676,7 @@ func (j *journalctl) filter(r *sdjournal.Reader, args []string) (m func(*journal
 	}
 	if match != nil {
 		all = append(all, match)
+		r.Only = append(r.Only, indexedTerms(args)...)
 	}
 	if len(all) == 0 {
 		return nil, -1

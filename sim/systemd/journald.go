@@ -61,6 +61,8 @@ type journald struct {
 	uids        []int
 	last        time.Time // of the newest entry
 	streams     int
+	hereFields  []journal.Field
+	hereUntil   time.Duration // monotonic
 }
 
 // Journald is /usr/lib/systemd/systemd-journald. It takes messages from

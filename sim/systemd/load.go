@@ -44,9 +44,15 @@ type loader struct {
 	// index has the names in the directories of the load path, so that most
 	// questions need no call of the kernel.
 	index map[string]map[string]bool
+	// read are the units that were read, told what is to be said of their
+	// [Install] sections.
+	seen map[string]*fragment
+	told []string
 }
 
-func newLoader(p *host.Proc) *loader { return &loader{p: p, index: map[string]map[string]bool{}} }
+func newLoader(p *host.Proc) *loader {
+	return &loader{p: p, index: map[string]map[string]bool{}, seen: map[string]*fragment{}}
+}
 
 // has reports whether a directory of the load path has a name.
 func (l *loader) has(dir, name string) bool {
@@ -130,6 +136,25 @@ func (l *loader) look(name string) (file, target string, ok bool) {
 
 // load reads a unit and its drop-ins.
 func (l *loader) load(name string) *fragment {
+	if f := l.seen[name]; f != nil {
+		return f
+	}
+	f := l.loadNew(name)
+	l.note(f)
+	l.seen[name] = f
+	return f
+}
+
+// note keeps what is wrong with the [Install] section of a unit, or with the whole.
+func (l *loader) note(f *fragment) {
+	for _, p := range f.problems {
+		if f.state == loadError || strings.Contains(p.text, "[Install]") {
+			l.told = append(l.told, p.String())
+		}
+	}
+}
+
+func (l *loader) loadNew(name string) *fragment {
 	real, file, masked := l.find(name)
 	f := &fragment{name: real, path: file, stamps: map[string]time.Time{}, state: loadOK}
 	kind := unitType(real)
@@ -167,6 +192,15 @@ func (l *loader) load(name string) *fragment {
 		f.state, f.reason = loadBad, "Unit "+real+" has a bad unit file setting."
 	}
 	f.config.defaults(real)
+	return f
+}
+
+// loadFile reads a unit from a file outside of the load path.
+func (l *loader) loadFile(name, file string) *fragment {
+	f := &fragment{name: name, path: file, stamps: map[string]time.Time{}, state: loadOK, config: newConfig(unitType(name))}
+	if err := l.read(f, file, unitType(name)); err != nil {
+		f.state = loadError
+	}
 	return f
 }
 

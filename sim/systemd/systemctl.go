@@ -27,7 +27,7 @@ type systemctl struct {
 	lines                                                         int
 	output                                                        string
 	signal                                                        syscall.Signal
-	whom                                                          string
+	whom, presetMode                                              string
 	rules                                                         []presetRule
 	loader                                                        *loader
 }
@@ -70,7 +70,10 @@ func verbTable() map[string]verb {
 		"is-system-running": {0, 0, false, (*systemctl).systemRunning},
 		"get-default":       {0, 0, true, (*systemctl).getDefault}, "set-default": {1, 1, true, (*systemctl).setDefault},
 		"enable": files("Enable"), "disable": files("Disable"), "reenable": files("Reenable"), "preset": files("Preset"),
-		"mask": files("Mask"), "unmask": files("Unmask"), "revert": files("Revert"),
+		"mask": files("Mask"), "unmask": files("Unmask"), "revert": files("Revert"), "link": files("Link"),
+		"preset-all":        {0, 0, true, func(s *systemctl, _ []string) int { return s.unitFiles("PresetAll", nil) }},
+		"add-wants":         {2, -1, true, func(s *systemctl, a []string) int { return s.addDependency("AddWants", a) }},
+		"add-requires":      {2, -1, true, func(s *systemctl, a []string) int { return s.addDependency("AddRequires", a) }},
 		"show-environment":  {0, 0, false, (*systemctl).showEnvironment},
 		"set-environment":   {1, -1, false, func(s *systemctl, a []string) int { return s.environment("SetEnvironment", a) }},
 		"unset-environment": {1, -1, false, func(s *systemctl, a []string) int { return s.environment("UnsetEnvironment", a) }},
@@ -250,6 +253,12 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 			return true, 1
 		}
 		s.signal = sig
+	case "preset-mode":
+		if !slices.Contains([]string{"full", "enable-only", "disable-only"}, o.Value) {
+			s.fail("Failed to parse preset mode: %s.", o.Value)
+			return true, 1
+		}
+		s.presetMode = o.Value
 	case "kill-whom":
 		s.whom = o.Value
 	}

@@ -23,60 +23,73 @@ Possible reasons for having this kind of units are:
 • In case of template units, the unit is meant to be enabled with some
   instance name specified.`
 
-// change makes an operation on unit files: PID 1 does it, or, without one,
-// systemctl itself.
-func (s *systemctl) change(method string, units []string) (reply, error) {
-	if s.bus != nil {
-		return s.bus.call(request{Method: method, Units: units, Runtime: s.runtime, Force: s.force})
-	}
-	op := installer{p: s.p, l: s.loader, runtime: s.runtime, force: s.force}
-	err := op.do(method, units)
-	return reply{Changes: op.changes, NoInstall: op.noInstall}, err
-}
+// verbOfMethod is what an operation is called in what is said of it.
+var verbOfMethod = map[string]string{"Enable": "enable", "Disable": "disable", "Reenable": "reenable", "Preset": "preset", "PresetAll": "preset",
+	"Mask": "mask", "Unmask": "unmask", "Link": "link", "Revert": "revert", "SetDefault": "set default",
+	"AddWants": "add dependency on", "AddRequires": "add dependency on"}
 
-// tellChanges says what was done to links.
-func (s *systemctl) tellChanges(list []change) {
-	if s.quiet {
-		return
-	}
-	for _, c := range list {
-		switch c.Kind {
-		case "symlink":
-			s.note("Created symlink %s %s %s.", c.Path, s.glyph("arrow"), c.To)
-		case "unlink":
-			s.note("Removed \"%s\".", c.Path)
-		default:
-			s.note("%s", c.Path)
+// change makes an operation on unit files: PID 1 does it, or, without one,
+// systemctl itself. status is not 0 after a failure, which has been told.
+func (s *systemctl) change(method string, units []string) (noInstall bool, changed bool, status int) {
+	verb := verbOfMethod[method]
+	if s.bus != nil {
+		r, err := s.bus.call(request{Method: method, Units: units, Runtime: s.runtime, Force: s.force, Mode: s.presetMode})
+		if err != nil {
+			switch method {
+			case "SetDefault":
+				s.fail("Failed to set default target: %s", err)
+			case "AddWants", "AddRequires":
+				s.fail("Failed to add dependency: %s", err)
+			case "PresetAll":
+				s.fail("Failed to preset all units: %s", err)
+			default:
+				s.fail("Failed to %s unit: %s", verb, err)
+			}
+			return false, false, 1
 		}
+		s.tellChanges(r.Changes, verb)
+		return r.NoInstall, len(r.Changes) > 0, 0
 	}
+	op := installer{p: s.p, l: s.loader, runtime: s.runtime, force: s.force, mode: s.presetMode}
+	err := op.do(method, units)
+	s.loader.tell(s)
+	s.tellChanges(op.changes, verb)
+	s.loader = newLoader(s.p)
+	c, told := changeOf(err)
+	switch {
+	case err == nil:
+		return op.noInstall && method != "Disable", len(op.changes) > 0, 0
+	case !told:
+		s.fail("Failed to %s: %s.", strings.Replace(verb, " on", "", 1), libc.Strerror(err))
+	case method == "Disable" && c.Kind != errKindName:
+		return false, false, 0
+	}
+	return false, false, 1
 }
 
 // unitFiles are enable, disable, mask and so on.
 func (s *systemctl) unitFiles(method string, args []string) int {
-	units := make([]string, len(args))
-	for i, a := range args {
-		if strings.HasPrefix(a, "/") {
-			a = path.Base(a)
-		}
-		units[i] = mangle(a)
-	}
-	verb := strings.ToLower(method)
-	r, err := s.change(method, units)
-	s.tellChanges(r.Changes)
-	if err != nil {
-		s.fail("Failed to %s unit: %s", verb, err)
+	units, ok := s.fileNames(method, args)
+	if !ok {
 		return 1
 	}
-	if s.bus != nil && !s.noReload && len(r.Changes) > 0 {
+	noInstall, changed, status := s.change(method, units)
+	if status != 0 {
+		return status
+	}
+	if s.bus != nil && !s.noReload && changed {
 		s.bus.call(request{Method: "Reload"})
 	}
-	if r.NoInstall && !s.quiet && (method == "Enable" || method == "Disable" || method == "Reenable") {
+	if noInstall && !s.quiet && (method == "Enable" || method == "Disable" || method == "Reenable") {
 		s.note("%s", noInstallText)
 	}
 	if s.now && s.bus != nil {
+		for n, u := range units {
+			units[n] = path.Base(u)
+		}
 		switch method {
-		case "Enable":
-			return s.jobs(jobStart, args)
+		case "Enable", "Reenable":
+			return s.jobs(jobStart, units)
 		case "Disable", "Mask":
 			var loaded []string
 			for _, u := range units {
@@ -92,13 +105,64 @@ func (s *systemctl) unitFiles(method string, args []string) int {
 	return 0
 }
 
+// fileNames turns operands into names or paths of unit files.
+func (s *systemctl) fileNames(method string, args []string) (units []string, ok bool) {
+	for _, a := range args {
+		switch {
+		case a == "":
+			s.fail("Failed to mangle unit name or path '': Invalid argument")
+			return nil, false
+		case strings.Contains(a, "/"):
+			a = libc.Abs(s.p, a)
+			switch {
+			case method == "Disable":
+				s.note("Warning: Can't execute disable on the unit file path. Proceeding with the unit name.")
+				a = path.Base(a)
+			}
+		default:
+			name := mangle(a)
+			if !isGlob(a) && strings.Contains(name, "\\x") && !strings.Contains(a, "\\x") {
+				s.note("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", a, strings.TrimSuffix(name, ".service"))
+			}
+			if method == "Link" {
+				s.fail("Link argument must contain at least one directory separator.")
+				s.fail("If you intended to link a file in the current directory, try ./%s instead.", name)
+				return nil, false
+			}
+			a = name
+		}
+		units = append(units, a)
+	}
+	if method == "Mask" && s.bus != nil {
+		for _, u := range units {
+			if !s.loader.found(u) {
+				s.note("Unit %s does not exist, proceeding anyway.", u)
+			}
+		}
+	}
+	return units, true
+}
+
 func (s *systemctl) isEnabled(args []string) int {
 	status := 1
-	for _, a := range args {
-		name := mangle(a)
-		state := fileState(s.p, s.loader, name)
+	names, ok := s.fileNames("", args)
+	if !ok {
+		return 1
+	}
+	for _, name := range names {
+		state := ""
+		why := "No such file or directory"
+		if strings.Contains(name, "/") {
+			why = "Invalid argument"
+		} else {
+			state = fileState(s.p, s.loader, name)
+		}
+		s.loader.tell(s)
+		if state == "bad" {
+			state, why = "", "Bad message"
+		}
 		if state == "" {
-			s.fail("Failed to get unit file state for %s: No such file or directory", name)
+			s.fail("Failed to get unit file state for %s: %s", name, why)
 			return 1
 		}
 		switch state {
@@ -108,8 +172,36 @@ func (s *systemctl) isEnabled(args []string) int {
 		if !s.quiet {
 			fmt.Fprintln(s.out, state)
 		}
+		if s.full && !s.quiet {
+			s.installTargets(name)
+		}
 	}
 	return status
+}
+
+// installTargets lists the links that disabling a unit would remove.
+func (s *systemctl) installTargets(name string) {
+	for _, runtime := range []bool{false, true} {
+		op := installer{p: s.p, l: s.loader, runtime: runtime, dry: true}
+		op.remove(op.marked([]string{name}))
+		for _, c := range op.changes {
+			if c.Kind == changeUnlink {
+				fmt.Fprintln(s.out, "  "+c.Path)
+			}
+		}
+	}
+}
+
+// tell prints what is wrong with the files that systemctl read itself, in place
+// of PID 1, which logs it: of [Install] sections, for the rest it does not read.
+func (l *loader) tell(s *systemctl) {
+	if s.bus != nil {
+		return
+	}
+	for _, p := range l.told {
+		s.note("%s", p)
+	}
+	l.told = nil
 }
 
 func (s *systemctl) getDefault([]string) int {
@@ -127,19 +219,30 @@ func (s *systemctl) setDefault(args []string) int {
 	if unitType(name) == "" {
 		name += ".target"
 	}
-	if unitType(name) != "target" {
-		name = strings.TrimSuffix(name, "."+unitType(name)) + ".target"
-	}
-	r, err := s.change("SetDefault", []string{name})
-	s.tellChanges(r.Changes)
-	if err != nil {
-		s.fail("Failed to set default target: %s", err)
-		return 1
+	if _, _, status := s.change("SetDefault", []string{name}); status != 0 {
+		return status
 	}
 	if s.bus != nil {
 		s.bus.call(request{Method: "Reload"})
 	}
 	return 0
+}
+
+// addDependency is add-wants and add-requires.
+func (s *systemctl) addDependency(method string, args []string) int {
+	target := args[0]
+	if unitType(target) == "" {
+		target += ".target"
+	}
+	units, ok := s.fileNames(method, args[1:])
+	if !ok {
+		return 1
+	}
+	_, changed, status := s.change(method, append([]string{target}, units...))
+	if status == 0 && changed && s.bus != nil && !s.noReload {
+		s.bus.call(request{Method: "Reload"})
+	}
+	return status
 }
 
 // cat shows the files of units.

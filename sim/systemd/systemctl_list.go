@@ -200,14 +200,11 @@ func (s *systemctl) listUnitFiles(args []string) int {
 	rules := presetRules(s.p)
 	var rows [][]cell
 	for _, n := range unitFiles(s.p, s.loader) {
-		if len(s.types) > 0 && !slices.Contains(s.types, unitType(n)) {
-			continue
-		}
-		if len(args) > 0 && !slices.ContainsFunc(args, func(p string) bool { ok, _ := path.Match(mangle(p), n); return ok }) {
+		if len(args) > 0 && !slices.ContainsFunc(args, func(p string) bool { ok, _ := path.Match(p, n); return ok }) {
 			continue
 		}
 		state := fileState(s.p, s.loader, n)
-		if len(s.states) > 0 && !slices.Contains(s.states, state) {
+		if len(s.types) > 0 && !slices.Contains(s.types, unitType(n)) || len(s.states) > 0 && !slices.Contains(s.states, state) {
 			continue
 		}
 		preset := presetWord(rules, n, state)
@@ -221,9 +218,14 @@ func (s *systemctl) listUnitFiles(args []string) int {
 		}
 		rows = append(rows, []cell{{n, nameColor}, {state, enabledColor(state)}, {preset, color}})
 	}
-	s.table([]string{"UNIT FILE", "STATE", "PRESET"}, rows, !s.noLegend, false)
-	if !s.noLegend {
+	s.loader.tell(s)
+	legend := !s.noLegend && !s.quiet
+	s.table([]string{"UNIT FILE", "STATE", "PRESET"}, rows, legend, false)
+	if legend {
 		fmt.Fprintf(s.out, "\n%d unit files listed.\n", len(rows))
+	}
+	if len(rows) == 0 && s.bus == nil {
+		return 1
 	}
 	return 0
 }

@@ -145,7 +145,8 @@ func (s *systemctl) unitProperties(u *UnitState) []property {
 	add("UnitFileState", state)
 	preset := ""
 	if state != "" {
-		preset = map[bool]string{true: "enabled", false: "disabled"}[presetOf(s.p, u.Name)]
+		enable, _ := presetIn(presetRules(s.p), u.Name)
+		preset = map[bool]string{true: "enabled", false: "disabled"}[enable]
 	}
 	add("UnitFilePreset", preset)
 	stamp("StateChangeTimestamp", u.Changed)

@@ -346,7 +346,9 @@ func (s *systemctl) statusLog(u *UnitState) {
 	}
 	boot := bootID(s.p)
 	since := u.InactiveExit.Mono
+	thisBoot := []journal.Field{{Name: "_BOOT_ID", Value: boot.String()}}
 	r.Filter = func(e *journal.Entry) bool { return e.BootID == boot && match(e) }
+	r.Only = [][]journal.Field{thisBoot, unitFields(u.Name)}
 	r.SeekTail()
 	var list []*journal.Entry
 	for len(list) < s.lines {
@@ -383,6 +385,7 @@ func (s *systemctl) statusLog(u *UnitState) {
 // firstOfBoot is when the journal begins in a boot, 0 when it has nothing of it.
 func firstOfBoot(r *sdjournal.Reader, boot journal.ID) time.Duration {
 	r.Filter = func(e *journal.Entry) bool { return e.BootID == boot }
+	r.Only = [][]journal.Field{{{Name: "_BOOT_ID", Value: boot.String()}}}
 	r.SeekHead()
 	e, err := r.Next()
 	if err != nil {

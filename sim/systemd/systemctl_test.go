@@ -145,7 +145,7 @@ func systemctlStep(t testing.TB, h *memnet.Host, s oracleStep) string {
 	if d := cmp.Diff(masked(s.Stdout), masked(all.Stdout)); d != "" {
 		return "stdout (-want +got):\n" + d
 	}
-	if d := cmp.Diff(masked(s.Stderr), masked(all.Stderr)); d != "" && s.PTY == nil {
+	if d := cmp.Diff(settled(masked(s.Stderr)), settled(masked(all.Stderr))); d != "" && s.PTY == nil {
 		return "stderr (-want +got):\n" + d
 	}
 	if all.Status.Code != s.Exit {

@@ -82,23 +82,30 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 	if err := ids.OwnCache(cache); err != nil {
 		return nil, fmt.Errorf("the cache of host files: %w", err)
 	}
-	logName, err := LogFile(l.Name)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(logName), 0o700); err != nil {
-		return nil, err
-	}
-	logFile, err := os.OpenFile(logName, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer logFile.Close()
+	// Whoever has the name has the log file.
 	socket, err := listen(l.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer socket.Close()
+	logName, err := LogFile(l.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(logName), 0o700); err != nil {
+		return nil, fmt.Errorf("the lab's log: %w", err)
+	}
+	logFile, err := os.OpenFile(logName, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the lab's log: %w", err)
+	}
+	defer logFile.Close()
+	up := false
+	defer func() {
+		if !up {
+			removeEmpty(logName)
+		}
+	}()
 	orderR, orderW, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -119,7 +126,8 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { p.Kill() })
 	defer stop()
-	if err := json.NewEncoder(orderW).Encode(order{l, secret, cache, ids.Single, logName, p.Pid}); err != nil {
+	toLab := json.NewEncoder(orderW)
+	if err := toLab.Encode(order{l, secret, cache, ids.Single, logName, p.Pid}); err != nil {
 		p.Kill()
 		p.Wait()
 		return nil, err
@@ -137,7 +145,23 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 		p.Wait()
 		return nil, errors.New(answer.Error)
 	}
+	if ctx.Err() != nil {
+		p.Kill()
+		p.Wait()
+		return nil, context.Cause(ctx)
+	}
+	if err := toLab.Encode(true); err != nil {
+		return nil, fmt.Errorf("the lab ended at once: %s", lastLine(logName))
+	}
+	up = true
 	return &Started{l.Name, ids.Why}, nil
+}
+
+// removeEmpty removes a log in which nothing stands.
+func removeEmpty(name string) {
+	if st, err := os.Stat(name); err == nil && st.Size() == 0 {
+		os.Remove(name)
+	}
 }
 
 // lastLine returns where a lab process's log is and what stands last in it.
@@ -172,10 +196,10 @@ func RunLab() int {
 	}
 	var o order
 	orders := os.NewFile(orderFile, "order")
-	if err := json.NewDecoder(orders).Decode(&o); err != nil {
+	fromStarter := json.NewDecoder(orders)
+	if err := fromStarter.Decode(&o); err != nil {
 		return fail(err)
 	}
-	orders.Close()
 	src, err := scenario.Parse(o.File, o.Source, Known())
 	if err != nil {
 		return fail(err)
@@ -184,7 +208,7 @@ func RunLab() int {
 	if err != nil {
 		return fail(err)
 	}
-	s := &server{order: o, spec: spec, hints: map[string]int{}, log: log}
+	s := &server{order: o, spec: spec, hints: map[string]int{}, log: log, finished: make(chan *client)}
 	l, err := lab.Start(context.Background(), lab.Config{
 		Name: o.Name, Scenario: spec, Distro: distro.New(), Seed: o.Seed, Log: log,
 		Cache: o.Cache, SingleID: o.SingleID, Extra: []distro.Package{s.learnerTools()},
@@ -195,5 +219,11 @@ func RunLab() int {
 	s.started = time.Now()
 	s.running.Store(l)
 	tell(Reply{Done: true})
+	var taken bool
+	if err := fromStarter.Decode(&taken); err != nil {
+		l.Stop()
+		return 1 // whoever started the lab was killed, and nobody knows of it
+	}
+	orders.Close()
 	return s.serve(os.NewFile(listenFile, "control"))
 }

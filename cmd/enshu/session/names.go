@@ -14,14 +14,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // nameRule is what a running lab may be called.
@@ -109,28 +110,32 @@ func key() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := filepath.Join(dir, "key")
-	if b, err := os.ReadFile(name); err == nil && len(b) == 64 {
-		return string(b), nil
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
+	// Two commands may come here at once, or one may have ended while it wrote.
+	f, err := os.OpenFile(filepath.Join(dir, "key"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		return "", fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	old := make([]byte, 65)
+	if n, _ := io.ReadFull(f, old); n == 64 {
+		return string(old[:n]), nil
+	}
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	tmp := name + "." + strconv.Itoa(os.Getpid())
-	if err := os.WriteFile(tmp, []byte(hex.EncodeToString(secret)), 0o600); err != nil {
+	fresh := hex.EncodeToString(secret)
+	if err := f.Truncate(0); err != nil {
 		return "", err
 	}
-	defer os.Remove(tmp)
-	// Two commands may come here at once: the first link stays.
-	if err := os.Link(tmp, name); err != nil && !errors.Is(err, fs.ErrExist) {
+	if _, err := f.WriteAt([]byte(fresh), 0); err != nil {
 		return "", err
 	}
-	b, err := os.ReadFile(name)
-	return string(b), err
+	return fresh, nil
 }
 
 // sameKey compares secrets in constant time.

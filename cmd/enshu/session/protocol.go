@@ -52,6 +52,7 @@ const (
 	verbMistake = "mistake"
 	verbFinish  = "finish"
 	verbCapture = "capture"
+	verbHold    = "hold"
 )
 
 // Reply is one message of the lab. The last one has Done set.
@@ -67,6 +68,7 @@ type Reply struct {
 	Report   *grader.Report   `json:",omitempty"`
 	Hint     *Hint            `json:",omitempty"`
 	Step     *Step            `json:",omitempty"`
+	Log      string           `json:",omitempty"` // of the lab process, which ends
 }
 
 // Status describes a running lab.

@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"enshu/grader"
-	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/lab"
 	"enshu/sim/scenario"
@@ -30,6 +29,8 @@ type server struct {
 	started time.Time
 	log     *slog.Logger
 	running atomic.Pointer[lab.Lab] // set once the hosts are up
+
+	finished chan *client // who ended the lab
 
 	grading sync.Mutex // one run of the grader at a time: its probes would meet
 
@@ -50,19 +51,23 @@ func (s *server) serve(socket *os.File) int {
 		s.log.Error("control socket", "error", err)
 		return 1
 	}
-	finished := make(chan *client)
 	go func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go s.welcome(c.(*net.UnixConn), finished)
+			go s.welcome(c.(*net.UnixConn))
 		}
 	}()
-	c := <-finished
-	s.running.Load().Stop()
-	c.send(&Reply{Done: true})
+	c := <-s.finished
+	// The lab process is PID 1 of its hosts: the kernel kills them all when it
+	// ends, and it has ended when they have.
+	var self *os.File
+	if fd, err := unix.PidfdOpen(os.Getpid(), 0); err == nil {
+		self = os.NewFile(uintptr(fd), "lab process")
+	}
+	c.sendWith(&Reply{Done: true, Log: s.Log}, self)
 	return 0
 }
 
@@ -91,7 +96,7 @@ func (c *client) sendWith(r *Reply, f *os.File) error {
 }
 
 // welcome answers one request.
-func (s *server) welcome(conn *net.UnixConn, finished chan<- *client) {
+func (s *server) welcome(conn *net.UnixConn) {
 	r, files, err := receiveRequest(conn)
 	if err != nil {
 		conn.Close()
@@ -109,7 +114,7 @@ func (s *server) welcome(conn *net.UnixConn, finished chan<- *client) {
 		return
 	}
 	if r.Verb == verbFinish {
-		finished <- c
+		s.finished <- c
 		return
 	}
 	defer conn.Close()
@@ -175,6 +180,10 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 		return nil
 	case verbReset:
 		return s.reset(ctx, l, r)
+	case verbHold:
+		<-ctx.Done()
+		s.finished <- c
+		return nil
 	case verbCapture:
 		h, err := s.host(l, r.Host)
 		if err != nil {
@@ -317,6 +326,7 @@ func (s *server) exec(ctx context.Context, l *lab.Lab, c *client, r *Request, fi
 		if err := c.sendWith(&Reply{Terminal: true}, term.Far); err != nil {
 			return err
 		}
+		term.Far.Close() // the client's alone: when it is gone, the kernel hangs up
 	}
 	stop := context.AfterFunc(ctx, func() { child.Signal(syscall.SIGHUP) })
 	defer stop()
@@ -349,7 +359,7 @@ func (s *server) check(ctx context.Context, l *lab.Lab, tasks []string, progress
 	}
 	s.grading.Lock()
 	defer s.grading.Unlock()
-	h := hurry{line: l.Timeline, rate: l.Timeline.Rate()}
+	h := hurry{ctx: ctx, lab: l}
 	defer h.end()
 	return grader.Run(ctx, view{l}, s.spec, grader.Options{Tasks: tasks, Progress: func(p grader.Progress) {
 		h.see(p.Waiting)
@@ -359,7 +369,7 @@ func (s *server) check(ctx context.Context, l *lab.Lab, tasks []string, progress
 	}}), nil
 }
 
-// patience is how long a check waits before the lab's clock is made to run
+// patience is how long a check waits before the lab's time is made to pass
 // hurryRate times as fast: a learner should not wait a minute for chronyd.
 const (
 	patience  = 2 * time.Second
@@ -368,10 +378,10 @@ const (
 
 // hurry lets the lab's time pass faster while a check waits long.
 type hurry struct {
-	line  *clock.Timeline
-	rate  float64   // what the user set
+	ctx   context.Context
+	lab   *lab.Lab
 	since time.Time // when the wait began; zero while nobody waits
-	fast  bool
+	calm  func()    // ends the hurry; nil when there is none
 }
 
 // see notes how much longer a check waits; 0 is not at all.
@@ -381,18 +391,26 @@ func (h *hurry) see(waiting time.Duration) {
 		h.end()
 	case h.since.IsZero():
 		h.since = time.Now()
-	case !h.fast && h.rate < hurryRate && time.Since(h.since) > patience:
-		h.fast = true
-		h.line.SetRate(hurryRate)
+	case h.calm == nil && h.lab.Timeline.Rate() < hurryRate && time.Since(h.since) > patience:
+		ctx, cancel := context.WithCancel(h.ctx)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.lab.Hurry(ctx, hurryRate)
+		}()
+		h.calm = func() {
+			cancel()
+			<-done
+		}
 	}
 }
 
-// end gives the lab back the rate that it had.
+// end lets the lab's time pass as before.
 func (h *hurry) end() {
-	if h.fast {
-		h.line.SetRate(h.rate)
+	if h.calm != nil {
+		h.calm()
 	}
-	h.fast, h.since = false, time.Time{}
+	h.calm, h.since = nil, time.Time{}
 }
 
 func (s *server) taskNames() []string {

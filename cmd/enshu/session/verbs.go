@@ -112,36 +112,32 @@ func (c *Client) Capture(ctx context.Context, host, iface string) (*os.File, err
 
 // Finish ends the lab and returns when nothing of it is left.
 func (c *Client) Finish(ctx context.Context) error {
-	s, err := c.again()
+	log := ""
+	err := c.ask(ctx, &Request{Verb: verbFinish}, nil, func(r *Reply) error {
+		log = r.Log
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	st, err := s.Status(ctx)
-	if err != nil {
-		return err
-	}
-	pidfd, err := unix.PidfdOpen(st.PID, 0)
-	if err != nil {
-		pidfd = -1
-	}
-	if err := c.ask(ctx, &Request{Verb: verbFinish}, nil, nil); err != nil {
-		return err
-	}
-	if pidfd >= 0 {
-		defer unix.Close(pidfd)
-		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	defer removeEmpty(log)
+	for _, lab := range c.files { // a pidfd (pidfd_open(2)), which is ready once the process has ended
+		fds := []unix.PollFd{{Fd: int32(lab.Fd()), Events: unix.POLLIN}}
 		for {
 			if _, err := unix.Poll(fds, -1); err != unix.EINTR {
 				break
 			}
 		}
+		lab.Close()
 	}
 	return nil
 }
 
-// again opens a second connection to the same lab.
-func (c *Client) again() (*Client, error) { return Dial(c.Name) }
+// Hold makes the lab end when the caller does, however that comes about. It
+// returns when the lab has ended or ctx has.
+func (c *Client) Hold(ctx context.Context) error {
+	return c.ask(ctx, &Request{Verb: verbHold}, nil, nil)
+}
 
 // Exec runs a command on a host with the caller's stdio and returns its exit
 // status. No args means a login shell. On a terminal the command gets one of
@@ -194,7 +190,7 @@ func (c *Client) execTerminal(ctx context.Context, r *Request, in, out int) (int
 			if raw, err = term.MakeRaw(in); err != nil {
 				return err
 			}
-			copied = join(c.files[0], in, out)
+			copied = c.join(c.files[0], in, out)
 		}
 		if reply.Status != nil {
 			status = *reply.Status
@@ -208,8 +204,8 @@ func (c *Client) execTerminal(ctx context.Context, r *Request, in, out int) (int
 }
 
 // join copies between the caller's terminal and the far side of the host's
-// until that one is closed.
-func join(far *os.File, in, out int) chan struct{} {
+// until that one is closed. When the caller's vanishes, the request ends.
+func (c *Client) join(far *os.File, in, out int) chan struct{} {
 	fd := int(far.Fd())
 	resize := make(chan os.Signal, 1)
 	signal.Notify(resize, syscall.SIGWINCH)
@@ -224,14 +220,17 @@ func join(far *os.File, in, out int) chan struct{} {
 	go func() {
 		defer close(done)
 		defer signal.Stop(resize)
-		copyTerminal(fd, in, out)
+		if !copyTerminal(fd, in, out) {
+			c.Close()
+		}
 	}()
 	return done
 }
 
 // copyTerminal is one loop over both directions, so that nothing reads the
-// caller's terminal once the host's is gone.
-func copyTerminal(far, in, out int) {
+// caller's terminal once the host's is gone. It reports whether that ended
+// first.
+func copyTerminal(far, in, out int) bool {
 	buf := make([]byte, 32<<10)
 	fds := []unix.PollFd{{Fd: int32(far), Events: unix.POLLIN}, {Fd: int32(in), Events: unix.POLLIN}}
 	for {
@@ -239,16 +238,16 @@ func copyTerminal(far, in, out int) {
 			if err == unix.EINTR {
 				continue
 			}
-			return
+			return false
 		}
 		if fds[0].Revents != 0 {
 			n, err := unix.Read(far, buf)
 			if n > 0 {
 				if writeAll(out, buf[:n]) != nil {
-					return
+					return false
 				}
 			} else if err != unix.EINTR && err != unix.EAGAIN {
-				return // EIO: every process on the terminal has ended
+				return true // EIO: every process on the terminal has ended
 			}
 		}
 		if fds[1].Revents != 0 {
@@ -256,7 +255,7 @@ func copyTerminal(far, in, out int) {
 			if n > 0 {
 				writeAll(far, buf[:n])
 			} else if err != unix.EINTR && err != unix.EAGAIN {
-				return // our own terminal has vanished
+				return false // our own terminal has vanished
 			}
 		}
 	}

@@ -144,6 +144,16 @@ var sockets = []check{
 				}
 				wantEqual(t, "sender", sender.String(), at(to, 514))
 				wantEqual(t, "datagram", string(b[:n]), "x")
+				_, err = l.WriteTo([]byte("y"), sender)
+				wantErrno(t, "write to", err, 0)
+				p.Sleep(ctx, 200*time.Millisecond)
+				read := p.Now()
+				n, _, came, err := l.(host.StampConn).ReadFromAt(b)
+				wantErrno(t, "read", err, 0)
+				wantEqual(t, "datagram", string(b[:n]), "y")
+				if waited := read.Sub(came); waited < 100*time.Millisecond || waited > time.Minute {
+					t.Errorf("a datagram that waited to be read came %v before", waited)
+				}
 				_, err = l.WriteTo(make([]byte, 65536), sender)
 				wantErrno(t, "a datagram that is too long", err, syscall.EMSGSIZE)
 			})

@@ -17,13 +17,14 @@ const (
 	bodyFixed  = 40
 	// MaxBody bounds the body of a record. Larger entries cannot be written.
 	MaxBody = 64 << 20
-	// TailOffset is where the tail hint stands in the header; it has 8 bytes.
+	// TailOffset is where the hints stand in the header, which have 16 bytes: the
+	// tail, and the last index record.
 	TailOffset = 64
 )
 
 const (
 	magic    = "ENSHUJNL"
-	version  = 1
+	version  = 2
 	archived = 1
 )
 
@@ -39,6 +40,7 @@ type Header struct {
 	Archived                    bool
 	FileID, MachineID, SeqnumID ID
 	Tail                        int64 // hint: records end here, or further on
+	Index                       int64 // hint: the last index record, 0 for none
 }
 
 // Encode returns the HeaderSize bytes of a header.
@@ -53,6 +55,7 @@ func (h *Header) Encode() []byte {
 	copy(b[32:], h.MachineID[:])
 	copy(b[48:], h.SeqnumID[:])
 	binary.LittleEndian.PutUint64(b[TailOffset:], uint64(h.Tail))
+	binary.LittleEndian.PutUint64(b[TailOffset+8:], uint64(h.Index))
 	return b
 }
 
@@ -61,7 +64,7 @@ func DecodeHeader(b []byte) (Header, error) {
 	if len(b) < HeaderSize || string(b[:8]) != magic || binary.LittleEndian.Uint32(b[8:]) != version {
 		return Header{}, ErrNotJournal
 	}
-	h := Header{Archived: b[12]&archived != 0, Tail: int64(binary.LittleEndian.Uint64(b[TailOffset:]))}
+	h := Header{Archived: b[12]&archived != 0, Tail: int64(binary.LittleEndian.Uint64(b[TailOffset:])), Index: int64(binary.LittleEndian.Uint64(b[TailOffset+8:]))}
 	copy(h.FileID[:], b[16:])
 	copy(h.MachineID[:], b[32:])
 	copy(h.SeqnumID[:], b[48:])
@@ -152,9 +155,8 @@ func (h *Header) FindMark(b []byte, from int) int {
 	return from + i
 }
 
-// DecodeRecord reads the record at the beginning of b, whose size RecordHead
-// told. The entry shares nothing with b.
-func (h *Header) DecodeRecord(b []byte) (*Entry, error) {
+// body returns the body of the whole record at the beginning of b.
+func (h *Header) body(b []byte) ([]byte, error) {
 	size, err := h.RecordHead(b)
 	if err != nil {
 		return nil, err
@@ -166,6 +168,19 @@ func (h *Header) DecodeRecord(b []byte) (*Entry, error) {
 	if binary.LittleEndian.Uint32(b[size-recordTail:]) != uint32(len(body)) ||
 		binary.LittleEndian.Uint32(b[8:]) != h.sum(body) {
 		return nil, ErrNoRecord
+	}
+	return body, nil
+}
+
+// DecodeRecord reads the record at the beginning of b, whose size RecordHead
+// told. The entry shares nothing with b. Of an index record it is ErrIndex.
+func (h *Header) DecodeRecord(b []byte) (*Entry, error) {
+	body, err := h.body(b)
+	if err != nil {
+		return nil, err
+	}
+	if binary.LittleEndian.Uint64(body) == 0 {
+		return nil, ErrIndex
 	}
 	e := &Entry{
 		SeqnumID:  h.SeqnumID,

@@ -51,8 +51,6 @@ func (f *Framer) Push(data []byte, message func([]byte), fault func(FrameFault))
 			switch {
 			case data[0] >= '0' && data[0] <= '9' && !f.NoCounting:
 				f.state, f.counted, f.remain = inCount, true, 0
-			case data[0] == ' ':
-				data = data[1:]
 			default:
 				f.state, f.counted = inMessage, false
 			}

@@ -18,6 +18,7 @@ type Message struct {
 	Version   int    // 0 for RFC 3164, 1 for RFC 5424
 	Time      Time   // as told, or when it was received
 	Host      string // "" when the message names none
+	NoHost    bool   // the message has the place of a host, and it is empty
 	Tag       string // RFC 3164 TAG with its colon; made of APP-NAME and PROCID for RFC 5424
 	AppName   string // set for RFC 5424 only
 	ProcID    string // likewise
@@ -136,11 +137,18 @@ func (m *Message) parse5424(s string) {
 		m.Text = s
 		return
 	}
-	m.Host, s = field(s)
-	m.AppName, s = field(s)
+	if m.Host, s = field(s); m.Host == "" {
+		m.NoHost = true
+	}
+	if m.AppName, s = field(s); m.AppName == "" {
+		m.AppName = "-"
+	}
 	m.ProcID, s = field(s)
 	m.MsgID, s = field(s)
-	m.Data, m.Text = structuredData(s)
+	var ok bool
+	if m.Data, m.Text, ok = structuredData(s); !ok {
+		m.Data, m.Text = m.MsgID, s // the real daemon shows what it read last
+	}
 	m.Tag = m.AppName
 	if m.ProcID != "-" {
 		m.Tag += "[" + m.ProcID + "]"
@@ -153,31 +161,35 @@ func field(s string) (value, rest string) {
 	return value, rest
 }
 
-// structuredData reads up to the first ] that a blank follows.
-func structuredData(s string) (data, rest string) {
+// structuredData reads a dash, or up to the first ] that a blank follows, and
+// the blank. It reports false when there is neither.
+func structuredData(s string) (data, rest string, ok bool) {
+	if s != "" && s[0] == '-' {
+		return "-", strings.TrimPrefix(s[1:], " "), true
+	}
 	if s == "" || s[0] != '[' {
-		return field(s)
+		return "", s, false
 	}
 	for i := 0; i < len(s); {
 		switch {
 		case len(s)-i < 2:
 			if s[i] == ']' {
-				return s, ""
+				return s, "", true
 			}
-			return s[:i], s[i:]
+			return s[:i], s[i:], true
 		case s[i] == '\\' && s[i+1] == ']':
 			i += 2
 		case s[i] == ']' && s[i+1] == ' ':
-			return s[:i+1], s[i+2:]
+			return s[:i+1], s[i+2:], true
 		default:
 			i++
 		}
 	}
-	return s, ""
+	return s, "", true
 }
 
 func (m *Message) parse3164(s string, now time.Time) {
-	if t := strings.TrimLeft(s, " \t"); t != "" && (t[0] == '{' || t[0] == '[' && len(t) > 1 && (t[1] == '{' || t[1] == '"')) {
+	if t := strings.TrimLeft(s, " \t"); t != "" && (t[0] == '{' || t[0] == '[') {
 		m.Text = s
 		return
 	}

@@ -2,6 +2,7 @@ package syslog
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -115,6 +116,21 @@ func (r *reader) number() (n, width int) {
 	return n, width
 }
 
+// fraction reads the digits of a fraction. Of more than six, which the real
+// daemon has no room for, it shows the last one to six, and so do we.
+func (r *reader) fraction() (n, width int) {
+	n, width = r.number()
+	if width > 6 {
+		width = (width-1)%6 + 1
+	}
+	for limit, i := 1, 0; i < width; i++ {
+		if limit *= 10; i == width-1 {
+			n %= limit
+		}
+	}
+	return n, width
+}
+
 func (r *reader) skip(c byte) bool {
 	if len(r.s) == 0 || r.s[0] != c {
 		return false
@@ -146,10 +162,7 @@ func ParseRFC3339(s string) (t Time, rest string, ok bool) {
 		return t, s, false
 	}
 	if r.skip('.') {
-		t.Fraction, t.Digits = r.number()
-		if t.Digits > 9 {
-			return t, s, false
-		}
+		t.Fraction, t.Digits = r.fraction()
 	}
 	switch {
 	case r.skip('Z'):
@@ -196,9 +209,6 @@ func (r *reader) clock(t *Time) bool {
 func ParseRFC3164(s string, now time.Time) (t Time, rest string, ok bool) {
 	t = TimeOf(now, 0)
 	r := reader{s}
-	if len(s) > 0 && (s[0] == '*' || s[0] == '.') {
-		r.s = s[1:]
-	}
 	year := 0
 	if len(r.s) > 4 && r.s[0] >= '0' && r.s[0] <= '9' {
 		year, _ = r.number()
@@ -211,7 +221,7 @@ func ParseRFC3164(s string, now time.Time) (t Time, rest string, ok bool) {
 	}
 	month := 0
 	for m := 0; m < 12; m++ {
-		if months[m*3]|0x20 == r.s[0]|0x20 && months[m*3+1:m*3+3] == r.s[1:3] {
+		if strings.EqualFold(months[m*3:m*3+3], r.s[:3]) {
 			month = m + 1
 		}
 	}
@@ -233,10 +243,7 @@ func ParseRFC3164(s string, now time.Time) (t Time, rest string, ok bool) {
 		return t, s, false
 	}
 	if r.skip('.') {
-		t.Fraction, t.Digits = r.number()
-		if t.Digits > 9 {
-			return t, s, false
-		}
+		t.Fraction, t.Digits = r.fraction()
 	}
 	r.skip(':')
 	if len(r.s) > 0 && !r.skip(' ') {

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"enshu/cmd/enshu/session"
+	"enshu/grader"
+)
+
+func (a *app) testCommand() *cobra.Command {
+	var all, verbose bool
+	var format string
+	var parallel int
+	c := &cobra.Command{
+		Use: "test LAB…", Short: "Test labs: untouched and mistaken they fail as stated, solved they pass",
+		Long: "Start each lab afresh for every way of working on it: untouched it must fail, each solution must pass,\n" +
+			"each mistake must fail at the link that the lab file names. The first solution is played twice, with the\n" +
+			"same outcome. The exit status is 0 when all is so, 1 when not, 2 when a lab could not be tested.",
+		Example:           "  enshu test tcp-forwarding\n  enshu test --all --format junit >labs.xml",
+		ValidArgsFunction: a.completeLab,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var entries []entry
+			var err error
+			switch {
+			case all && len(args) > 0:
+				return errors.New("name labs, or --all, not both")
+			case all:
+				if entries, err = catalogue(); err != nil {
+					return err
+				}
+			case len(args) == 0:
+				return errors.New("name a lab, or --all")
+			}
+			for _, word := range args {
+				e, err := find(word)
+				if err != nil {
+					return err
+				}
+				entries = append(entries, e)
+			}
+			if parallel < 1 {
+				return fmt.Errorf("--parallel %d: at least 1", parallel)
+			}
+			plays, err := playsOf(entries)
+			if err != nil {
+				return err
+			}
+			show := func(*play) {}
+			if format == "text" {
+				show = func(p *play) { a.showPlay(cmd.OutOrStdout(), p, verbose) }
+			}
+			began := time.Now()
+			if err := runPlays(cmd.Context(), plays, parallel, show); err != nil {
+				return err
+			}
+			failed := 0
+			for _, p := range plays {
+				if p.result.Err != nil {
+					failed++
+				}
+			}
+			if failed > 0 {
+				a.status = 1
+			}
+			switch format {
+			case "json":
+				return writePlaysJSON(cmd.OutOrStdout(), plays)
+			case "junit":
+				return writePlaysJUnit(cmd.OutOrStdout(), plays)
+			}
+			a.summary(cmd.OutOrStdout(), plays, len(entries), time.Since(began))
+			fmt.Fprintf(cmd.OutOrStdout(), "%d passed, %d failed\n", len(plays)-failed, failed)
+			return nil
+		},
+	}
+	formatFlag(c, &format, "json", "junit")
+	c.Flags().BoolVar(&all, "all", false, "every lab of the catalogue")
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show every report")
+	c.Flags().IntVarP(&parallel, "parallel", "p", runtime.NumCPU(), "how many labs run at a time")
+	return c
+}
+
+// play is one way of working on one lab, and how it went.
+type play struct {
+	lab string
+	session.Play
+	result session.TestResult
+}
+
+func playsOf(entries []entry) ([]*play, error) {
+	var all []*play
+	for _, e := range entries {
+		plays, err := session.Plays(session.Launch{File: e.file, Source: e.data, Seed: 1})
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range plays {
+			all = append(all, &play{lab: e.id, Play: p})
+		}
+	}
+	return all, nil
+}
+
+// runPlays runs plays, so many at a time, and shows each when it has ended. It
+// ends early with ctx.
+func runPlays(ctx context.Context, plays []*play, parallel int, show func(*play)) error {
+	slots := make(chan struct{}, parallel)
+	var showing sync.Mutex
+	var wg sync.WaitGroup
+	for i, p := range plays {
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		wg.Go(func() {
+			p.result = p.Run(ctx, fmt.Sprintf("test-%d-%d", os.Getpid(), i))
+			<-slots
+			showing.Lock()
+			defer showing.Unlock()
+			show(p)
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func (a *app) showPlay(w io.Writer, p *play, verbose bool) {
+	mark := "ok  "
+	if p.result.Err != nil {
+		mark = "FAIL"
+	}
+	fmt.Fprintf(w, "%s %s: %s (%d ms)\n", mark, p.lab, p.Name, p.result.Took.Milliseconds())
+	if p.result.Err != nil {
+		fmt.Fprintf(w, "     %v\n", p.result.Err)
+	}
+	if p.result.Report != nil && (verbose || p.result.Err != nil) {
+		grader.WriteText(w, p.result.Report, grader.Style{Lang: a.lang, Color: colored(), Columns: columns(), Verbose: true})
+	}
+}
+
+// summary names what failed once more, at the end of a long output.
+func (a *app) summary(w io.Writer, plays []*play, labs int, took time.Duration) {
+	for _, p := range plays {
+		if p.result.Err != nil {
+			fmt.Fprintf(w, "FAIL %s: %s\n", p.lab, p.Name)
+		}
+	}
+	fmt.Fprintf(w, a.text("%d 個のラボ, %.0f 秒\n", "%d labs, %.0f s\n"), labs, took.Seconds())
+}
+
+func writePlaysJSON(w io.Writer, plays []*play) error {
+	type row struct {
+		Lab     string         `json:"lab"`
+		Play    string         `json:"play"`
+		Passed  bool           `json:"passed"`
+		Seconds float64        `json:"seconds"`
+		Error   string         `json:"error,omitempty"`
+		Report  *grader.Report `json:"report,omitempty"`
+	}
+	rows := []row{}
+	for _, p := range plays {
+		r := row{p.lab, p.Name, p.result.Err == nil, p.result.Took.Seconds(), "", nil}
+		if p.result.Err != nil {
+			r.Error, r.Report = p.result.Err.Error(), p.result.Report
+		}
+		rows = append(rows, r)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(rows)
+}
+
+// writePlaysJUnit writes a suite for each lab, a case for each play.
+func writePlaysJUnit(w io.Writer, plays []*play) error {
+	type failure struct {
+		Text string `xml:",chardata"`
+	}
+	type testcase struct {
+		Class   string   `xml:"classname,attr"`
+		Name    string   `xml:"name,attr"`
+		Time    string   `xml:"time,attr"` // seconds
+		Failure *failure `xml:"failure,omitempty"`
+	}
+	type suite struct {
+		Name     string     `xml:"name,attr"`
+		Tests    int        `xml:"tests,attr"`
+		Failures int        `xml:"failures,attr"`
+		Cases    []testcase `xml:"testcase"`
+	}
+	type suites struct {
+		XMLName xml.Name `xml:"testsuites"`
+		Suites  []suite  `xml:"testsuite"`
+	}
+	var out suites
+	for _, p := range plays {
+		if n := len(out.Suites); n == 0 || out.Suites[n-1].Name != p.lab {
+			out.Suites = append(out.Suites, suite{Name: p.lab})
+		}
+		s := &out.Suites[len(out.Suites)-1]
+		c := testcase{Class: p.lab, Name: p.Name, Time: fmt.Sprintf("%.3f", p.result.Took.Seconds())}
+		s.Tests++
+		if p.result.Err != nil {
+			s.Failures++
+			c.Failure = &failure{p.result.Err.Error()}
+		}
+		s.Cases = append(s.Cases, c)
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(out); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}

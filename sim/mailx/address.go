@@ -1,0 +1,120 @@
+package mailx
+
+import "strings"
+
+// addressOf takes the address out of "Name <address>".
+func addressOf(s string) string {
+	if open := strings.IndexByte(s, '<'); open >= 0 {
+		if end := strings.IndexByte(s[open:], '>'); end > 0 {
+			return s[open+1 : open+end]
+		}
+	}
+	if open := strings.IndexByte(s, '('); open > 0 {
+		s = s[:open]
+	}
+	return strings.TrimSpace(s)
+}
+
+// nameOf takes the display name out of an address, "" when there is none.
+func nameOf(s string) string {
+	if open := strings.IndexByte(s, '<'); open > 0 {
+		return strings.Trim(strings.TrimSpace(s[:open]), "\"")
+	}
+	if open := strings.IndexByte(s, '('); open >= 0 {
+		if end := strings.IndexByte(s[open:], ')'); end > 0 {
+			return s[open+1 : open+end]
+		}
+	}
+	return ""
+}
+
+// nameOrAddress is what a list shows of an address.
+func nameOrAddress(raw string) string {
+	s := decodeHeader(raw)
+	if name := nameOf(s); name != "" {
+		return name
+	}
+	return addressOf(s)
+}
+
+// bareSubject is a subject without what answers put before it.
+func bareSubject(s string) string {
+	s = strings.ToLower(decodeHeader(s))
+	for strings.HasPrefix(s, "re:") {
+		s = strings.TrimSpace(s[3:])
+	}
+	return s
+}
+
+// splitAddresses splits a list at commas outside of quotes and brackets.
+func splitAddresses(s string) []string {
+	var out []string
+	depth, quoted, start := 0, false, 0
+	for i := 0; i <= len(s); i++ {
+		if i == len(s) || s[i] == ',' && depth == 0 && !quoted {
+			if item := strings.TrimSpace(s[start:i]); item != "" {
+				out = append(out, item)
+			}
+			start = i + 1
+			continue
+		}
+		switch s[i] {
+		case '"':
+			quoted = !quoted
+		case '<', '(':
+			depth++
+		case '>', ')':
+			depth--
+		}
+	}
+	return out
+}
+
+// displayed is an address as it goes into a header: names are encoded, or
+// quoted when they need it, and a comment becomes a name.
+func displayed(a string) string {
+	open := strings.IndexByte(a, '<')
+	name := ""
+	switch {
+	case open > 0:
+		name = strings.TrimSpace(a[:open])
+	case open < 0 && strings.Contains(a, "("):
+		name = "(" + nameOf(a) + ")"
+	default:
+		return a
+	}
+	switch {
+	case !ascii(name):
+		name = strings.TrimSpace(strings.TrimPrefix(encodeHeader("", name), ":"))
+	case name[0] != '"' && name[0] != '(' && strings.ContainsAny(name, ".,;:@[]\\"):
+		name = `"` + name + `"`
+	}
+	return name + " <" + addressOf(a) + ">"
+}
+
+// addressLine writes an address header, folded after 70 or so columns.
+func addressLine(name string, list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(name + ":")
+	col := len(name) + 1
+	for i, a := range list {
+		word := displayed(a)
+		if i < len(list)-1 {
+			word += ","
+		}
+		if i > 0 && col+1+len(word) > 72 {
+			b.WriteString("\n ")
+			col = 1
+		} else {
+			b.WriteByte(' ')
+			col++
+		}
+		b.WriteString(word)
+		col += len(word)
+	}
+	b.WriteByte('\n')
+	return b.String()
+}

@@ -1,0 +1,622 @@
+package mailx
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"enshu/sim/libc"
+)
+
+// commandsText has a line for each command, in the order in which they are
+// listed and abbreviations are tried: its name and what it does.
+//
+//go:embed commands.txt
+var commandsText string
+
+//go:embed features.txt
+var featuresText string
+
+//go:embed help.txt
+var helpText string
+
+// commandNames are the names of all commands: an abbreviation means the first
+// that it begins.
+func commandNames() (names []string) {
+	for _, line := range strings.Split(strings.TrimSpace(commandsText), "\n") {
+		name, _, _ := strings.Cut(line, ":")
+		names = append(names, name)
+	}
+	return names
+}
+
+// explanation is what a command does, in a sentence.
+func explanation(name string) string {
+	for _, line := range strings.Split(commandsText, "\n") {
+		if text, ok := strings.CutPrefix(line, name+": "); ok {
+			return text
+		}
+	}
+	return ""
+}
+
+// listCommands prints the names of all commands in lines of 72 columns.
+func (m *program) listCommands() {
+	text, column := "Commands are:\n", 0
+	names := commandNames()
+	for i, name := range names {
+		word := name
+		if i < len(names)-1 {
+			word += ", "
+		}
+		if column+len(word) > 72 {
+			text, column = strings.TrimRight(text, " ")+"\n", 0
+		}
+		text += word
+		column += len(word)
+	}
+	fmt.Fprintln(m.p.Stdout, text)
+}
+
+// short are abbreviations of POSIX that do not follow the order of the list.
+var short = map[string]string{"a": "alias", "ch": "chdir", "r": "reply", "R": "Reply", "v": "visual", "w": "write", "u": "u", "p": "print", "P": "Print", "fwd": "forward"}
+
+// same are other names of a command.
+var same = map[string]string{"type": "print", "Type": "Print", "page": "more", "Page": "More", "xit": "exit", "preserve": "hold", "respond": "reply",
+	"Respond": "Reply", "replyall": "reply", "replysender": "Reply", "followup": "reply", "Followup": "Reply", "folder": "file", "Folder": "File",
+	"group": "alias", "ungroup": "unalias", "new": "unread", "New": "unread", "Unread": "unread", "mv": "move", "Mv": "Move", "dt": "dp",
+	"cd": "chdir", "search": "from", "Seen": "seen", "discard": "ignore"}
+
+// obsoleteCommands are told of when they are used.
+var obsoleteCommands = map[string]bool{"thread": true, "unthread": true, "mv": true, "Mv": true, "ghost": true}
+
+// needsMailbox are the commands that work on messages.
+var needsMailbox = map[string]bool{"print": true, "Print": true, "next": true, "headers": true, "from": true, "delete": true, "dp": true, "undelete": true,
+	"save": true, "copy": true, "move": true, "Save": true, "Copy": true, "Move": true, "write": true, "mbox": true, "hold": true, "unread": true, "seen": true,
+	"flag": true, "unflag": true, "answered": true, "unanswered": true, "touch": true, "size": true, "reply": true, "Reply": true, "top": true, "Top": true,
+	"more": true, "More": true, "show": true, "Show": true, "pipe": true, "Pipe": true, "z": true, "Z": true, "sort": true, "forward": true, "Forward": true,
+	"resend": true, "Resend": true, "edit": true, "visual": true}
+
+// edits are those that a read-only mailbox refuses.
+var edits = map[string]bool{"delete": true, "dp": true, "undelete": true, "mbox": true, "hold": true, "edit": true, "visual": true, "move": true, "Move": true}
+
+// commands reads and obeys until the end.
+func (s *session) commands(ctx context.Context) int {
+	if s.tty {
+		s.in.catch(ctx)
+	}
+	for ctx.Err() == nil {
+		if s.tty {
+			s.hint()
+			fmt.Fprint(s.p.Stdout, s.vars["prompt"])
+		}
+		e := s.in.next(ctx)
+		if e.interrupt {
+			s.interrupted()
+			fmt.Fprintln(s.p.Stdout)
+			continue
+		}
+		if !e.ok {
+			if s.tty {
+				fmt.Fprintln(s.p.Stdout, "^D")
+			}
+			s.quit()
+			return 0
+		}
+		if stop, status := s.command(ctx, e.line); stop {
+			return status
+		}
+	}
+	return 0
+}
+
+// command obeys a line.
+func (s *session) command(ctx context.Context, line string) (stop bool, status int) {
+	text := strings.TrimSpace(line)
+	if text == "" || strings.HasPrefix(text, "#") {
+		if text == "" && s.tty {
+			s.next()
+		}
+		return false, 0
+	}
+	switch c := text[0]; c {
+	case '!':
+		s.shell(ctx, strings.TrimSpace(text[1:]))
+		fmt.Fprintln(s.p.Stdout, "!")
+		return false, 0
+	case '?':
+		s.help(strings.TrimSpace(text[1:]))
+		return false, 0
+	case '|':
+		s.pipe(ctx, strings.TrimSpace(text[1:]), showShort)
+		return false, 0
+	case '=':
+		if list := s.chosen(s.words(text[1:])); list != nil {
+			var b strings.Builder
+			for k, i := range list {
+				if k > 0 {
+					b.WriteByte(' ')
+				}
+				fmt.Fprint(&b, i+1)
+			}
+			fmt.Fprintln(s.p.Stdout, b.String())
+		}
+		return false, 0
+	}
+	end := 0
+	for end < len(text) && (text[end] >= 'a' && text[end] <= 'z' || text[end] >= 'A' && text[end] <= 'Z') {
+		end++
+	}
+	verb, arg := text[:end], strings.TrimSpace(text[end:])
+	switch {
+	case end == 0:
+		s.byDefault(ctx, text)
+		return false, 0
+	case verb == "u": // a modifier of commands
+		s.tell("Ignoring yet unused `u' command modifier!", "")
+		s.ring.open = arg != ""
+		if arg == "" {
+			s.next()
+			return false, 0
+		}
+		return s.command(ctx, arg)
+	}
+	full := short[verb]
+	if full == "" {
+		full = commandOf(verb)
+	}
+	if full == "" {
+		s.complain("%s: unknown command", verb)
+		return false, 0
+	}
+	if obsoleteCommands[full] {
+		s.complain("Obsoletion warning: command will be removed: %s", full)
+	}
+	return s.obey(ctx, full, arg)
+}
+
+// commandOf resolves a command's name or an abbreviation of it.
+func commandOf(verb string) string {
+	all := commandNames()
+	if slices.Contains(all, verb) {
+		return verb
+	}
+	if i := slices.IndexFunc(all, func(name string) bool { return strings.HasPrefix(name, verb) }); i >= 0 {
+		return all[i]
+	}
+	return ""
+}
+
+// byDefault prints the messages of a line that begins with no command.
+func (s *session) byDefault(ctx context.Context, text string) {
+	if !s.tty {
+		s.complain("The empty (default) command is ignored here, but has arguments: %s", text)
+		return
+	}
+	if list := s.chosen(s.words(text)); list != nil {
+		s.print(ctx, list, showShort, false)
+	}
+}
+
+// next shows the message after the current one.
+func (s *session) next() {
+	start := s.dot
+	if s.seen {
+		start++
+	}
+	for i := start; i < len(s.msgs); i++ {
+		if !s.msgs[i].deleted {
+			s.print(context.Background(), []int{i}, showShort, false)
+			return
+		}
+	}
+	fmt.Fprintln(s.p.Stdout, "At EOF")
+}
+
+// chosen returns the messages of an argument, the current one without; nil when
+// a complaint has been made.
+func (s *session) chosen(words []string) []int {
+	if len(words) == 0 {
+		words = []string{"."}
+		if s.dot < 0 || s.dot >= len(s.msgs) || s.msgs[s.dot].deleted {
+			s.complain(noMessages)
+			return nil
+		}
+	}
+	list, problem := s.list(words, false)
+	for _, line := range strings.Split(problem, "\n") {
+		if line != "" {
+			s.complain("%s", line)
+		}
+	}
+	return list
+}
+
+// obey does a command.
+func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status int) {
+	verb := full
+	if other := same[full]; other != "" {
+		full = other
+	}
+	switch {
+	case needsMailbox[full] && s.file == "":
+		s.complain("%s: needs an active mailbox", verb)
+		return false, 0
+	case edits[full] && s.readOnly:
+		s.complain("%s: cannot be used in read-only mailbox", verb)
+		return false, 0
+	}
+	switch full {
+	case "print", "Print", "more", "More", "show", "Show", "top", "Top":
+		how := map[string]fullness{"print": showShort, "more": showShort, "Print": showAll, "More": showAll, "show": showRaw, "Show": showRaw, "top": showTop, "Top": showTop}[full]
+		if list := s.chosen(s.words(arg)); list != nil {
+			s.print(ctx, list, how, full == "more" || full == "More")
+		}
+	case "next":
+		if arg == "" {
+			s.next()
+		} else if list := s.chosen(s.words(arg)); list != nil {
+			s.print(ctx, list[:1], showShort, false)
+		}
+	case "headers":
+		if arg == "" {
+			s.headers(s.dot)
+		} else if list := s.chosen(s.words(arg)); list != nil {
+			s.setDot(s.page1(list[0])[0])
+			s.headers(s.dot)
+		}
+	case "z", "Z":
+		s.scroll(arg)
+	case "from":
+		if list := s.chosen(s.words(arg)); list != nil {
+			s.setDot(list[0])
+			s.seen = false
+			for _, i := range list {
+				s.summary(i, s.columns())
+			}
+		}
+	case "delete", "dp":
+		s.delete(ctx, s.chosen(s.words(arg)), full == "dp")
+	case "undelete":
+		s.undelete(arg)
+	case "save", "copy", "write", "Save", "Copy", "move", "Move":
+		s.save(ctx, full, arg)
+	case "mbox", "hold", "unread", "touch", "flag", "unflag", "answered", "unanswered", "seen":
+		for _, i := range s.chosen(s.words(arg)) {
+			s.markAs(i, full)
+		}
+	case "size":
+		for _, i := range s.chosen(s.words(arg)) {
+			lines, size := s.msgs[i].size()
+			fmt.Fprintf(s.p.Stdout, "%d: %d/%d\n", i+1, lines, size)
+		}
+	case "reply", "Reply":
+		all := full == "reply"
+		if s.isSet("flipr") {
+			all = !all
+		}
+		for k, i := range s.chosen(s.words(arg)) {
+			if k > 0 {
+				fmt.Fprintln(s.p.Stdout, "Waiting a second before proceeding to the next message..")
+				s.p.Sleep(ctx, time.Second)
+			}
+			s.reply(ctx, i, all)
+		}
+	case "forward", "Forward", "resend", "Resend":
+		s.forward(ctx, full, arg)
+	case "mail", "Mail":
+		s.mail(ctx, arg)
+	case "file", "File":
+		s.change(arg, full == "File")
+	case "pipe", "Pipe":
+		how := showShort
+		if full == "Pipe" {
+			how = showAll
+		}
+		s.pipe(ctx, arg, how)
+	case "sort", "thread", "unthread", "unsort":
+		s.sortBy(full, arg)
+	case "edit", "visual":
+		s.edit(ctx, full, arg)
+	case "quit":
+		s.quit()
+		return true, number(arg)
+	case "exit":
+		return true, number(arg)
+	case "help":
+		s.help(arg)
+	case "list":
+		s.listCommands()
+	case "echo":
+		fmt.Fprintln(s.p.Stdout, strings.Join(s.words(arg), " "))
+	case "version":
+		fmt.Fprintf(s.p.Stdout, "s-nail %s, %s (built for Linux)\n%s", version, versionDate, featuresText)
+	case "errors":
+		s.errors(arg)
+	case "shell":
+		s.p.Exec(ctx, s.shellPath())
+		fmt.Fprintln(s.p.Stdout)
+	case "chdir":
+		s.chdir(arg)
+	case "cwd":
+		fmt.Fprintln(s.p.Stdout, s.p.Dir)
+	case "folders":
+		s.folders(ctx)
+	case "ghost", "commandalias":
+		fmt.Fprintln(s.p.Stdout, "# `commandalias': no data available")
+	case "newmail", "noop":
+	case "Lreply":
+		s.complain("No recipients specified for `Lreply'")
+	case "account":
+		if w := s.words(arg); len(w) == 1 {
+			s.useAccount(w[0])
+		}
+	case "source":
+		for _, w := range s.words(arg) {
+			s.source(libc.Abs(s.p, s.path(w)))
+		}
+	case "varshow":
+		for _, name := range s.words(arg) {
+			switch {
+			case s.isSet(name):
+				fmt.Fprintln(s.p.Stdout, s.varLine(name))
+			case booleans[name]:
+				fmt.Fprintf(s.p.Stdout, "#boolean; variable not set: %s\n", name)
+			default:
+				fmt.Fprintf(s.p.Stdout, "#variable not set: %s\n", name)
+			}
+		}
+	case "retain":
+		s.retain(arg, "type retain", shownNames())
+	case "ignore":
+		s.retain(arg, "type ignore", nil)
+	default:
+		if !s.setting(append([]string{full}, s.words(arg)...)) {
+			s.complain("%s: not modelled", full)
+		}
+	}
+	return false, 0
+}
+
+// shownNames are the header fields that print shows, in order.
+func shownNames() []string {
+	var out []string
+	for name := range shownFields {
+		out = append(out, name)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// retain shows what a list of header fields covers.
+func (s *session) retain(arg, what string, names []string) {
+	switch {
+	case arg != "":
+		for _, name := range s.words(arg) {
+			if what == "type retain" {
+				shownFields[strings.ToLower(name)] = true
+			}
+		}
+	case names == nil:
+		fmt.Fprintf(s.p.Stdout, "#headerpick %s currently covers no fields\n", what)
+	default:
+		text, column := "headerpick "+what, len("headerpick "+what)
+		for _, name := range names {
+			if column+1+len(name) > 79 {
+				text += " \\\n "
+				column = 1
+			}
+			text += " " + name
+			column += 1 + len(name)
+		}
+		fmt.Fprintln(s.p.Stdout, text)
+	}
+}
+
+// markAs gives a message a mark.
+func (s *session) markAs(i int, what string) {
+	m := s.msgs[i]
+	switch what {
+	case "mbox":
+		m.toMbox, m.hold = true, false
+	case "hold":
+		m.hold, m.toMbox = true, false
+	case "unread":
+		m.read = false
+	case "seen":
+		m.read = true
+	case "touch":
+		m.touched = true
+	case "flag":
+		m.flagged = true
+	case "unflag":
+		m.flagged = false
+	case "answered":
+		m.answered = true
+	case "unanswered":
+		m.answered = false
+	}
+	s.setDot(i)
+}
+
+// delete marks messages as deleted; show prints the one after them.
+func (s *session) delete(ctx context.Context, list []int, show bool) {
+	if len(list) == 0 {
+		return
+	}
+	for _, i := range list {
+		m := s.msgs[i]
+		m.deleted, m.read, m.touched, m.hold, m.saved, m.toMbox = true, true, true, false, false, false
+	}
+	before := s.dot
+	left := s.dotAfter(list[len(list)-1])
+	switch {
+	case !show:
+	case !left:
+		fmt.Fprintln(s.p.Stdout, "No more messages")
+	case s.dot > before:
+		s.print(ctx, []int{s.dot}, showShort, false)
+	default:
+		fmt.Fprintln(s.p.Stdout, "At EOF")
+	}
+}
+
+// dotAfter makes the first message that is left after message i the current
+// one, or the last before it. It reports false when none is left.
+func (s *session) dotAfter(i int) bool {
+	live := func(m *message) bool { return !m.deleted }
+	if k := slices.IndexFunc(s.msgs[i:], live); k >= 0 {
+		s.setDot(i + k)
+		s.seen = false
+		return true
+	}
+	for k := i - 1; k >= 0; k-- {
+		if live(s.msgs[k]) {
+			s.setDot(k)
+			s.seen = false
+			return true
+		}
+	}
+	return false
+}
+
+func (s *session) undelete(arg string) {
+	words := s.words(arg)
+	if arg == "" {
+		words = []string{"."}
+	}
+	list, problem := s.list(words, true)
+	if problem != "" {
+		s.complain(noMessages)
+		return
+	}
+	for _, i := range list {
+		s.msgs[i].deleted = false
+		s.setDot(i)
+	}
+}
+
+// change opens another folder.
+func (s *session) change(arg string, readOnly bool) {
+	words := s.words(arg)
+	if len(words) == 0 {
+		if s.file == "" {
+			s.complain("file: needs an active mailbox")
+			return
+		}
+		s.greet()
+		return
+	}
+	name := words[0]
+	file := libc.Abs(s.p, s.folder(name))
+	if _, err := s.p.Sys.Stat(file); err != nil {
+		if name == "&" {
+			name = file
+		}
+		s.complain("%s: %s", name, strerror(err))
+		return
+	}
+	system := file == s.inbox("")
+	s.quit()
+	if err := s.open(file, system, s.owner); err != nil {
+		s.complain("%s: %s", name, strerror(err))
+		return
+	}
+	s.readOnly = readOnly
+	s.greet()
+	if s.isSet("header") && len(s.msgs) > 0 {
+		s.headers(s.dot)
+	}
+}
+
+// errors shows or clears the error ring.
+func (s *session) errors(arg string) {
+	switch {
+	case arg == "clear":
+		s.ring = ring{}
+	case arg != "" && arg != "show":
+		s.complain("Synopsis: errors: Control message ring: [<show>|clear]")
+	case len(s.ring.entries) == 0:
+		fmt.Fprintln(s.p.Stdout, "The error ring is empty")
+	}
+	for i, e := range s.ring.entries {
+		fmt.Fprintf(s.p.Stdout, "%4d/%d   %s\n", i+1, e.times, e.text)
+	}
+}
+
+func (s *session) chdir(arg string) {
+	words := s.words(arg)
+	dir := s.home
+	if len(words) > 0 {
+		dir = libc.Abs(s.p, s.path(words[0]))
+	}
+	if info, err := s.p.Sys.Stat(dir); err != nil {
+		s.complain("%s: %s", dir, strerror(err))
+		return
+	} else if !info.IsDir() {
+		s.complain("%s: Not a directory", dir)
+		return
+	}
+	s.p.Dir = dir
+}
+
+// folders lists the files of the variable folder.
+func (s *session) folders(ctx context.Context) {
+	if s.vars["folder"] == "" {
+		s.complain("folders: *folder* not set, or not resolvable")
+		return
+	}
+	s.p.Exec(ctx, "ls", strings.TrimSuffix(s.inFolder(""), "/"))
+}
+
+// sortBy orders the messages by a field.
+func (s *session) sortBy(full, arg string) {
+	keys := map[string]func(*message) string{
+		"from":    func(m *message) string { return strings.ToLower(nameOrAddress(m.field("From"))) },
+		"to":      func(m *message) string { return strings.ToLower(nameOrAddress(m.field("To"))) },
+		"subject": func(m *message) string { return bareSubject(m.field("Subject")) },
+		"date":    func(m *message) string { return fmt.Sprintf("%020d", dateOf(m).Unix()) },
+		"size":    func(m *message) string { _, n := m.size(); return fmt.Sprintf("%020d", n) },
+		"status":  func(m *message) string { return string(m.mark()) },
+	}
+	key := keys[arg]
+	if full != "sort" || arg == "" || key == nil {
+		key = func(m *message) string { return fmt.Sprintf("%020d", m.at) }
+	}
+	if full == "sort" && arg != "" && keys[arg] == nil && arg != "thread" && arg != "none" {
+		s.complain("sort: invalid sorting method: %s", arg)
+		return
+	}
+	s.order = make([]int, len(s.msgs))
+	for i := range s.order {
+		s.order[i] = i
+	}
+	sort.SliceStable(s.order, func(i, j int) bool { return key(s.msgs[s.order[i]]) < key(s.msgs[s.order[j]]) })
+	s.headers(s.dot)
+}
+
+// help explains commands.
+func (s *session) help(arg string) {
+	if arg == "" {
+		io.WriteString(s.p.Stdout, helpText)
+		return
+	}
+	full := short[arg]
+	if full == "" {
+		full = commandOf(arg)
+	}
+	text := explanation(full)
+	switch {
+	case full == "":
+		s.complain("Unknown command: `%s'", arg)
+	case full == arg:
+		fmt.Fprintf(s.p.Stdout, "%s: %s\n", full, text)
+	default:
+		fmt.Fprintf(s.p.Stdout, "%s (%s): %s\n", arg, full, text)
+	}
+}

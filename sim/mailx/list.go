@@ -1,0 +1,212 @@
+package mailx
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The complaints of message lists.
+const (
+	noMessages = "No applicable messages"
+	searchHelp = "Missing )\nP.S.: message specifications are now shell tokens, making it necessary\nto escape/shell quote parenthesis, e.g., '(from \"me\")'\nPlease read the manual section \"Shell-style argument quoting\""
+)
+
+// list reads a message list (s-nail(1), "Specifying messages"). Messages that
+// are deleted count only when asked for. problem is what to complain of.
+func (s *session) list(words []string, deleted bool) (out []int, problem string) {
+	hit := make([]bool, len(s.msgs))
+	named := false // messages were named by number, not searched for
+	for _, w := range words {
+		if problem := s.select1(w, deleted, hit, &named); problem != "" {
+			return nil, problem
+		}
+	}
+	for i, h := range hit {
+		if h && s.msgs[i].deleted == deleted {
+			out = append(out, i)
+		} else if h && named && !deleted {
+			return nil, fmt.Sprintf("%d: inappropriate message", i+1)
+		}
+	}
+	if len(out) == 0 {
+		return nil, noMessages
+	}
+	s.last = out
+	return out, ""
+}
+
+// select1 marks the messages that one word means.
+func (s *session) select1(w string, deleted bool, hit []bool, named *bool) string {
+	mark := func(f func(*message) bool) {
+		for i, m := range s.msgs {
+			if m.deleted == deleted && f(m) {
+				hit[i] = true
+			}
+		}
+	}
+	switch {
+	case w == "*":
+		mark(func(*message) bool { return true })
+		return ""
+	case w == "`":
+		for _, i := range s.last {
+			hit[i] = true
+		}
+		return ""
+	case strings.HasPrefix(w, "("):
+		return searchHelp
+	case strings.HasPrefix(w, "/"):
+		mark(func(m *message) bool { return contains(decodeHeader(m.field("Subject")), w[1:]) })
+		return ""
+	case strings.HasPrefix(w, "@"):
+		fields, text, ok := strings.Cut(w[1:], "@")
+		if !ok {
+			fields, text = "subject", fields
+		}
+		mark(func(m *message) bool { return m.matches(fields, text) })
+		return ""
+	case strings.HasPrefix(w, ":"):
+		f := colon(w[1:])
+		if f == nil {
+			return "Unknown or empty colon modifier: " + w
+		}
+		for i, m := range s.msgs {
+			if f(m) && (m.deleted == deleted || w == ":d") {
+				hit[i] = true
+			}
+		}
+		return ""
+	}
+	first, rest, ok, problem := s.position(w, deleted)
+	if problem != "" {
+		return problem
+	}
+	if !ok {
+		mark(func(m *message) bool { return contains(decodeHeader(m.field("From")), w) })
+		return ""
+	}
+	*named = true
+	last := first
+	if text, ranged := strings.CutPrefix(rest, "-"); ranged {
+		if text == "" {
+			return "Missing second range argument"
+		}
+		if last, rest, ok, problem = s.position(text, deleted); problem != "" {
+			return problem
+		}
+		if !ok {
+			rest = text
+		}
+	}
+	if rest != "" {
+		return fmt.Sprintf("Message list: invalid syntax: %s (in %s)", rest, w)
+	}
+	for _, n := range []int{first, last} {
+		if n < 0 || n >= len(s.msgs) {
+			return fmt.Sprintf("%d: Invalid message number", n+1)
+		}
+	}
+	if first > last {
+		first, last = last, first
+	}
+	for i := first; i <= last; i++ {
+		hit[i] = true
+	}
+	return ""
+}
+
+// position reads a message number or a sign for one at the beginning of w.
+func (s *session) position(w string, deleted bool) (index int, rest string, ok bool, problem string) {
+	switch w[0] {
+	case '.':
+		return s.dot, w[1:], true, ""
+	case '^':
+		return max(slices.IndexFunc(s.msgs, func(m *message) bool { return m.deleted == deleted }), 0), w[1:], true, ""
+	case '$':
+		for i := len(s.msgs) - 1; i > 0; i-- {
+			if s.msgs[i].deleted == deleted {
+				return i, w[1:], true, ""
+			}
+		}
+		return 0, w[1:], true, ""
+	case ';':
+		return s.old, w[1:], true, ""
+	case '+', '-':
+		if len(w) > 1 {
+			return 0, w[1:], true, ""
+		}
+		step := 1
+		if w[0] == '-' {
+			step = -1
+		}
+		i := s.dot + step
+		for i >= 0 && i < len(s.msgs) && s.msgs[i].deleted != deleted {
+			i += step
+		}
+		switch {
+		case i < 0:
+			return 0, "", true, "Referencing before first message"
+		case i >= len(s.msgs):
+			return 0, "", true, "Referencing beyond last message"
+		}
+		return i, w[1:], true, ""
+	}
+	end := 0
+	for end < len(w) && w[end] >= '0' && w[end] <= '9' {
+		end++
+	}
+	if end == 0 {
+		return 0, w, false, ""
+	}
+	if end > 9 {
+		return 0, "", true, w[:end] + ": Invalid message number"
+	}
+	n := number(w[:end])
+	return n - 1, w[end:], true, ""
+}
+
+func contains(text, part string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
+}
+
+// colon is the meaning of :x, nil for an unknown letter.
+func colon(letters string) func(*message) bool {
+	one := map[byte]func(*message) bool{
+		'n': func(m *message) bool { return !m.read && !m.old }, 'o': func(m *message) bool { return m.old },
+		'u': func(m *message) bool { return !m.read }, 'r': func(m *message) bool { return m.read },
+		'd': func(m *message) bool { return m.deleted }, 'f': func(m *message) bool { return m.flagged },
+		'a': func(m *message) bool { return m.answered }, 'L': func(*message) bool { return false }, 'l': func(*message) bool { return false },
+		't': func(*message) bool { return false }, 's': func(*message) bool { return false }, 'S': func(*message) bool { return false },
+	}
+	var all []func(*message) bool
+	for i := 0; i < len(letters); i++ {
+		f := one[letters[i]]
+		if f == nil {
+			return nil
+		}
+		all = append(all, f)
+	}
+	if all == nil {
+		return nil
+	}
+	return func(m *message) bool {
+		return slices.ContainsFunc(all, func(f func(*message) bool) bool { return f(m) })
+	}
+}
+
+// matches reports whether one of the named fields holds text.
+func (m *message) matches(fields, text string) bool {
+	short := map[string]string{"f": "from", "t": "to", "c": "cc", "b": "bcc", "s": "subject"}
+	for _, name := range strings.Split(fields, ",") {
+		if full := short[name]; full != "" {
+			name = full
+		}
+		switch {
+		case name == "body" && contains(string(m.body), text), name == "text" && contains(string(m.header)+string(m.body), text),
+			name == "header" && contains(string(m.header), text), contains(decodeHeader(m.field(name)), text) && m.field(name) != "":
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,278 @@
+package mailx
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"sort"
+	"strings"
+	"syscall"
+
+	"enshu/sim/libc"
+)
+
+// synopsis is what a bad list of a saving command is answered with.
+var synopsis = map[string]string{
+	"save": "Append [<msglist>] to <file>", "copy": "Copy [<msglist>], but do not mark for deletion", "move": "Move [<msglist>] to <folder>",
+	"write": "Write (append) [<msglist>] to [<file>]", "Save": "Append <msglist> to file named after sender", "Copy": "Copy <msglist> to file named after sender",
+}
+
+// save appends messages to a folder, or with write their text to a file.
+func (s *session) save(ctx context.Context, how, arg string) {
+	words := s.words(arg)
+	name := ""
+	bySender := how == "Save" || how == "Copy" || how == "Move"
+	if n := len(words); n > 0 && !bySender {
+		name, words = words[n-1], words[:n-1]
+	}
+	list := s.chosen(words)
+	if list == nil {
+		if len(words) > 0 {
+			s.complain("%s: Bad message", how)
+			s.complain("Synopsis: %s: %s", how, synopsis[how])
+		}
+		return
+	}
+	if bySender {
+		name, _, _ = strings.Cut(addressOf(s.msgs[list[0]].field("From")), "@")
+	}
+	if name == "" {
+		name = s.path(s.vars["MBOX"])
+	}
+	file := libc.Abs(s.p, s.folder(name))
+	var b bytes.Buffer
+	for _, i := range list {
+		m := s.msgs[i]
+		switch {
+		case bySender:
+			m.read, m.touched = true, true
+			fallthrough
+		case how != "write":
+			b.Write(s.message(m))
+			continue
+		case strings.HasPrefix(m.field("Content-Type"), "multipart/"):
+			s.writeParts(ctx, m)
+		default:
+			b.Write(bytes.TrimSuffix(decodeBody(m.field("Content-Transfer-Encoding"), bytes.TrimPrefix(m.body, []byte("\n"))), []byte("\n")))
+		}
+	}
+	state, gap := "[New file]", ""
+	if data, err := libc.ReadFile(s.p, file); err == nil && len(data) > 0 {
+		state = "[Appended]"
+		if !bytes.HasSuffix(data, []byte("\n\n")) {
+			gap = "\n"
+		}
+	}
+	if err := libc.AppendFile(s.p, file, append([]byte(gap), b.Bytes()...), 0o600); err != nil {
+		s.complain("%s: %s", name, strerror(err))
+		return
+	}
+	if how == "write" {
+		name = "file://" + name
+	}
+	fmt.Fprintf(s.p.Stdout, "%s %s %d bytes\n", name, state, b.Len())
+	for _, i := range list {
+		m := s.msgs[i]
+		m.read, m.touched = true, true
+		switch how {
+		case "save", "Save":
+			m.saved = true
+		case "move", "Move":
+			m.deleted = true
+		}
+	}
+	if how == "move" || how == "Move" {
+		s.dotAfter(list[len(list)-1])
+	}
+}
+
+// message is a message for another folder, with its marks as they are now.
+func (s *session) message(m *message) []byte {
+	raw := slices.Concat(m.from, m.header, m.body)
+	if m.from == nil {
+		raw = append([]byte("From "+addressOf(m.field("From"))+" "+s.ctime()+"\n"), raw...)
+	}
+	if m.read != m.wasRead || m.answered != m.wasAnswered || m.flagged != m.wasFlagged {
+		return m.withStatus(m.wasOld)
+	}
+	return raw
+}
+
+func (m *program) ctime() string { return libc.LocalTime(m.p).Format("Mon Jan _2 15:04:05 2006") }
+
+// writeParts asks for a file name for each part; the part's own name is what an
+// empty answer means.
+func (s *session) writeParts(ctx context.Context, m *message) {
+	fmt.Fprintln(s.p.Stdout, "# All file names need to be sh(1)ell-style quoted, everywhere")
+	for _, p := range m.list("1") {
+		if p.multiple {
+			continue
+		}
+		name := p.name
+		if s.tty {
+			fmt.Fprintf(s.p.Stdout, "Enter filename for part %s (%s): %s", p.number, p.kind, name)
+			if e := s.in.next(ctx); e.ok && e.line != "" {
+				name = e.line
+			}
+		}
+		if name == "" {
+			continue
+		}
+		text := p.text
+		if p.encoding != "base64" {
+			text = bytes.TrimSuffix(text, []byte("\n"))
+			if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
+				text = append(text, '\n')
+			}
+		}
+		if err := libc.AppendFile(s.p, libc.Abs(s.p, path.Clean(name)), text, 0o600); err != nil {
+			s.complain("%s: %s", name, strerror(err))
+		}
+	}
+}
+
+// quit writes the folder back: deleted messages go, read ones go to mbox unless
+// they are held, the others keep their marks.
+func (s *session) quit() {
+	switch {
+	case s.file == "" || s.readOnly:
+		return
+	case s.maildir:
+		s.quitMaildir()
+		return
+	}
+	now, err := libc.ReadFile(s.p, s.file)
+	if err != nil {
+		return
+	}
+	var fresh []byte
+	if len(now) > len(s.data) && bytes.Equal(now[:len(s.data)], s.data) {
+		fresh = now[len(s.data):]
+		fmt.Fprintln(s.p.Stdout, "New mail has arrived.")
+	}
+	sort.SliceStable(s.msgs, func(i, j int) bool { return s.msgs[i].at < s.msgs[j].at })
+	var kept, mbox bytes.Buffer
+	held, moved := 0, 0
+	hold := s.isSet("hold") || !s.system
+	for _, m := range s.msgs {
+		switch {
+		case m.deleted, s.system && m.saved && !s.isSet("keepsave"):
+			continue
+		case s.system && (m.toMbox || !hold && !m.hold && m.read && m.touched):
+			mbox.Write(m.withStatus(true))
+			moved++
+			continue
+		}
+		kept.Write(m.withStatus(true))
+		held++
+	}
+	kept.Write(fresh)
+	if moved > 0 {
+		file := s.path(s.vars["MBOX"])
+		if err := libc.AppendFile(s.p, file, mbox.Bytes(), 0o600); err != nil {
+			s.complain("%s: %s", file, strerror(err))
+			return
+		}
+		fmt.Fprintf(s.p.Stdout, "Saved %d message%s in mbox\n", moved, plural(moved))
+	}
+	changed := !bytes.Equal(kept.Bytes(), now)
+	switch {
+	case changed && kept.Len() == 0 && !s.system && !s.isSet("keep"):
+		s.p.Sys.Remove(s.file)
+	case changed:
+		if f, err := s.p.Sys.OpenFile(s.file, os.O_WRONLY|os.O_TRUNC, 0); err != nil {
+			s.complain("%s: %s", s.file, strerror(err))
+			return
+		} else {
+			f.Write(kept.Bytes())
+			s.p.Stamp(f)
+			f.Close()
+		}
+	}
+	switch {
+	case s.system && held > 0:
+		fmt.Fprintf(s.p.Stdout, "Held %d message%s in %s\n", held, plural(held), s.file)
+	case !s.system && changed && kept.Len() == 0 && s.isSet("keep"):
+		fmt.Fprintf(s.p.Stdout, "%s truncated\n", s.file)
+	case !s.system && changed && kept.Len() == 0:
+		fmt.Fprintf(s.p.Stdout, "%s removed\n", s.file)
+	case !s.system && changed:
+		fmt.Fprintf(s.p.Stdout, "%s complete\n", s.file)
+	}
+}
+
+// readMaildir reads a Maildir folder: the messages in cur and new, by name.
+func (s *session) readMaildir(dir string) ([]*message, error) {
+	var out []*message
+	for _, sub := range []string{"cur", "new"} {
+		names, err := libc.ReadDir(s.p, dir+"/"+sub)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if strings.HasPrefix(name, ".") {
+				continue
+			}
+			raw, err := libc.ReadFile(s.p, dir+"/"+sub+"/"+name)
+			if errors.Is(err, syscall.ENOENT) {
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+			m := parseMessage(append(raw, '\n'))
+			_, flags, _ := strings.Cut(name, ":2,")
+			m.file = sub + "/" + name
+			m.read, m.old = strings.Contains(flags, "S"), sub == "cur"
+			m.answered, m.flagged = strings.Contains(flags, "R"), strings.Contains(flags, "F")
+			m.wasRead, m.wasOld, m.wasAnswered, m.wasFlagged = m.read, m.old, m.answered, m.flagged
+			out = append(out, m)
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return path.Base(out[i].file) < path.Base(out[j].file) })
+	for i, m := range out {
+		m.at = i
+	}
+	return out, nil
+}
+
+// quitMaildir removes what was deleted and puts the marks into the names.
+func (s *session) quitMaildir() {
+	changed, held := false, 0
+	for _, m := range s.msgs {
+		from := s.file + "/" + m.file
+		if m.deleted {
+			if err := s.p.Sys.Remove(from); err != nil {
+				s.complain("%s: %s", from, strerror(err))
+			}
+			changed = true
+			continue
+		}
+		held++
+		base, _, _ := strings.Cut(path.Base(m.file), ":2,")
+		flags := ""
+		for _, f := range []struct {
+			set  bool
+			name string
+		}{{m.flagged, "F"}, {m.answered, "R"}, {m.read, "S"}} {
+			if f.set {
+				flags += f.name
+			}
+		}
+		if to := "cur/" + base + ":2," + flags; to != m.file {
+			if err := s.p.Sys.Rename(from, s.file+"/"+to); err != nil {
+				s.complain("%s: %s", from, strerror(err))
+			}
+			changed = true
+		}
+	}
+	switch {
+	case s.system && held > 0:
+		fmt.Fprintf(s.p.Stdout, "Held %d message%s in %s\n", held, plural(held), s.file)
+	case !s.system && changed:
+		fmt.Fprintf(s.p.Stdout, "%s complete\n", s.file)
+	}
+}

@@ -1,0 +1,408 @@
+package postfix
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"regexp/syntax"
+	"strconv"
+	"strings"
+
+	"enshu/sim/host"
+)
+
+// The tables of DATABASE_README(5) that are rules, or made of other tables.
+
+var errFail = errors.New("Application error") //nolint:staticcheck // the text of Postfix
+
+// splitBraced splits at commas and white space, but not within braces.
+func splitBraced(s string) []string {
+	var out []string
+	depth, from := 0, -1
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case depth == 0 && strings.IndexByte(", \t\r\n", c) >= 0:
+			if from >= 0 {
+				out = append(out, s[from:i])
+			}
+			from = -1
+			continue
+		case c == '{':
+			depth++
+		case c == '}':
+			depth--
+		}
+		if from < 0 {
+			from = i
+		}
+	}
+	if from >= 0 {
+		out = append(out, s[from:])
+	}
+	return out
+}
+
+// bracedItems reads the "{a, b}" of unionmap and its kin. An item may stand in
+// braces of its own.
+func bracedItems(spec, kind, name, form string) (items []string, problem string) {
+	if !strings.HasPrefix(name, "{") || !strings.HasSuffix(name, "}") {
+		return nil, fmt.Sprintf("bad syntax: \"%s\"; need \"%s:{%s}\"", spec, kind, form)
+	}
+	for _, item := range splitBraced(name[1 : len(name)-1]) {
+		if strings.HasPrefix(item, "{") && strings.HasSuffix(item, "}") {
+			item = strings.Trim(item[1:len(item)-1], " \t")
+		}
+		items = append(items, item)
+	}
+	if len(items) == 0 {
+		return nil, fmt.Sprintf("bad syntax: \"%s\"; need \"%s:{%s}\"", spec, kind, form)
+	}
+	return items, ""
+}
+
+func parseInline(spec, name string) (entries []dbEntry, problem string) {
+	items, problem := bracedItems(spec, "inline", name, "name=value...")
+	if problem != "" {
+		return nil, problem
+	}
+	for _, item := range items {
+		key, value, bad := splitNameValue(item)
+		if bad != "" {
+			return nil, fmt.Sprintf("%s: \"%s\"; need \"inline:{name=value...}\"", bad, spec)
+		}
+		entries = append(entries, dbEntry{strings.ToLower(key), value})
+	}
+	return entries, ""
+}
+
+func memberTables(p *host.Proc, c *Config, spec, kind, name, flags string, read func(string) ([]byte, error)) (tables []*dict, problem string) {
+	items, problem := bracedItems(spec, kind, name, "type:name...")
+	if problem != "" {
+		return nil, problem
+	}
+	for _, item := range items {
+		d := openDictData(p, c, item, flags, read)
+		if d.broken != "" {
+			return nil, d.broken
+		}
+		tables = append(tables, d)
+	}
+	return tables, ""
+}
+
+// unionFinder joins what the tables say of one key.
+func unionFinder(tables []*dict) func(string) (string, bool, error) {
+	return func(key string) (string, bool, error) {
+		var found []string
+		for _, d := range tables {
+			v, ok, err := d.find(key)
+			if err != nil {
+				return "", false, err
+			}
+			if ok {
+				found = append(found, v)
+			}
+		}
+		return strings.Join(found, ","), len(found) > 0, nil
+	}
+}
+
+// pipeFinder looks what each table says up in the next.
+func pipeFinder(tables []*dict) func(string) (string, bool, error) {
+	return func(key string) (string, bool, error) {
+		for _, d := range tables {
+			v, ok, err := d.find(key)
+			if err != nil || !ok {
+				return "", false, err
+			}
+			key = v
+		}
+		return key, true, nil
+	}
+}
+
+// A tableRule is a line of a table of patterns: a rule, "if" or "endif".
+type tableRule struct {
+	match  func(key string) []int // the places of the match and its groups, nil for none
+	not    bool
+	value  string
+	jump   int // of an "if": the rule after its endif
+	isIf   bool
+	ending bool
+}
+
+// ruleFinder walks the rules in order; the first that matches counts.
+func ruleFinder(rules []tableRule, substitute bool) func(string) (string, bool, error) {
+	return func(key string) (string, bool, error) {
+		for i := 0; i < len(rules); i++ {
+			r := rules[i]
+			if r.ending {
+				continue
+			}
+			at := r.match(key)
+			hit := (at != nil) != r.not
+			switch {
+			case r.isIf && !hit:
+				i = r.jump - 1
+			case r.isIf || !hit:
+			case r.not || !substitute:
+				return r.value, true, nil
+			default:
+				return substituteGroups(r.value, key, at), true, nil
+			}
+		}
+		return "", false, nil
+	}
+}
+
+// closeIfs gives every "if" its jump.
+func closeIfs(rules []tableRule) {
+	var open []int
+	for i := range rules {
+		switch {
+		case rules[i].isIf:
+			rules[i].jump = len(rules)
+			open = append(open, i)
+		case rules[i].ending && len(open) > 0:
+			rules[open[len(open)-1]].jump = i + 1
+			open = open[:len(open)-1]
+		}
+	}
+}
+
+// substituteGroups replaces $1, ${1}, $(1) and $$.
+func substituteGroups(value, key string, at []int) string {
+	group := func(name string) (string, bool) {
+		n, err := strconv.Atoi(name)
+		if err != nil || n < 0 || 2*n+1 >= len(at) || at[2*n] < 0 {
+			return "", false
+		}
+		return key[at[2*n]:at[2*n+1]], true
+	}
+	var b strings.Builder
+	for i := 0; i < len(value); i++ {
+		if value[i] != '$' || i+1 == len(value) {
+			b.WriteByte(value[i])
+			continue
+		}
+		switch c := value[i+1]; {
+		case c == '$':
+			b.WriteByte('$')
+			i++
+		case c == '{' || c == '(':
+			end := matching(value, i+1)
+			if end < 0 {
+				b.WriteByte('$')
+				continue
+			}
+			v, _ := group(value[i+2 : end])
+			b.WriteString(v)
+			i = end
+		case c >= '0' && c <= '9':
+			j := i + 1
+			for j < len(value) && value[j] >= '0' && value[j] <= '9' {
+				j++
+			}
+			v, _ := group(value[i+1 : j])
+			b.WriteString(v)
+			i = j - 1
+		default:
+			b.WriteByte('$')
+		}
+	}
+	return b.String()
+}
+
+// regexpTable reads a table of POSIX extended regular expressions (regexp_table(5)).
+func regexpTable(file string, data []byte) (find func(string) (string, bool, error), problems []string) {
+	var rules []tableRule
+	depth := 0
+	for _, l := range logicalLines(data) {
+		skip := func(format string, args ...any) {
+			problems = append(problems, fmt.Sprintf("regexp map %s, line %d: ", file, l.last)+fmt.Sprintf(format, args...))
+		}
+		text := strings.TrimLeft(l.text, " \t")
+		word, rest, _ := strings.Cut(strings.ReplaceAll(text, "\t", " "), " ")
+		var r tableRule
+		switch {
+		case strings.EqualFold(word, "endif"):
+			if depth == 0 {
+				skip("ignoring ENDIF without matching IF")
+				continue
+			}
+			depth--
+			rules = append(rules, tableRule{ending: true})
+			continue
+		case strings.EqualFold(word, "if"):
+			r.isIf, text = true, strings.TrimLeft(rest, " \t")
+		}
+		for strings.HasPrefix(text, "!") {
+			r.not, text = !r.not, strings.TrimLeft(text[1:], " \t")
+		}
+		if text == "" || isNameByte(text[0]) || text[0] == '-' {
+			skip("ignoring unrecognized request")
+			continue
+		}
+		end := closingDelimiter(text)
+		if end < 0 {
+			skip("no closing regexp delimiter \"%c\": skipping this rule", text[0])
+			continue
+		}
+		pattern, tail := strings.ReplaceAll(text[1:end], "\\"+text[:1], text[:1]), text[end+1:]
+		flags, value, _ := strings.Cut(strings.ReplaceAll(tail, "\t", " "), " ")
+		fold, lines, bad := true, false, byte(0)
+		for i := 0; i < len(flags); i++ {
+			switch flags[i] {
+			case 'i':
+				fold = !fold
+			case 'm':
+				lines = !lines
+			case 'x':
+			default:
+				if bad == 0 {
+					bad = flags[i]
+				}
+			}
+		}
+		if bad != 0 {
+			skip("unknown regexp option \"%c\": skipping this rule", bad)
+			continue
+		}
+		prefix := "(?s)"
+		if fold {
+			prefix = "(?is)"
+		}
+		if lines {
+			prefix = strings.Replace(strings.Replace(prefix, "s", "", 1), "(?", "(?m", 1)
+		}
+		re, err := regexp.Compile(prefix + pattern)
+		if err != nil {
+			skip("%s", regcompError(err))
+			continue
+		}
+		re.Longest()
+		r.match, r.value = func(key string) []int { return re.FindStringSubmatchIndex(key) }, strings.TrimSpace(value)
+		switch {
+		case r.isIf:
+			if r.value != "" {
+				skip("ignoring extra text after IF statement: \"%s\"", r.value)
+			}
+			depth++
+		case r.value == "":
+			skip("no replacement text: using empty string")
+		}
+		rules = append(rules, r)
+	}
+	if depth > 0 {
+		problems = append(problems, fmt.Sprintf("regexp map %s: %d IF(s) without matching ENDIF", file, depth))
+	}
+	closeIfs(rules)
+	return ruleFinder(rules, true), problems
+}
+
+// closingDelimiter finds the end of a pattern that begins at s[0].
+func closingDelimiter(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\':
+			i++
+		case s[i] == s[0]:
+			return i
+		}
+	}
+	return -1
+}
+
+// regcompError is what regcomp(3) says of a pattern.
+func regcompError(err error) string {
+	var e *syntax.Error
+	if !errors.As(err, &e) {
+		return "Invalid regular expression"
+	}
+	switch e.Code {
+	case syntax.ErrMissingParen:
+		return `Unmatched ( or \(`
+	case syntax.ErrUnexpectedParen:
+		return `Unmatched ) or \)`
+	case syntax.ErrMissingBracket:
+		return "Unmatched [, [^, [:, [., or [="
+	case syntax.ErrInvalidCharRange:
+		return "Invalid range end"
+	case syntax.ErrMissingRepeatArgument, syntax.ErrInvalidRepeatOp:
+		return "Invalid preceding regular expression"
+	case syntax.ErrInvalidRepeatSize:
+		return `Invalid content of \{\}`
+	case syntax.ErrTrailingBackslash:
+		return "Trailing backslash"
+	}
+	return "Invalid regular expression"
+}
+
+// cidrTable reads a table of networks (cidr_table(5)).
+func cidrTable(file string, data []byte) (find func(string) (string, bool, error), problems []string) {
+	var rules []tableRule
+	depth := 0
+	for _, l := range logicalLines(data) {
+		skip := func(format string, args ...any) {
+			problems = append(problems, fmt.Sprintf("cidr map %s, line %d: ", file, l.last)+fmt.Sprintf(format, args...))
+		}
+		text := strings.ReplaceAll(strings.TrimLeft(l.text, " \t"), "\t", " ")
+		word, rest, _ := strings.Cut(text, " ")
+		var r tableRule
+		switch {
+		case strings.EqualFold(word, "endif"):
+			if depth == 0 {
+				skip("ignoring ENDIF without matching IF")
+				continue
+			}
+			depth--
+			rules = append(rules, tableRule{ending: true})
+			continue
+		case strings.EqualFold(word, "if"):
+			r.isIf, text = true, strings.TrimLeft(rest, " ")
+		}
+		for strings.HasPrefix(text, "!") {
+			r.not, text = !r.not, strings.TrimLeft(text[1:], " ")
+		}
+		pattern, value, _ := strings.Cut(text, " ")
+		value = strings.TrimSpace(value)
+		if value == "" && !r.isIf {
+			skip("no lookup result: skipping this rule")
+			continue
+		}
+		net, problem := parseNetwork(pattern)
+		if problem != "" {
+			skip("%s: skipping this rule", cidrProblem(pattern, problem))
+			continue
+		}
+		not := r.not
+		r.not = false // a rule is about the addresses of its family only
+		r.match = func(key string) []int {
+			a, err := netip.ParseAddr(key)
+			if err != nil || a.Is4() != net.Addr().Is4() || net.Contains(a) == not {
+				return nil
+			}
+			return []int{0, len(key)}
+		}
+		r.value = value
+		if r.isIf {
+			depth++
+		}
+		rules = append(rules, r)
+	}
+	closeIfs(rules)
+	return ruleFinder(rules, false), problems
+}
+
+// cidrProblem says what is wrong with a pattern as cidr_match(3) does.
+func cidrProblem(pattern, problem string) string {
+	addr, mask, hasMask := strings.Cut(strings.NewReplacer("[", "", "]", "").Replace(pattern), "/")
+	if _, err := netip.ParseAddr(addr); err != nil {
+		return fmt.Sprintf("bad address pattern: \"%s\"", pattern)
+	}
+	if n, err := strconv.Atoi(mask); hasMask && (err != nil || n > 128 || strings.Contains(addr, ".") && n > 32) {
+		return fmt.Sprintf("bad mask length in \"%s\"", pattern)
+	}
+	return problem
+}

@@ -1,0 +1,167 @@
+package systemd
+
+import (
+	"path"
+	"slices"
+	"sort"
+	"strings"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+)
+
+// presetDirs hold the files that say which units are to be enabled
+// (systemd.preset(5)).
+var presetDirs = []string{"/etc/systemd/system-preset", "/run/systemd/system-preset", "/usr/lib/systemd/system-preset"}
+
+// presetRule is a line of a preset file.
+type presetRule struct {
+	pattern   string
+	enable    bool
+	instances []string // of a template
+}
+
+func presetRules(p *host.Proc) []presetRule {
+	found := map[string]string{}
+	for _, dir := range presetDirs {
+		names, _ := libc.ReadDir(p, dir)
+		for _, n := range names {
+			if strings.HasSuffix(n, ".preset") && found[n] == "" {
+				found[n] = path.Join(dir, n)
+			}
+		}
+	}
+	names := make([]string, 0, len(found))
+	for n := range found {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	var rules []presetRule
+	for _, n := range names {
+		data, _ := libc.ReadFile(p, found[n])
+		for _, line := range libc.Lines(data) {
+			f := strings.Fields(line)
+			if len(f) >= 2 && (f[0] == "enable" || f[0] == "disable") {
+				rules = append(rules, presetRule{f[1], f[0] == "enable", f[2:]})
+			}
+		}
+	}
+	return rules
+}
+
+// presetIn reports whether a unit is to be enabled, and for a template which
+// instances.
+func presetIn(rules []presetRule, name string) (enable bool, instances []string) {
+	_, instance, isInstance, _ := splitName(name)
+	for _, r := range rules {
+		if ok, _ := path.Match(r.pattern, name); ok {
+			if r.enable {
+				instances = r.instances
+			}
+			return r.enable, instances
+		}
+		if isInstance && slices.Contains(r.instances, instance) {
+			if ok, _ := path.Match(r.pattern, templateOf(name)); ok {
+				return r.enable, nil
+			}
+		}
+	}
+	return true, nil
+}
+
+// presetWord is the preset that status and list-unit-files show.
+func presetWord(rules []presetRule, name, state string) string {
+	switch state {
+	case "alias", "static", "generated", "transient", "":
+		return ""
+	}
+	if enable, _ := presetIn(rules, name); enable {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+// applyPresets enables units as the presets say when /etc was never populated
+// (first boot): it holds no link at all.
+func (m *manager) applyPresets() {
+	names, _ := libc.ReadDir(m.p, "/etc/systemd/system")
+	for _, n := range names {
+		if strings.HasSuffix(n, ".wants") {
+			return
+		}
+	}
+	rules := presetRules(m.p)
+	op := installer{p: m.p, l: m.loader}
+	for _, n := range unitFiles(m.p, m.loader) {
+		if enable, _ := presetIn(rules, n); enable && fileState(m.p, m.loader, n) == "disabled" {
+			op.preset([]string{n})
+		}
+	}
+	if len(op.changes) > 0 {
+		m.loader = newLoader(m.p)
+		m.log(6, "Populated /etc with preset unit settings.")
+	}
+}
+
+// preset makes units enabled or disabled as the presets say.
+func (i *installer) preset(units []string) error {
+	i.unread = true
+	plus, minus, err := i.sort(units, false)
+	if err != nil {
+		return err
+	}
+	return i.execute(plus, minus)
+}
+
+// presetAll is preset for every unit that there is.
+func (i *installer) presetAll() error {
+	i.unread = true
+	plus, minus, _ := i.sort(unitFiles(i.p, i.l), true)
+	return i.execute(plus, minus)
+}
+
+// sort parts units into those that are to be enabled and the others.
+func (i *installer) sort(units []string, all bool) (plus, minus []string, err error) {
+	rules := presetRules(i.p)
+	for _, u := range units {
+		info, err := i.discover(u, true)
+		switch {
+		case err != nil && all:
+			continue
+		case err != nil:
+			return nil, nil, err
+		case info.name != u:
+			continue // an alias, or a path
+		}
+		enable, instances := presetIn(rules, info.name)
+		switch {
+		case !enable:
+			minus = append(minus, u)
+		case info.masked && all:
+			i.bad(errKindMasked, info.path, "")
+		case info.masked:
+			return nil, nil, i.bad(errKindMasked, info.path, "")
+		case len(instances) == 0:
+			plus = append(plus, u)
+		default:
+			prefix, _, _, _ := splitName(info.name)
+			for _, in := range instances {
+				plus = append(plus, prefix+"@"+in+"."+unitType(info.name))
+			}
+		}
+	}
+	return plus, minus, nil
+}
+
+// execute enables and disables as --preset-mode= wants it.
+func (i *installer) execute(plus, minus []string) error {
+	if i.mode != "enable-only" {
+		i.remove(i.marked(minus))
+	}
+	if i.mode == "disable-only" {
+		return nil
+	}
+	i.unread = false
+	_, err := i.apply(plus, true)
+	return err
+}
