@@ -331,11 +331,11 @@ func (a *association) receive(pkt *ntp.Packet, rx time.Time, env environment) an
 	var response float64
 	if r.synced {
 		tx := a.localTx
-		remoteTx := pkt.Transmit.Near(rx)
-		remoteRx := pkt.Receive.Near(rx)
+		remoteTx := remoteTime(pkt.Transmit)
+		remoteRx := remoteTime(pkt.Receive)
 		if xleave {
 			// The server tells when it really sent its previous answer.
-			tx, remoteRx = a.prevTx, a.remoteRx.Near(rx)
+			tx, remoteRx = a.prevTx, remoteTime(a.remoteRx)
 			r.smp, response = measure(tx, a.localRx, remoteRx, remoteTx)
 		} else {
 			r.smp, response = measure(tx, rx, remoteRx, remoteTx)
@@ -393,6 +393,13 @@ func (a *association) receive(pkt *ntp.Packet, rx time.Time, env environment) an
 	r.smp, r.take = a.filter(r.smp)
 	return r
 }
+
+// eraMiddle is the Unix time around which time stamps of servers are read: like
+// the real one, chronyd takes them for times of the 136 years that begin fifty
+// years before it was built, whatever the host's clock says.
+const eraMiddle = 84_153_600 + 1<<31
+
+func remoteTime(t ntp.Time) time.Time { return t.Near(time.Unix(eraMiddle, 0)) }
 
 // heard keeps the time stamps of a packet.
 func (a *association) heard(pkt *ntp.Packet, rx time.Time) {

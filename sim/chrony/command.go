@@ -172,7 +172,12 @@ func (d *daemon) execute(r *candm.Request, out *candm.Reply) {
 			out.Status = candm.NotEnabled
 			return
 		}
-		data(candm.SetTimeReply, d.setTime(r.Body.(*candm.Timestamp).Time))
+		set := d.setTime(r.Body.(*candm.Timestamp).Time)
+		if set == nil {
+			out.Status = candm.Failed
+			return
+		}
+		data(candm.SetTimeReply, set)
 	case candm.Online, candm.Offline:
 		out.Status = d.setOnline(r.Body.(*candm.Mask), r.Command == candm.Online)
 	case candm.OnOffline:
@@ -261,6 +266,7 @@ func (d *daemon) change(r *candm.Request) candm.Status {
 			return candm.BadSample
 		}
 	case candm.Dump:
+		d.dump()
 	case candm.CycleLogs:
 		d.files.cycle()
 	case candm.Rekey:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"enshu/sim/clock"
@@ -16,8 +17,11 @@ import (
 )
 
 // daemon is a running chronyd. One thread, that of run, owns everything; the
-// threads that read sockets or resolve names post functions to it.
+// threads that read sockets or resolve names post functions to it. Only requests
+// of NTP clients are answered where they are read, between two events.
 type daemon struct {
+	mu sync.Mutex // held during an event, and while a request is answered
+
 	ctx  context.Context
 	p    *host.Proc
 	opts options
@@ -91,6 +95,8 @@ func (noClock) step(float64)    {}
 
 // setUp makes the parts of the daemon after the configuration was read.
 func (d *daemon) setUp() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	c := d.conf
 	u, err := d.account()
 	if err != nil {
@@ -143,7 +149,6 @@ func (d *daemon) setUp() error {
 		return err
 	}
 	d.lastRaw, d.lastMono = d.p.Now(), d.p.Clock.Monotonic()
-	d.leap.check(d)
 	d.notes()
 	d.updateServerSockets()
 	d.openAcquisition()
@@ -155,7 +160,13 @@ func (d *daemon) setUp() error {
 		})
 	}
 	d.logUnsynchronised()
+	if dir := d.conf.dumpDir; dir != "" && !d.once() {
+		if err := d.makeDir(dir, 0o750, d.user); err != nil {
+			return fail("Could not access %s : %s", dir, libc.Strerror(err))
+		}
+	}
 	d.startSources()
+	d.readDumps()
 	return nil
 }
 
@@ -166,17 +177,18 @@ func (d *daemon) notes() {
 		d.log.error("Could not open RTC device " + c.rtcDevice + " : No such file or directory")
 		d.log.error("RTC driver could not be initialised")
 	}
-	if c.tempcomp.file != "" && !libc.Exists(d.p, c.tempcomp.file) {
-		d.log.error("Could not read temperature from " + c.tempcomp.file)
+	if c.lockAll {
+		d.log.error("setrlimit() failed")
 	}
+	d.leap.check(d)
 	if c.smooth.enabled && c.smooth.leapOnly {
 		d.log.info("Time smoothing activated (leap seconds only)")
 	}
 	if c.ntpSigndSocket != "" {
 		d.log.info("MS-SNTP authentication enabled")
 	}
-	if c.lockAll {
-		d.log.error("setrlimit() failed")
+	if c.tempcomp.file != "" && !libc.Exists(d.p, c.tempcomp.file) {
+		d.log.error("Could not read temperature from " + c.tempcomp.file)
 	}
 }
 
@@ -189,15 +201,7 @@ func (d *daemon) run() int {
 		if err != nil {
 			break
 		}
-		d.checkJump()
-		f()
-		for !d.quit {
-			t := d.sched.due(d.p.Clock.Monotonic())
-			if t == nil {
-				break
-			}
-			t.f()
-		}
+		d.event(f)
 	}
 	if d.alarm != nil {
 		d.alarm.Stop()
@@ -206,8 +210,26 @@ func (d *daemon) run() int {
 	return d.status
 }
 
+// event runs f and the timers that are due.
+func (d *daemon) event(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.checkJump()
+	f()
+	for !d.quit {
+		t := d.sched.due(d.p.Clock.Monotonic())
+		if t == nil {
+			break
+		}
+		t.f()
+	}
+}
+
 // finish leaves the clock and the files as the next chronyd wants them.
 func (d *daemon) finish() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dump()
 	for _, s := range d.sources {
 		s.close(d)
 	}
@@ -260,10 +282,15 @@ func (d *daemon) cooked() time.Time { return d.servo.cook(d.p.Now()) }
 // measurements are dropped, seconds.
 const jumpThreshold = 10
 
+// jump returns by how much someone else moved the clock since the last event.
+func (d *daemon) jump(raw time.Time, mono time.Duration) float64 {
+	return raw.Sub(d.lastRaw).Seconds() - (mono - d.lastMono).Seconds()
+}
+
 // checkJump looks whether someone else set the clock since the last event.
 func (d *daemon) checkJump() {
 	raw, mono := d.p.Now(), d.p.Clock.Monotonic()
-	jump := raw.Sub(d.lastRaw).Seconds() - (mono - d.lastMono).Seconds()
+	jump := d.jump(raw, mono)
 	d.lastRaw, d.lastMono = raw, mono
 	if math.Abs(jump) <= jumpThreshold {
 		return

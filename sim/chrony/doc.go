@@ -24,13 +24,12 @@
 //     fallbackdrift, mailonchange, maxdelayquant, ntpsigndsocket and the
 //     real-time clock driver are read and checked without effect. rtcsync
 //     copies the system time to the hardware clock at each update.
-//   - The interleaved mode is used when the server speaks it; our server answers
-//     in basic mode.
 //   - leapsecmode and leapsectz: a leap second that a server announces is passed on;
 //     the clock is not corrected for it.
 //   - The option filter lets the median of the samples through; chronyd combines
 //     several.
-//   - chronyc dump, and the options -r and -s of chronyd, have no effect.
+//   - The option -s of chronyd has no effect.
+//   - chronyc settime knows the usual forms of a date, not those of GNU date.
 //   - binddevice and its kin are read without effect; bindacqaddress counts with
 //     acquisitionport only.
 //   - A reference clock is read once a poll, with the noise that is left of the

@@ -45,27 +45,29 @@ func (machine) Chtimes(name string, atime, mtime time.Time) error {
 }
 func (machine) Listen(network, addr string) (net.Listener, error) { return net.Listen(network, addr) }
 func (machine) ListenPacket(network, addr string) (net.PacketConn, error) {
-	c, err := net.ListenPacket(network, addr)
-	if udp, ok := c.(*net.UDPConn); ok {
-		return stamped{udp}, err
+	conn, err := net.ListenPacket(network, addr)
+	if u, ok := conn.(*net.UDPConn); ok {
+		return stamped{u}, err
 	}
-	return c, err
+	return conn, err
 }
 func (machine) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	c, err := new(net.Dialer).DialContext(ctx, network, addr)
-	if udp, ok := c.(*net.UDPConn); ok {
-		return stamped{udp}, err
+	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+	if u, ok := conn.(*net.UDPConn); ok {
+		return stamped{u}, err
 	}
-	return c, err
+	return conn, err
 }
 func (machine) Kill(pid int, sig syscall.Signal) error  { return syscall.Kill(pid, sig) }
 func (machine) Start(c host.Cmd) (*host.Process, error) { return nil, syscall.ENOSYS }
 
-// stamped is a socket whose datagrams are read as they come.
+// stamped says when a packet was read, which is near enough here.
 type stamped struct{ *net.UDPConn }
 
-func (c stamped) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
-	n, from, err := c.ReadFrom(b)
+var _ host.StampConn = stamped{}
+
+func (s stamped) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
+	n, from, err := s.ReadFrom(b)
 	return n, from, time.Now(), err
 }
 

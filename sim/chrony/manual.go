@@ -22,6 +22,9 @@ type manualSample struct {
 
 const maxManualSamples = 16
 
+// minManualInterval is the least time between two entries, seconds.
+const minManualInterval = 1
+
 func (m *manualInput) list() *candm.ManualList {
 	l := &candm.ManualList{}
 	for _, s := range m.samples {
@@ -68,10 +71,14 @@ func (m *manualInput) slewed(when time.Time, dfreq, doffset float64) {
 	}
 }
 
-// setTime corrects the clock by a typed time.
+// setTime corrects the clock by a typed time; nil when it comes too soon after
+// the last.
 func (d *daemon) setTime(t time.Time) *candm.SetTimeResult {
 	now := d.cooked()
 	m := &d.manual
+	if n := len(m.samples); n > 0 && now.Sub(m.samples[n-1].when).Seconds() < minManualInterval {
+		return nil
+	}
 	diff := now.Sub(t).Seconds()
 	if len(m.samples) == maxManualSamples {
 		m.samples = m.samples[1:]

@@ -2,6 +2,7 @@ package chrony
 
 import (
 	"errors"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -101,9 +102,29 @@ func (d *daemon) readServer(sock *serverSocket) {
 		}
 		peer := u.AddrPort()
 		peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
+		if reply, done := d.request(buf[:n], peer, raw); done {
+			if reply != nil {
+				sock.conn.WriteTo(reply, from)
+			}
+			continue
+		}
 		b := append([]byte(nil), buf[:n]...)
 		d.post(func() { d.packet(sock, b, peer, raw) })
 	}
+}
+
+// request answers what is a request of a client; done is false when the packet
+// is the business of the daemon's own thread.
+func (d *daemon) request(b []byte, from netip.AddrPort, raw time.Time) (reply []byte, done bool) {
+	if len(b) == 0 || ntp.Mode(b[0]&7) != ntp.Client {
+		return nil, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if math.Abs(d.jump(raw, d.p.Clock.Monotonic())) > jumpThreshold {
+		return nil, false
+	}
+	return d.serve(b, from, raw), true
 }
 
 // packet takes what came to the NTP port: requests, and what peers and

@@ -156,7 +156,7 @@ func (d *daemon) ntpDataReport(a *association) *candm.NTPData {
 	r.RootDelay, r.RootDispersion = p.RootDelay.Seconds(), p.RootDispersion.Seconds()
 	r.RefID = p.RefID
 	if p.Reference != 0 {
-		r.RefTime = p.Reference.Near(d.p.Now())
+		r.RefTime = remoteTime(p.Reference)
 	}
 	r.Offset, r.PeerDelay, r.PeerDispersion = rep.smp.offset, rep.smp.peerDelay, rep.smp.peerDispersion
 	r.ResponseTime, r.JitterAsymmetry = rep.response, a.cand.stats.asymmetry

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -583,6 +584,14 @@ var byChance = map[string]string{
 	"upstream-lost-server-with-local":            pollMoment,
 }
 
+// wordsByChance lists the cases of byChance whose tables may have other words
+// too: only the number of lines is compared.
+var wordsByChance = map[string]string{
+	"cmd-clients-serverstats": "clients are listed in the order of a hash table",
+	"maxchange-ignore-2":      "the daemon ends, or not, at a poll a second earlier or later",
+	"state-chain-stratum":     "the third in a row is synchronised or not a second after the second",
+}
+
 // logDiffers lists the cases whose log has other lines than the recording.
 var logDiffers = map[string]string{
 	"message-not-enough-sources": "when a dead source is older than a live one's samples depends on how many those are",
@@ -591,12 +600,13 @@ var logDiffers = map[string]string{
 
 // form takes out of a table what chance decides: states, numbers and names.
 func form(s string) string {
-	s = regexp.MustCompile(`(?m)^[\^=#][*+x?~-]|^[*+xDTwWUMsNSP~-] |^[\^=#],[*+x?~-],|^[*+xDTwWUMsNSP~-],`).ReplaceAllString(s, "S")
+	s = regexp.MustCompile(`(?m)^[\^=#][*+x?~-]|^[*+xdDTwWUMsNSP~-] |^[\^=#],[*+x?~-],|^[*+xDTwWUMsNSP~-],`).ReplaceAllString(s, "S")
 	s = regexp.MustCompile(`[0-9A-F]{8}`).ReplaceAllString(s, "#")
 	s = regexp.MustCompile(`node\d`).ReplaceAllString(s, "#")
 	s = regexp.MustCompile(`[+-]?\d+(?:[._]\d+)*(?:ns|us|ms|[smhdy]\b)?`).ReplaceAllString(s, "#")
+	s = regexp.MustCompile(`\b(?:fast|slow)\b`).ReplaceAllString(s, "#")
 	s = regexp.MustCompile(` - | \?| N\b`).ReplaceAllString(s, "# ")
-	s = regexp.MustCompile(`(?:[ \[\]-]*#[ \[\]-]*)+`).ReplaceAllString(s, "#")
+	s = regexp.MustCompile(`(?:[ \[\]+-]*#[ \[\]+-]*)+`).ReplaceAllString(s, "#")
 	return s
 }
 
@@ -671,8 +681,12 @@ func TestTranscripts(t *testing.T) {
 						t.Errorf("at %v s on %s: %s: %s", st.At, st.Host, st.Run, diff)
 						continue
 					}
-					got, want := strings.Split(form(run.stdout[i]), "\n"), strings.Split(form(st.Stdout), "\n")
-					if run.exit[i] == st.Exit && len(got) != len(want) {
+					got, want := slices.Sorted(strings.SplitSeq(form(run.stdout[i]), "\n")), slices.Sorted(strings.SplitSeq(form(st.Stdout), "\n"))
+					same := run.exit[i] == st.Exit && slices.Equal(got, want)
+					if wordsByChance[c.Case] != "" {
+						same = run.exit[i] != st.Exit || len(got) == len(want)
+					}
+					if !same {
 						t.Errorf("at %v s on %s: %s (only the form must be the same: %s): %s", st.At, st.Host, st.Run, why, diff)
 					}
 				}

@@ -110,6 +110,17 @@ func (s *sourceStats) add(n sample) {
 	s.findFastest()
 }
 
+// load replaces the samples by those of a dump file, oldest first.
+func (s *sourceStats) load(records []record, asymRun int) {
+	s.reset()
+	if s.maxSamples > 0 {
+		records = records[max(len(records)-s.maxSamples, 0):]
+	}
+	s.records, s.asymRun = records, asymRun
+	s.findFastest()
+	s.regress()
+}
+
 // prune stops using the oldest n samples, and keeps them for the runs test as
 // long as that may need them.
 func (s *sourceStats) prune(n int) {

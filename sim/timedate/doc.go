@@ -7,8 +7,8 @@
 //
 // # Divergences
 //
-//   - date: locales other than C, POSIX, en_US and ja_JP print as C; --debug and
-//     --file are not modelled.
+//   - date: locales other than C, POSIX, en_US and ja_JP print as C; --debug is
+//     not modelled. A percent sign with a width (%5%) is printed without it.
 //   - timedatectl has no systemd-timedated behind it: it reads and writes the
 //     files that the service would, and asks systemctl for the NTP unit, which
 //     is always chronyd. -H and -M are refused.

@@ -1,0 +1,92 @@
+package chrony
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"enshu/sim/memnet"
+)
+
+// recordedDump is what the real chronyd 4.3 wrote.
+const recordedDump = `SRC0
+127.0.0.1
+0 77 6 1 0
+6 3
+1795335810.429475338 -9.258920e-08 1.803000e-06 6.526000e-06 2.401163e-07 6.526000e-06 2.401163e-07
+1795335810.759768361 1.645830e-07 2.004000e-06 7.280000e-06 1.813983e-07 7.280000e-06 1.813983e-07
+1795335811.023633303 1.062746e-05 1.242200e-05 2.720300e-05 1.070918e-05 2.720300e-05 1.070918e-05
+1795335811.301010238 1.236785e-07 -5.260000e-07 7.532000e-06 1.178422e-07 7.532000e-06 1.178422e-07
+1795335812.313597983 -1.539521e-07 -6.350000e-07 5.761000e-06 7.241466e-08 5.761000e-06 7.241466e-08
+1795335813.323749837 1.136935e-07 3.190000e-07 6.289000e-06 7.205923e-08 6.289000e-06 7.205923e-08
+`
+
+func newCandidate() *candidate { return &candidate{stats: newStats(6, 0, 0, 1)} }
+
+func TestRecordedDump(t *testing.T) {
+	now := time.Unix(1795335820, 0)
+	c := newCandidate()
+	if !parseDump(recordedDump, "127.0.0.1", c, now) {
+		t.Fatal("not read")
+	}
+	if c.reach != 0o77 || c.stratum != 1 || c.stats.last().offset != 1.136935e-07 || c.stats.last().original != 3.19e-07 {
+		t.Errorf("read as %+v, last sample %+v", c, c.stats.last())
+	}
+	// chronyd had kept all six; a regression may drop samples, and the lines of
+	// those that are left are the same.
+	got := strings.Split(dumpText("127.0.0.1", c, false), "\n")
+	want := strings.Split(recordedDump, "\n")
+	for i, line := range got[4:] {
+		if w := want[len(want)-len(got)+4+i]; line != w {
+			t.Errorf("wrote %q, read %q", line, w)
+		}
+	}
+	if parseDump(recordedDump, "127.0.0.2", newCandidate(), now) || parseDump(recordedDump, "127.0.0.1", newCandidate(), now.Add(-time.Hour)) {
+		t.Error("the dump of another source, or of the future, was taken")
+	}
+}
+
+func FuzzDump(f *testing.F) {
+	f.Add(recordedDump)
+	f.Fuzz(func(t *testing.T, text string) {
+		c := newCandidate()
+		if parseDump(text, "127.0.0.1", c, time.Unix(1795335820, 0)) && c.stats.samples() > 0 {
+			c.stats.selectionAt(time.Unix(1795335820, 0), 1)
+		}
+	})
+}
+
+// TestDumps keeps the measurements over a restart with -r.
+func TestDumps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(t)
+		s := n.Host(t, memnet.Config{Name: "s", Addrs: []string{"192.0.2.1/24"}, Programs: programs})
+		c := n.Host(t, memnet.Config{Name: "c", Addrs: []string{"192.0.2.2/24"}, Programs: programs})
+		s.WriteFile("/etc/chrony.conf", "local stratum 1\nallow\n")
+		c.WriteFile("/etc/chrony.conf", "server 192.0.2.1 minpoll 2\nserver 192.0.2.9\ndumpdir /var/lib/chrony/dump\n")
+		for _, h := range []*memnet.Host{s, c} {
+			h.WriteFile("/etc/passwd", passwd)
+			h.MkdirAll("/run", 0o755)
+		}
+		s.Start("/usr/sbin/chronyd", "-d")
+		first := c.Start("/usr/sbin/chronyd", "-d")
+		time.Sleep(time.Minute)
+		c.Run("/usr/bin/chronyc", "dump")
+		if text := c.ReadFile("/var/lib/chrony/dump/192.0.2.1.dat"); !strings.HasPrefix(text, "SRC0\n192.0.2.1\n0 377 8 1 0\n") {
+			t.Errorf("dump:\n%s", text)
+		}
+		first.Stop()
+		second := c.Start("/usr/sbin/chronyd", "-d", "-r")
+		time.Sleep(100 * time.Millisecond) // before any request
+		if out := c.Run("/usr/bin/chronyc", "-n", "-c", "sources").Stdout; !strings.HasPrefix(out, "^,*,192.0.2.1,1,2,377,") {
+			t.Errorf("sources right after the restart:\n%s", out)
+		}
+		if log := second.Stderr.String(); !strings.Contains(log, "Loaded dump file for 192.0.2.1\n") || !strings.Contains(log, "Selected source 192.0.2.1\n") {
+			t.Errorf("log:\n%s", log)
+		}
+		if _, err := c.Sys().Stat("/var/lib/chrony/dump/192.0.2.1.dat"); err == nil {
+			t.Error("the dump file is still there")
+		}
+	})
+}
