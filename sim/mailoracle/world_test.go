@@ -481,6 +481,12 @@ func shell(ctx context.Context, p *host.Proc) int {
 	if p.Getenv("MAIL_CONFIG") != "" {
 		umask = 0o077
 	}
+	// A terminal goes to the programs themselves: the interpreter would read
+	// ahead, and take what is typed for them.
+	var terminal io.Reader
+	if _, ok := p.Stdin.(host.Terminal); ok {
+		terminal = p.Stdin
+	}
 	run := func(ctx context.Context, args []string) error {
 		line.Hold()
 		defer line.Release()
@@ -498,7 +504,11 @@ func shell(ctx context.Context, p *host.Proc) int {
 		})
 		env = append(env, "PWD="+hc.Dir)
 		q := &host.Proc{Host: p.Host, Env: env, Dir: hc.Dir, Sys: p.Sys, Clock: p.Clock, UID: p.UID, GID: p.GID, Groups: p.Groups}
-		child, err := q.Start(host.Cmd{Args: args, Env: env, Dir: hc.Dir, Stdin: hc.Stdin, Stdout: hc.Stdout, Stderr: hc.Stderr})
+		in := hc.Stdin
+		if in == nil {
+			in = terminal
+		}
+		child, err := q.Start(host.Cmd{Args: args, Env: env, Dir: hc.Dir, Stdin: in, Stdout: hc.Stdout, Stderr: hc.Stderr})
 		if err != nil {
 			fmt.Fprintf(hc.Stderr, "bash: line 1: %s: command not found\n", args[0])
 			return interp.ExitStatus(127)
@@ -511,7 +521,11 @@ func shell(ctx context.Context, p *host.Proc) int {
 	}
 	var env []string
 	env = append(env, p.Env...)
-	r, err := interp.New(interp.Env(expand.ListEnviron(env...)), interp.StdIO(&awake{p.Clock.Timeline(), p.Stdin}, p.Stdout, p.Stderr), interp.Params(append([]string{"--"}, params...)...),
+	var stdin io.Reader
+	if terminal == nil {
+		stdin = &awake{p.Clock.Timeline(), p.Stdin}
+	}
+	r, err := interp.New(interp.Env(expand.ListEnviron(env...)), interp.StdIO(stdin, p.Stdout, p.Stderr), interp.Params(append([]string{"--"}, params...)...),
 		interp.CallHandler(func(ctx context.Context, args []string) ([]string, error) {
 			if args[0] == "umask" {
 				args = []string{"/usr/bin/umask"}

@@ -185,20 +185,34 @@ func (c *Config) get(name string) string {
 		return v
 	}
 	v, _ := c.raw(name)
-	v = c.expand(v, 0)
+	v = c.expand(v)
 	c.expanded[name] = v
 	return v
 }
 
-// expand replaces the $name forms in a value (postconf(5)).
-func (c *Config) expand(s string, depth int) string {
-	return macroExpand(s, func(name string) (string, bool) {
-		v, ok := c.raw(name)
-		if !ok || depth > 100 {
-			return "", false
-		}
-		return c.expand(v, depth+1), true
-	})
+// maxNesting is how deep $name may lead to $name (the real programs die of
+// "unreasonable macro call nesting" there).
+const maxNesting = 100
+
+// expand replaces the $name forms in a value (postconf(5)). A value that leads to
+// itself is empty.
+func (c *Config) expand(s string) string {
+	endless := false
+	var level func(s string, depth int) string
+	level = func(s string, depth int) string {
+		return macroExpand(s, func(name string) (string, bool) {
+			v, ok := c.raw(name)
+			endless = endless || depth > maxNesting
+			if !ok || endless {
+				return "", false
+			}
+			return level(v, depth+1), true
+		})
+	}
+	if v := level(s, 0); !endless {
+		return v
+	}
+	return ""
 }
 
 // list splits a parameter at commas and white space.

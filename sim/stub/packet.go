@@ -99,6 +99,20 @@ func (c *packetConn) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
 	return n, from, now.Add(-c.sys.proc.Clock.Timeline().Passed(max(ago, 0))), nil
 }
 
+// wantStamps returns a socket for whose life the kernel stamps what arrives. It
+// begins to do so some time after the first socket has asked, which would be too
+// late for the answer to a request.
+func wantStamps() (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("time stamps of packets", err)
+	}
+	return os.NewFile(uintptr(fd), "time stamps"), nil
+}
+
 // senderTrust is for how many datagrams in a row the number that a sender has
 // in its host is believed: looking it up takes longer than receiving. Before a
 // number is given to another process, thousands of processes come and go.

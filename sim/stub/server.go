@@ -30,7 +30,8 @@ type Server struct {
 	Log      *slog.Logger
 	SingleID bool // only one user id is mapped: setgroups is refused
 
-	null *os.File
+	null   *os.File
+	stamps *os.File // see wantStamps
 
 	// starting is held for reading while a child is being started: what it does
 	// meanwhile waits until its parent knows it.
@@ -48,7 +49,12 @@ func NewServer(h *host.Host, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{Host: h, Log: log, null: null, kids: map[int]*kid{}, pids: map[int]int{}, procs: map[int]*host.Proc{}}, nil
+	stamps, err := wantStamps()
+	if err != nil {
+		null.Close()
+		return nil, err
+	}
+	return &Server{Host: h, Log: log, null: null, stamps: stamps, kids: map[int]*kid{}, pids: map[int]int{}, procs: map[int]*host.Proc{}}, nil
 }
 
 // Serve answers stubs that connect to l until it is closed or ctx ends.
