@@ -2,16 +2,13 @@ package sshd
 
 import (
 	"crypto"
-	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"encoding/binary"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io/fs"
-	"math/big"
 	"math/rand/v2"
 	"path"
 	"strings"
@@ -36,24 +33,15 @@ func keyBytes(r *rand.Rand, n int) []byte {
 }
 
 // generate makes a key of the type that its file name says.
-func generate(r *rand.Rand, file string) (crypto.Signer, error) {
+func generate(r *rand.Rand, file string) crypto.Signer {
 	if strings.Contains(file, "ed25519") {
-		return ed25519.NewKeyFromSeed(keyBytes(r, ed25519.SeedSize)), nil
+		return ed25519.NewKeyFromSeed(keyBytes(r, ed25519.SeedSize))
 	}
 	for {
-		secret := keyBytes(r, 32)
-		k, err := ecdh.P256().NewPrivateKey(secret)
-		if err != nil {
-			continue // no number below the order of the curve
+		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), keyBytes(r, 32))
+		if err == nil { // else it is no number below the order of the curve
+			return key
 		}
-		point := k.PublicKey().Bytes() // 4, x, y
-		if len(point) != 65 {
-			return nil, errors.New("ecdsa: unexpected form of a point")
-		}
-		return &ecdsa.PrivateKey{
-			PublicKey: ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(point[1:33]), Y: new(big.Int).SetBytes(point[33:])},
-			D:         new(big.Int).SetBytes(secret),
-		}, nil
 	}
 }
 
@@ -63,10 +51,7 @@ func makeHostKeys(p *host.Proc) error {
 		if libc.Exists(p, file) {
 			continue
 		}
-		key, err := generate(p.Rand(), file)
-		if err != nil {
-			return err
-		}
+		key := generate(p.Rand(), file)
 		block, err := ssh.MarshalPrivateKey(key, "")
 		if err != nil {
 			return err
