@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"enshu/cmd/enshu/session"
 	"enshu/labs"
@@ -63,7 +64,8 @@ func find(word string) (entry, error) {
 // readLab reads a lab file, which may be a pipe, and not much more than a lab
 // may have.
 func readLab(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	// A named pipe that nobody writes to is an empty file, not a wait for ever.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,9 @@
 //     services, address verification, postscreen, VERP, header checks of MIME
 //     parts and attached messages, FILTER and DELAY in access tables and checks,
 //     bounce templates, delayed-mail warnings, postfix-files and set-permissions, chroot.
+//   - A parameter whose value leads to itself is empty; the real programs die of
+//     it ("unreasonable macro call nesting").
+//   - cleanup(8) completes addresses itself and does not ask trivial-rewrite(8).
 //   - SASL knows PLAIN and LOGIN only, and asks saslauthd.
 //   - A queue id is five digits of microseconds and five random ones, where the
 //     real one has the inode.

@@ -56,7 +56,10 @@
 //     not known. global(variables.caseSensitive) is read and not followed.
 //   - imudp binds addresses of the host only (the real one uses IP_FREEBIND);
 //     texts that the real daemon takes from a stale errno are left out.
-//   - A forward by UDP to an empty port goes to port 514.
+//   - A forward by UDP to an empty port goes to port 514. The forms "@host:" and
+//     "@[address]:port" of old rules are read otherwise than the real one reads them.
+//   - position.from of a property option may not be negative, and a program after
+//     "^" that cannot be run is told in other words.
 //   - POSIX regular expressions are Go's with leftmost-longest matching: no
 //     back-references.
 //   - The time quality of logger's RFC 5424 header always says that the clock is
