@@ -3,8 +3,8 @@ package logrotate
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
