@@ -30,7 +30,7 @@ var (
 func TestKernelListing(t *testing.T) {
 	if os.Getenv("ENSHU_TEST_NAMESPACE") == "" {
 		if _, err := exec.LookPath("nft"); err != nil {
-			t.Skip("needs the nft tool (package nftables) to compare with")
+			t.Fatal("the tool nft, which this test compares with, is not here: run tools/peers (make test does)")
 		}
 		cmd := exec.Command(os.Args[0], "-test.run=^TestKernelListing$", "-test.v")
 		cmd.Env = append(os.Environ(), "ENSHU_TEST_NAMESPACE=1")

@@ -28,7 +28,7 @@ func namespaced(t *testing.T) bool {
 		return true
 	}
 	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("needs the nft tool (package nftables) to compare with")
+		t.Fatal("the tool nft, which this test compares with, is not here: run tools/peers (make test does)")
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
