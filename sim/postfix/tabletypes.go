@@ -214,31 +214,52 @@ func substituteGroups(value, key string, at []int) string {
 	return b.String()
 }
 
+// ruleReader collects the rules of a table whose lines may stand between IF and ENDIF.
+type ruleReader struct {
+	kind, file string
+	depth      int // IFs that are open
+	rules      []tableRule
+	problems   []string
+}
+
+func (t *ruleReader) skip(line int, format string, args ...any) {
+	t.problems = append(t.problems, fmt.Sprintf("%s map %s, line %d: ", t.kind, t.file, line)+fmt.Sprintf(format, args...))
+}
+
+// head reads what stands before the pattern of a rule; ok is false when no
+// pattern follows.
+func (t *ruleReader) head(text string, line int) (r tableRule, rest string, ok bool) {
+	rest = strings.TrimLeft(text, " \t")
+	word, after := rest, ""
+	if i := strings.IndexAny(rest, " \t"); i >= 0 {
+		word, after = rest[:i], rest[i+1:]
+	}
+	switch {
+	case strings.EqualFold(word, "endif"):
+		if t.depth == 0 {
+			t.skip(line, "ignoring ENDIF without matching IF")
+			return r, "", false
+		}
+		t.depth--
+		t.rules = append(t.rules, tableRule{ending: true})
+		return r, "", false
+	case strings.EqualFold(word, "if"):
+		r.isIf, rest = true, strings.TrimLeft(after, " \t")
+	}
+	for strings.HasPrefix(rest, "!") {
+		r.not, rest = !r.not, strings.TrimLeft(rest[1:], " \t")
+	}
+	return r, rest, true
+}
+
 // regexpTable reads a table of POSIX extended regular expressions (regexp_table(5)).
 func regexpTable(file string, data []byte) (find func(string) (string, bool, error), problems []string) {
-	var rules []tableRule
-	depth := 0
+	t := ruleReader{kind: "regexp", file: file}
 	for _, l := range logicalLines(data) {
-		skip := func(format string, args ...any) {
-			problems = append(problems, fmt.Sprintf("regexp map %s, line %d: ", file, l.last)+fmt.Sprintf(format, args...))
-		}
-		text := strings.TrimLeft(l.text, " \t")
-		word, rest, _ := strings.Cut(strings.ReplaceAll(text, "\t", " "), " ")
-		var r tableRule
-		switch {
-		case strings.EqualFold(word, "endif"):
-			if depth == 0 {
-				skip("ignoring ENDIF without matching IF")
-				continue
-			}
-			depth--
-			rules = append(rules, tableRule{ending: true})
+		skip := func(format string, args ...any) { t.skip(l.last, format, args...) }
+		r, text, ok := t.head(l.text, l.last)
+		if !ok {
 			continue
-		case strings.EqualFold(word, "if"):
-			r.isIf, text = true, strings.TrimLeft(rest, " \t")
-		}
-		for strings.HasPrefix(text, "!") {
-			r.not, text = !r.not, strings.TrimLeft(text[1:], " \t")
 		}
 		if text == "" || isNameByte(text[0]) || text[0] == '-' {
 			skip("ignoring unrecognized request")
@@ -288,17 +309,17 @@ func regexpTable(file string, data []byte) (find func(string) (string, bool, err
 			if r.value != "" {
 				skip("ignoring extra text after IF statement: \"%s\"", r.value)
 			}
-			depth++
+			t.depth++
 		case r.value == "":
 			skip("no replacement text: using empty string")
 		}
-		rules = append(rules, r)
+		t.rules = append(t.rules, r)
 	}
-	if depth > 0 {
-		problems = append(problems, fmt.Sprintf("regexp map %s: %d IF(s) without matching ENDIF", file, depth))
+	if t.depth > 0 {
+		t.problems = append(t.problems, fmt.Sprintf("regexp map %s: %d IF(s) without matching ENDIF", file, t.depth))
 	}
-	closeIfs(rules)
-	return ruleFinder(rules, true), problems
+	closeIfs(t.rules)
+	return ruleFinder(t.rules, true), t.problems
 }
 
 // closingDelimiter finds the end of a pattern that begins at s[0].
@@ -341,30 +362,14 @@ func regcompError(err error) string {
 
 // cidrTable reads a table of networks (cidr_table(5)).
 func cidrTable(file string, data []byte) (find func(string) (string, bool, error), problems []string) {
-	var rules []tableRule
-	depth := 0
+	t := ruleReader{kind: "cidr", file: file}
 	for _, l := range logicalLines(data) {
-		skip := func(format string, args ...any) {
-			problems = append(problems, fmt.Sprintf("cidr map %s, line %d: ", file, l.last)+fmt.Sprintf(format, args...))
-		}
-		text := strings.ReplaceAll(strings.TrimLeft(l.text, " \t"), "\t", " ")
-		word, rest, _ := strings.Cut(text, " ")
-		var r tableRule
-		switch {
-		case strings.EqualFold(word, "endif"):
-			if depth == 0 {
-				skip("ignoring ENDIF without matching IF")
-				continue
-			}
-			depth--
-			rules = append(rules, tableRule{ending: true})
+		skip := func(format string, args ...any) { t.skip(l.last, format, args...) }
+		r, text, ok := t.head(l.text, l.last)
+		if !ok {
 			continue
-		case strings.EqualFold(word, "if"):
-			r.isIf, text = true, strings.TrimLeft(rest, " ")
 		}
-		for strings.HasPrefix(text, "!") {
-			r.not, text = !r.not, strings.TrimLeft(text[1:], " ")
-		}
+		text = strings.ReplaceAll(text, "\t", " ")
 		pattern, value, _ := strings.Cut(text, " ")
 		value = strings.TrimSpace(value)
 		if value == "" && !r.isIf {
@@ -387,12 +392,12 @@ func cidrTable(file string, data []byte) (find func(string) (string, bool, error
 		}
 		r.value = value
 		if r.isIf {
-			depth++
+			t.depth++
 		}
-		rules = append(rules, r)
+		t.rules = append(t.rules, r)
 	}
-	closeIfs(rules)
-	return ruleFinder(rules, false), problems
+	closeIfs(t.rules)
+	return ruleFinder(t.rules, false), t.problems
 }
 
 // cidrProblem says what is wrong with a pattern as cidr_match(3) does.
