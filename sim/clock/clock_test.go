@@ -411,3 +411,18 @@ func TestSocketsUnderAdvance(t *testing.T) {
 		})
 	}
 }
+
+// TestPassed: what the kernel stamped with real time is told in true time.
+func TestPassed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := clock.New(time.Time{})
+		l.SetRate(2)
+		time.Sleep(3 * time.Second)
+		if got := l.Passed(time.Second); got != 2*time.Second {
+			t.Errorf("a real second at twice the pace was %v", got)
+		}
+		if got := l.Passed(time.Minute); got != 6*time.Second {
+			t.Errorf("since the pace was set %v passed, want 6s", got)
+		}
+	})
+}
