@@ -1,4 +1,4 @@
-package firewalld
+package conf
 
 import (
 	"fmt"
@@ -31,7 +31,7 @@ type RuleAddr struct {
 // RuleElement is what a rule is about: a service, port, protocol …
 type RuleElement struct {
 	Kind  string // name of the element
-	Attrs attrs
+	Attrs Attrs
 }
 
 // RuleLog is the log part.
@@ -50,10 +50,10 @@ type RuleAction struct {
 	Limit string
 }
 
-// attrs are attributes in their order.
-type attrs [][2]string
+// Attrs are attributes in their order.
+type Attrs [][2]string
 
-func (a attrs) get(name string) string {
+func (a Attrs) Get(name string) string {
 	for _, p := range a {
 		if p[0] == name {
 			return p[1]
@@ -71,7 +71,7 @@ var ruleElements = map[string][]string{
 
 var (
 	ruleActions = []string{"accept", "reject", "drop", "mark"}
-	logLevels   = []string{"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"}
+	LogLevels   = []string{"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"}
 	ruleAttrs   = []string{"family", "priority", "address", "mac", "invert", "value", "port", "protocol", "to-port",
 		"to-addr", "name", "prefix", "level", "type", "set", "ipset"}
 	rejectTypes = map[string][]string{
@@ -81,7 +81,7 @@ var (
 		"ipv6": {"icmp6-adm-prohibited", "adm-prohibited", "icmp6-no-route", "no-route", "icmp6-addr-unreachable", "addr-unreach",
 			"icmp6-port-unreachable", "port-unreach", "tcp-reset"},
 	}
-	limitText = regexp.MustCompile(`^([0-9]+)/(s|m|h|d|second|minute|hour|day)$`)
+	LimitText = regexp.MustCompile(`^([0-9]+)/(s|m|h|d|second|minute|hour|day)$`)
 )
 
 // String writes the rule in its normal form.
@@ -184,7 +184,7 @@ func splitRule(s string) ([]word, error) {
 			case s[i] == '"' || s[i] == '\'':
 				end := strings.IndexByte(s[i+1:], s[i])
 				if end < 0 {
-					return nil, fail("INVALID_RULE", "internal error in _lexer(): No closing quotation")
+					return nil, Fail("INVALID_RULE", "internal error in _lexer(): No closing quotation")
 				}
 				text = append(text, s[i+1:i+1+end]...)
 				i += 1 + end
@@ -235,13 +235,13 @@ func ParseRule(s string) (*Rule, error) {
 func opening(w word) error {
 	switch {
 	case w.attr && !slices.Contains(ruleAttrs, w.name):
-		return fail("INVALID_RULE", "bad attribute '"+w.name+"'")
+		return Fail("INVALID_RULE", "bad attribute '"+w.name+"'")
 	case w.attr:
-		return fail("INVALID_RULE", "'"+w.name+"' outside of rule. Use 'rule "+w.name+"=...'.")
+		return Fail("INVALID_RULE", "'"+w.name+"' outside of rule. Use 'rule "+w.name+"=...'.")
 	case !knownElement(w.name):
-		return fail("INVALID_RULE", "unknown element "+w.name)
+		return Fail("INVALID_RULE", "unknown element "+w.name)
 	case w.name != "rule":
-		return fail("INVALID_RULE", "'"+w.name+"' outside of rule.")
+		return Fail("INVALID_RULE", "'"+w.name+"' outside of rule.")
 	}
 	return nil
 }
@@ -254,9 +254,9 @@ func knownElement(name string) bool {
 // part reads one element with what belongs to it.
 func (r *Rule) part(name string, words []word) error {
 	if !knownElement(name) {
-		return fail("INVALID_RULE", "unknown element "+name)
+		return Fail("INVALID_RULE", "unknown element "+name)
 	}
-	var values attrs
+	var values Attrs
 	not, limit, inLimit := false, "", false
 	for _, w := range words {
 		switch {
@@ -265,7 +265,7 @@ func (r *Rule) part(name string, words []word) error {
 		case !w.attr:
 			not = true
 		case !slices.Contains(ruleAttrs, w.name):
-			return fail("INVALID_RULE", "bad attribute '"+w.name+"'")
+			return Fail("INVALID_RULE", "bad attribute '"+w.name+"'")
 		case inLimit && w.name == "value":
 			limit, inLimit = w.value, false
 		default:
@@ -273,36 +273,36 @@ func (r *Rule) part(name string, words []word) error {
 		}
 	}
 	if inLimit {
-		return fail("INVALID_RULE", "'limit' element: missing value")
+		return Fail("INVALID_RULE", "'limit' element: missing value")
 	}
 	return r.set(name, values, not, limit)
 }
 
 // set stores one element; the same for the language and for the XML form.
-func (r *Rule) set(name string, values attrs, not bool, limit string) error {
+func (r *Rule) set(name string, values Attrs, not bool, limit string) error {
 	only := func(names ...string) error {
 		for _, v := range values {
 			if !slices.Contains(names, v[0]) {
-				return fail("INVALID_RULE", fmt.Sprintf("bad attribute '%s' in '%s'", v[0], name))
+				return Fail("INVALID_RULE", fmt.Sprintf("bad attribute '%s' in '%s'", v[0], name))
 			}
 		}
 		return nil
 	}
-	again := fail("INVALID_RULE", "more than one '"+name+"' element")
+	again := Fail("INVALID_RULE", "more than one '"+name+"' element")
 	switch name {
 	case "rule":
-		if p := values.get("priority"); p != "" {
+		if p := values.Get("priority"); p != "" {
 			n, err := strconv.Atoi(p)
 			if err != nil {
-				return fail("INVALID_PRIORITY", "'priority' attribute must be an integer.")
+				return Fail("INVALID_PRIORITY", "'priority' attribute must be an integer.")
 			}
 			r.Priority = n
 		}
-		r.Family = values.get("family")
+		r.Family = values.Get("family")
 		return only("family", "priority")
 	case "source", "destination":
-		a := &RuleAddr{not || strings.EqualFold(values.get("invert"), "true") || strings.EqualFold(values.get("invert"), "yes"),
-			values.get("address"), values.get("mac"), values.get("ipset")}
+		a := &RuleAddr{not || strings.EqualFold(values.Get("invert"), "true") || strings.EqualFold(values.Get("invert"), "yes"),
+			values.Get("address"), values.Get("mac"), values.Get("ipset")}
 		at := &r.Source
 		if name == "destination" {
 			at = &r.Destination
@@ -316,7 +316,7 @@ func (r *Rule) set(name string, values attrs, not bool, limit string) error {
 		if r.Log != nil {
 			return again
 		}
-		r.Log = &RuleLog{values.get("prefix"), values.get("level"), limit}
+		r.Log = &RuleLog{values.Get("prefix"), values.Get("level"), limit}
 		return only("prefix", "level")
 	case "audit":
 		if r.Audit != nil {
@@ -326,20 +326,20 @@ func (r *Rule) set(name string, values attrs, not bool, limit string) error {
 		return only()
 	case "accept", "reject", "drop", "mark":
 		if r.Action != nil {
-			return fail("INVALID_RULE", fmt.Sprintf("more than one action. There cannot be both '%s' and '%s' in one rule.", r.Action.Kind, name))
+			return Fail("INVALID_RULE", fmt.Sprintf("more than one action. There cannot be both '%s' and '%s' in one rule.", r.Action.Kind, name))
 		}
 		r.Action = &RuleAction{Kind: name, Limit: limit}
-		r.Action.Value = values.get(r.Action.attr())
+		r.Action.Value = values.Get(r.Action.attr())
 		return only(r.Action.attr())
 	case "limit":
-		return fail("INVALID_RULE", "'limit' outside of log, audit or action")
+		return Fail("INVALID_RULE", "'limit' outside of log, audit or action")
 	}
 	if r.Element != nil {
-		return fail("INVALID_RULE", fmt.Sprintf("more than one element. There cannot be both '%s' and '%s' in one rule.", r.Element.Kind, name))
+		return Fail("INVALID_RULE", fmt.Sprintf("more than one element. There cannot be both '%s' and '%s' in one rule.", r.Element.Kind, name))
 	}
 	r.Element = &RuleElement{Kind: name}
 	for _, a := range ruleElements[name] {
-		if v := values.get(a); v != "" {
+		if v := values.Get(a); v != "" {
 			r.Element.Attrs = append(r.Element.Attrs, [2]string{a, v})
 		}
 	}
@@ -348,16 +348,16 @@ func (r *Rule) set(name string, values attrs, not bool, limit string) error {
 
 // check is the rule's own consistency, in the order in which firewalld finds fault.
 func (r *Rule) check() error {
-	invalid := func(text string) error { return fail("INVALID_RULE", text) }
+	invalid := func(text string) error { return Fail("INVALID_RULE", text) }
 	if r.Family != "" && r.Family != "ipv4" && r.Family != "ipv6" {
-		return fail("INVALID_FAMILY", r.Family)
+		return Fail("INVALID_FAMILY", r.Family)
 	}
 	if r.Family == "" && (r.Source != nil && r.Source.Addr != "" || r.Destination != nil && r.Destination.Addr != "" ||
 		r.Element != nil && r.Element.Kind == "forward-port") {
 		return &Error{Code: "MISSING_FAMILY"}
 	}
 	if r.Priority < -32768 || r.Priority > 32767 {
-		return fail("INVALID_PRIORITY", "'priority' attribute must be between -32768 and 32767.")
+		return Fail("INVALID_PRIORITY", "'priority' attribute must be between -32768 and 32767.")
 	}
 	if r.Element == nil && (r.Log == nil || r.Priority == 0) {
 		if r.Action == nil {
@@ -381,10 +381,10 @@ func (r *Rule) check() error {
 	}
 	if l := r.Log; l != nil {
 		if len(l.Prefix) > 127 {
-			return fail("INVALID_LOG_PREFIX", "maximum accepted length of 'prefix' is 127.")
+			return Fail("INVALID_LOG_PREFIX", "maximum accepted length of 'prefix' is 127.")
 		}
-		if l.Level != "" && !slices.Contains(logLevels, l.Level) {
-			return fail("INVALID_LOG_LEVEL", l.Level)
+		if l.Level != "" && !slices.Contains(LogLevels, l.Level) {
+			return Fail("INVALID_LOG_LEVEL", l.Level)
 		}
 		if err := checkLimit(l.Limit); err != nil {
 			return err
@@ -392,7 +392,7 @@ func (r *Rule) check() error {
 	}
 	if r.Audit != nil {
 		if r.Action == nil || r.Action.Kind == "mark" {
-			return fail("INVALID_AUDIT_TYPE", "None")
+			return Fail("INVALID_AUDIT_TYPE", "None")
 		}
 		if err := checkLimit(r.Audit.Limit); err != nil {
 			return err
@@ -413,22 +413,22 @@ func (r *Rule) checkAddr(a *RuleAddr) error {
 	}
 	switch {
 	case a.Addr != "" && a.MAC != "":
-		return fail("INVALID_RULE", "address and mac")
+		return Fail("INVALID_RULE", "address and mac")
 	case a.Addr != "" && a.IPSet != "":
-		return fail("INVALID_RULE", "address and ipset")
+		return Fail("INVALID_RULE", "address and ipset")
 	case given > 1:
-		return fail("INVALID_RULE", "mac and ipset")
+		return Fail("INVALID_RULE", "mac and ipset")
 	case a.Addr != "":
-		p, ok := parseAddress(a.Addr)
+		p, ok := ParseAddress(a.Addr)
 		if !ok || p.Addr().Is6() != (r.Family == "ipv6") {
-			return fail("INVALID_ADDR", a.Addr)
+			return Fail("INVALID_ADDR", a.Addr)
 		}
 	case a.MAC != "":
-		if _, ok := parseMAC(a.MAC); !ok {
-			return fail("INVALID_MAC", a.MAC)
+		if _, ok := ParseMAC(a.MAC); !ok {
+			return Fail("INVALID_MAC", a.MAC)
 		}
 	case a.IPSet == "":
-		return fail("INVALID_RULE", "invalid source")
+		return Fail("INVALID_RULE", "invalid source")
 	}
 	return nil
 }
@@ -439,41 +439,41 @@ func (r *Rule) checkElement(complete bool) error {
 		return nil
 	}
 	if complete && r.Action != nil {
-		return fail("INVALID_RULE", e.Kind+" and action")
+		return Fail("INVALID_RULE", e.Kind+" and action")
 	}
 	switch e.Kind {
 	case "service":
-		if e.Attrs.get("name") == "" {
-			return fail("INVALID_SERVICE", "")
+		if e.Attrs.Get("name") == "" {
+			return Fail("INVALID_SERVICE", "")
 		}
 	case "icmp-block", "icmp-type":
-		if e.Attrs.get("name") == "" {
-			return fail("INVALID_ICMPTYPE", "")
+		if e.Attrs.Get("name") == "" {
+			return Fail("INVALID_ICMPTYPE", "")
 		}
 	case "masquerade":
 		if r.Source != nil && r.Source.MAC != "" {
-			return fail("INVALID_RULE", "masquerade and mac source")
+			return Fail("INVALID_RULE", "masquerade and mac source")
 		}
 	case "protocol":
-		if _, ok := nft.ProtocolNumber(e.Attrs.get("value")); !ok {
-			return fail("INVALID_PROTOCOL", e.Attrs.get("value"))
+		if _, ok := nft.ProtocolNumber(e.Attrs.Get("value")); !ok {
+			return Fail("INVALID_PROTOCOL", e.Attrs.Get("value"))
 		}
 	case "port", "source-port":
-		if _, _, _, ok := portRange(e.Attrs.get("port")); !ok {
-			return fail("INVALID_PORT", e.Attrs.get("port"))
+		if _, _, _, ok := PortRange(e.Attrs.Get("port")); !ok {
+			return Fail("INVALID_PORT", e.Attrs.Get("port"))
 		}
-		if _, ok := portProtocols[e.Attrs.get("protocol")]; !ok {
-			return fail("INVALID_PROTOCOL", e.Attrs.get("protocol"))
+		if _, ok := PortProtocols[e.Attrs.Get("protocol")]; !ok {
+			return Fail("INVALID_PROTOCOL", e.Attrs.Get("protocol"))
 		}
 	case "forward-port":
-		_, err := e.forwardPort()
+		_, err := e.ForwardPort()
 		return err
 	}
 	return nil
 }
 
-func (e *RuleElement) forwardPort() (ForwardPort, error) {
-	return newForwardPort(e.Attrs.get("port"), e.Attrs.get("protocol"), e.Attrs.get("to-port"), e.Attrs.get("to-addr"))
+func (e *RuleElement) ForwardPort() (ForwardPort, error) {
+	return newForwardPort(e.Attrs.Get("port"), e.Attrs.Get("protocol"), e.Attrs.Get("to-port"), e.Attrs.Get("to-addr"))
 }
 
 func (r *Rule) checkAction() error {
@@ -483,24 +483,24 @@ func (r *Rule) checkAction() error {
 	}
 	if a.Kind == "reject" && a.Value != "" {
 		if r.Family == "" {
-			return fail("INVALID_RULE", "When using reject type you must specify also rule family.")
+			return Fail("INVALID_RULE", "When using reject type you must specify also rule family.")
 		}
 		if !slices.Contains(rejectTypes[r.Family], a.Value) {
-			return fail("INVALID_RULE", "Wrong reject type "+a.Value+".\nUse one of: "+strings.Join(rejectTypes[r.Family], ", ")+".")
+			return Fail("INVALID_RULE", "Wrong reject type "+a.Value+".\nUse one of: "+strings.Join(rejectTypes[r.Family], ", ")+".")
 		}
 	}
 	if a.Kind == "mark" {
 		if _, err := strconv.ParseUint(a.Value, 0, 32); err != nil {
-			return fail("INVALID_MARK", a.Value)
+			return Fail("INVALID_MARK", a.Value)
 		}
 	}
 	return checkLimit(a.Limit)
 }
 
 func checkLimit(l string) error {
-	m := limitText.FindStringSubmatch(l)
+	m := LimitText.FindStringSubmatch(l)
 	if l != "" && (m == nil || strings.Trim(m[1], "0") == "") {
-		return fail("INVALID_LIMIT", l)
+		return Fail("INVALID_LIMIT", l)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package firewalld
+package conf
 
 import "strings"
 
@@ -19,17 +19,17 @@ func (e *Error) Error() string {
 	return string(e.Code) + ": " + e.Text
 }
 
-func fail(code Code, text string) error { return &Error{code, text} }
+func Fail(code Code, text string) error { return &Error{code, text} }
 
-// parseError reads an Error back from its text.
-func parseError(s string) *Error {
+// ParseError reads an Error back from its text.
+func ParseError(s string) *Error {
 	code, text, _ := strings.Cut(s, ": ")
 	return &Error{Code(code), text}
 }
 
-// warning reports that the error is only told, and nothing failed: what was
+// Warning reports that the error is only told, and nothing failed: what was
 // asked for is so already.
-func (e *Error) warning() bool {
+func (e *Error) Warning() bool {
 	switch e.Code {
 	case "ALREADY_ENABLED", "NOT_ENABLED", "ZONE_ALREADY_SET", "ALREADY_SET":
 		return true
@@ -61,8 +61,8 @@ var exitStatus = map[Code]int{
 	"RUNNING_BUT_FAILED": 251, "NOT_RUNNING": 252, "NOT_AUTHORIZED": 253,
 }
 
-// status returns the exit status for the error; what has none is UNKNOWN_ERROR.
-func (e *Error) status() int {
+// Status returns the exit status for the error; what has none is UNKNOWN_ERROR.
+func (e *Error) Status() int {
 	if n, ok := exitStatus[e.Code]; ok {
 		return n
 	}
