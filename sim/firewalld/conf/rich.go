@@ -18,6 +18,7 @@ type Rule struct {
 	Destination *RuleAddr
 	Element     *RuleElement
 	Log         *RuleLog
+	NFLog       *RuleNFLog // instead of Log
 	Audit       *RuleLimit
 	Action      *RuleAction
 }
@@ -38,6 +39,13 @@ type RuleElement struct {
 type RuleLog struct {
 	Prefix, Level string
 	Limit         string
+}
+
+// RuleNFLog hands packets to a program of the host; numbers are as written, ""
+// is not given.
+type RuleNFLog struct {
+	Group, Prefix, QueueSize string
+	Limit                    string
 }
 
 // RuleLimit is a part with nothing but a limit, "" being none.
@@ -66,14 +74,14 @@ func (a Attrs) Get(name string) string {
 var ruleElements = map[string][]string{
 	"service": {"name"}, "port": {"port", "protocol"}, "protocol": {"value"}, "masquerade": {},
 	"icmp-block": {"name"}, "icmp-type": {"name"},
-	"forward-port": {"port", "protocol", "to-port", "to-addr"}, "source-port": {"port", "protocol"},
+	"forward-port": {"port", "protocol", "to-port", "to-addr"}, "source-port": {"port", "protocol"}, "tcp-mss-clamp": {"value"},
 }
 
 var (
 	ruleActions = []string{"accept", "reject", "drop", "mark"}
 	LogLevels   = []string{"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug"}
 	ruleAttrs   = []string{"family", "priority", "address", "mac", "invert", "value", "port", "protocol", "to-port",
-		"to-addr", "name", "prefix", "level", "type", "set", "ipset"}
+		"to-addr", "name", "prefix", "level", "type", "set", "ipset", "group", "queue-size"}
 	rejectTypes = map[string][]string{
 		"ipv4": {"icmp-host-prohibited", "host-prohib", "icmp-net-unreachable", "net-unreach", "icmp-host-unreachable", "host-unreach",
 			"icmp-port-unreachable", "port-unreach", "icmp-proto-unreachable", "proto-unreach", "icmp-net-prohibited", "net-prohib",
@@ -114,10 +122,7 @@ func (r *Rule) String() string {
 		}
 	}
 	if e := r.Element; e != nil {
-		words = append(words, e.Kind)
-		for _, a := range e.Attrs {
-			add(a[0], a[1])
-		}
+		words = append(words, e.String())
 	}
 	if l := r.Log; l != nil {
 		words = append(words, "log")
@@ -129,18 +134,52 @@ func (r *Rule) String() string {
 		}
 		limit(l.Limit)
 	}
+	if l := r.NFLog; l != nil {
+		words = append(words, "nflog")
+		for _, a := range l.attrs() {
+			if a[1] != "" {
+				add(a[0], a[1])
+			}
+		}
+		limit(l.Limit)
+	}
 	if r.Audit != nil {
 		words = append(words, "audit")
 		limit(r.Audit.Limit)
 	}
-	if a := r.Action; a != nil {
-		words = append(words, a.Kind)
-		if a.Value != "" {
-			add(a.attr(), a.Value)
-		}
-		limit(a.Limit)
+	if r.Action != nil {
+		words = append(words, r.Action.String())
 	}
 	return strings.Join(words, " ")
+}
+
+// String writes the element as in a rule.
+func (e *RuleElement) String() string {
+	words := []string{e.Kind}
+	for _, a := range e.Attrs {
+		words = append(words, a[0]+`="`+a[1]+`"`)
+	}
+	return strings.Join(words, " ")
+}
+
+// String writes the action as in a rule. The set of a mark is not quoted.
+func (a *RuleAction) String() string {
+	text := a.Kind
+	switch {
+	case a.Value == "":
+	case a.Kind == "mark":
+		text += " set=" + a.Value
+	default:
+		text += ` type="` + a.Value + `"`
+	}
+	if a.Limit != "" {
+		text += ` limit value="` + a.Limit + `"`
+	}
+	return text
+}
+
+func (l *RuleNFLog) attrs() Attrs {
+	return Attrs{{"group", l.Group}, {"prefix", l.Prefix}, {"queue-size", l.QueueSize}}
 }
 
 // attr is the name of the action's attribute.
@@ -167,7 +206,8 @@ type word struct {
 	attr        bool
 }
 
-// splitRule cuts the text of a rule into words. Values may be quoted with ' or ".
+// splitRule cuts the text of a rule into words. Quoting is that of a
+// POSIX shell.
 func splitRule(s string) ([]word, error) {
 	var words []word
 	for i := 0; ; {
@@ -182,12 +222,21 @@ func splitRule(s string) ([]word, error) {
 		for ; i < len(s) && s[i] != ' ' && s[i] != '\t' && s[i] != '\n'; i++ {
 			switch {
 			case s[i] == '"' || s[i] == '\'':
-				end := strings.IndexByte(s[i+1:], s[i])
-				if end < 0 {
-					return nil, Fail("INVALID_RULE", "internal error in _lexer(): No closing quotation")
+				quote := s[i]
+				for i++; i < len(s) && s[i] != quote; i++ {
+					if quote == '"' && s[i] == '\\' && i+1 < len(s) && (s[i+1] == '"' || s[i+1] == '\\') {
+						i++
+					}
+					text = append(text, s[i])
 				}
-				text = append(text, s[i+1:i+1+end]...)
-				i += 1 + end
+				if i == len(s) {
+					return nil, &Error{Code: "No closing quotation"}
+				}
+			case s[i] == '\\':
+				if i++; i == len(s) {
+					return nil, &Error{Code: "No escaped character"}
+				}
+				text = append(text, s[i])
 			case s[i] == '=' && eq < 0:
 				eq = len(text)
 				text = append(text, '=')
@@ -216,6 +265,7 @@ func ParseRule(s string) (*Rule, error) {
 			return nil, err
 		}
 	}
+	pending := "" // a limit before the element that it limits
 	for i := 0; i < len(words); {
 		w := words[i]
 		// The element and the attributes behind it, with "not" and "limit" in between.
@@ -223,7 +273,7 @@ func ParseRule(s string) (*Rule, error) {
 		for end < len(words) && (words[end].attr || strings.EqualFold(words[end].name, "not") || words[end].name == "limit") {
 			end++
 		}
-		if err := r.part(w.name, words[i+1:end]); err != nil {
+		if pending, err = r.part(w.name, words[i+1:end], pending); err != nil {
 			return nil, err
 		}
 		i = end
@@ -241,23 +291,27 @@ func opening(w word) error {
 	case !knownElement(w.name):
 		return Fail("INVALID_RULE", "unknown element "+w.name)
 	case w.name != "rule":
-		return Fail("INVALID_RULE", "'"+w.name+"' outside of rule.")
+		return Fail("INVALID_RULE", "'"+w.name+"' outside of rule. Use 'rule ... "+w.name+" ...'.")
 	}
 	return nil
 }
 
 func knownElement(name string) bool {
 	_, ok := ruleElements[name]
-	return ok || slices.Contains(ruleActions, name) || slices.Contains([]string{"rule", "source", "destination", "log", "audit", "limit"}, name)
+	return ok || slices.Contains(ruleActions, name) || slices.Contains([]string{"rule", "source", "destination", "log", "nflog", "audit", "limit"}, name)
 }
 
-// part reads one element with what belongs to it.
-func (r *Rule) part(name string, words []word) error {
+// limitable are the elements that a limit may belong to.
+var limitable = []string{"log", "nflog", "audit", "accept", "reject", "drop", "mark"}
+
+// part reads one element with what belongs to it. limit is one that an earlier
+// element could not have; what this one cannot have either is returned.
+func (r *Rule) part(name string, words []word, limit string) (pending string, err error) {
 	if !knownElement(name) {
-		return Fail("INVALID_RULE", "unknown element "+name)
+		return "", Fail("INVALID_RULE", "unknown element "+name)
 	}
 	var values Attrs
-	not, limit, inLimit := false, "", false
+	not, inLimit := false, false
 	for _, w := range words {
 		switch {
 		case !w.attr && w.name == "limit":
@@ -265,7 +319,7 @@ func (r *Rule) part(name string, words []word) error {
 		case !w.attr:
 			not = true
 		case !slices.Contains(ruleAttrs, w.name):
-			return Fail("INVALID_RULE", "bad attribute '"+w.name+"'")
+			return "", Fail("INVALID_RULE", "bad attribute '"+w.name+"'")
 		case inLimit && w.name == "value":
 			limit, inLimit = w.value, false
 		default:
@@ -273,9 +327,12 @@ func (r *Rule) part(name string, words []word) error {
 		}
 	}
 	if inLimit {
-		return Fail("INVALID_RULE", "'limit' element: missing value")
+		return "", Fail("INVALID_RULE", "'limit' element: missing value")
 	}
-	return r.set(name, values, not, limit)
+	if !slices.Contains(limitable, name) {
+		pending, limit = limit, ""
+	}
+	return pending, r.set(name, values, not, shortLimit(limit))
 }
 
 // set stores one element; the same for the language and for the XML form.
@@ -294,15 +351,18 @@ func (r *Rule) set(name string, values Attrs, not bool, limit string) error {
 		if p := values.Get("priority"); p != "" {
 			n, err := strconv.Atoi(p)
 			if err != nil {
-				return Fail("INVALID_PRIORITY", "'priority' attribute must be an integer.")
+				return Fail("INVALID_PRIORITY", "invalid 'priority' attribute value '"+p+"'.")
 			}
 			r.Priority = n
 		}
 		r.Family = values.Get("family")
+		if r.Family != "" && r.Family != "ipv4" && r.Family != "ipv6" {
+			return Fail("INVALID_RULE", "'family' attribute cannot have '"+r.Family+"' value. Use 'ipv4' or 'ipv6' instead.")
+		}
 		return only("family", "priority")
 	case "source", "destination":
 		a := &RuleAddr{not || strings.EqualFold(values.Get("invert"), "true") || strings.EqualFold(values.Get("invert"), "yes"),
-			values.Get("address"), values.Get("mac"), values.Get("ipset")}
+			values.Get("address"), strings.ToUpper(values.Get("mac")), values.Get("ipset")}
 		at := &r.Source
 		if name == "destination" {
 			at = &r.Destination
@@ -313,11 +373,17 @@ func (r *Rule) set(name string, values Attrs, not bool, limit string) error {
 		*at = a
 		return only("address", "mac", "ipset", "invert")
 	case "log":
-		if r.Log != nil {
-			return again
+		if r.Log != nil || r.NFLog != nil {
+			return Fail("INVALID_RULE", "more than one logging element")
 		}
 		r.Log = &RuleLog{values.Get("prefix"), values.Get("level"), limit}
 		return only("prefix", "level")
+	case "nflog":
+		if r.Log != nil || r.NFLog != nil {
+			return Fail("INVALID_RULE", "more than one logging element")
+		}
+		r.NFLog = &RuleNFLog{values.Get("group"), values.Get("prefix"), values.Get("queue-size"), limit}
+		return only("group", "prefix", "queue-size")
 	case "audit":
 		if r.Audit != nil {
 			return again
@@ -326,7 +392,7 @@ func (r *Rule) set(name string, values Attrs, not bool, limit string) error {
 		return only()
 	case "accept", "reject", "drop", "mark":
 		if r.Action != nil {
-			return Fail("INVALID_RULE", fmt.Sprintf("more than one action. There cannot be both '%s' and '%s' in one rule.", r.Action.Kind, name))
+			return Fail("INVALID_RULE", fmt.Sprintf("more than one 'action' element. There cannot be both '%s' and '%s' in one rule.", name, r.Action))
 		}
 		r.Action = &RuleAction{Kind: name, Limit: limit}
 		r.Action.Value = values.Get(r.Action.attr())
@@ -335,7 +401,7 @@ func (r *Rule) set(name string, values Attrs, not bool, limit string) error {
 		return Fail("INVALID_RULE", "'limit' outside of log, audit or action")
 	}
 	if r.Element != nil {
-		return Fail("INVALID_RULE", fmt.Sprintf("more than one element. There cannot be both '%s' and '%s' in one rule.", r.Element.Kind, name))
+		return Fail("INVALID_RULE", fmt.Sprintf("more than one element. There cannot be both '%s' and '%s' in one rule.", name, r.Element))
 	}
 	r.Element = &RuleElement{Kind: name}
 	for _, a := range ruleElements[name] {
@@ -349,17 +415,14 @@ func (r *Rule) set(name string, values Attrs, not bool, limit string) error {
 // check is the rule's own consistency, in the order in which firewalld finds fault.
 func (r *Rule) check() error {
 	invalid := func(text string) error { return Fail("INVALID_RULE", text) }
-	if r.Family != "" && r.Family != "ipv4" && r.Family != "ipv6" {
-		return Fail("INVALID_FAMILY", r.Family)
-	}
-	if r.Family == "" && (r.Source != nil && r.Source.Addr != "" || r.Destination != nil && r.Destination.Addr != "" ||
+	if r.Family == "" && (r.Source != nil && r.Source.Addr != "" || r.Destination != nil && (r.Destination.Addr != "" || r.Destination.IPSet != "") ||
 		r.Element != nil && r.Element.Kind == "forward-port") {
 		return &Error{Code: "MISSING_FAMILY"}
 	}
 	if r.Priority < -32768 || r.Priority > 32767 {
 		return Fail("INVALID_PRIORITY", "'priority' attribute must be between -32768 and 32767.")
 	}
-	if r.Element == nil && (r.Log == nil || r.Priority == 0) {
+	if r.Element == nil && (r.Log == nil && r.NFLog == nil || r.Priority == 0) {
 		if r.Action == nil {
 			return invalid("no element, no action")
 		}
@@ -367,14 +430,18 @@ func (r *Rule) check() error {
 			return invalid("no element, no source, no destination")
 		}
 	}
-	complete := r.Element != nil && slices.Contains([]string{"icmp-block", "forward-port", "masquerade"}, r.Element.Kind)
-	if !complete && r.Log == nil && r.Audit == nil && r.Action == nil {
+	complete := r.Element != nil && slices.Contains([]string{"icmp-block", "forward-port", "masquerade", "tcp-mss-clamp"}, r.Element.Kind)
+	if !complete && r.Log == nil && r.NFLog == nil && r.Audit == nil && r.Action == nil {
 		return invalid("no action, no log, no audit")
 	}
-	for _, a := range []*RuleAddr{r.Source, r.Destination} {
-		if err := r.checkAddr(a); err != nil {
-			return err
-		}
+	if err := r.checkAddr(r.Source, "no address, mac and ipset"); err != nil {
+		return err
+	}
+	if d := r.Destination; d != nil && d.MAC != "" && d.Addr == "" && d.IPSet == "" {
+		return invalid("no address and ipset")
+	}
+	if err := r.checkAddr(r.Destination, "no address and ipset"); err != nil {
+		return err
 	}
 	if err := r.checkElement(complete); err != nil {
 		return err
@@ -390,9 +457,17 @@ func (r *Rule) check() error {
 			return err
 		}
 	}
+	if l := r.NFLog; l != nil {
+		if err := l.check(); err != nil {
+			return err
+		}
+	}
 	if r.Audit != nil {
-		if r.Action == nil || r.Action.Kind == "mark" {
-			return Fail("INVALID_AUDIT_TYPE", "None")
+		switch {
+		case r.Action == nil:
+			return Fail("INVALID_AUDIT_TYPE", "<class 'NoneType'>")
+		case r.Action.Kind == "mark":
+			return Fail("INVALID_AUDIT_TYPE", "<class 'firewall.core.rich.Rich_Mark'>")
 		}
 		if err := checkLimit(r.Audit.Limit); err != nil {
 			return err
@@ -401,7 +476,8 @@ func (r *Rule) check() error {
 	return r.checkAction()
 }
 
-func (r *Rule) checkAddr(a *RuleAddr) error {
+// checkAddr checks a source or destination; none is the complaint about an empty one.
+func (r *Rule) checkAddr(a *RuleAddr, none string) error {
 	if a == nil {
 		return nil
 	}
@@ -428,9 +504,25 @@ func (r *Rule) checkAddr(a *RuleAddr) error {
 			return Fail("INVALID_MAC", a.MAC)
 		}
 	case a.IPSet == "":
-		return Fail("INVALID_RULE", "invalid source")
+		return Fail("INVALID_RULE", none)
 	}
 	return nil
+}
+
+func (l *RuleNFLog) check() error {
+	number := func(s string) bool {
+		_, err := strconv.ParseUint(s, 10, 16)
+		return s == "" || err == nil
+	}
+	switch {
+	case !number(l.Group):
+		return Fail("INVALID_NFLOG_GROUP", "nflog 'group' must be an integer between 0 and 65535.")
+	case len(l.Prefix) > 127:
+		return Fail("INVALID_LOG_PREFIX", "maximum accepted length of 'prefix' is 127.")
+	case !number(l.QueueSize):
+		return Fail("INVALID_NFLOG_QUEUE", "nflog 'queue-size' must be an integer between 0 and 65535.")
+	}
+	return checkLimit(l.Limit)
 }
 
 func (r *Rule) checkElement(complete bool) error {
@@ -444,7 +536,7 @@ func (r *Rule) checkElement(complete bool) error {
 	switch e.Kind {
 	case "service":
 		if e.Attrs.Get("name") == "" {
-			return Fail("INVALID_SERVICE", "")
+			return Fail("INVALID_RULE", "invalid 'service' element")
 		}
 	case "icmp-block", "icmp-type":
 		if e.Attrs.Get("name") == "" {
@@ -465,7 +557,15 @@ func (r *Rule) checkElement(complete bool) error {
 		if _, ok := PortProtocols[e.Attrs.Get("protocol")]; !ok {
 			return Fail("INVALID_PROTOCOL", e.Attrs.Get("protocol"))
 		}
+	case "tcp-mss-clamp":
+		v := e.Attrs.Get("value")
+		if n, err := strconv.ParseUint(v, 10, 32); v != "" && v != "pmtu" && (err != nil || n < minMSS) {
+			return Fail("INVALID_RULE", v)
+		}
 	case "forward-port":
+		if e.Attrs.Get("to-port") == "" && e.Attrs.Get("to-addr") == "" {
+			return Fail("INVALID_PORT", "")
+		}
 		_, err := e.ForwardPort()
 		return err
 	}
@@ -490,11 +590,40 @@ func (r *Rule) checkAction() error {
 		}
 	}
 	if a.Kind == "mark" {
-		if _, err := strconv.ParseUint(a.Value, 0, 32); err != nil {
-			return Fail("INVALID_MARK", a.Value)
+		if a.Value == "" {
+			return Fail("INVALID_MARK", "no value set")
+		}
+		if _, _, err := ParseMark(a.Value); err != nil {
+			return err
 		}
 	}
 	return checkLimit(a.Limit)
+}
+
+// minMSS is the smallest segment that a host must take (RFC 879).
+const minMSS = 536
+
+// ParseMark reads the set of a mark: "VALUE" or "VALUE/MASK". Without a mask it
+// is all ones.
+func ParseMark(s string) (value, mask uint32, err error) {
+	v, m, masked := strings.Cut(s, "/")
+	x, verr := strconv.ParseUint(v, 0, 32)
+	y, merr := uint64(1<<32-1), error(nil)
+	if masked {
+		y, merr = strconv.ParseUint(m, 0, 32)
+	}
+	if verr != nil || merr != nil {
+		return 0, 0, Fail("INVALID_MARK", s)
+	}
+	return uint32(x), uint32(y), nil
+}
+
+// shortLimit writes the unit of a limit with one letter.
+func shortLimit(l string) string {
+	if m := LimitText.FindStringSubmatch(l); m != nil {
+		return m[1] + "/" + m[2][:1]
+	}
+	return l
 }
 
 func checkLimit(l string) error {

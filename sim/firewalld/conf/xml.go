@@ -121,9 +121,12 @@ func ReadZone(name string, data []byte) (*Zone, error) {
 }
 
 func (r *Rule) setLimit(part, value string) {
+	value = shortLimit(value)
 	switch {
 	case part == "log" && r.Log != nil:
 		r.Log.Limit = value
+	case part == "nflog" && r.NFLog != nil:
+		r.NFLog.Limit = value
 	case part == "audit" && r.Audit != nil:
 		r.Audit.Limit = value
 	case r.Action != nil && part == r.Action.Kind:
@@ -319,6 +322,9 @@ func writeRule(w *xmlWriter, r *Rule) {
 	}
 	if l := r.Log; l != nil {
 		limited("log", l.Limit, [2]string{"prefix", l.Prefix}, [2]string{"level", l.Level})
+	}
+	if l := r.NFLog; l != nil {
+		limited("nflog", l.Limit, l.attrs()...)
 	}
 	if r.Audit != nil {
 		limited("audit", r.Audit.Limit)

@@ -141,7 +141,7 @@ func (c *compiler) serviceOnce(helped string, match nft.Rule, family uint8, name
 func (c *compiler) helper(chain string, match nft.Rule, name string, s *conf.Service) {
 	h := conf.Helpers[name]
 	for _, p := range s.Ports {
-		if !slices.ContainsFunc(h.Ports, func(q conf.Port) bool { return q.Proto == p.Proto }) {
+		if c.chains[chain] == nil || !slices.ContainsFunc(h.Ports, func(q conf.Port) bool { return q.Proto == p.Proto }) {
 			continue
 		}
 		object := "helper-" + name + "-" + p.Proto
@@ -173,8 +173,12 @@ func (c *compiler) icmpBlock(z *conf.Zone, match nft.Rule, family uint8, name st
 	}
 }
 
+// masquerade rewrites sources of a family, of both if it is 0.
 func (c *compiler) masquerade(z *conf.Zone, family uint8, match nft.Rule) {
-	rule := append(nft.Rule{nft.NFProto{Family: family}}, match...)
+	rule := slices.Clone(match)
+	if family != 0 {
+		rule = append(nft.Rule{nft.NFProto{Family: family}}, match...)
+	}
 	c.add("nat_POST_"+z.Name+"_allow", append(rule, nft.IfName{Out: true, Not: true, Name: "lo"}, nft.Masquerade{})...)
 }
 
@@ -264,6 +268,9 @@ func (c *compiler) rich(z *conf.Zone, r *conf.Rule) {
 			}
 		case "icmp-block":
 			c.icmpBlock(z, match, ruleFamily(r), e.Attrs.Get("name"))
+		case "tcp-mss-clamp":
+			size, _ := strconv.ParseUint(e.Attrs.Get("value"), 10, 16) // 0 of "pmtu"
+			c.add("filter_FWD_"+z.Name+"_"+section(r, "allow"), append(slices.Clone(match), nft.ClampMSS{Size: uint16(size)})...)
 		case "masquerade":
 			c.richMasquerade(z, r, match)
 		case "forward-port":
@@ -285,11 +292,7 @@ func withoutFamily(match nft.Rule) nft.Rule {
 }
 
 func (c *compiler) richMasquerade(z *conf.Zone, r *conf.Rule, match nft.Rule) {
-	family := ruleFamily(r)
-	if family == 0 {
-		family = nft.IPv4
-	}
-	c.masquerade(z, family, withoutFamily(match))
+	c.masquerade(z, ruleFamily(r), withoutFamily(match))
 }
 
 // section is where a part of the rule goes: rules with a priority have places
@@ -322,6 +325,11 @@ func (c *compiler) richLog(z *conf.Zone, r *conf.Rule, match nft.Rule) {
 			level = nft.LogLevel(i)
 		}
 		c.add(chain, append(limited(slices.Clone(match), l.Limit), nft.Log{Prefix: l.Prefix, Level: level})...)
+	}
+	if l := r.NFLog; l != nil {
+		group, _ := strconv.ParseUint(l.Group, 10, 16)
+		threshold, _ := strconv.ParseUint(l.QueueSize, 10, 16)
+		c.add(chain, append(limited(slices.Clone(match), l.Limit), nft.NFLog{Prefix: l.Prefix, Group: uint16(group), Threshold: uint16(threshold)})...)
 	}
 	if r.Audit != nil {
 		c.add(chain, append(limited(slices.Clone(match), r.Audit.Limit), nft.Log{Level: nft.LogAudit})...)
@@ -364,6 +372,17 @@ func reject(r *conf.Rule) nft.Expr {
 	return nft.Reject{With: nft.RejectICMP, Code: rejectCodes[kind]}
 }
 
+// onlyTCP reports whether an expression matches TCP alone.
+func onlyTCP(e nft.Expr) bool {
+	switch e := e.(type) {
+	case nft.L4Proto:
+		return slices.Equal(e.Protos, []uint8{nft.ProtoTCP})
+	case nft.Port:
+		return e.Proto == nft.ProtoTCP
+	}
+	return false
+}
+
 func (c *compiler) richAction(z *conf.Zone, r *conf.Rule, match nft.Rule) {
 	if r.Action == nil {
 		return
@@ -376,9 +395,16 @@ func (c *compiler) richAction(z *conf.Zone, r *conf.Rule, match nft.Rule) {
 	case "drop":
 		c.add(chain+section(r, "deny"), append(rule, drop)...)
 	case "reject":
-		c.add(chain+section(r, "deny"), append(rule, reject(r))...)
+		with := reject(r)
+		if with == (nft.Reject{With: nft.RejectTCPRst}) && !slices.ContainsFunc(rule, onlyTCP) {
+			rule = append(nft.Rule{nft.L4Proto{Protos: []uint8{nft.ProtoTCP}}}, rule...) // as nft(8) adds it
+		}
+		c.add(chain+section(r, "deny"), append(rule, with)...)
 	case "mark":
-		n, _ := strconv.ParseUint(r.Action.Value, 0, 32)
-		c.add("mangle_PRE_"+z.Name+"_"+section(r, "allow"), append(rule, nft.SetMark{Mark: uint32(n)})...)
+		value, mask, _ := conf.ParseMark(r.Action.Value)
+		if mask == 1<<32-1 {
+			mask = 0
+		}
+		c.add("mangle_PRE_"+z.Name+"_"+section(r, "allow"), append(rule, nft.SetMark{Mark: value, Keep: mask})...)
 	}
 }
