@@ -60,7 +60,15 @@ func FuzzStream(f *testing.F) {
 			s.feed(b[cut:], true)
 		}
 		parseSyslog(b)
-		parseCatalog(catalog{}, string(b))
-		parseEnvFile(b)
 	})
+}
+
+func FuzzCatalog(f *testing.F) {
+	f.Add([]byte("-- 7d4958e842da4a758f6c1cdc7b36dcc5\nSubject: x\n\nThe @UNIT@\n"))
+	f.Fuzz(func(t *testing.T, b []byte) { parseCatalog(catalog{}, string(b)) })
+}
+
+func FuzzEnvFile(f *testing.F) {
+	f.Add([]byte("A=b\n# no\nC='d e'\n"))
+	f.Fuzz(func(t *testing.T, b []byte) { parseEnvFile(b) })
 }

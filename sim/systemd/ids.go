@@ -17,21 +17,32 @@ const (
 	runDir      = "/run/systemd"
 	privateSock = "/run/systemd/private"
 	notifySock  = "/run/systemd/notify"
-	// bootIDFile has the boot ID, which the kernel of a real machine makes.
-	bootIDFile = "/run/systemd/boot-id"
-	// unitsDir tells journald which unit a process belongs to; see [manager.publish].
-	unitsDir = "/run/systemd/units"
-
-	journalDir    = "/run/systemd/journal"
-	nativeSock    = "/run/systemd/journal/socket"
-	devLogSock    = "/run/systemd/journal/dev-log"
-	stdoutSock    = "/run/systemd/journal/stdout"
-	syslogSock    = "/run/systemd/journal/syslog"
-	journaldPID   = "/run/systemd/journal/pid"
-	flushedFile   = "/run/systemd/journal/flushed"
-	journaldCtl   = "/run/systemd/journal/io.systemd.journal"
-	machineIDFile = "/etc/machine-id"
+	journaldPID = "/run/systemd/journal/pid"
 )
+
+// bootIDFile has the boot ID, which the kernel of a real machine makes.
+const bootIDFile = "/run/systemd/boot-id"
+
+// unitsDir is where PID 1 tells journald which unit a process belongs to, by
+// symbolic links, since journald must not wait for PID 1:
+//
+//	pid:PID             → UNIT
+//	exec:UNIT:IDENT     → PID, of the last process started with that identifier
+//	invocation:UNIT     → its invocation ID, as with the real PID 1
+const unitsDir = "/run/systemd/units"
+
+// Where journald and its clients meet.
+const (
+	journalDir  = "/run/systemd/journal"
+	nativeSock  = journalDir + "/socket"             // native protocol, datagrams
+	devLogSock  = journalDir + "/dev-log"            // what /dev/log leads to
+	stdoutSock  = journalDir + "/stdout"             // outputs of programs, streams
+	syslogSock  = journalDir + "/syslog"             // where a syslog daemon may listen
+	journaldCtl = journalDir + "/io.systemd.journal" // what journalctl --flush and its kin ask for
+	flushedFile = journalDir + "/flushed"            // exists once the volatile journal was moved to the disk
+)
+
+const machineIDFile = "/etc/machine-id"
 
 // hostname is what gethostname(2) would say: /etc/hostname, else the name of
 // the host in the lab.

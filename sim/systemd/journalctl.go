@@ -268,7 +268,8 @@ func (j *journalctl) option(o libc.Option) (done bool, status int) {
 			j.facilities |= 1 << f
 		}
 	case "S", "U":
-		t, ok := parseTimestamp(o.Value, j.p.Now().In(libc.Zone(j.p)), zonesOf(j.p, libc.Zone(j.p)))
+		now := j.p.Now().In(libc.Zone(j.p))
+		t, ok := parseTimestamp(o.Value, now, zonesOf(now))
 		if !ok {
 			return bad("Failed to parse timestamp: %s", o.Value)
 		}
@@ -657,7 +658,7 @@ func (j *journalctl) filter(r *sdjournal.Reader, args []string) (m func(*journal
 		var named []journal.Field
 		for n := range 8 {
 			if j.priorities&(1<<n) != 0 {
-				named = append(named, journal.Field{Name: "PRIORITY", Value: itoa(n)})
+				named = append(named, journal.Field{Name: "PRIORITY", Value: strconv.Itoa(n)})
 			}
 		}
 		r.Only = append(r.Only, named)

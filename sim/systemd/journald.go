@@ -116,7 +116,7 @@ func Journald(ctx context.Context, p *host.Proc) int {
 func (j *journald) die(what string, err error) int {
 	text := "Failed to open " + what + ": " + libc.Strerror(err)
 	j.p.Stderr.Write([]byte(text + "\n"))
-	j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, syslog.Err)), "systemd-journald["+itoa(j.p.PID)+"]: "+text)
+	j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, syslog.Err)), "systemd-journald["+strconv.Itoa(j.p.PID)+"]: "+text)
 	return 1
 }
 
@@ -218,11 +218,11 @@ func (j *journald) flush() {
 	}
 	volatile := j.store
 	volatile.close()
-	removeAll(j.p, volatile.dir)
+	libc.RemoveAll(j.p, volatile.dir)
 	j.store = disk
 	libc.WriteFile(j.p, flushedFile, nil, 0o644)
 	took := j.p.Clock.Monotonic() - from
-	j.say(syslog.Info, "", "Time spent on flushing to "+disk.dir+" is "+formatSpan(took, time.Microsecond)+" for "+itoa(n)+" entries.")
+	j.say(syslog.Info, "", "Time spent on flushing to "+disk.dir+" is "+formatSpan(took, time.Microsecond)+" for "+strconv.Itoa(n)+" entries.")
 	j.sayUsage()
 }
 
@@ -267,7 +267,7 @@ func (j *journald) sayUsage() {
 // say adds a line of journald itself.
 func (j *journald) say(sev syslog.Severity, id, text string, extra ...journal.Field) {
 	fields := []journal.Field{
-		{Name: "_TRANSPORT", Value: "driver"}, {Name: "PRIORITY", Value: itoa(int(sev))}, {Name: "SYSLOG_FACILITY", Value: "3"},
+		{Name: "_TRANSPORT", Value: "driver"}, {Name: "PRIORITY", Value: strconv.Itoa(int(sev))}, {Name: "SYSLOG_FACILITY", Value: "3"},
 		{Name: "SYSLOG_IDENTIFIER", Value: "systemd-journald"}, {Name: "MESSAGE", Value: text},
 	}
 	if id != "" {
@@ -282,7 +282,7 @@ func (j *journald) complain(text string) {
 	if j.ctx.Err() != nil {
 		return // it is over; what fails now fails because of that
 	}
-	j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Syslog, syslog.Warning)), "systemd-journald["+itoa(j.p.PID)+"]: "+text)
+	j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Syslog, syslog.Warning)), "systemd-journald["+strconv.Itoa(j.p.PID)+"]: "+text)
 }
 
 // take is the way of every message from outside: rate limit, forwarding, file.
@@ -296,10 +296,10 @@ func (j *journald) take(m *message) {
 		}
 		ok, lost := j.limits.test(key, severity, j.p.Clock.Monotonic(), j.conf.rateInterval, burstFor(j.conf.rateBurst, available))
 		if lost > 0 {
-			j.say(syslog.Info, msgJournalDropped, "Suppressed "+itoa(lost)+" messages from "+key,
-				journal.Field{Name: "N_DROPPED", Value: itoa(lost)}, journal.Field{Name: "OBJECT_PID", Value: itoa(m.cred.PID)},
+			j.say(syslog.Info, msgJournalDropped, "Suppressed "+strconv.Itoa(lost)+" messages from "+key,
+				journal.Field{Name: "N_DROPPED", Value: strconv.Itoa(lost)}, journal.Field{Name: "OBJECT_PID", Value: strconv.Itoa(m.cred.PID)},
 				journal.Field{Name: "OBJECT_SYSTEMD_UNIT", Value: key})
-			j.p.Emit(trace.MessageDropped, trace.Attrs{"reason": "journald rate limit: " + itoa(lost) + " messages", "tag": key})
+			j.p.Emit(trace.MessageDropped, trace.Attrs{"reason": "journald rate limit: " + strconv.Itoa(lost) + " messages", "tag": key})
 		}
 		if !ok {
 			return
@@ -329,7 +329,7 @@ func (j *journald) add(m *message) {
 	e := &journal.Entry{Realtime: now, Monotonic: j.p.Host.Kmsg.Uptime().Truncate(time.Microsecond), BootID: j.boot, Fields: fields}
 	uid := 0
 	if j.conf.splitUID {
-		uid = splitUID(itoa(m.cred.UID))
+		uid = splitUID(strconv.Itoa(m.cred.UID))
 	}
 	j.entries, j.uids = append(j.entries, e), append(j.uids, uid)
 }
@@ -355,7 +355,7 @@ func (j *journald) write() {
 				vacuum(j.p, j.store.dir, 1, 0, time.Time{})
 			}
 			if err = j.store.append(j.entries, j.uids); err != nil {
-				j.complain("Failed to write entry (" + itoa(len(j.entries)) + " items), ignoring: " + libc.Strerror(err))
+				j.complain("Failed to write entry (" + strconv.Itoa(len(j.entries)) + " items), ignoring: " + libc.Strerror(err))
 			}
 		}
 	}
@@ -504,10 +504,10 @@ func (j *journald) stream(conn net.Conn) {
 // line makes a message of a line of output.
 func (j *journald) line(l streamLine, h streamHeader, id journal.ID, cred host.SenderCred) *message {
 	fields := []journal.Field{
-		{Name: "_TRANSPORT", Value: "stdout"}, {Name: "_STREAM_ID", Value: id.String()}, {Name: "PRIORITY", Value: itoa(int(l.priority.Severity()))},
+		{Name: "_TRANSPORT", Value: "stdout"}, {Name: "_STREAM_ID", Value: id.String()}, {Name: "PRIORITY", Value: strconv.Itoa(int(l.priority.Severity()))},
 	}
 	if f := l.priority.Facility(); f > 0 {
-		fields = append(fields, journal.Field{Name: "SYSLOG_FACILITY", Value: itoa(int(f))})
+		fields = append(fields, journal.Field{Name: "SYSLOG_FACILITY", Value: strconv.Itoa(int(f))})
 	}
 	if h.ident != "" {
 		fields = append(fields, journal.Field{Name: "SYSLOG_IDENTIFIER", Value: h.ident})
@@ -571,8 +571,8 @@ func (j *journald) kmsg(r host.KmsgRecord) {
 	priority := syslog.Priority(r.Priority)
 	text := strings.TrimSuffix(r.Text, "\n")
 	fields := []journal.Field{
-		{Name: "_TRANSPORT", Value: "kernel"}, {Name: "PRIORITY", Value: itoa(int(priority.Severity()))},
-		{Name: "SYSLOG_FACILITY", Value: itoa(int(priority.Facility()))},
+		{Name: "_TRANSPORT", Value: "kernel"}, {Name: "PRIORITY", Value: strconv.Itoa(int(priority.Severity()))},
+		{Name: "SYSLOG_FACILITY", Value: strconv.Itoa(int(priority.Facility()))},
 		{Name: "_SOURCE_MONOTONIC_TIMESTAMP", Value: strconv.FormatInt(r.At.Microseconds(), 10)},
 	}
 	if priority.Facility() == syslog.Kern {

@@ -271,12 +271,7 @@ func (m *manager) notify(u *unit, from string) {
 	}
 }
 
-// publish makes known which unit a process belongs to: journald asks the
-// links that stand in /run/systemd/units, since it must not wait for PID 1.
-//
-//	pid:PID             → UNIT
-//	exec:UNIT:IDENT     → PID, of the last process started with that identifier
-//	invocation:UNIT     → its invocation ID, as with the real PID 1
+// publish makes known which unit a process belongs to, by the links of unitsDir.
 func (m *manager) publish(u *unit, ident string, pid int) {
 	m.byPID[pid] = u
 	replaceLink(m.p, u.name, path.Join(unitsDir, "pid:"+itoa(pid)))
@@ -286,6 +281,8 @@ func (m *manager) publish(u *unit, ident string, pid int) {
 	replaceLink(m.p, u.invocation.String(), path.Join(unitsDir, "invocation:"+u.name))
 }
 
+// execLink is the link about the last process that a unit started with an
+// identifier.
 func execLink(unit, ident string) string {
 	return path.Join(unitsDir, "exec:"+unit+":"+strings.ReplaceAll(ident, "/", "_"))
 }

@@ -13,7 +13,7 @@ import (
 // What /proc tells of a process. Where there is no /proc, nothing is known.
 
 func procFile(p *host.Proc, pid int, name string) []byte {
-	data, err := libc.ReadFile(p, "/proc/"+itoa(pid)+"/"+name)
+	data, err := libc.ReadFile(p, "/proc/"+strconv.Itoa(pid)+"/"+name)
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -43,7 +44,7 @@ func (j *journald) sender(m *message) *sender {
 	j.known[pid] = s
 	if pid > 0 {
 		s.comm = procComm(j.p, pid)
-		if target, err := j.p.Sys.Readlink("/proc/" + itoa(pid) + "/exe"); err == nil {
+		if target, err := j.p.Sys.Readlink("/proc/" + strconv.Itoa(pid) + "/exe"); err == nil {
 			s.exe = target
 		}
 		args := procArgs(j.p, pid)
@@ -80,7 +81,7 @@ func (j *journald) unitOf(pid int) string {
 		case pid <= 0:
 			return ""
 		}
-		if unit, err := j.p.Sys.Readlink(path.Join(unitsDir, "pid:"+itoa(pid))); err == nil {
+		if unit, err := j.p.Sys.Readlink(path.Join(unitsDir, "pid:"+strconv.Itoa(pid))); err == nil {
 			return unit
 		}
 		if id := procInvocation(j.p, pid); id != "" {
@@ -123,10 +124,10 @@ func (j *journald) trusted(m *message) []journal.Field {
 		}
 	}
 	if m.cred.PID > 0 {
-		add("_PID", itoa(m.cred.PID))
+		add("_PID", strconv.Itoa(m.cred.PID))
 	}
-	add("_UID", itoa(m.cred.UID))
-	add("_GID", itoa(m.cred.GID))
+	add("_UID", strconv.Itoa(m.cred.UID))
+	add("_GID", strconv.Itoa(m.cred.GID))
 	add("_COMM", s.comm)
 	add("_EXE", s.exe)
 	add("_CMDLINE", s.args)
@@ -216,7 +217,7 @@ func (j *journald) pass(m *message, sev syslog.Severity) {
 	}
 	pid := get("SYSLOG_PID")
 	if pid == "" && m.cred.PID > 0 {
-		pid = itoa(m.cred.PID)
+		pid = strconv.Itoa(m.cred.PID)
 	}
 	tag := ident
 	if pid != "" {

@@ -503,17 +503,8 @@ func (s *service) tidy() {
 		s.u.m.p.Sys.Remove(v.pidFile)
 	}
 	for _, d := range v.runtimeDirs {
-		removeAll(s.u.m.p, path.Join("/run", d))
+		libc.RemoveAll(s.u.m.p, path.Join("/run", d))
 	}
-}
-
-func removeAll(p *host.Proc, name string) {
-	if names, err := libc.ReadDir(p, name); err == nil {
-		for _, n := range names {
-			removeAll(p, path.Join(name, n))
-		}
-	}
-	p.Sys.Remove(name)
 }
 
 // shouldRestart applies Restart= (the table of systemd.service(5)).

@@ -158,10 +158,10 @@ func parseSyslog(raw []byte) []journal.Field {
 	ident, pid, rest, hasIdent := cutIdentifier(text)
 	fields := []journal.Field{
 		{Name: "_TRANSPORT", Value: "syslog"},
-		{Name: "PRIORITY", Value: itoa(int(priority.Severity()))},
+		{Name: "PRIORITY", Value: strconv.Itoa(int(priority.Severity()))},
 	}
 	if f := priority.Facility(); f > 0 {
-		fields = append(fields, journal.Field{Name: "SYSLOG_FACILITY", Value: itoa(int(f))})
+		fields = append(fields, journal.Field{Name: "SYSLOG_FACILITY", Value: strconv.Itoa(int(f))})
 	}
 	if hasIdent {
 		fields = append(fields, journal.Field{Name: "SYSLOG_IDENTIFIER", Value: ident})

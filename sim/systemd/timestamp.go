@@ -4,8 +4,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"enshu/sim/host"
 )
 
 // parseTimestamp reads a point of time of systemd.time(7), as of now, which is
@@ -95,14 +93,15 @@ func parseTimestamp(s string, now time.Time, zones func(string) (*time.Location,
 	return time.Time{}, false
 }
 
-// zonesOf finds time zones by the names that timestamps may end with.
-func zonesOf(p *host.Proc, local *time.Location) func(string) (*time.Location, bool) {
+// zonesOf finds time zones by the names that timestamps may end with: that of
+// now has its abbreviation, others are called as in the data base.
+func zonesOf(now time.Time) func(string) (*time.Location, bool) {
 	return func(name string) (*time.Location, bool) {
 		if name == "UTC" {
 			return time.UTC, true
 		}
-		if abbreviation, _ := p.Now().In(local).Zone(); name == abbreviation {
-			return local, true
+		if abbreviation, _ := now.Zone(); name == abbreviation {
+			return now.Location(), true
 		}
 		if !strings.Contains(name, "/") {
 			return nil, false
