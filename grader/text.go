@@ -31,6 +31,18 @@ var words = map[string]scenario.Text{
 	"blocked":  text("判定できない項目があります。", "Something could not be tried."),
 }
 
+// Line is the progress in one line, for a person who waits.
+func (p Progress) Line(lang string) string {
+	s := fmt.Sprintf("%s %d/%d: %s", p.Task, p.Check, p.Of, p.Title.In(lang))
+	if p.Waiting > 0 {
+		s += fmt.Sprintf(waiting.In(lang), p.Waiting.Seconds())
+	}
+	return s
+}
+
+// waiting goes behind the progress of a check that waits.
+var waiting = text(" (ラボの時刻であと最大 %.0f 秒。長く待つときは時計を速めます)", " (at most %.0f s more of the lab's time, which runs faster while it waits)")
+
 // WriteText writes a report for a person at a terminal.
 func WriteText(w io.Writer, r *Report, s Style) error {
 	if s.Columns <= 0 {
