@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"enshu/sim/libc"
 	"enshu/sim/scenario"
 )
 
@@ -106,7 +107,7 @@ func (p *printer) task(t *Task, titles map[string]string) {
 	room := min(p.style.Columns, 100) - 4 - len(points)
 	for i, l := range wrap(t.Title.In(p.style.Lang), room-1) {
 		if i == 0 {
-			p.line(1, p.mark(t.Outcome)+" "+l+strings.Repeat(" ", max(room-width(l), 1))+points)
+			p.line(1, p.mark(t.Outcome)+" "+l+strings.Repeat(" ", max(room-libc.Columns(l), 1))+points)
 		} else {
 			p.line(3, l)
 		}
@@ -167,7 +168,7 @@ func (p *printer) path(links []Link) {
 		if !l.Holds {
 			mark = p.paint("31", "✗")
 		}
-		w := width(label) + 2
+		w := libc.Columns(label) + 2
 		if i > 0 {
 			if used+w+3 > p.style.Columns-7 {
 				p.line(7, line+" →")
@@ -190,13 +191,13 @@ func (p *printer) field(name, s, color string) {
 	if p.style.Lang == "en" {
 		column = 10
 	}
-	p.wrapped(7, p.paint("2", label)+strings.Repeat(" ", max(column-width(label), 1)), p.style.Columns, s, color)
+	p.wrapped(7, p.paint("2", label)+strings.Repeat(" ", max(column-libc.Columns(label), 1)), p.style.Columns, s, color)
 }
 
 // wrapped writes a text behind a lead, with the lines after the first indented
 // as far.
 func (p *printer) wrapped(indent int, lead string, cols int, s, color string) {
-	at := indent + width(unpainted(lead))
+	at := indent + libc.Columns(unpainted(lead))
 	for i, l := range wrap(s, max(cols-at, 20)) {
 		if color != "" {
 			l = p.paint(color, l)
