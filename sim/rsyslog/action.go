@@ -1,48 +1,14 @@
 package rsyslog
 
 import (
-	"context"
 	"errors"
 	"strconv"
 	"time"
 
 	"enshu/sim/clock"
-	"enshu/sim/libc"
 	"enshu/sim/trace"
 	"enshu/sim/wire/syslog"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
-
-// entry is one message on its way into an action.
-type entry struct {
-	text string // what the template made of it; set when the batch is written
-	from int    // where it stands among the texts of the batch
-	file string // dynamic file name
-	m    *message
-}
-
-// errSuspended is what an output returns when it cannot work now and may later;
-// it has said why.
-var errSuspended = errors.New("suspended")
-
-// output is what an action writes with. Only the thread of its action calls it.
-type output interface {
-	// begin comes before each message; it fails with errSuspended.
-	begin(w *worker, a *action) error
-	// resume tries whether the output works again after it was suspended.
-	resume(w *worker, a *action) error
-	// write writes a batch. It returns errSuspended when the batch is to be
-	// tried again; any other error means that it is lost.
-	write(w *worker, a *action, batch []entry) error
-	// hup lets go of files and connections that SIGHUP asks to open anew.
-	hup(w *worker)
-	close(w *worker)
-}
-
-// transactional is implemented by outputs that write at the end of a batch
-// rather than at each message.
-type transactional interface{ transactional() }
 
 // actionState is where an action stands between its tries.
 type actionState int
@@ -55,23 +21,8 @@ const (
 
 // action is one action of the configuration and its state.
 type action struct {
-	pos             position
-	name, module    string
-	text            string // as the configuration words it
-	number          int
-	out             output
-	template        *template
-	fileTemplate    *template
-	resumeRetry     int // -1 is for ever
-	resumeEvery     int // seconds
-	reportSuspended bool
-	reportContinued bool
-	onlySuspended   bool
-	onlyEvery       int
-	everyNth        int
-	writeMarks      bool
-	repeated        bool
-	queue           queueConfig
+	*actionConfig
+	out output
 
 	// Owned by the thread that runs the action.
 	state     actionState
@@ -80,6 +31,7 @@ type action struct {
 	inRow     int // how often it was retried without a success
 	pending   []entry
 	texts     []byte // of pending, one after the other
+	starts    []int  // where each of them begins
 	lastRun   time.Time
 	lastWrite time.Time
 	calls     int
@@ -92,7 +44,7 @@ type action struct {
 
 // offer hands a message to the action: to its queue, or at once.
 func (w *worker) offer(a *action, m *message) {
-	if a.onlySuspended && !w.d.previousSuspended {
+	if a.onlySuspended && !w.d.env.previousSuspended {
 		return
 	}
 	if m.mark && !a.writeMarks && w.now().Sub(a.lastWrite) < time.Duration(w.d.conf.mark.interval)*time.Second {
@@ -120,10 +72,10 @@ func (w *worker) offer(a *action, m *message) {
 func (w *worker) handOver(a *action, m *message) {
 	a.lastWrite = m.received
 	if a.worker == nil {
-		w.d.previousSuspended = w.run(a, m)
+		w.d.env.previousSuspended = w.run(a, m)
 		return
 	}
-	w.d.previousSuspended = false // an action with a queue takes everything
+	w.d.env.previousSuspended = false // an action with a queue takes everything
 	q := a.queue
 	full := a.worker.Len() >= q.size
 	if full || q.discardMark > 0 && a.worker.Len() >= q.discardMark && int(m.Severity) >= q.discardFrom {
@@ -154,7 +106,7 @@ func (a *action) letOut(w *worker) {
 	}
 	m := *a.previous
 	if a.repeats > 1 {
-		m.Text = " message repeated " + itoa(a.repeats) + " times: [" + m.Text + "]"
+		m.Text = " message repeated " + strconv.Itoa(a.repeats) + " times: [" + m.Text + "]"
 	}
 	a.repeats = 0
 	w.handOver(a, &m)
@@ -168,7 +120,8 @@ func (w *worker) run(a *action, m *message) bool {
 		return true
 	}
 	x := w.scope(m)
-	e := entry{from: len(a.texts), m: m}
+	e := entry{m: m}
+	a.starts = append(a.starts, len(a.texts))
 	a.texts = a.template.expand(a.texts, x)
 	if a.fileTemplate != nil {
 		e.file = string(a.fileTemplate.expand(nil, x))
@@ -192,7 +145,7 @@ func (w *worker) prepare(a *action) {
 		w.retry(a)
 	}
 	if a.state == ready {
-		if err := a.out.begin(w, a); err != nil {
+		if err := a.out.begin(w.thread, a.actionConfig); err != nil {
 			w.suspendedOnce(a)
 		}
 	}
@@ -202,7 +155,7 @@ func (w *worker) prepare(a *action) {
 func (w *worker) suspendedOnce(a *action) {
 	a.state = retrying
 	if a.reportSuspended {
-		w.d.report(syslog.Warning, codeSuspended, "action '"+a.name+"' suspended (module '"+a.module+"'), retry "+itoa(a.retries)+
+		w.d.report(syslog.Warning, codeSuspended, "action '"+a.name+"' suspended (module '"+a.module+"'), retry "+strconv.Itoa(a.retries)+
 			". There should be messages before this one giving the reason for suspension.")
 	}
 	a.inRow++
@@ -212,7 +165,7 @@ func (w *worker) suspendedOnce(a *action) {
 // it for a while after that.
 func (w *worker) retry(a *action) {
 	for tries := 0; ; tries++ {
-		err := a.out.resume(w, a)
+		err := a.out.resume(w.thread, a.actionConfig)
 		if a.inRow > 9 && a.inRow%10 == 0 {
 			a.inRow = 0
 			err = errSuspended
@@ -242,7 +195,7 @@ func (w *worker) suspend(a *action) {
 	if a.reportContinued || a.reportSuspended && a.retries == 0 {
 		at := a.resumeAt.In(w.d.zone).Format("Mon Jan _2 15:04:05 2006")
 		w.d.report(syslog.Warning, codeSuspended, "action '"+a.name+"' suspended (module '"+a.module+"'), next retry is "+at+
-			", retry nbr "+itoa(a.retries)+". There should be messages before this one giving the reason for suspension.")
+			", retry nbr "+strconv.Itoa(a.retries)+". There should be messages before this one giving the reason for suspension.")
 	}
 	a.retries = min(a.retries+1, 20)
 }
@@ -255,12 +208,12 @@ func (w *worker) commit(a *action) {
 	}
 	texts, end := string(a.texts), len(a.texts)
 	for i := len(batch) - 1; i >= 0; i-- {
-		batch[i].text = texts[batch[i].from:end]
-		end = batch[i].from
+		batch[i].text = texts[a.starts[i]:end]
+		end = a.starts[i]
 	}
 	defer func() {
 		clear(batch)
-		a.pending, a.texts = batch[:0], a.texts[:0]
+		a.pending, a.texts, a.starts = batch[:0], a.texts[:0], a.starts[:0]
 		if cap(a.texts) > 1<<20 {
 			a.texts = nil
 		}
@@ -271,7 +224,7 @@ func (w *worker) commit(a *action) {
 	}
 	for {
 		w.prepare(a)
-		err := a.out.write(w, a, batch)
+		err := a.out.write(w.thread, a.actionConfig, batch)
 		if err == nil {
 			a.state, a.inRow, a.retries, a.failed = ready, 0, 0, false
 			return
@@ -308,31 +261,18 @@ func (w *worker) dropped(a *action, m *message, why string) {
 	}
 }
 
-// written tells the trace that a message reached a file, pipe or terminal.
-func (w *worker) written(a *action, e *entry, file string) {
-	if e.m.traced {
-		w.d.p.Emit(trace.MessageWritten, trace.Attrs{"file": file, "text": e.m.Text, "tag": e.m.Tag, "rule": a.pos.String()})
-	}
-}
-
 // worker is a thread that runs actions: the main one, and one for each action
 // with a queue.
 type worker struct {
+	*thread
 	d      *daemon
-	ctx    context.Context // ends when there is no more time to wait
-	dirty  []*action       // with something pending
+	dirty  []*action // with something pending
 	x      scope
 	unsent []*message
 }
 
-func (w *worker) now() time.Time { return w.d.p.Now() }
-
-func (w *worker) sleep(d time.Duration) error { return w.d.p.Sleep(w.ctx, d) }
-
-func (w *worker) ending() bool { return w.ctx.Err() != nil }
-
 func (w *worker) scope(m *message) *scope {
-	w.x = scope{m: m, d: w.d}
+	w.x = scope{m: m, env: &w.d.env}
 	return &w.x
 }
 
@@ -342,13 +282,4 @@ func (w *worker) flush() {
 		w.commit(w.dirty[i])
 	}
 	w.dirty = w.dirty[:0]
-}
-
-// lookup resolves the host of an output.
-func (w *worker) lookup(name string) (string, error) {
-	addrs, err := libc.LookupHost(w.ctx, w.d.p, name)
-	if err != nil {
-		return "", err
-	}
-	return addrs[0].String(), nil
 }

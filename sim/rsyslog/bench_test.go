@@ -91,7 +91,7 @@ func BenchmarkRules(b *testing.B) {
 			conf.main.rules = append(conf.main.rules, &stmt{kind: sSelector, mask: mask})
 		}
 	}
-	w := &worker{d: quiet(p, conf), ctx: context.Background()}
+	w := quiet(p, conf).worker(context.Background())
 	m := sample()
 	m.Facility, m.Severity = syslog.Local0, syslog.Debug
 	for b.Loop() {
@@ -101,8 +101,8 @@ func BenchmarkRules(b *testing.B) {
 
 func BenchmarkTemplate(b *testing.B) {
 	_, p := probe(b)
-	x := &scope{m: sample(), d: quiet(p, newConfig())}
-	tpl := x.d.conf.templates["RSYSLOG_TraditionalFileFormat"]
+	x := &scope{m: sample(), env: &quiet(p, newConfig()).env}
+	tpl := newConfig().templates["RSYSLOG_TraditionalFileFormat"]
 	var buf []byte
 	for b.Loop() {
 		buf = tpl.expand(buf[:0], x)
@@ -112,15 +112,10 @@ func BenchmarkTemplate(b *testing.B) {
 // The story of one message: what the trace tells, and that a flood does not
 // swell it.
 func TestTrace(t *testing.T) {
-	_, p := probe(t)
-	conf := newConfig()
-	c := &loader{p: p, conf: conf, set: newLegacySettings(), current: conf.main, report: func(_ syslog.Severity, _ int, text string) { t.Log(text) }}
-	c.lex = &lexer{owner: c}
-	c.lex.push(newSource("/etc/rsyslog.conf", "# first line\n*.info;authpriv.none /var/log/messages\nauthpriv.* /var/log/secure\nauthpriv.err /var/log/worse\nmail.* /var/log/mail\n:msg, contains, \"Failed\" /var/log/failed\n"))
-	if !(&parser{lex: c.lex, out: c}).parse() {
-		t.Fatal("not parsed")
-	}
-	w := &worker{d: quiet(p, conf), ctx: context.Background()}
+	h, p := probe(t)
+	h.WriteFile("/etc/rsyslog.conf", "# first line\n*.info;authpriv.none /var/log/messages\nauthpriv.* /var/log/secure\nauthpriv.err /var/log/worse\nmail.* /var/log/mail\n:msg, contains, \"Failed\" /var/log/failed\n")
+	conf, _ := load(p, "/etc/rsyslog.conf", func(_ syslog.Severity, _ int, text string) { t.Error(text) })
+	w := quiet(p, conf).worker(context.Background())
 	p.Clock.Timeline().Hold()
 	defer p.Clock.Timeline().Release()
 	m := sample()

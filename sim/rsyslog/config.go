@@ -43,8 +43,8 @@ type config struct {
 	templates map[string]*template
 	rulesets  map[string]*ruleset
 	main      *ruleset
-	modules   []*module // in the order of loading
-	actions   []*action
+	modules   []*module       // in the order of loading
+	actions   []*actionConfig // in the order in which they stand
 	globals   globals
 	senders   []allowedSender
 
@@ -73,13 +73,6 @@ type globals struct {
 	umask           int // -1: the one it was started with
 	reportSuspended bool
 	noNames         bool // net.enableDNS="off"
-}
-
-// ruleset is a list of rules under a name.
-type ruleset struct {
-	name  string
-	rules []*stmt
-	queue queueConfig
 }
 
 // module is a loaded module.
@@ -135,14 +128,12 @@ type unixInput struct {
 	createPath bool
 	hostname   string
 	ruleset    string
-	bound      *ruleset
 }
 
 type udpInput struct {
 	address, port string
 	name          string
 	ruleset       string
-	bound         *ruleset
 	limit         rateLimit
 }
 
@@ -158,7 +149,6 @@ type markConfig struct {
 	interval int
 	text     string
 	ruleset  string
-	bound    *ruleset
 }
 
 type klogConfig struct {
@@ -181,7 +171,6 @@ type fileInput struct {
 	facility     int
 	severity     int
 	ruleset      string
-	bound        *ruleset
 	freshTail    bool
 	metadata     bool
 	readMode     int

@@ -2,16 +2,12 @@ package rsyslog
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,12 +26,13 @@ const batchSize = 1024
 
 // daemon is a running rsyslogd.
 type daemon struct {
-	p        *host.Proc
-	conf     *config
-	zone     *time.Location
-	hostname string // as messages show it
-	domain   string
-	voice    *clock.Queue[own]
+	p       *host.Proc
+	conf    *config
+	zone    *time.Location
+	env     env
+	domain  string    // of the host
+	actions []*action // in the order of the configuration
+	voice   *clock.Queue[own]
 
 	mainQueue    *clock.Queue[*message]
 	mainCtx      context.Context
@@ -46,34 +43,24 @@ type daemon struct {
 	cancelQueues context.CancelFunc
 	queueDone    *clock.Queue[struct{}]
 
-	killed      atomic.Bool
-	closing     atomic.Bool
-	hups        atomic.Uint64
-	threads     atomic.Int64 // of inputs
-	threadDone  *clock.Queue[struct{}]
-	mu          sync.Mutex // guards inputs
-	inputs      []io.Closer
-	sockets     []string      // names to remove at the end
-	dropped     atomic.Uint64 // messages that found the main queue full
-	tcpSessions atomic.Int64
+	inputs  *inputs
+	killed  atomic.Bool
+	hups    atomic.Uint64
+	dropped atomic.Uint64 // messages that found the main queue full
 
 	// Owned by the main worker.
-	globals           *node
-	previousSuspended bool
-	scriptError       bool              // script_error(): whether the last function that tells of errors failed
-	names             map[string]string // addresses to host names
-	budget            int               // how many messages the trace still takes
-	budgetAt          time.Time
-	rand              *rand.Rand
+	names    map[string]string // addresses to host names
+	budget   int               // how many messages the trace still takes
+	budgetAt time.Time
 }
 
 func newDaemon(p *host.Proc) *daemon {
 	line := p.Clock.Timeline()
-	d := &daemon{p: p, zone: libc.Zone(p), names: map[string]string{}, budget: traceBurst, budgetAt: p.Now(), rand: p.Rand()}
+	d := &daemon{p: p, zone: libc.Zone(p), names: map[string]string{}, budget: traceBurst, budgetAt: p.Now()}
+	d.env = env{now: d.now, uptime: p.Clock.Monotonic, getenv: p.Getenv, rand: p.Rand()}
 	d.voice = clock.NewQueue[own](line, 1000)
 	d.mainQueue = clock.NewQueue[*message](line, mainQueueSize)
 	d.mainDone = clock.NewQueue[struct{}](line, 0)
-	d.threadDone = clock.NewQueue[struct{}](line, 0)
 	d.queueDone = clock.NewQueue[struct{}](line, 0)
 	d.mainCtx, d.cancelMain = context.WithCancel(context.Background())
 	d.queueCtx, d.cancelQueues = context.WithCancel(context.Background())
@@ -83,15 +70,19 @@ func newDaemon(p *host.Proc) *daemon {
 // configure takes a configuration into use.
 func (d *daemon) configure(conf *config, inv invocation) {
 	d.conf = conf
+	d.inputs = newInputs(d.p, conf, &d.env, d)
+	for _, a := range conf.actions {
+		d.actions = append(d.actions, &action{actionConfig: a, out: newOutput(a.out)})
+	}
 	conf.globals.noNames = conf.globals.noNames || inv.noLookups
 	name := d.systemName()
 	short, domain, _ := strings.Cut(name, ".")
-	d.hostname, d.domain = short, domain
+	d.env.hostname, d.domain = short, domain
 	if conf.globals.preserveFQDN {
-		d.hostname = name
+		d.env.hostname = name
 	}
 	if conf.globals.localHostname != "" {
-		d.hostname = conf.globals.localHostname
+		d.env.hostname = conf.globals.localHostname
 	}
 }
 
@@ -122,31 +113,9 @@ func (d *daemon) systemName() string {
 	return name
 }
 
-// service returns the number of a port, by number or by /etc/services.
-func (d *daemon) service(name, protocol string) (int, bool) {
-	if n, err := strconv.Atoi(name); err == nil {
-		return n, n >= 0 && n <= 65535
-	}
-	data, _ := libc.ReadFile(d.p, "/etc/services")
-	for _, line := range libc.Lines(data) {
-		line, _, _ = strings.Cut(line, "#")
-		f := strings.Fields(line)
-		for i := range f {
-			if i == 1 || f[i] != name || len(f) < 2 {
-				continue
-			}
-			if port, proto, _ := strings.Cut(f[1], "/"); proto == protocol {
-				n, err := strconv.Atoi(port)
-				return n, err == nil
-			}
-		}
-	}
-	return 0, false
-}
-
 // startWorkers starts the thread of the rules and those of actions with queues.
 func (d *daemon) startWorkers() {
-	for _, a := range d.conf.actions {
+	for _, a := range d.actions {
 		if a.queue.direct() {
 			continue
 		}
@@ -166,19 +135,23 @@ func (d *daemon) startWorkers() {
 	d.p.Go(d.runMain)
 }
 
+func (d *daemon) worker(ctx context.Context) *worker {
+	return &worker{d: d, thread: &thread{p: d.p, ctx: ctx, report: d.report, umask: d.conf.globals.umask}}
+}
+
 // runMain takes messages through the rules until the queue is closed and empty.
 func (d *daemon) runMain() {
 	defer d.mainDone.TryPut(struct{}{})
-	w := &worker{d: d, ctx: d.mainCtx}
+	w := d.worker(d.mainCtx)
 	hups := d.hups.Load()
 	batch := make([]*message, batchSize)
 	for {
 		n, err := d.mainQueue.GetAll(d.mainCtx, batch)
 		if h := d.hups.Load(); h != hups && !d.killed.Load() {
 			hups = h
-			for _, a := range d.conf.actions {
+			for _, a := range d.actions {
 				if a.worker == nil {
-					a.out.hup(w)
+					a.out.hup(w.thread)
 				}
 			}
 		}
@@ -199,13 +172,13 @@ func (d *daemon) runMain() {
 	if d.killed.Load() {
 		return
 	}
-	for _, a := range d.conf.actions {
+	for _, a := range d.actions {
 		a.letOut(w)
 	}
 	w.flush()
-	for _, a := range d.conf.actions {
+	for _, a := range d.actions {
 		if a.worker == nil {
-			a.out.close(w)
+			a.out.close(w.thread)
 		}
 	}
 }
@@ -213,13 +186,13 @@ func (d *daemon) runMain() {
 // runQueue is the thread of an action with a queue.
 func (d *daemon) runQueue(a *action) {
 	defer d.queueDone.TryPut(struct{}{})
-	w := &worker{d: d, ctx: d.queueCtx}
+	w := d.worker(d.queueCtx)
 	hups := d.hups.Load()
 	for {
 		m, err := a.worker.Get(d.queueCtx)
 		if h := d.hups.Load(); h != hups && !d.killed.Load() {
 			hups = h
-			a.out.hup(w)
+			a.out.hup(w.thread)
 		}
 		if err != nil {
 			break
@@ -255,7 +228,7 @@ func (d *daemon) runQueue(a *action) {
 	if len(w.unsent) > 0 {
 		d.spool(a, w.unsent)
 	}
-	a.out.close(w)
+	a.out.close(w.thread)
 }
 
 // hup makes the workers let go of their files. A worker that sleeps is woken
@@ -329,9 +302,9 @@ func (w *worker) process(m *message) {
 		d.p.Emit(trace.MessageReceived, trace.Attrs{"facility": facilityName(m.Facility), "severity": m.Severity.String(),
 			"tag": m.Tag, "text": m.Text, "input": m.input, "from": from})
 	}
-	r := m.ruleset
-	if r == nil {
-		r = d.conf.main
+	r := d.conf.main
+	if m.ruleset != "" {
+		r = d.conf.rulesets[m.ruleset]
 	}
 	w.exec(r.rules, m, false, 0)
 }
@@ -355,12 +328,6 @@ func (d *daemon) nameOf(ctx context.Context, ip string) string {
 	}
 	d.names[ip] = name
 	return name
-}
-
-func (d *daemon) random(n int64) int64 { return d.rand.Int64N(n) }
-
-func (d *daemon) uuid(*message) string {
-	return fmt.Sprintf("%016X%016X", d.rand.Uint64(), d.rand.Uint64())
 }
 
 // Spooled messages of an action's queue.
@@ -404,7 +371,7 @@ func (d *daemon) unspool(a *action) []*message {
 		return nil
 	}
 	defer f.Close()
-	root, err := parseSpool(f)
+	root, err := readJSONText(f)
 	d.p.Sys.Remove(d.spoolFile(a))
 	if err != nil {
 		return nil
@@ -427,11 +394,4 @@ func (d *daemon) unspool(a *action) []*message {
 		list = append(list, m)
 	}
 	return list
-}
-
-// parseSpool reads a spool file.
-func parseSpool(r io.Reader) (*node, error) {
-	dec := json.NewDecoder(r)
-	dec.UseNumber()
-	return readJSON(dec, 0)
 }

@@ -1,9 +1,7 @@
 package rsyslog
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -19,6 +17,7 @@ type callExpr struct {
 	fn   func(x *scope, args []expr) value
 	re   *regexp.Regexp // of re_match and re_extract with a constant pattern
 	mask priMask        // of prifilt
+	tpl  *template      // of exec_template
 }
 
 func (e *callExpr) eval(x *scope) value {
@@ -31,6 +30,8 @@ func (e *callExpr) eval(x *scope) value {
 			return truth(e.re.MatchString(s))
 		}
 		return text(reExtract(e.re, s, e.args[2:], x))
+	case e.tpl != nil:
+		return text(string(e.tpl.expand(nil, x)))
 	case e.fn == nil:
 		return number(0)
 	}
@@ -54,7 +55,7 @@ type function struct {
 // functions are RainerScript's, by rsyslog's documentation.
 var functions = map[string]function{
 	"strlen":  {1, 1, func(x *scope, a []expr) value { return number(int64(len(str(x, a[0])))) }},
-	"tolower": {1, 1, func(x *scope, a []expr) value { return text(mapASCII(str(x, a[0]), 'A', 'Z')) }},
+	"tolower": {1, 1, func(x *scope, a []expr) value { return text(toLower(str(x, a[0]))) }},
 	"cstr":    {1, 1, func(x *scope, a []expr) value { return text(str(x, a[0])) }},
 	"cnum": {1, 1, func(x *scope, a []expr) value {
 		n, _ := a[0].eval(x).number()
@@ -62,13 +63,13 @@ var functions = map[string]function{
 	}},
 	"ltrim":  {1, 1, func(x *scope, a []expr) value { return text(strings.TrimLeft(str(x, a[0]), " ")) }},
 	"rtrim":  {1, 1, func(x *scope, a []expr) value { return text(strings.TrimRight(str(x, a[0]), " ")) }},
-	"getenv": {1, 1, func(x *scope, a []expr) value { return text(x.d.p.Getenv(str(x, a[0]))) }},
+	"getenv": {1, 1, func(x *scope, a []expr) value { return text(x.env.getenv(str(x, a[0]))) }},
 	"random": {1, 1, func(x *scope, a []expr) value {
 		n, _ := a[0].eval(x).number()
 		if n <= 0 {
 			return number(0)
 		}
-		return number(x.d.random(n))
+		return number(x.env.rand.Int64N(n))
 	}},
 	"wrap": {2, 3, func(x *scope, a []expr) value {
 		s, w := str(x, a[0]), str(x, a[1])
@@ -100,18 +101,13 @@ var functions = map[string]function{
 		v, ok := a[0].(*varExpr)
 		return truth(ok && v.ref.tree != 0 && x.variable(v.ref) != nil)
 	}},
-	"exec_template": {1, 1, func(x *scope, a []expr) value {
-		if t := x.d.conf.templates[str(x, a[0])]; t != nil {
-			return text(string(t.expand(nil, x)))
-		}
-		return text("")
-	}},
-	"previous_action_suspended": {0, 0, func(x *scope, _ []expr) value { return truth(x.d.previousSuspended) }},
-	"script_error":              {0, 0, func(x *scope, _ []expr) value { return truth(x.d.scriptError) }},
+	"exec_template":             {1, 1, nil},
+	"previous_action_suspended": {0, 0, func(x *scope, _ []expr) value { return truth(x.env.previousSuspended) }},
+	"script_error":              {0, 0, func(x *scope, _ []expr) value { return truth(x.env.scriptError) }},
 	"format_time":               {2, 2, formatTime},
 	"parse_time": {1, 1, func(x *scope, a []expr) value {
-		t, ok := parseTime(str(x, a[0]), "", x.d.now())
-		if x.d.scriptError = !ok; !ok {
+		t, ok := parseTime(str(x, a[0]), "", x.env.now())
+		if x.env.scriptError = !ok; !ok {
 			return number(0)
 		}
 		return number(t.Unix())
@@ -121,8 +117,8 @@ var functions = map[string]function{
 		if len(a) > 1 {
 			form = str(x, a[1])
 		}
-		_, ok := parseTime(str(x, a[0]), form, x.d.now())
-		x.d.scriptError = !ok
+		_, ok := parseTime(str(x, a[0]), form, x.env.now())
+		x.env.scriptError = !ok
 		return truth(ok)
 	}},
 	"num2ipv4": {1, 1, func(x *scope, a []expr) value {
@@ -142,9 +138,9 @@ var functions = map[string]function{
 
 func str(x *scope, e expr) string { return e.eval(x).text() }
 
-// newCall makes a call; the complaints are about what is wrong with it. A wrong
-// call yields 0.
-func (c *loader) newCall(name string, args []expr) (expr, []string) {
+// newCall makes a call; the complaints are about what is wrong with it, and
+// what goes to say is wrong with an argument. A wrong call yields 0.
+func newCall(name string, args []expr, templates map[string]*template, say func(text string)) (expr, []string) {
 	e := &callExpr{name: name, args: args}
 	f, known := functions[name]
 	if !known {
@@ -174,10 +170,10 @@ func (c *loader) newCall(name string, args []expr) (expr, []string) {
 	case name == "prifilt":
 		mask, complaint := parseSelector(pattern)
 		if e.mask = mask; complaint != "" {
-			c.errorf(codeNone, "%s", complaint)
+			say(complaint)
 		}
 	case name == "exec_template":
-		if c.conf.templates[pattern] == nil {
+		if e.tpl = templates[pattern]; e.tpl == nil {
 			return e, []string{"exec_template(): template '" + pattern + "' could not be found"}
 		}
 	default:
@@ -214,25 +210,19 @@ func reExtract(re *regexp.Regexp, s string, args []expr, x *scope) string {
 // fieldFunction is field(text, delimiter, number); the delimiter is a text or
 // the number of a character.
 func fieldFunction(x *scope, a []expr) value {
-	o := options{fields: true}
-	if d := a[1].eval(x); d.isNum {
-		o.delimiter = string([]byte{byte(d.n)})
-	} else {
-		o.delimiter = d.text()
+	d := a[1].eval(x)
+	delimiter := d.text()
+	if d.isNum {
+		delimiter = string([]byte{byte(d.n)})
 	}
 	n, _ := a[2].eval(x).number()
-	o.field = int(n)
-	if o.delimiter == "" {
+	if delimiter == "" {
 		return text("")
 	}
-	if n < 1 || n > 1<<16 {
-		return text("***FIELD NOT FOUND***")
+	if s, ok := pickField(str(x, a[0]), delimiter, int(min(n, 1<<16))); ok {
+		return text(s)
 	}
-	s := o.pickField(str(x, a[0]))
-	if s == "**FIELD NOT FOUND**" {
-		s = "***FIELD NOT FOUND***"
-	}
-	return text(s)
+	return text("***FIELD NOT FOUND***")
 }
 
 // ipv4Number reads an address with blanks around it; -1 is none. As in the real
@@ -296,70 +286,10 @@ func parseJSON(x *scope, a []expr) value {
 	if !ok || ref.tree == 0 {
 		return number(1)
 	}
-	dec := json.NewDecoder(strings.NewReader(str(x, a[0])))
-	dec.UseNumber()
-	n, err := readJSON(dec, 0)
+	n, err := readJSONText(strings.NewReader(str(x, a[0])))
 	if err != nil {
 		return number(1)
 	}
 	x.assign(ref, n)
 	return number(0)
-}
-
-// readJSON reads one value, keeping the order of an object's members.
-func readJSON(dec *json.Decoder, depth int) (*node, error) {
-	if depth > 100 {
-		return nil, io.ErrUnexpectedEOF
-	}
-	tok, err := dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch t := tok.(type) {
-	case string:
-		return &node{leaf: true, value: t}, nil
-	case json.Number:
-		return &node{leaf: true, value: t.String(), plain: true}, nil
-	case bool:
-		return &node{leaf: true, value: strconv.FormatBool(t), plain: true}, nil
-	case nil:
-		return &node{leaf: true, value: "null", plain: true}, nil
-	case json.Delim:
-		n := &node{isList: t == '['}
-		for dec.More() {
-			name := ""
-			if !n.isList {
-				key, err := dec.Token()
-				if err != nil {
-					return nil, err
-				}
-				name, _ = key.(string)
-			}
-			kid, err := readJSON(dec, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			if n.isList {
-				n.kids = append(n.kids, kid)
-			} else {
-				n.set([]string{name}, kid)
-			}
-		}
-		_, err := dec.Token()
-		return n, err
-	}
-	return nil, io.ErrUnexpectedEOF
-}
-
-// assign sets a variable.
-func (x *scope) assign(ref property, n *node) {
-	root := x.root(ref.tree)
-	if len(ref.path) == 0 {
-		*root = n
-		return
-	}
-	if *root == nil || (*root).leaf {
-		*root = &node{}
-	}
-	(*root).set(ref.path, n)
 }

@@ -69,7 +69,7 @@ func FuzzConfig(f *testing.F) {
 		}
 		conf, _ := load(p, "/etc/rsyslog.conf", func(s syslog.Severity, code int, text string) { complete(code, text) })
 		d := quiet(p, conf)
-		x := &scope{m: sample(), d: d}
+		x := &scope{m: sample(), env: &d.env}
 		evaluate(x, conf.main.rules)
 		for _, tpl := range conf.templates {
 			tpl.expand(nil, x)
@@ -85,7 +85,7 @@ func FuzzTemplate(f *testing.F) {
 	_, p := probe(f)
 	f.Fuzz(func(t *testing.T, text string, escapes bool) {
 		tpl, _ := parseTemplateString("T", text, escapes, func(string, ...any) {})
-		x := &scope{m: sample(), d: quiet(p, newConfig())}
+		x := &scope{m: sample(), env: &quiet(p, newConfig()).env}
 		if n := len(tpl.expand(nil, x)); n > 1<<20+100*len(text) {
 			t.Fatalf("%d bytes of %q", n, text)
 		}

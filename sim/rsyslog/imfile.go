@@ -30,51 +30,51 @@ type tail struct {
 }
 
 // follow is imfile.
-func (d *daemon) follow(ctx context.Context) {
+func (s *inputs) follow(ctx context.Context) {
 	tails := map[string]*tail{}
 	for first := true; ; first = false {
-		for _, in := range d.conf.files {
+		for _, in := range s.conf.files {
 			names := []string{in.pattern}
 			if strings.ContainsAny(in.pattern, "*?[") {
-				names = (&loader{p: d.p}).glob(in.pattern)
+				names = glob(s.p, in.pattern)
 			}
 			for _, name := range names {
 				key := in.pattern + "\x00" + name
 				t := tails[key]
 				if t == nil {
-					t = &tail{in: in, name: libc.Abs(d.p, name)}
+					t = &tail{in: in, name: libc.Abs(s.p, name)}
 					tails[key] = t
-					t.start(d, first)
+					t.start(s, first)
 				}
-				t.read(d)
+				t.read(s)
 			}
 		}
-		if d.p.Sleep(ctx, watchInterval) != nil {
+		if s.p.Sleep(ctx, watchInterval) != nil {
 			break
 		}
 	}
 	for _, t := range tails {
-		t.save(d)
+		t.save(s)
 	}
 }
 
 // stateFile is where the place in a file is kept between runs.
-func (t *tail) stateFile(d *daemon) string {
-	dir := d.conf.globals.workDirectory
+func (t *tail) stateFile(s *inputs) string {
+	dir := s.conf.globals.workDirectory
 	if dir == "" {
 		dir = "/"
 	}
-	return path.Join(libc.Abs(d.p, dir), fmt.Sprintf("imfile-state:%d", t.inode))
+	return path.Join(libc.Abs(s.p, dir), fmt.Sprintf("imfile-state:%d", t.inode))
 }
 
 // start finds the place where an earlier run stopped.
-func (t *tail) start(d *daemon, first bool) {
-	info, err := d.p.Sys.Stat(t.name)
+func (t *tail) start(s *inputs, first bool) {
+	info, err := s.p.Sys.Stat(t.name)
 	if err != nil {
 		return
 	}
 	t.inode = inodeOf(info)
-	if data, err := libc.ReadFile(d.p, t.stateFile(d)); err == nil {
+	if data, err := libc.ReadFile(s.p, t.stateFile(s)); err == nil {
 		name, offset, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
 		if n, err := strconv.ParseInt(offset, 10, 64); err == nil && name == t.name && n <= info.Size() {
 			t.offset, t.saved = n, n
@@ -97,8 +97,8 @@ func inodeOf(info fs.FileInfo) uint64 {
 const maxRead = 1 << 20
 
 // read hands on the lines that were added. What ends without a line feed waits.
-func (t *tail) read(d *daemon) {
-	info, err := d.p.Sys.Stat(t.name)
+func (t *tail) read(s *inputs) {
+	info, err := s.p.Sys.Stat(t.name)
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
@@ -111,7 +111,7 @@ func (t *tail) read(d *daemon) {
 	if info.Size() == t.offset {
 		return
 	}
-	f, err := d.p.Sys.OpenFile(t.name, os.O_RDONLY, 0)
+	f, err := s.p.Sys.OpenFile(t.name, os.O_RDONLY, 0)
 	if err != nil {
 		return
 	}
@@ -130,13 +130,13 @@ func (t *tail) read(d *daemon) {
 			if i < 0 {
 				break
 			}
-			t.submit(d, bytes.TrimSuffix(data[:i], []byte("\r")))
+			t.submit(s, bytes.TrimSuffix(data[:i], []byte("\r")))
 			t.offset += int64(i) + 1
 			data = data[i+1:]
 			moved = true
 		}
 		if t.in.persist > 0 {
-			t.save(d)
+			t.save(s)
 		}
 		if !moved {
 			return
@@ -144,14 +144,14 @@ func (t *tail) read(d *daemon) {
 	}
 }
 
-func (t *tail) submit(d *daemon, line []byte) {
+func (t *tail) submit(s *inputs, line []byte) {
 	if len(line) == 0 {
 		return
 	}
-	line = line[:min(len(line), d.conf.globals.maxMessage)]
-	now := d.now()
-	text := d.conf.globals.sanitizer.Clean(line)
-	m := &message{input: "imfile", from: d.hostname, fromIP: "127.0.0.1", received: now, ruleset: t.in.bound}
+	line = line[:min(len(line), s.conf.globals.maxMessage)]
+	now := s.sink.now()
+	text := s.conf.globals.sanitizer.Clean(line)
+	m := &message{input: "imfile", from: s.hostname(), fromIP: "127.0.0.1", received: now, ruleset: t.in.ruleset}
 	m.Message = syslog.Message{Raw: text, Facility: syslog.Facility(t.in.facility), Severity: syslog.Severity(t.in.severity),
 		Time: syslog.TimeOf(now, 6), Tag: t.in.tag, Text: text, MsgID: "-", Data: "-"}
 	if t.in.metadata {
@@ -159,13 +159,13 @@ func (t *tail) submit(d *daemon, line []byte) {
 		m.tree.set([]string{"metadata", "filename"}, &node{leaf: true, value: t.name})
 		m.tree.set([]string{"metadata", "fileoffset"}, &node{leaf: true, value: strconv.FormatInt(t.offset, 10)})
 	}
-	d.submit(m, true)
+	s.sink.submit(m, true)
 }
 
-func (t *tail) save(d *daemon) {
-	if t.inode == 0 || t.offset == t.saved || d.killed.Load() {
+func (t *tail) save(s *inputs) {
+	if t.inode == 0 || t.offset == t.saved || s.killed.Load() {
 		return
 	}
 	t.saved = t.offset
-	libc.WriteFile(d.p, t.stateFile(d), fmt.Appendf(nil, "%s\n%d\n", t.name, t.offset), 0o600)
+	libc.WriteFile(s.p, t.stateFile(s), fmt.Appendf(nil, "%s\n%d\n", t.name, t.offset), 0o600)
 }

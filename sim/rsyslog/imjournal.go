@@ -18,35 +18,35 @@ import (
 
 // journal is imjournal: it reads the journal from where an earlier run stopped,
 // which its state file tells, and follows it.
-func (d *daemon) journal(ctx context.Context) {
-	r, err := sdjournal.Open(d.p, sdjournal.Options{})
+func (s *inputs) journal(ctx context.Context) {
+	r, err := sdjournal.Open(s.p, sdjournal.Options{})
 	if err != nil {
-		d.report(syslog.Err, codeNone, "imjournal: sd_journal_open() failed: "+libc.Strerror(err))
+		s.sink.report(syslog.Err, codeNone, "imjournal: sd_journal_open() failed: "+libc.Strerror(err))
 		return
 	}
 	defer r.Close()
-	j := &journalReader{d: d, conf: d.conf.journal, limit: &limiter{rateLimit: d.conf.journal.limit}}
+	j := &journalReader{set: s, conf: s.conf.journal, limit: &limiter{rateLimit: s.conf.journal.limit}}
 	if j.conf.stateFile != "" {
-		dir := d.conf.globals.workDirectory
+		dir := s.conf.globals.workDirectory
 		j.state = j.conf.stateFile
 		if !strings.HasPrefix(j.state, "/") {
-			j.state = path.Join(libc.Abs(d.p, dir), j.state)
+			j.state = path.Join(libc.Abs(s.p, dir), j.state)
 		}
 	}
 	j.seek(r)
 	err = j.backlog(r)
 	if err == nil {
-		d.report(syslog.Notice, codeOK, "imjournal: journal files changed, reloading... ")
+		s.sink.report(syslog.Notice, codeOK, "imjournal: journal files changed, reloading... ")
 		err = r.Follow(ctx, func(e *journal.Entry) error {
-			if age := d.p.Now().Sub(e.Realtime); age >= 0 && age < journalLag {
-				d.p.Sleep(ctx, journalLag-age)
+			if age := s.p.Now().Sub(e.Realtime); age >= 0 && age < journalLag {
+				s.p.Sleep(ctx, journalLag-age)
 			}
 			return j.take(e)
 		})
 	}
 	j.save()
 	if ctx.Err() == nil && err != nil {
-		d.report(syslog.Err, codeNone, "imjournal: "+libc.Strerror(err))
+		s.sink.report(syslog.Err, codeNone, "imjournal: "+libc.Strerror(err))
 	}
 }
 
@@ -57,7 +57,7 @@ const journalLag = 250 * time.Millisecond
 
 // journalReader is the state of imjournal.
 type journalReader struct {
-	d       *daemon
+	set     *inputs
 	conf    journalConfig
 	state   string // path of the state file, "" for none
 	after   journal.Cursor
@@ -72,11 +72,11 @@ func (j *journalReader) seek(r *sdjournal.Reader) {
 	saved, err := "", error(nil)
 	if j.state != "" {
 		var data []byte
-		data, err = libc.ReadFile(j.d.p, j.state)
+		data, err = libc.ReadFile(j.set.p, j.state)
 		saved = strings.TrimSpace(string(data))
 	}
 	if err != nil {
-		j.d.report(syslog.Notice, codeNotFound, fmt.Sprintf("imjournal: No statefile exists, %s will be created (ignore if this is first run): %s", j.state, libc.Strerror(err)))
+		j.set.sink.report(syslog.Notice, codeNotFound, fmt.Sprintf("imjournal: No statefile exists, %s will be created (ignore if this is first run): %s", j.state, libc.Strerror(err)))
 	}
 	if c, ok := journal.ParseCursor(saved); ok {
 		r.SeekCursor(c)
@@ -84,7 +84,7 @@ func (j *journalReader) seek(r *sdjournal.Reader) {
 		return
 	}
 	if saved != "" {
-		j.d.report(syslog.Err, codeNone, fmt.Sprintf("imjournal: loaded invalid cursor '%s'", saved))
+		j.set.sink.report(syslog.Err, codeNone, fmt.Sprintf("imjournal: loaded invalid cursor '%s'", saved))
 	}
 	if j.conf.ignorePrevious {
 		r.SeekTail()
@@ -95,7 +95,7 @@ func (j *journalReader) seek(r *sdjournal.Reader) {
 
 // backlog takes what is there already.
 func (j *journalReader) backlog(r *sdjournal.Reader) error {
-	for !j.d.closing.Load() {
+	for !j.set.closing.Load() {
 		e, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -116,13 +116,13 @@ func (j *journalReader) take(e *journal.Entry) error {
 			return nil
 		}
 	}
-	now := j.d.now()
-	m := entryMessage(e, j.conf, now, j.d.conf.globals.sanitizer)
-	m.from = j.d.hostname
-	if !j.d.allow(j.limit, "imjournal", now, m.Severity) {
+	now := j.set.sink.now()
+	m := entryMessage(e, j.conf, now, j.set.conf.globals.sanitizer)
+	m.from = j.set.hostname()
+	if !j.set.allow(j.limit, "imjournal", now, m.Severity) {
 		return nil
 	}
-	j.d.submit(m, true)
+	j.set.sink.submit(m, true)
 	j.last = e
 	if j.unsaved++; j.conf.persistInterval > 0 && j.unsaved >= j.conf.persistInterval {
 		j.save()
@@ -132,17 +132,17 @@ func (j *journalReader) take(e *journal.Entry) error {
 
 // save writes the state file.
 func (j *journalReader) save() {
-	if j.state == "" || j.last == nil || j.unsaved == 0 || j.d.killed.Load() {
+	if j.state == "" || j.last == nil || j.unsaved == 0 || j.set.killed.Load() {
 		return
 	}
 	j.unsaved = 0
 	tmp := j.state + ".tmp"
-	err := libc.WriteFile(j.d.p, tmp, []byte(j.last.Cursor().String()), 0o644)
+	err := libc.WriteFile(j.set.p, tmp, []byte(j.last.Cursor().String()), 0o644)
 	if err == nil {
-		err = j.d.p.Sys.Rename(tmp, j.state)
+		err = j.set.p.Sys.Rename(tmp, j.state)
 	}
 	if err != nil {
-		j.d.report(syslog.Err, codeNone, fmt.Sprintf("imjournal: fopen() failed for path: '%s': %s", tmp, libc.Strerror(err)))
+		j.set.sink.report(syslog.Err, codeNone, fmt.Sprintf("imjournal: fopen() failed for path: '%s': %s", tmp, libc.Strerror(err)))
 	}
 }
 

@@ -11,76 +11,124 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/wire/syslog"
 )
 
-// openInputs opens the inputs of the modules in the order of their loading.
-func (d *daemon) openInputs(ctx context.Context) {
-	c := d.conf
+// sink is what inputs hand their messages to.
+type sink interface {
+	// submit hands a message to the rules. wait says whether its source can be
+	// held up while the queue is full; it is dropped otherwise.
+	submit(m *message, wait bool)
+	// submitAll is submit of what came at once from a source that can be held up.
+	submitAll(list []*message)
+	// report tells what is wrong, on standard error and in the log; say in the log only.
+	report(severity syslog.Severity, code int, text string)
+	say(severity syslog.Severity, text string)
+	now() time.Time // the local time
+}
+
+// inputs are the open inputs of a daemon.
+type inputs struct {
+	p    *host.Proc
+	conf *config
+	env  *env
+	sink sink
+
+	closing     atomic.Bool
+	killed      atomic.Bool
+	threads     atomic.Int64
+	threadDone  *clock.Queue[struct{}]
+	mu          sync.Mutex // guards open
+	open        []io.Closer
+	sockets     []string // names to remove at the end
+	tcpSessions atomic.Int64
+}
+
+func newInputs(p *host.Proc, conf *config, e *env, to sink) *inputs {
+	return &inputs{p: p, conf: conf, env: e, sink: to, threadDone: clock.NewQueue[struct{}](p.Clock.Timeline(), 0)}
+}
+
+func (s *inputs) hostname() string { return s.env.hostname }
+
+// start opens the inputs of the modules in the order of their loading.
+func (s *inputs) start(ctx context.Context) {
+	c := s.conf
 	for _, m := range c.modules {
 		switch m.name {
 		case "imuxsock":
-			d.openUnix()
+			s.openUnix()
 		case "imudp":
-			d.openUDP()
+			s.openUDP()
 		case "imtcp":
-			d.openTCP()
+			s.openTCP()
 		case "immark":
 			if c.mark.interval > 0 {
-				d.thread(func() { d.marks(ctx) })
+				s.thread(func() { s.marks(ctx) })
 			}
 		case "imklog":
-			d.thread(func() { d.kernel(ctx) })
+			s.thread(func() { s.kernel(ctx) })
 		case "imjournal":
-			d.thread(func() { d.journal(ctx) })
+			s.thread(func() { s.journal(ctx) })
 		case "imfile":
-			d.thread(func() { d.follow(ctx) })
+			s.thread(func() { s.follow(ctx) })
 		}
 	}
 }
 
 // thread starts a thread of an input; the daemon waits for it before it ends.
-func (d *daemon) thread(f func()) {
-	d.threads.Add(1)
-	d.p.Go(func() {
+func (s *inputs) thread(f func()) {
+	s.threads.Add(1)
+	s.p.Go(func() {
 		defer func() {
-			d.threads.Add(-1)
-			d.threadDone.TryPut(struct{}{})
+			s.threads.Add(-1)
+			s.threadDone.TryPut(struct{}{})
 		}()
 		f()
 	})
 }
 
 // keep remembers what is to be closed when the daemon stops.
-func (d *daemon) keep(c io.Closer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.inputs = append(d.inputs, c)
+func (s *inputs) keep(c io.Closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = append(s.open, c)
 }
 
 // forget closes a connection that is over.
-func (d *daemon) forget(c io.Closer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i, have := range d.inputs {
+func (s *inputs) forget(c io.Closer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, have := range s.open {
 		if have == c {
-			d.inputs = append(d.inputs[:i], d.inputs[i+1:]...)
+			s.open = append(s.open[:i], s.open[i+1:]...)
 			break
 		}
 	}
 	c.Close()
 }
 
-func (d *daemon) closeInputs() {
-	d.closing.Store(true)
-	d.mu.Lock()
-	list := d.inputs
-	d.inputs = nil
-	d.mu.Unlock()
+// wait waits for every thread to end.
+func (s *inputs) wait() {
+	for s.threads.Load() > 0 {
+		s.threadDone.Get(context.Background())
+	}
+}
+
+// stop closes what is open. killed tells that nothing may be written any more.
+func (s *inputs) stop(killed bool) {
+	s.killed.Store(killed)
+	s.closing.Store(true)
+	s.mu.Lock()
+	list := s.open
+	s.open = nil
+	s.mu.Unlock()
 	for _, c := range list {
 		c.Close()
 	}
@@ -114,16 +162,16 @@ func (l *limiter) take(now time.Time, s syslog.Severity) (ok, begins bool, lost 
 }
 
 // allow applies a limiter and says what rsyslog says about it.
-func (d *daemon) allow(l *limiter, name string, now time.Time, s syslog.Severity) bool {
+func (s *inputs) allow(l *limiter, name string, now time.Time, severity syslog.Severity) bool {
 	if l == nil || l.interval <= 0 {
 		return true
 	}
-	ok, begins, lost := l.take(now, s)
+	ok, begins, lost := l.take(now, severity)
 	if lost > 0 {
-		d.say(syslog.Info, fmt.Sprintf("%s: %d messages lost due to rate-limiting (%d allowed within %d seconds)", name, lost, l.burst, l.interval))
+		s.sink.say(syslog.Info, fmt.Sprintf("%s: %d messages lost due to rate-limiting (%d allowed within %d seconds)", name, lost, l.burst, l.interval))
 	}
 	if begins {
-		d.say(syslog.Info, name+": begin to drop messages due to rate-limiting")
+		s.sink.say(syslog.Info, name+": begin to drop messages due to rate-limiting")
 	}
 	return ok
 }
@@ -135,25 +183,25 @@ const (
 )
 
 // openUnix opens the system's log socket and further ones.
-func (d *daemon) openUnix() {
-	if s := d.conf.sysSock; !s.off {
-		if s.name == "" {
-			s.name = devLog
-			if libc.Exists(d.p, "/run/systemd/system") && libc.Exists(d.p, systemdSocket) {
-				s.name = systemdSocket
-				d.report(syslog.Info, codeNone, fmt.Sprintf("imuxsock: Acquired UNIX socket '%s' (fd 3) from systemd. ", systemdSocket))
+func (s *inputs) openUnix() {
+	if sys := s.conf.sysSock; !sys.off {
+		if sys.name == "" {
+			sys.name = devLog
+			if libc.Exists(s.p, "/run/systemd/system") && libc.Exists(s.p, systemdSocket) {
+				sys.name = systemdSocket
+				s.sink.report(syslog.Info, codeNone, fmt.Sprintf("imuxsock: Acquired UNIX socket '%s' (fd 3) from systemd. ", systemdSocket))
 			}
 		}
-		d.listenUnix(&unixInput{sysSock: s}, s.name == systemdSocket)
+		s.listenUnix(&unixInput{sysSock: sys}, sys.name == systemdSocket)
 	}
-	for _, in := range d.conf.sockets {
-		d.listenUnix(in, false)
+	for _, in := range s.conf.sockets {
+		s.listenUnix(in, false)
 	}
 }
 
 // listenUnix opens a log socket. One that systemd made stays when the daemon ends.
-func (d *daemon) listenUnix(in *unixInput, stays bool) {
-	p := d.p
+func (s *inputs) listenUnix(in *unixInput, stays bool) {
+	p := s.p
 	if in.createPath {
 		libc.MkdirAll(p, path.Dir(in.name), 0o755)
 	}
@@ -162,19 +210,29 @@ func (d *daemon) listenUnix(in *unixInput, stays bool) {
 	}
 	conn, err := p.Sys.ListenPacket("unixgram", in.name)
 	if err != nil {
-		d.report(syslog.Err, codeNone, fmt.Sprintf("cannot create '%s': %s", in.name, libc.Strerror(err)))
+		s.sink.report(syslog.Err, codeNone, fmt.Sprintf("cannot create '%s': %s", in.name, libc.Strerror(err)))
 		return
 	}
 	p.Sys.Chmod(in.name, 0o666)
-	d.keep(conn)
+	s.keep(conn)
 	if !stays && !in.noUnlink {
-		d.sockets = append(d.sockets, in.name)
+		s.sockets = append(s.sockets, in.name)
 	}
-	d.thread(func() { d.readUnix(conn, in) })
+	s.thread(func() { s.readUnix(conn, in) })
 }
 
-func (d *daemon) readUnix(conn net.PacketConn, in *unixInput) {
-	buf := make([]byte, d.conf.globals.maxMessage+1)
+// credReader is the part of host.CredConn that imuxsock uses.
+type credReader interface {
+	ReadFromCred(b []byte) (n int, from net.Addr, cred host.SenderCred, err error)
+}
+
+func readCred(c credReader, b []byte) (n, pid int, err error) {
+	n, _, cred, err := c.ReadFromCred(b)
+	return n, cred.PID, err
+}
+
+func (s *inputs) readUnix(conn net.PacketConn, in *unixInput) {
+	buf := make([]byte, s.conf.globals.maxMessage+1)
 	creds, _ := conn.(credReader)
 	limits := map[int]*limiter{}
 	for {
@@ -187,18 +245,18 @@ func (d *daemon) readUnix(conn net.PacketConn, in *unixInput) {
 			n, _, err = conn.ReadFrom(buf)
 		}
 		if err != nil {
-			if d.closing.Load() || !temporary(err) {
+			if s.closing.Load() || !temporary(err) {
 				return
 			}
 			continue
 		}
-		n = min(n, d.conf.globals.maxMessage)
+		n = min(n, s.conf.globals.maxMessage)
 		if n == 0 {
 			continue
 		}
-		now := d.now()
-		raw := d.conf.globals.sanitizer.Clean(buf[:n])
-		m := &message{input: "imuxsock", from: d.hostname, fromIP: "127.0.0.1", received: now, ruleset: in.bound}
+		now := s.sink.now()
+		raw := s.conf.globals.sanitizer.Clean(buf[:n])
+		m := &message{input: "imuxsock", from: s.hostname(), fromIP: "127.0.0.1", received: now, ruleset: in.ruleset}
 		if in.hostname != "" {
 			m.from = in.hostname
 		}
@@ -225,18 +283,18 @@ func (d *daemon) readUnix(conn net.PacketConn, in *unixInput) {
 				l = &limiter{rateLimit: in.limit}
 				limits[pid] = l
 			}
-			if !d.allow(l, d.limiterName(pid, m), now, m.Severity) {
+			if !s.allow(l, s.limiterName(pid, m), now, m.Severity) {
 				continue
 			}
 		}
-		d.submit(m, true)
+		s.sink.submit(m, true)
 	}
 }
 
 // limiterName is how rsyslog calls the limiter of one sender.
-func (d *daemon) limiterName(pid int, m *message) string {
+func (s *inputs) limiterName(pid int, m *message) string {
 	who := fmt.Sprintf("pid: %d", pid)
-	if comm, err := libc.ReadFile(d.p, fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
+	if comm, err := libc.ReadFile(s.p, fmt.Sprintf("/proc/%d/comm", pid)); err == nil {
 		who += ", name: " + strings.TrimSpace(string(comm))
 	}
 	return fmt.Sprintf("imuxsock[%s] from <%s:%s>", who, m.host(), m.appName())
@@ -266,31 +324,31 @@ func temporary(err error) bool {
 }
 
 // openUDP opens the sockets of imudp.
-func (d *daemon) openUDP() {
+func (s *inputs) openUDP() {
 	opened := 0
-	for _, in := range d.conf.udp {
-		n := d.listenUDP(in)
+	for _, in := range s.conf.udp {
+		n := s.listenUDP(in)
 		if n == 0 {
 			address := in.address
 			if address == "" {
 				address = "(null)"
 			}
-			d.report(syslog.Err, codeNone, fmt.Sprintf("imudp: Could not create udp listener, ignoring port %s bind-address %s.", in.port, address))
+			s.sink.report(syslog.Err, codeNone, fmt.Sprintf("imudp: Could not create udp listener, ignoring port %s bind-address %s.", in.port, address))
 		}
 		opened += n
 	}
-	if opened == 0 && len(d.conf.udp) > 0 {
-		d.report(syslog.Err, codeNone, "imudp: no listeners could be started, input not activated. ")
+	if opened == 0 && len(s.conf.udp) > 0 {
+		s.sink.report(syslog.Err, codeNone, "imudp: no listeners could be started, input not activated. ")
 	}
-	if opened == 0 && len(d.conf.udp) > 0 {
-		d.report(syslog.Err, codeTerminal, "activation of module imudp failed")
+	if opened == 0 && len(s.conf.udp) > 0 {
+		s.sink.report(syslog.Err, codeTerminal, "activation of module imudp failed")
 	}
 }
 
 // bindAddresses returns the networks and addresses that an address of the
 // configuration means; none is every address of both families.
-func (d *daemon) bindAddresses(network, address, port string) ([][2]string, bool) {
-	number, ok := d.service(port, network)
+func (s *inputs) bindAddresses(network, address, port string) ([][2]string, bool) {
+	number, ok := libc.Port(s.p, port, network)
 	if !ok {
 		return nil, false
 	}
@@ -299,33 +357,33 @@ func (d *daemon) bindAddresses(network, address, port string) ([][2]string, bool
 		return [][2]string{{network + "4", "0.0.0.0:" + p}, {network + "6", "[::]:" + p}}, true
 	}
 	if _, err := netip.ParseAddr(address); err != nil {
-		addrs, err := libc.LookupHost(context.Background(), d.p, address)
+		addrs, err := libc.LookupHost(context.Background(), s.p, address)
 		if err != nil {
 			return nil, false
 		}
 		address = addrs[0].String()
 	}
-	return [][2]string{{network + family(address), net.JoinHostPort(address, p)}}, true
+	return [][2]string{{libc.Network(network, address), net.JoinHostPort(address, p)}}, true
 }
 
-func (d *daemon) listenUDP(in *udpInput) (opened int) {
-	list, ok := d.bindAddresses("udp", in.address, in.port)
+func (s *inputs) listenUDP(in *udpInput) (opened int) {
+	list, ok := s.bindAddresses("udp", in.address, in.port)
 	if !ok {
-		d.report(syslog.Err, codeNone, "Name or service not known")
-		d.report(syslog.Err, codeNone, "UDP message reception disabled due to error logged in last message. ")
+		s.sink.report(syslog.Err, codeNone, "Name or service not known")
+		s.sink.report(syslog.Err, codeNone, "UDP message reception disabled due to error logged in last message. ")
 		return 0
 	}
 	for _, b := range list {
-		conn, err := d.p.Sys.ListenPacket(b[0], b[1])
+		conn, err := s.p.Sys.ListenPacket(b[0], b[1])
 		if err != nil {
 			continue
 		}
 		opened++
-		d.keep(conn)
-		d.thread(func() { d.readUDP(conn, in) })
+		s.keep(conn)
+		s.thread(func() { s.readUDP(conn, in) })
 	}
 	if opened == 0 {
-		d.report(syslog.Err, codeNone, "No UDP socket could successfully be initialized, some functionality may be disabled. ")
+		s.sink.report(syslog.Err, codeNone, "No UDP socket could successfully be initialized, some functionality may be disabled. ")
 	}
 	return opened
 }
@@ -333,30 +391,30 @@ func (d *daemon) listenUDP(in *udpInput) (opened int) {
 // gulp is how many datagrams are read at once.
 const gulp = 64
 
-func (d *daemon) readUDP(conn net.PacketConn, in *udpInput) {
+func (s *inputs) readUDP(conn net.PacketConn, in *udpInput) {
 	batch, ok := conn.(host.BatchConn)
 	if !ok {
-		d.report(syslog.Err, codeNone, "imudp: the socket cannot be read")
+		s.sink.report(syslog.Err, codeNone, "imudp: the socket cannot be read")
 		return
 	}
 	read := make([]host.Datagram, gulp)
-	room := make([]byte, gulp*(d.conf.globals.maxMessage+1))
+	room := make([]byte, gulp*(s.conf.globals.maxMessage+1))
 	for i := range read {
-		read[i].Buf, room = room[:d.conf.globals.maxMessage+1], room[d.conf.globals.maxMessage+1:]
+		read[i].Buf, room = room[:s.conf.globals.maxMessage+1], room[s.conf.globals.maxMessage+1:]
 	}
 	l := &limiter{rateLimit: in.limit}
-	restricted := d.restricted("UDP")
+	restricted := s.restricted("UDP")
 	var last net.UDPAddr // of the newest datagram, and how it is written
 	var ip, port string
 	for {
 		n, err := batch.ReadBatch(read)
 		if err != nil {
-			if d.closing.Load() || !temporary(err) {
+			if s.closing.Load() || !temporary(err) {
 				return
 			}
 			continue
 		}
-		now := d.now()
+		now := s.sink.now()
 		made := make([]message, n)
 		for i := range read[:n] {
 			from, ok := read[i].From.(*net.UDPAddr)
@@ -365,18 +423,18 @@ func (d *daemon) readUDP(conn net.PacketConn, in *udpInput) {
 					last = *from
 				}
 			}
-			if restricted && !d.allowed("UDP", ip) {
-				d.report(syslog.Err, codeNone, "imudp: UDP message from disallowed sender discarded")
+			if restricted && !s.allowed("UDP", ip) {
+				s.sink.report(syslog.Err, codeNone, "imudp: UDP message from disallowed sender discarded")
 				continue
 			}
-			raw := read[i].Buf[:min(read[i].N, d.conf.globals.maxMessage)]
-			if len(raw) == 0 || !d.allow(l, in.name, now, syslog.Emerg) {
+			raw := read[i].Buf[:min(read[i].N, s.conf.globals.maxMessage)]
+			if len(raw) == 0 || !s.allow(l, in.name, now, syslog.Emerg) {
 				continue
 			}
 			m := &made[i]
-			m.input, m.fromIP, m.fromPort, m.received, m.ruleset, m.unparsed = in.name, ip, port, now, in.bound, true
+			m.input, m.fromIP, m.fromPort, m.received, m.ruleset, m.unparsed = in.name, ip, port, now, in.ruleset, true
 			m.Raw = string(raw)
-			d.submit(m, false)
+			s.sink.submit(m, false)
 		}
 	}
 }
@@ -397,25 +455,25 @@ func hostPort(a net.Addr) (ip, port string) {
 }
 
 // restricted reports whether $AllowedSender says anything about a protocol.
-func (d *daemon) restricted(protocol string) bool {
-	return slices.ContainsFunc(d.conf.senders, func(s allowedSender) bool { return s.protocol == protocol })
+func (s *inputs) restricted(protocol string) bool {
+	return slices.ContainsFunc(s.conf.senders, func(s allowedSender) bool { return s.protocol == protocol })
 }
 
 // allowed applies $AllowedSender.
-func (d *daemon) allowed(protocol, ip string) bool {
+func (s *inputs) allowed(protocol, ip string) bool {
 	any := false
 	addr, _ := netip.ParseAddr(ip)
-	for _, s := range d.conf.senders {
-		if s.protocol != protocol {
+	for _, who := range s.conf.senders {
+		if who.protocol != protocol {
 			continue
 		}
 		any = true
-		if s.prefix.IsValid() && s.prefix.Contains(addr.WithZone("")) {
+		if who.prefix.IsValid() && who.prefix.Contains(addr.WithZone("")) {
 			return true
 		}
-		if s.name != "" {
-			name, err := libc.LookupAddr(context.Background(), d.p, addr)
-			if ok, _ := path.Match(strings.ToLower(s.name), strings.ToLower(name)); err == nil && ok {
+		if who.name != "" {
+			name, err := libc.LookupAddr(context.Background(), s.p, addr)
+			if ok, _ := path.Match(strings.ToLower(who.name), strings.ToLower(name)); err == nil && ok {
 				return true
 			}
 		}
@@ -424,11 +482,11 @@ func (d *daemon) allowed(protocol, ip string) bool {
 }
 
 // openTCP opens the sockets of imtcp.
-func (d *daemon) openTCP() {
+func (s *inputs) openTCP() {
 	var list []*tcpInput
-	for _, in := range d.conf.tcp {
+	for _, in := range s.conf.tcp {
 		if n, err := strconv.Atoi(in.port); err == nil && (n < 0 || n > 65535) {
-			d.report(syslog.Err, codeNone, fmt.Sprintf("Invalid TCP listen port %s - ignored. ", in.port))
+			s.sink.report(syslog.Err, codeNone, fmt.Sprintf("Invalid TCP listen port %s - ignored. ", in.port))
 		} else {
 			list = append(list, in)
 		}
@@ -439,66 +497,66 @@ func (d *daemon) openTCP() {
 			address = "**UNSPECIFIED**"
 		}
 		opened := 0
-		bindings, ok := d.bindAddresses("tcp", in.address, in.port)
+		bindings, ok := s.bindAddresses("tcp", in.address, in.port)
 		if !ok {
-			d.report(syslog.Err, codePortName, fmt.Sprintf("error querying port '%s': Servname not supported for ai_socktype", address))
+			s.sink.report(syslog.Err, codePortName, fmt.Sprintf("error querying port '%s': Servname not supported for ai_socktype", address))
 			code = codePortName
 		}
 		for _, b := range bindings {
-			l, err := d.p.Sys.Listen(b[0], b[1])
+			l, err := s.p.Sys.Listen(b[0], b[1])
 			if err != nil {
-				d.report(syslog.Err, codeNone, "Error while binding tcp socket: "+libc.Strerror(err))
+				s.sink.report(syslog.Err, codeNone, "Error while binding tcp socket: "+libc.Strerror(err))
 				continue
 			}
 			opened++
-			d.keep(l)
-			d.thread(func() { d.accept(l, in) })
+			s.keep(l)
+			s.thread(func() { s.accept(l, in) })
 		}
 		if opened == 0 {
-			d.report(syslog.Err, code, fmt.Sprintf("Could not create tcp listener, ignoring port %s bind-address %s.", in.port, address))
+			s.sink.report(syslog.Err, code, fmt.Sprintf("Could not create tcp listener, ignoring port %s bind-address %s.", in.port, address))
 		}
 	}
 }
 
-func (d *daemon) accept(l net.Listener, in *tcpInput) {
+func (s *inputs) accept(l net.Listener, in *tcpInput) {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
-			if d.closing.Load() || !temporary(err) {
+			if s.closing.Load() || !temporary(err) {
 				return
 			}
 			continue
 		}
 		ip, port := hostPort(conn.RemoteAddr())
 		switch {
-		case !d.allowed("TCP", ip):
-			d.report(syslog.Err, codeNone, fmt.Sprintf("TCP message from disallowed sender %s discarded", ip))
+		case !s.allowed("TCP", ip):
+			s.sink.report(syslog.Err, codeNone, fmt.Sprintf("TCP message from disallowed sender %s discarded", ip))
 			conn.Close()
 			continue
-		case d.tcpSessions.Load() >= int64(in.maxSessions):
-			d.report(syslog.Err, codeNone, "too many tcp sessions - dropping incoming request")
+		case s.tcpSessions.Load() >= int64(in.maxSessions):
+			s.sink.report(syslog.Err, codeNone, "too many tcp sessions - dropping incoming request")
 			conn.Close()
 			continue
 		}
-		d.tcpSessions.Add(1)
-		d.keep(conn)
-		d.thread(func() {
-			defer d.tcpSessions.Add(-1)
-			defer d.forget(conn)
-			d.readTCP(conn, in, ip, port)
+		s.tcpSessions.Add(1)
+		s.keep(conn)
+		s.thread(func() {
+			defer s.tcpSessions.Add(-1)
+			defer s.forget(conn)
+			s.readTCP(conn, in, ip, port)
 		})
 	}
 }
 
 // readTCP reads one connection to its end.
-func (d *daemon) readTCP(conn net.Conn, in *tcpInput, ip, port string) {
-	f := &syslog.Framer{Max: d.conf.globals.maxMessage, NoCounting: in.noCounting, Delimiter: in.delimiter}
+func (s *inputs) readTCP(conn net.Conn, in *tcpInput, ip, port string) {
+	f := &syslog.Framer{Max: s.conf.globals.maxMessage, NoCounting: in.noCounting, Delimiter: in.delimiter}
 	l := &limiter{rateLimit: in.limit}
 	var now time.Time
 	var list []*message // of one read
 	var room []message  // what the next ones are made in
 	take := func(raw []byte) {
-		if len(raw) == 0 || !d.allow(l, in.name, now, syslog.Emerg) {
+		if len(raw) == 0 || !s.allow(l, in.name, now, syslog.Emerg) {
 			return
 		}
 		if len(room) == 0 {
@@ -506,38 +564,38 @@ func (d *daemon) readTCP(conn net.Conn, in *tcpInput, ip, port string) {
 		}
 		m := &room[0]
 		room = room[1:]
-		m.input, m.fromIP, m.fromPort, m.received, m.ruleset, m.unparsed = in.name, ip, port, now, in.bound, true
+		m.input, m.fromIP, m.fromPort, m.received, m.ruleset, m.unparsed = in.name, ip, port, now, in.ruleset, true
 		m.Raw = string(raw)
 		list = append(list, m)
 	}
 	hand := func() {
-		d.submitAll(list)
+		s.sink.submitAll(list)
 		clear(list)
 		list = list[:0]
 	}
-	fault := func(x syslog.FrameFault) { d.report(syslog.Err, codeNone, d.faultText(x, in, ip, conn)) }
+	fault := func(x syslog.FrameFault) { s.sink.report(syslog.Err, codeNone, s.faultText(x, in, ip, conn)) }
 	buf := make([]byte, 128<<10)
 	for {
 		n, err := conn.Read(buf)
-		now = d.now()
+		now = s.sink.now()
 		f.Push(buf[:n], take, fault)
 		hand()
 		if err != nil {
 			break
 		}
 	}
-	if d.closing.Load() {
+	if s.closing.Load() {
 		return
 	}
 	f.End(take, fault)
 	hand()
 	if in.notifyClose {
-		d.report(syslog.Err, codeSessionClosed, fmt.Sprintf("Netstream session %p closed by remote peer %s. ", conn, ip))
+		s.sink.report(syslog.Err, codeSessionClosed, fmt.Sprintf("Netstream session %p closed by remote peer %s. ", conn, ip))
 	}
 }
 
 // faultText is how imtcp words a fault of the framing.
-func (d *daemon) faultText(x syslog.FrameFault, in *tcpInput, ip string, conn net.Conn) string {
+func (s *inputs) faultText(x syslog.FrameFault, in *tcpInput, ip string, conn net.Conn) string {
 	peer := fmt.Sprintf("from peer: (hostname) %s, (ip) %s", ip, ip)
 	switch x.Kind {
 	case syslog.BadDelimiter:
@@ -545,7 +603,7 @@ func (d *daemon) faultText(x syslog.FrameFault, in *tcpInput, ip string, conn ne
 	case syslog.ZeroCount:
 		return fmt.Sprintf("imtcp %s: Framing Error in received TCP message %s: invalid octet count %d.", in.name, peer, x.N)
 	case syslog.Oversize:
-		return fmt.Sprintf("imtcp %s: received oversize message %s: size is %d bytes, max msg size is %d, truncating...", in.name, peer, x.N, d.conf.globals.maxMessage)
+		return fmt.Sprintf("imtcp %s: received oversize message %s: size is %d bytes, max msg size is %d, truncating...", in.name, peer, x.N, s.conf.globals.maxMessage)
 	case syslog.TooLarge:
 		return fmt.Sprintf("imtcp %s: Framing Error in received TCP message %s: frame too large: %d, change to octet stuffing", in.name, peer, x.N)
 	}
@@ -553,15 +611,15 @@ func (d *daemon) faultText(x syslog.FrameFault, in *tcpInput, ip string, conn ne
 }
 
 // marks is immark.
-func (d *daemon) marks(ctx context.Context) {
-	for d.p.Sleep(ctx, time.Duration(d.conf.mark.interval)*time.Second) == nil {
-		d.say(syslog.Info, d.conf.mark.text)
+func (s *inputs) marks(ctx context.Context) {
+	for s.p.Sleep(ctx, time.Duration(s.conf.mark.interval)*time.Second) == nil {
+		s.sink.say(syslog.Info, s.conf.mark.text)
 	}
 }
 
 // kernel is imklog: the kernel's ring buffer.
-func (d *daemon) kernel(ctx context.Context) {
-	k := d.p.Host.Kmsg
+func (s *inputs) kernel(ctx context.Context) {
+	k := s.p.Host.Kmsg
 	if k == nil {
 		return
 	}
@@ -570,16 +628,16 @@ func (d *daemon) kernel(ctx context.Context) {
 		for _, r := range k.Since(seq) {
 			seq = r.Seq + 1
 			pri := syslog.Priority(r.Priority)
-			if pri.Facility() != syslog.Kern && !d.conf.klog.permitNonKernel {
+			if pri.Facility() != syslog.Kern && !s.conf.klog.permitNonKernel {
 				continue
 			}
-			now := d.now()
+			now := s.sink.now()
 			text := fmt.Sprintf(" [%5d.%06d] %s", r.At/time.Second, r.At%time.Second/time.Microsecond, r.Text)
-			text = d.conf.globals.sanitizer.Clean([]byte(text))
-			m := &message{input: "imklog", from: d.hostname, fromIP: "127.0.0.1", received: now}
+			text = s.conf.globals.sanitizer.Clean([]byte(text))
+			m := &message{input: "imklog", from: s.hostname(), fromIP: "127.0.0.1", received: now}
 			m.Message = syslog.Message{Raw: text, Facility: min(pri.Facility(), syslog.Local7), Severity: pri.Severity(), Time: syslog.TimeOf(now, 6),
 				Tag: "kernel:", Text: text, MsgID: "-", Data: "-"}
-			d.submit(m, true)
+			s.sink.submit(m, true)
 		}
 		if k.Wait(ctx, seq) != nil {
 			return

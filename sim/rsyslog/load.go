@@ -114,7 +114,7 @@ func (c *loader) include(pattern string, optional bool) bool {
 	}
 	names := []string{pattern}
 	if strings.ContainsAny(pattern, "*?[") {
-		names = c.glob(pattern)
+		names = glob(c.p, pattern)
 	}
 	ok := true
 	for i := len(names) - 1; i >= 0; i-- {
@@ -155,15 +155,15 @@ func (c *loader) open(file, data string) {
 }
 
 // glob returns the names that match a pattern, sorted.
-func (c *loader) glob(pattern string) []string {
-	dir, base := path.Split(libc.Abs(c.p, pattern))
+func glob(p *host.Proc, pattern string) []string {
+	dir, base := path.Split(libc.Abs(p, pattern))
 	dirs := []string{dir}
 	if trimmed := strings.TrimRight(dir, "/"); strings.ContainsAny(trimmed, "*?[") {
-		dirs = c.glob(trimmed)
+		dirs = glob(p, trimmed)
 	}
 	var found []string
 	for _, d := range dirs {
-		names, _ := libc.ReadDir(c.p, d)
+		names, _ := libc.ReadDir(p, d)
 		for _, n := range names {
 			if ok, err := path.Match(base, n); err == nil && ok && (n[0] != '.' || base[0] == '.') {
 				found = append(found, path.Join(d, n))
@@ -232,7 +232,7 @@ func (c *loader) propertyFilter(t token, then []*stmt) *stmt {
 }
 
 func (c *loader) function(name string, args []expr) expr {
-	e, complaints := c.newCall(name, args)
+	e, complaints := newCall(name, args, c.conf.templates, func(text string) { c.errorf(codeNone, "%s", text) })
 	for _, complaint := range complaints {
 		c.complain(complaint)
 	}
@@ -263,7 +263,6 @@ func (c *loader) rulesetObject(o *object) {
 	}
 	r := c.ruleset(name)
 	r.rules = o.script
-	r.queue = queueParameters(g)
 }
 
 func (c *loader) bsdBlock(text string) {
@@ -334,27 +333,27 @@ func (c *loader) check() {
 		switch m.name {
 		case "imudp":
 			for _, in := range c.conf.udp {
-				in.bound = c.bind(m.name, in.ruleset, in.address, in.port)
+				in.ruleset = c.bind(m.name, in.ruleset, in.address, in.port)
 			}
 			if len(c.conf.udp) == 0 {
 				c.errorf(codeNoListener, "imudp: module loaded, but no listeners defined - no input will be gathered")
 			}
 		case "imtcp":
 			for _, in := range c.conf.tcp {
-				in.bound = c.bind(m.name, in.ruleset, in.address, in.port)
+				in.ruleset = c.bind(m.name, in.ruleset, in.address, in.port)
 			}
 			if len(c.conf.tcp) == 0 {
 				c.errorf(codeNoListener, "imtcp: module loaded, but no listeners defined - no input will be gathered")
 			}
 		case "imuxsock":
 			for _, in := range c.conf.sockets {
-				in.bound = c.bind(m.name, in.ruleset, in.name, "")
+				in.ruleset = c.bind(m.name, in.ruleset, in.name, "")
 			}
 		case "immark":
-			c.conf.mark.bound = c.bind(m.name, c.conf.mark.ruleset, "", "")
+			c.conf.mark.ruleset = c.bind(m.name, c.conf.mark.ruleset, "", "")
 		case "imfile":
 			for _, in := range c.conf.files {
-				in.bound = c.bind(m.name, in.ruleset, in.pattern, "")
+				in.ruleset = c.bind(m.name, in.ruleset, in.pattern, "")
 			}
 			if c.conf.globals.workDirectory == "" {
 				c.errorf(codeWorkDir, `imfile: no working or state file directory set, imfile will create state files in the current working directory (probably the root dir). Use global(workDirectory="/some/path") to set the working directory`)
@@ -366,13 +365,10 @@ func (c *loader) check() {
 	}
 }
 
-// bind finds the ruleset of an input; nil is the default one.
-func (c *loader) bind(module, name, address, port string) *ruleset {
-	if name == "" {
-		return nil
-	}
-	if r := c.conf.rulesets[name]; r != nil {
-		return r
+// bind returns the ruleset of an input, "" for the default one.
+func (c *loader) bind(module, name, address, port string) string {
+	if name == "" || c.conf.rulesets[name] != nil {
+		return name
 	}
 	switch module {
 	case "imtcp":
@@ -387,7 +383,7 @@ func (c *loader) bind(module, name, address, port string) *ruleset {
 	default:
 		c.errorf(codeNone, "%s: ruleset '%s' not found - using default ruleset instead", module, name)
 	}
-	return nil
+	return ""
 }
 
 // resolveCalls finds the rulesets of call statements.

@@ -1,6 +1,7 @@
 package rsyslog
 
 import (
+	"strconv"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ func (c *loader) newAction(o *object) *stmt {
 		return &stmt{kind: sNothing, pos: o.pos}
 	}
 	c.unused(o)
-	return &stmt{kind: sAction, pos: o.pos, action: a}
+	return &stmt{kind: sAction, pos: o.pos, action: a.number}
 }
 
 // outputModules are the modules of type= of action().
@@ -21,7 +22,7 @@ var outputModules = map[string]string{
 	"omdiscard": "builtin:omdiscard", "omprog": "omprog",
 }
 
-func (c *loader) actionObject(o *object) *action {
+func (c *loader) actionObject(o *object) *actionConfig {
 	g := c.take(o, actionParams)
 	if g == nil {
 		return nil
@@ -32,7 +33,7 @@ func (c *loader) actionObject(o *object) *action {
 		c.errorf(codeModuleUnknown, "module name '%s' is unknown", g.text("type"))
 		return nil
 	}
-	a := &action{pos: o.pos, module: module, name: g.text("name"), writeMarks: g.onOr("action.writeallmarkmessages", true)}
+	a := &actionConfig{pos: o.pos, module: module, name: g.text("name"), writeMarks: g.onOr("action.writeallmarkmessages", true)}
 	a.resumeRetry = g.number("action.resumeretrycount", 0)
 	a.resumeEvery = g.number("action.resumeinterval", 30)
 	a.reportSuspended = g.onOr("action.reportsuspension", c.conf.globals.reportSuspended)
@@ -61,7 +62,7 @@ func queueParameters(g *given) queueConfig {
 
 // target is what an action writes with: an output, and the names of its templates.
 type target struct {
-	out      output
+	out      outputConfig
 	template string
 	file     string // template of a dynamic file name
 	text     string // as the trace shows it
@@ -79,11 +80,11 @@ func (c *loader) outputObject(kind string, o *object) *target {
 		modes := readFileModes(c.set.moduleFile, g)
 		switch {
 		case g.has("file"):
-			t.out = &fileOutput{name: g.text("file"), modes: modes}
+			t.out = &fileConfig{name: g.text("file"), modes: modes}
 			t.text = g.text("file")
 		case g.has("dynafile"):
 			t.file, t.text = g.text("dynafile"), "?"+g.text("dynafile")
-			t.out = &fileOutput{modes: modes, dynamic: true}
+			t.out = &fileConfig{modes: modes, dynamic: true}
 		default:
 			c.complain(`omfile: either the "file" or "dynafile" parameter must be given`)
 			return nil
@@ -94,7 +95,7 @@ func (c *loader) outputObject(kind string, o *object) *target {
 		if g == nil {
 			return nil
 		}
-		f := &forwardOutput{host: g.text("target"), port: "514", interval: g.number("rebindinterval", 0)}
+		f := &forwardConfig{host: g.text("target"), port: "514", interval: g.number("rebindinterval", 0)}
 		if v, ok := g.get("port"); ok {
 			f.port = v
 		}
@@ -122,7 +123,7 @@ func (c *loader) outputObject(kind string, o *object) *target {
 		if g == nil {
 			return nil
 		}
-		t.out, t.text = &pipeOutput{name: g.text("pipe")}, "|"+g.text("pipe")
+		t.out, t.text = &pipeConfig{name: g.text("pipe")}, "|"+g.text("pipe")
 		t.template = c.template(g.text("template"), "ompipe", "RSYSLOG_FileFormat")
 	case "omusrmsg":
 		g := c.take(o, omusrParams)
@@ -138,11 +139,11 @@ func (c *loader) outputObject(kind string, o *object) *target {
 		if g == nil {
 			return nil
 		}
-		t.out = &programOutput{command: splitCommand(g.text("binary")), confirm: g.on("confirmmessages"), file: g.text("output")}
+		t.out = &programConfig{command: splitCommand(g.text("binary")), confirm: g.on("confirmmessages"), file: g.text("output")}
 		t.text = g.text("binary")
 		t.template = c.template(g.text("template"), "omprog", "RSYSLOG_FileFormat")
 	case "omdiscard":
-		t.out = discardOutput{}
+		t.out = discardConfig{}
 		t.template = "RSYSLOG_FileFormat"
 	}
 	return t
@@ -178,7 +179,7 @@ func readFileModes(m fileModes, g *given) fileModes {
 
 // finish looks the templates of an action up and enters it. It returns nil when
 // one is missing.
-func (c *loader) finish(a *action, t *target) *action {
+func (c *loader) finish(a *actionConfig, t *target) *actionConfig {
 	if t == nil {
 		return nil
 	}
@@ -203,7 +204,7 @@ func (c *loader) finish(a *action, t *target) *action {
 	}
 	a.number = len(c.conf.actions)
 	if a.name == "" {
-		a.name = "action-" + itoa(a.number) + "-" + a.module
+		a.name = "action-" + strconv.Itoa(a.number) + "-" + a.module
 	}
 	c.conf.actions = append(c.conf.actions, a)
 	return a
@@ -217,7 +218,7 @@ func (c *loader) legacyAction(tok token) *stmt {
 		return &stmt{kind: sStop, pos: tok.pos}
 	}
 	set := &c.set
-	a := &action{pos: tok.pos, name: set.actionName, resumeRetry: set.resumeRetry, resumeEvery: set.resumeEvery,
+	a := &actionConfig{pos: tok.pos, name: set.actionName, resumeRetry: set.resumeRetry, resumeEvery: set.resumeEvery,
 		reportSuspended: c.conf.globals.reportSuspended, repeated: set.repeated, onlySuspended: set.onlySuspended,
 		onlyEvery: set.onlyEvery, everyNth: set.everyNth, writeMarks: set.writeMarks, queue: set.queue, text: line}
 	set.actionName, set.queue = "", queueConfig{discardFrom: 8}
@@ -230,12 +231,12 @@ func (c *loader) legacyAction(tok token) *stmt {
 		c.complainf("errors occurred in file '%s' around line %d", at.file, at.line)
 		return &stmt{kind: sNothing, pos: tok.pos}
 	}
-	return &stmt{kind: sAction, pos: tok.pos, action: a}
+	return &stmt{kind: sAction, pos: tok.pos, action: a.number}
 }
 
 // legacyTarget makes the output of an action line; warned tells that the line
 // is in a form that is on its way out.
-func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
+func (c *loader) legacyTarget(a *actionConfig, line string) (t *target, warned bool) {
 	if rest, ok := strings.CutPrefix(line, ":omusrmsg:"); ok {
 		return c.legacyUsers(a, rest), false
 	}
@@ -256,7 +257,7 @@ func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
 		if !ok {
 			return nil, false
 		}
-		return &target{out: &pipeOutput{name: name}, template: tpl, text: "|" + name}, false
+		return &target{out: &pipeConfig{name: name}, template: tpl, text: "|" + name}, false
 	case '^':
 		a.module = "builtin:omshell"
 		name, rest := fileName(line[1:])
@@ -264,7 +265,7 @@ func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
 		if !ok {
 			return nil, false
 		}
-		return &target{out: &shellOutput{name: name}, template: tpl, text: "^" + name}, false
+		return &target{out: &shellConfig{name: name}, template: tpl, text: "^" + name}, false
 	case '/', '-', '.':
 		a.module = "builtin:omfile"
 		if strings.HasPrefix(line, "-?") {
@@ -279,7 +280,7 @@ func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
 		if !ok {
 			return nil, false
 		}
-		return &target{out: &fileOutput{name: name, modes: c.set.file}, template: tpl, text: strings.TrimSuffix(line, rest)}, false
+		return &target{out: &fileConfig{name: name, modes: c.set.file}, template: tpl, text: strings.TrimSuffix(line, rest)}, false
 	case '?':
 		a.module = "builtin:omfile"
 		name, rest := fileName(line[1:])
@@ -287,7 +288,7 @@ func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
 		if !ok {
 			return nil, false
 		}
-		return &target{out: &fileOutput{modes: c.set.file, dynamic: true}, template: tpl, file: name, text: "?" + name}, false
+		return &target{out: &fileConfig{modes: c.set.file, dynamic: true}, template: tpl, file: name, text: "?" + name}, false
 	case ':', '>':
 		return nil, false
 	}
@@ -318,7 +319,7 @@ func (c *loader) templateSuffix(rest, output, builtin string) (name string, ok b
 	return c.template(rest, output, builtin), true
 }
 
-func (c *loader) legacyUsers(a *action, list string) *target {
+func (c *loader) legacyUsers(a *actionConfig, list string) *target {
 	a.module = "builtin:omusrmsg"
 	names, tpl, _ := strings.Cut(list, ";")
 	names, _, _ = strings.Cut(names, "#")
@@ -333,7 +334,7 @@ func (c *loader) legacyUsers(a *action, list string) *target {
 
 // usersTarget makes the output to users' terminals.
 func usersTarget(list string) *target {
-	u := &usersOutput{}
+	u := &usersConfig{}
 	for _, name := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
 		if name == "*" {
 			u.everybody = true
@@ -349,7 +350,7 @@ func usersTarget(list string) *target {
 
 // legacyForward reads what follows the first @ of a forwarding action.
 func (c *loader) legacyForward(s string) *target {
-	f := &forwardOutput{port: "514", delimiter: '\n'}
+	f := &forwardConfig{port: "514", delimiter: '\n'}
 	if rest, ok := strings.CutPrefix(s, "@"); ok {
 		f.tcp, s = true, rest
 	}

@@ -261,7 +261,7 @@ func (l *logger) open() error {
 		}
 	} else {
 		if l.socket == "" {
-			l.socket = devLog
+			l.socket = "/dev/log"
 		}
 		if err := l.dialLocal(); err != nil && l.errors {
 			return failf("socket %s: %s", l.socket, libc.Strerror(err))
@@ -307,7 +307,7 @@ func (l *logger) dialServer() error {
 		if err != nil {
 			return failf("failed to resolve name %s port %s: %v", l.server, port, err)
 		}
-		number, ok := (&daemon{p: l.p}).service(port, network)
+		number, ok := libc.Port(l.p, port, network)
 		if !ok && port == "syslog" && network == "udp" {
 			number, ok = 514, true
 		}
@@ -315,7 +315,7 @@ func (l *logger) dialServer() error {
 			return failf("failed to resolve name %s port %s: Servname not supported for ai_socktype", l.server, port)
 		}
 		at := netip.AddrPortFrom(addrs[0], uint16(number)).String()
-		if l.conn, err = l.p.Sys.Dial(l.ctx, network+family(addrs[0].String()), at); err == nil {
+		if l.conn, err = l.p.Sys.Dial(l.ctx, libc.Network(network, addrs[0].String()), at); err == nil {
 			l.stream = network == "tcp"
 			return nil
 		}

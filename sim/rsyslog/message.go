@@ -1,6 +1,8 @@
 package rsyslog
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +18,7 @@ type message struct {
 	fromIP   string
 	fromPort string
 	received time.Time // local time
-	ruleset  *ruleset  // nil is the default one
+	ruleset  string    // "" is the default one
 	tree     *node     // $!
 	local    *node     // $.
 	traced   bool
@@ -185,10 +187,24 @@ func parseProperty(name string) (property, bool) {
 	return property{}, false
 }
 
+// env is what properties and functions read besides the message. One thread at
+// a time uses it.
+type env struct {
+	hostname string // as messages show it
+	globals  *node  // the tree of $/
+	now      func() time.Time
+	uptime   func() time.Duration
+	getenv   func(name string) string
+	rand     *rand.Rand
+
+	previousSuspended bool // previous_action_suspended()
+	scriptError       bool // script_error(): whether the last function that tells of errors failed
+}
+
 // scope is what an expression or a template is evaluated in.
 type scope struct {
-	m *message
-	d *daemon
+	m   *message
+	env *env
 }
 
 // root returns the tree a variable lives in.
@@ -199,7 +215,7 @@ func (x *scope) root(tree byte) **node {
 	case '.':
 		return &x.m.local
 	}
-	return &x.d.globals
+	return &x.env.globals
 }
 
 // variable returns a node of a tree, nil when there is none.
@@ -209,6 +225,19 @@ func (x *scope) variable(ref property) *node {
 		n = n.get(name)
 	}
 	return n
+}
+
+// assign sets a variable.
+func (x *scope) assign(ref property, n *node) {
+	root := x.root(ref.tree)
+	if len(ref.path) == 0 {
+		*root = n
+		return
+	}
+	if *root == nil || (*root).leaf {
+		*root = &node{}
+	}
+	(*root).set(ref.path, n)
 }
 
 // get returns a property as text.
@@ -273,7 +302,7 @@ func (x *scope) get(ref property) string {
 	case pParseSuccess:
 		return "FAIL" // only parser modules that are not there say otherwise
 	case pUUID:
-		return x.d.uuid(m)
+		return fmt.Sprintf("%016X%016X", x.env.rand.Uint64(), x.env.rand.Uint64())
 	case pJSONMesg:
 		return x.jsonMessage()
 	case pAllJSON:
@@ -285,11 +314,11 @@ func (x *scope) get(ref property) string {
 		}
 		return x.m.tree.text()
 	case pMyHostname:
-		return x.d.hostname
+		return x.env.hostname
 	case pBOM:
 		return "\ufeff"
 	case pUptime:
-		return strconv.Itoa(int(x.d.p.Clock.Monotonic() / time.Second))
+		return strconv.Itoa(int(x.env.uptime() / time.Second))
 	case pNow:
 		return formatNow(m.received, ref)
 	case pTree:
@@ -328,175 +357,4 @@ func (x *scope) jsonMessage() string {
 		n.set([]string{name}, &node{leaf: true, value: x.get(ref)})
 	}
 	return n.text()
-}
-
-// node is a JSON value of the variables: an object, a list or a text.
-type node struct {
-	leaf   bool
-	value  string
-	plain  bool // a leaf that is not quoted in JSON: a number, true, false, null
-	isList bool
-	names  []string // of an object, in the order in which they were set
-	kids   []*node
-}
-
-// clone returns a copy that shares nothing with n.
-func (n *node) clone() *node {
-	if n == nil || n.leaf {
-		return n // nobody changes a leaf
-	}
-	c := &node{isList: n.isList, names: append([]string(nil), n.names...), kids: make([]*node, len(n.kids))}
-	for i, kid := range n.kids {
-		c.kids[i] = kid.clone()
-	}
-	return c
-}
-
-// get returns a member, nil when there is none. Capital letters make no
-// difference in names.
-func (n *node) get(name string) *node {
-	if n == nil || n.leaf {
-		return nil
-	}
-	if n.isList {
-		return nil
-	}
-	for i, have := range n.names {
-		if strings.EqualFold(have, name) {
-			return n.kids[i]
-		}
-	}
-	return nil
-}
-
-// maxNodes bounds an object of the variables.
-const maxNodes = 10000
-
-// set puts a value at a path, making the objects on the way.
-func (n *node) set(path []string, v *node) {
-	for len(path) > 1 {
-		kid := n.get(path[0])
-		if kid == nil || kid.leaf || kid.isList {
-			kid = &node{}
-			n.set(path[:1], kid)
-		}
-		n, path = kid, path[1:]
-	}
-	for i, have := range n.names {
-		if strings.EqualFold(have, path[0]) {
-			n.kids[i] = v
-			return
-		}
-	}
-	if len(n.names) < maxNodes {
-		n.names, n.kids = append(n.names, path[0]), append(n.kids, v)
-	}
-}
-
-// remove takes a value away.
-func (n *node) remove(path []string) {
-	for ; n != nil && len(path) > 1; path = path[1:] {
-		n = n.get(path[0])
-	}
-	if n == nil || len(path) == 0 {
-		return
-	}
-	for i, have := range n.names {
-		if strings.EqualFold(have, path[0]) {
-			n.names = append(n.names[:i:i], n.names[i+1:]...)
-			n.kids = append(n.kids[:i:i], n.kids[i+1:]...)
-			return
-		}
-	}
-}
-
-// text returns a leaf's text, or JSON as rsyslog's library writes it.
-func (n *node) text() string {
-	if n == nil {
-		return ""
-	}
-	if n.leaf {
-		return n.value
-	}
-	return string(n.appendJSON(nil))
-}
-
-// appendPlainJSON is appendJSON without blanks.
-func (n *node) appendPlainJSON(b []byte) []byte {
-	if n.leaf {
-		return n.appendJSON(b)
-	}
-	open, end := byte('{'), byte('}')
-	if n.isList {
-		open, end = '[', ']'
-	}
-	b = append(b, open)
-	for i, k := range n.kids {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if !n.isList {
-			b = append(appendJSONEscaped(append(b, '"'), n.names[i]), `":`...)
-		}
-		b = k.appendPlainJSON(b)
-	}
-	return append(b, end)
-}
-
-func (n *node) appendJSON(b []byte) []byte {
-	switch {
-	case n.leaf && n.plain:
-		return append(b, n.value...)
-	case n.leaf:
-		b = append(b, '"')
-		b = appendJSONEscaped(b, n.value)
-		return append(b, '"')
-	case n.isList:
-		b = append(b, '[')
-		for i, k := range n.kids {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = k.appendJSON(append(b, ' '))
-		}
-		return append(b, " ]"...)
-	case len(n.kids) == 0:
-		return append(b, "{ }"...)
-	}
-	b = append(b, '{')
-	for i, k := range n.kids {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, ` "`...)
-		b = appendJSONEscaped(b, n.names[i])
-		b = append(b, `": `...)
-		b = k.appendJSON(b)
-	}
-	return append(b, " }"...)
-}
-
-func appendJSONEscaped(b []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '"' || c == '\\' || c == '/':
-			b = append(b, '\\', c)
-		case c == '\n':
-			b = append(b, `\n`...)
-		case c == '\r':
-			b = append(b, `\r`...)
-		case c == '\t':
-			b = append(b, `\t`...)
-		case c == '\b':
-			b = append(b, `\b`...)
-		case c == '\f':
-			b = append(b, `\f`...)
-		case c < ' ':
-			b = append(b, `\u00`...)
-			b = append(b, "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
-		default:
-			b = append(b, c)
-		}
-	}
-	return b
 }

@@ -15,11 +15,9 @@ import (
 
 // fileOutput is omfile: a file, or files whose names a template makes.
 type fileOutput struct {
-	name    string
-	modes   fileModes
-	dynamic bool
-	files   []*logFile // open ones; the least recently used first
-	failed  string     // the file about whose opening it complained
+	*fileConfig
+	files  []*logFile // open ones; the least recently used first
+	failed string     // the file about whose opening it complained
 }
 
 // logFile is an open file.
@@ -32,18 +30,18 @@ type logFile struct {
 
 func (o *fileOutput) transactional() {}
 
-func (o *fileOutput) begin(*worker, *action) error  { return nil }
-func (o *fileOutput) resume(*worker, *action) error { return nil }
+func (o *fileOutput) begin(*thread, *actionConfig) error  { return nil }
+func (o *fileOutput) resume(*thread, *actionConfig) error { return nil }
 
 // write appends a batch to its file or files, one write for each file.
-func (o *fileOutput) write(w *worker, a *action, batch []entry) error {
+func (o *fileOutput) write(t *thread, a *actionConfig, batch []entry) error {
 	var touched []*logFile
 	for i := range batch {
 		name := o.name
 		if o.dynamic {
 			name = batch[i].file
 		}
-		l, err := o.open(w, name)
+		l, err := o.open(t, name)
 		if err != nil {
 			return err
 		}
@@ -56,10 +54,10 @@ func (o *fileOutput) write(w *worker, a *action, batch []entry) error {
 		if len(l.buf) == 0 || !o.modes.flushOnTXEnd && len(l.buf) < o.modes.bufferSize {
 			continue
 		}
-		if err := l.flush(w); err != nil {
-			w.d.report(syslog.Err, codeIO, fmt.Sprintf("file '%s'[%d] write error - see https://www.rsyslog.com/solving-rsyslog-write-errors/ for help OS error: %s",
+		if err := l.flush(t); err != nil {
+			t.report(syslog.Err, codeIO, fmt.Sprintf("file '%s'[%d] write error - see https://www.rsyslog.com/solving-rsyslog-write-errors/ for help OS error: %s",
 				l.name, l.f.Fd(), libc.Strerror(err)))
-			w.d.report(syslog.Err, codeIO, fmt.Sprintf("action '%s' (module '%s') message lost, could not be processed. Check for additional error messages before this one.",
+			t.report(syslog.Err, codeIO, fmt.Sprintf("action '%s' (module '%s') message lost, could not be processed. Check for additional error messages before this one.",
 				a.name, a.module))
 			return err
 		}
@@ -69,13 +67,13 @@ func (o *fileOutput) write(w *worker, a *action, batch []entry) error {
 		if o.dynamic {
 			name = batch[i].file
 		}
-		w.written(a, &batch[i], name)
+		t.written(a, &batch[i], name)
 	}
 	return nil
 }
 
 // flush writes what is buffered. What could not be written is given up.
-func (l *logFile) flush(w *worker) error {
+func (l *logFile) flush(t *thread) error {
 	if len(l.buf) == 0 {
 		return nil
 	}
@@ -85,7 +83,7 @@ func (l *logFile) flush(w *worker) error {
 		l.buf = nil
 	}
 	if !l.tty {
-		w.d.p.Stamp(l.f)
+		t.p.Stamp(l.f)
 	}
 	return err
 }
@@ -117,7 +115,7 @@ func writeOnce(f *os.File, b []byte) (n int, err error) {
 }
 
 // open returns an open file, opening it if need be.
-func (o *fileOutput) open(w *worker, name string) (*logFile, error) {
+func (o *fileOutput) open(t *thread, name string) (*logFile, error) {
 	for i := len(o.files) - 1; i >= 0; i-- {
 		if l := o.files[i]; l.name == name {
 			if o.dynamic && i != len(o.files)-1 {
@@ -126,7 +124,7 @@ func (o *fileOutput) open(w *worker, name string) (*logFile, error) {
 			return l, nil
 		}
 	}
-	f, err := o.create(w, name)
+	f, err := o.create(t, name)
 	if err != nil {
 		if o.failed != name {
 			o.failed = name
@@ -134,7 +132,7 @@ func (o *fileOutput) open(w *worker, name string) (*logFile, error) {
 			if errors.Is(err, syscall.ENOENT) {
 				code = codeNotFound
 			}
-			w.d.report(syslog.Err, code, fmt.Sprintf("file '%s': open error: %s", strings.TrimSuffix(name, "/"), libc.Strerror(err)))
+			t.report(syslog.Err, code, fmt.Sprintf("file '%s': open error: %s", strings.TrimSuffix(name, "/"), libc.Strerror(err)))
 		}
 		return nil, errSuspended
 	}
@@ -145,7 +143,7 @@ func (o *fileOutput) open(w *worker, name string) (*logFile, error) {
 	}
 	if o.dynamic && len(o.files) >= max(o.modes.dynaFileCache, 1) {
 		old := o.files[0]
-		old.flush(w)
+		old.flush(t)
 		old.f.Close()
 		o.files = o.files[1:]
 	}
@@ -154,15 +152,15 @@ func (o *fileOutput) open(w *worker, name string) (*logFile, error) {
 }
 
 // create opens a file at its end, making it and its directories.
-func (o *fileOutput) create(w *worker, name string) (*os.File, error) {
-	p := w.d.p
+func (o *fileOutput) create(t *thread, name string) (*os.File, error) {
+	p := t.p
 	full := libc.Abs(p, name)
 	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE | syscall.O_NOCTTY | syscall.O_NONBLOCK
 	m := &o.modes
 	_, err := p.Sys.Stat(full)
 	isNew := errors.Is(err, syscall.ENOENT)
 	if isNew && !m.noDirs {
-		if err := o.makeDirs(w, path.Dir(full)); err != nil {
+		if err := o.makeDirs(t, path.Dir(full)); err != nil {
 			return nil, err
 		}
 	}
@@ -173,12 +171,12 @@ func (o *fileOutput) create(w *worker, name string) (*os.File, error) {
 	if !isNew {
 		return f, nil
 	}
-	if u := w.d.conf.globals.umask; u >= 0 {
+	if u := t.umask; u >= 0 {
 		f.Chmod(fs.FileMode(m.file &^ u))
 	}
 	if m.fileUID >= 0 || m.fileGID >= 0 {
 		if err := f.Chown(m.fileUID, m.fileGID); err != nil && m.failOnChown {
-			w.d.report(syslog.Err, codeNone, fmt.Sprintf("chown for file '%s' failed: %s", name, libc.Strerror(err)))
+			t.report(syslog.Err, codeNone, fmt.Sprintf("chown for file '%s' failed: %s", name, libc.Strerror(err)))
 			f.Close()
 			return nil, err
 		}
@@ -186,19 +184,19 @@ func (o *fileOutput) create(w *worker, name string) (*os.File, error) {
 	return f, nil
 }
 
-func (o *fileOutput) makeDirs(w *worker, dir string) error {
-	p := w.d.p
+func (o *fileOutput) makeDirs(t *thread, dir string) error {
+	p := t.p
 	if dir == "/" || libc.Exists(p, dir) {
 		return nil
 	}
-	if err := o.makeDirs(w, path.Dir(dir)); err != nil {
+	if err := o.makeDirs(t, path.Dir(dir)); err != nil {
 		return err
 	}
 	m := &o.modes
 	if err := p.Sys.Mkdir(dir, fs.FileMode(m.dir)); err != nil && !errors.Is(err, syscall.EEXIST) {
 		return err
 	}
-	if u := w.d.conf.globals.umask; u >= 0 {
+	if u := t.umask; u >= 0 {
 		p.Sys.Chmod(dir, fs.FileMode(m.dir&^u))
 	}
 	if m.dirUID >= 0 || m.dirGID >= 0 {
@@ -209,45 +207,45 @@ func (o *fileOutput) makeDirs(w *worker, dir string) error {
 	return nil
 }
 
-func (o *fileOutput) hup(w *worker) {
+func (o *fileOutput) hup(t *thread) {
 	for _, l := range o.files {
-		l.flush(w)
+		l.flush(t)
 		l.f.Close()
 	}
 	o.files = nil
 }
 
-func (o *fileOutput) close(w *worker) { o.hup(w) }
+func (o *fileOutput) close(t *thread) { o.hup(t) }
 
 // discardOutput is omdiscard.
 type discardOutput struct{}
 
-func (discardOutput) begin(*worker, *action) error          { return nil }
-func (discardOutput) resume(*worker, *action) error         { return nil }
-func (discardOutput) write(*worker, *action, []entry) error { return nil }
-func (discardOutput) hup(*worker)                           {}
-func (discardOutput) close(*worker)                         {}
+func (discardOutput) begin(*thread, *actionConfig) error          { return nil }
+func (discardOutput) resume(*thread, *actionConfig) error         { return nil }
+func (discardOutput) write(*thread, *actionConfig, []entry) error { return nil }
+func (discardOutput) hup(*thread)                                 {}
+func (discardOutput) close(*thread)                               {}
 
 // pipeOutput is ompipe: a named pipe, or a file that stands in its place.
 type pipeOutput struct {
-	name   string
+	*pipeConfig
 	f      *os.File
 	failed bool
 }
 
-func (o *pipeOutput) begin(*worker, *action) error { return nil }
+func (o *pipeOutput) begin(*thread, *actionConfig) error { return nil }
 
-func (o *pipeOutput) resume(w *worker, _ *action) error { return o.open(w) }
+func (o *pipeOutput) resume(t *thread, _ *actionConfig) error { return o.open(t) }
 
-func (o *pipeOutput) open(w *worker) error {
+func (o *pipeOutput) open(t *thread) error {
 	if o.f != nil {
 		return nil
 	}
-	f, err := w.d.p.Sys.OpenFile(libc.Abs(w.d.p, o.name), os.O_RDWR|syscall.O_NONBLOCK, 0)
+	f, err := t.p.Sys.OpenFile(libc.Abs(t.p, o.name), os.O_RDWR|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		if !o.failed {
 			o.failed = true
-			w.d.report(syslog.Err, codeNoPipe, fmt.Sprintf("Could not open output pipe '%s':: %s", o.name, libc.Strerror(err)))
+			t.report(syslog.Err, codeNoPipe, fmt.Sprintf("Could not open output pipe '%s':: %s", o.name, libc.Strerror(err)))
 		}
 		return errSuspended
 	}
@@ -258,8 +256,8 @@ func (o *pipeOutput) open(w *worker) error {
 	return nil
 }
 
-func (o *pipeOutput) write(w *worker, a *action, batch []entry) error {
-	if err := o.open(w); err != nil {
+func (o *pipeOutput) write(t *thread, a *actionConfig, batch []entry) error {
+	if err := o.open(t); err != nil {
 		return err
 	}
 	for i := range batch {
@@ -267,19 +265,19 @@ func (o *pipeOutput) write(w *worker, a *action, batch []entry) error {
 			if errors.Is(err, syscall.EAGAIN) {
 				return errSuspended
 			}
-			o.hup(w)
+			o.hup(t)
 			return errSuspended
 		}
-		w.written(a, &batch[i], o.name)
+		t.written(a, &batch[i], o.name)
 	}
 	return nil
 }
 
-func (o *pipeOutput) hup(*worker) {
+func (o *pipeOutput) hup(*thread) {
 	if o.f != nil {
 		o.f.Close()
 		o.f = nil
 	}
 }
 
-func (o *pipeOutput) close(w *worker) { o.hup(w) }
+func (o *pipeOutput) close(t *thread) { o.hup(t) }

@@ -10,15 +10,12 @@ import (
 )
 
 // usersOutput is omusrmsg: the terminals of users who are logged in.
-type usersOutput struct {
-	names     []string
-	everybody bool
-}
+type usersOutput struct{ *usersConfig }
 
-func (o *usersOutput) begin(*worker, *action) error  { return nil }
-func (o *usersOutput) resume(*worker, *action) error { return nil }
-func (o *usersOutput) hup(*worker)                   {}
-func (o *usersOutput) close(*worker)                 {}
+func (o *usersOutput) begin(*thread, *actionConfig) error  { return nil }
+func (o *usersOutput) resume(*thread, *actionConfig) error { return nil }
+func (o *usersOutput) hup(*thread)                         {}
+func (o *usersOutput) close(*thread)                       {}
 
 // A record of utmp(5) on 64-bit Linux.
 const (
@@ -61,8 +58,8 @@ func (o *usersOutput) wants(user string) bool {
 
 // write goes to every terminal of the users, whether it takes messages or not.
 // A terminal that cannot be written to is passed over.
-func (o *usersOutput) write(w *worker, a *action, batch []entry) error {
-	p := w.d.p
+func (o *usersOutput) write(t *thread, a *actionConfig, batch []entry) error {
+	p := t.p
 	data, err := libc.ReadFile(p, "/run/utmp")
 	if err != nil {
 		data, _ = libc.ReadFile(p, "/var/run/utmp")
@@ -79,7 +76,7 @@ func (o *usersOutput) write(w *worker, a *action, batch []entry) error {
 				_, err = writeOnce(f, []byte(e.text))
 			}
 			if err == nil {
-				w.written(a, e, name)
+				t.written(a, e, name)
 			} else if e.m.traced {
 				p.Emit(trace.MessageDropped, trace.Attrs{"reason": libc.Strerror(err), "text": e.m.Text, "tag": e.m.Tag, "rule": a.pos.String(), "to": name})
 			}

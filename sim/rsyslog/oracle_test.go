@@ -114,6 +114,14 @@ var divergences = map[string]string{
 	"fwd-legacy-queue": "the real daemon sends a message that waited for the remote twice, over two connections",
 }
 
+// A record of utmp(5).
+const (
+	loginSize    = 384
+	loginLine    = 8
+	loginUser    = 44
+	loginProcess = 7
+)
+
 const (
 	testHost = "sysloga" // seven bytes, as in the recordings
 	realPID  = `\d+`
@@ -264,10 +272,10 @@ func (r *oracleRun) build() {
 	var utmp []byte
 	for i, u := range c.LoggedIn {
 		line := fmt.Sprintf("pts/%d", i)
-		rec := make([]byte, utmpSize)
-		rec[0] = utmpProcess
-		copy(rec[utmpLine:], line)
-		copy(rec[utmpUser:], u.User)
+		rec := make([]byte, loginSize)
+		rec[0] = loginProcess
+		copy(rec[loginLine:], line)
+		copy(rec[loginUser:], u.User)
 		utmp = append(utmp, rec...)
 		r.terminal("/dev/" + line)
 	}
@@ -674,7 +682,7 @@ var tokens = map[string]string{
 	"<SYNCED>":                `[01]`,
 	"<SYNCACCURACY>":          `\d+`,
 	"<HOST>":                  testHost,
-	"<MODDIR>":                regexp.QuoteMeta(moduleDir),
+	"<MODDIR>":                regexp.QuoteMeta("/usr/lib64/rsyslog"),
 }
 
 var (

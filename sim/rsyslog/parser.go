@@ -33,10 +33,16 @@ type stmt struct {
 	property  *propFilter
 	cond      expr
 	then, els []*stmt
-	action    *action
+	action    int      // number of the action in the configuration
 	variable  property // of set, unset and foreach
 	name      string   // ruleset of call
 	ruleset   *ruleset
+}
+
+// ruleset is a list of rules under a name.
+type ruleset struct {
+	name  string
+	rules []*stmt
 }
 
 // nv is one parameter of an object. A value is a string or an array of them.

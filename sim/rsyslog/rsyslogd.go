@@ -155,7 +155,7 @@ func serve(ctx context.Context, p *host.Proc, inv invocation) int {
 	d.configure(conf, inv)
 	p.Catch(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	d.startWorkers()
-	d.openInputs(ctx)
+	d.inputs.start(ctx)
 	if err := libc.WriteFile(p, libc.Abs(p, inv.pidFile), []byte(strconv.Itoa(p.PID)+"\n"), 0o644); err != nil {
 		d.report(syslog.Err, codeNone, fmt.Sprintf("could not write pid file '%s': %s", inv.pidFile, libc.Strerror(err)))
 	}
@@ -241,14 +241,12 @@ func (d *daemon) speak() {
 // stop ends the daemon in good order: no more input, everything in the queues
 // written as far as that goes in the time it has, files closed.
 func (d *daemon) stop(by syscall.Signal) {
-	d.closeInputs()
-	for _, name := range d.sockets {
+	d.inputs.stop(false)
+	for _, name := range d.inputs.sockets {
 		d.p.Sys.Remove(name)
 	}
 	timer := d.p.Clock.AfterFunc(1500*time.Millisecond, d.cancelMain)
-	for d.threads.Load() > 0 {
-		d.threadDone.Get(context.Background())
-	}
+	d.inputs.wait()
 	d.voice.Close()
 	libc.Syslog(d.p, syslog.Make(syslog.Syslog, syslog.Info), "rsyslogd", 0, fmt.Sprintf("%s exiting on signal %d.", d.origin(), int(by)))
 	d.mainQueue.Close()
@@ -269,7 +267,7 @@ func (d *daemon) stop(by syscall.Signal) {
 // abandon ends the threads of a daemon that was killed; nothing is written any more.
 func (d *daemon) abandon() {
 	d.killed.Store(true)
-	d.closeInputs()
+	d.inputs.stop(true)
 	d.voice.Close()
 	d.mainQueue.Close()
 	for _, a := range d.queued {

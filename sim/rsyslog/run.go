@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"enshu/sim/trace"
+	"enshu/sim/wire/syslog"
 )
 
 // maxCalls bounds how deep rulesets call each other.
@@ -21,19 +22,22 @@ func (w *worker) exec(list []*stmt, m *message, filtered bool, depth int) (stop 
 			if m.traced && !filtered {
 				w.tell(trace.RuleMatched, s, list, m)
 			}
-			w.offer(s.action, m)
+			w.offer(w.d.actions[s.action], m)
 		case sStop:
 			return true
 		case sSelector:
 			ok := s.mask.matches(m.Facility, m.Severity)
-			if m.traced && (ok || s.concerns(m)) {
+			if m.traced && (ok || concerns(s, m)) {
 				w.verdict(ok, s, m)
 			}
 			if ok && w.exec(s.then, m, true, depth) {
 				return true
 			}
 		case sProperty:
-			ok := s.property.matches(w.scope(m))
+			ok, complaint := s.property.matches(w.scope(m))
+			if complaint != "" {
+				w.d.report(syslog.Err, codeNone, complaint)
+			}
 			if m.traced {
 				w.verdict(ok, s, m)
 			}
@@ -112,7 +116,7 @@ func (w *worker) foreach(s *stmt, m *message, depth int) (stop bool) {
 
 // concerns reports whether a selector that did not match is about the
 // message's facility.
-func (s *stmt) concerns(m *message) bool {
+func concerns(s *stmt, m *message) bool {
 	return s.mask[m.Facility] != 0 || strings.Contains(s.text, m.Facility.String())
 }
 
@@ -130,7 +134,7 @@ func (w *worker) tell(kind trace.Kind, s *stmt, then []*stmt, m *message) {
 	for _, t := range then {
 		switch t.kind {
 		case sAction:
-			action = t.action.text
+			action = w.d.actions[t.action].text
 		case sStop:
 			action = "stop"
 		}
@@ -139,7 +143,7 @@ func (w *worker) tell(kind trace.Kind, s *stmt, then []*stmt, m *message) {
 		}
 	}
 	if s.kind == sAction {
-		action = s.action.text
+		action = w.d.actions[s.action].text
 	}
 	w.d.p.Emit(kind, trace.Attrs{"rule": s.pos.String(), "selector": s.text, "action": action, "text": m.Text, "tag": m.Tag,
 		"facility": facilityName(m.Facility), "severity": m.Severity.String()})

@@ -185,7 +185,10 @@ func (p *part) appendTime(b []byte, m *message) []byte {
 // apply does what the options ask for, in rsyslog's order.
 func (o *options) apply(s string, p *part) string {
 	if o.fields {
-		s = o.pickField(s)
+		var ok bool
+		if s, ok = pickField(s, o.delimiter, o.field); !ok {
+			s = "**FIELD NOT FOUND**"
+		}
 	}
 	if o.badRegex {
 		s = "**NO MATCH** **BAD REGULAR EXPRESSION**"
@@ -196,9 +199,9 @@ func (o *options) apply(s string, p *part) string {
 	}
 	switch o.conversion {
 	case upper:
-		s = mapASCII(s, 'a', 'z')
+		s = toUpper(s)
 	case lower:
-		s = mapASCII(s, 'A', 'Z')
+		s = toLower(s)
 	}
 	if o.compressSpace {
 		for strings.Contains(s, "  ") {
@@ -298,6 +301,10 @@ func appendJSONOnce(b []byte, s string) []byte {
 	return appendJSONEscaped(b, s)
 }
 
+// toUpper and toLower change the letters of ASCII, as in the C locale.
+func toUpper(s string) string { return mapASCII(s, 'a', 'z') }
+func toLower(s string) string { return mapASCII(s, 'A', 'Z') }
+
 func mapASCII(s string, from, to byte) string {
 	b := []byte(s)
 	for i, c := range b {
@@ -326,18 +333,19 @@ func (o *options) securePath(s string) string {
 	return s
 }
 
-func (o *options) pickField(s string) string {
-	for n := 1; o.field > 0; n++ {
-		head, rest, more := strings.Cut(s, o.delimiter)
-		if n == o.field {
-			return head
+// pickField returns the n-th of the parts that a delimiter divides a text into.
+func pickField(s, delimiter string, n int) (field string, ok bool) {
+	for i := 1; n > 0; i++ {
+		head, rest, more := strings.Cut(s, delimiter)
+		if i == n {
+			return head, true
 		}
 		if !more {
 			break
 		}
 		s = rest
 	}
-	return "**FIELD NOT FOUND**"
+	return "", false
 }
 
 func (o *options) pickMatch(s string) string {
