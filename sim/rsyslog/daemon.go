@@ -14,6 +14,10 @@ import (
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/rsyslog/config"
+	"enshu/sim/rsyslog/input"
+	"enshu/sim/rsyslog/message"
+	"enshu/sim/rsyslog/output"
 	"enshu/sim/trace"
 	"enshu/sim/wire/syslog"
 )
@@ -27,14 +31,14 @@ const batchSize = 1024
 // daemon is a running rsyslogd.
 type daemon struct {
 	p       *host.Proc
-	conf    *config
+	conf    *config.Config
 	zone    *time.Location
-	env     env
+	env     message.Env
 	domain  string    // of the host
 	actions []*action // in the order of the configuration
 	voice   *clock.Queue[own]
 
-	mainQueue    *clock.Queue[*message]
+	mainQueue    *clock.Queue[*message.Message]
 	mainCtx      context.Context
 	cancelMain   context.CancelFunc
 	mainDone     *clock.Queue[struct{}]
@@ -43,7 +47,7 @@ type daemon struct {
 	cancelQueues context.CancelFunc
 	queueDone    *clock.Queue[struct{}]
 
-	inputs  *inputs
+	inputs  *input.Set
 	killed  atomic.Bool
 	hups    atomic.Uint64
 	dropped atomic.Uint64 // messages that found the main queue full
@@ -57,9 +61,9 @@ type daemon struct {
 func newDaemon(p *host.Proc) *daemon {
 	line := p.Clock.Timeline()
 	d := &daemon{p: p, zone: libc.Zone(p), names: map[string]string{}, budget: traceBurst, budgetAt: p.Now()}
-	d.env = env{now: d.now, uptime: p.Clock.Monotonic, getenv: p.Getenv, rand: p.Rand()}
+	d.env = message.Env{Now: d.Now, Uptime: p.Clock.Monotonic, Getenv: p.Getenv, Rand: p.Rand()}
 	d.voice = clock.NewQueue[own](line, 1000)
-	d.mainQueue = clock.NewQueue[*message](line, mainQueueSize)
+	d.mainQueue = clock.NewQueue[*message.Message](line, mainQueueSize)
 	d.mainDone = clock.NewQueue[struct{}](line, 0)
 	d.queueDone = clock.NewQueue[struct{}](line, 0)
 	d.mainCtx, d.cancelMain = context.WithCancel(context.Background())
@@ -68,21 +72,21 @@ func newDaemon(p *host.Proc) *daemon {
 }
 
 // configure takes a configuration into use.
-func (d *daemon) configure(conf *config, inv invocation) {
+func (d *daemon) configure(conf *config.Config, inv invocation) {
 	d.conf = conf
-	d.inputs = newInputs(d.p, conf, &d.env, d)
-	for _, a := range conf.actions {
-		d.actions = append(d.actions, &action{actionConfig: a, out: newOutput(a.out)})
+	d.inputs = input.New(d.p, conf, &d.env, d)
+	for _, a := range conf.Actions {
+		d.actions = append(d.actions, &action{Action: a, out: output.New(a.Output)})
 	}
-	conf.globals.noNames = conf.globals.noNames || inv.noLookups
+	conf.Globals.NoNames = conf.Globals.NoNames || inv.noLookups
 	name := d.systemName()
 	short, domain, _ := strings.Cut(name, ".")
-	d.env.hostname, d.domain = short, domain
-	if conf.globals.preserveFQDN {
-		d.env.hostname = name
+	d.env.Hostname, d.domain = short, domain
+	if conf.Globals.PreserveFQDN {
+		d.env.Hostname = name
 	}
-	if conf.globals.localHostname != "" {
-		d.env.hostname = conf.globals.localHostname
+	if conf.Globals.LocalHostname != "" {
+		d.env.Hostname = conf.Globals.LocalHostname
 	}
 }
 
@@ -116,16 +120,16 @@ func (d *daemon) systemName() string {
 // startWorkers starts the thread of the rules and those of actions with queues.
 func (d *daemon) startWorkers() {
 	for _, a := range d.actions {
-		if a.queue.direct() {
+		if a.Queue.Direct() {
 			continue
 		}
-		if a.queue.size == 0 {
-			a.queue.size = 1000
-			if a.queue.file != "" {
-				a.queue.size = 100000 // the rest of a disk-assisted queue is on disk
+		if a.Queue.Size == 0 {
+			a.Queue.Size = 1000
+			if a.Queue.File != "" {
+				a.Queue.Size = 100000 // the rest of a disk-assisted queue is on disk
 			}
 		}
-		a.worker = clock.NewQueue[*message](d.p.Clock.Timeline(), 0)
+		a.worker = clock.NewQueue[*message.Message](d.p.Clock.Timeline(), 0)
 		d.queued = append(d.queued, a)
 		for _, m := range d.unspool(a) {
 			a.worker.TryPut(m)
@@ -136,7 +140,7 @@ func (d *daemon) startWorkers() {
 }
 
 func (d *daemon) worker(ctx context.Context) *worker {
-	return &worker{d: d, thread: &thread{p: d.p, ctx: ctx, report: d.report, umask: d.conf.globals.umask}}
+	return &worker{d: d, Thread: &output.Thread{P: d.p, Ctx: ctx, Report: d.Report, Umask: d.conf.Globals.Umask}}
 }
 
 // runMain takes messages through the rules until the queue is closed and empty.
@@ -144,14 +148,14 @@ func (d *daemon) runMain() {
 	defer d.mainDone.TryPut(struct{}{})
 	w := d.worker(d.mainCtx)
 	hups := d.hups.Load()
-	batch := make([]*message, batchSize)
+	batch := make([]*message.Message, batchSize)
 	for {
 		n, err := d.mainQueue.GetAll(d.mainCtx, batch)
 		if h := d.hups.Load(); h != hups && !d.killed.Load() {
 			hups = h
 			for _, a := range d.actions {
 				if a.worker == nil {
-					a.out.hup(w.thread)
+					a.out.HUP(w.Thread)
 				}
 			}
 		}
@@ -178,7 +182,7 @@ func (d *daemon) runMain() {
 	w.flush()
 	for _, a := range d.actions {
 		if a.worker == nil {
-			a.out.close(w.thread)
+			a.out.Close(w.Thread)
 		}
 	}
 }
@@ -192,7 +196,7 @@ func (d *daemon) runQueue(a *action) {
 		m, err := a.worker.Get(d.queueCtx)
 		if h := d.hups.Load(); h != hups && !d.killed.Load() {
 			hups = h
-			a.out.hup(w.thread)
+			a.out.HUP(w.Thread)
 		}
 		if err != nil {
 			break
@@ -201,7 +205,7 @@ func (d *daemon) runQueue(a *action) {
 			if m != nil {
 				w.run(a, m)
 			}
-			if w.ending() || n == 128 || a.worker.Len() == 0 {
+			if w.Ending() || n == 128 || a.worker.Len() == 0 {
 				break
 			}
 			if m, err = a.worker.Get(d.queueCtx); err != nil {
@@ -228,7 +232,7 @@ func (d *daemon) runQueue(a *action) {
 	if len(w.unsent) > 0 {
 		d.spool(a, w.unsent)
 	}
-	a.out.close(w.thread)
+	a.out.Close(w.Thread)
 }
 
 // hup makes the workers let go of their files. A worker that sleeps is woken
@@ -241,14 +245,14 @@ func (d *daemon) hup() {
 	}
 }
 
-// submit hands a message to the rules. wait says whether its source can be held
+// Submit hands a message to the rules. wait says whether its source can be held
 // up while the queue is full; it is dropped otherwise.
-func (d *daemon) submit(m *message, wait bool) {
+func (d *daemon) Submit(m *message.Message, wait bool) {
 	if wait {
 		d.mainQueue.Put(d.mainCtx, m)
 	} else if !d.mainQueue.TryPut(m) && d.dropped.Add(1)%1000 == 1 {
 		text := m.Text
-		if m.unparsed {
+		if m.Unparsed {
 			text = m.Raw
 		}
 		d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": "main queue full", "text": text, "tag": m.Tag, "to": "main queue",
@@ -256,11 +260,11 @@ func (d *daemon) submit(m *message, wait bool) {
 	}
 }
 
-// submitAll is submit of what came at once from a source that can be held up.
-func (d *daemon) submitAll(list []*message) { d.mainQueue.PutAll(d.mainCtx, list) }
+// SubmitAll is submit of what came at once from a source that can be held up.
+func (d *daemon) SubmitAll(list []*message.Message) { d.mainQueue.PutAll(d.mainCtx, list) }
 
-// now returns the present time in the daemon's zone.
-func (d *daemon) now() time.Time { return d.p.Now().In(d.zone) }
+// Now returns the present time in the daemon's zone.
+func (d *daemon) Now() time.Time { return d.p.Now().In(d.zone) }
 
 // The trace takes traceBurst messages at once and traceRate a second after
 // that; a flood goes by without.
@@ -285,28 +289,28 @@ func (d *daemon) traceable(now time.Time) bool {
 }
 
 // process takes one message through its ruleset.
-func (w *worker) process(m *message) {
+func (w *worker) process(m *message.Message) {
 	d := w.d
-	if m.unparsed {
-		m.Message = syslog.Parse(d.conf.globals.sanitizer.CleanString(m.Raw), m.received)
-		m.unparsed = false
+	if m.Unparsed {
+		m.Message = syslog.Parse(d.conf.Globals.Sanitizer.CleanString(m.Raw), m.Received)
+		m.Unparsed = false
 	}
-	if m.from == "" {
-		m.from = d.nameOf(w.ctx, m.fromIP)
+	if m.From == "" {
+		m.From = d.nameOf(w.Ctx, m.FromIP)
 	}
-	if m.traced = d.traceable(m.received); m.traced {
-		from := m.fromIP
-		if m.fromPort != "" {
-			from = m.fromIP + ":" + m.fromPort
+	if m.Traced = d.traceable(m.Received); m.Traced {
+		from := m.FromIP
+		if m.FromPort != "" {
+			from = m.FromIP + ":" + m.FromPort
 		}
-		d.p.Emit(trace.MessageReceived, trace.Attrs{"facility": facilityName(m.Facility), "severity": m.Severity.String(),
-			"tag": m.Tag, "text": m.Text, "input": m.input, "from": from})
+		d.p.Emit(trace.MessageReceived, trace.Attrs{"facility": message.FacilityName(m.Facility), "severity": m.Severity.String(),
+			"tag": m.Tag, "text": m.Text, "input": m.Input, "from": from})
 	}
-	r := d.conf.main
-	if m.ruleset != "" {
-		r = d.conf.rulesets[m.ruleset]
+	r := d.conf.Main
+	if m.Ruleset != "" {
+		r = d.conf.Rulesets[m.Ruleset]
 	}
-	w.exec(r.rules, m, false, 0)
+	w.exec(r.Rules, m, false, 0)
 }
 
 // nameOf returns the name of a sender, or its address.
@@ -315,10 +319,10 @@ func (d *daemon) nameOf(ctx context.Context, ip string) string {
 		return name
 	}
 	name := ip
-	if addr, err := netip.ParseAddr(ip); err == nil && !d.conf.globals.noNames {
+	if addr, err := netip.ParseAddr(ip); err == nil && !d.conf.Globals.NoNames {
 		if found, err := libc.LookupAddr(ctx, d.p, addr); err == nil {
 			name = strings.ToLower(strings.TrimSuffix(found, "."))
-			if !d.conf.globals.preserveFQDN && d.domain != "" {
+			if !d.conf.Globals.PreserveFQDN && d.domain != "" {
 				name = strings.TrimSuffix(name, "."+d.domain)
 			}
 		}
@@ -333,37 +337,37 @@ func (d *daemon) nameOf(ctx context.Context, ip string) string {
 // Spooled messages of an action's queue.
 
 func (d *daemon) spoolFile(a *action) string {
-	dir := d.conf.globals.workDirectory
+	dir := d.conf.Globals.WorkDirectory
 	if dir == "" {
 		dir = "/"
 	}
-	return path.Join(libc.Abs(d.p, dir), a.queue.file+".00000001")
+	return path.Join(libc.Abs(d.p, dir), a.Queue.File+".00000001")
 }
 
 // spool keeps what an action could not send for the next start.
-func (d *daemon) spool(a *action, list []*message) {
-	if !a.queue.saveOnShutdown || a.queue.file == "" {
+func (d *daemon) spool(a *action, list []*message.Message) {
+	if !a.Queue.SaveOnShutdown || a.Queue.File == "" {
 		return
 	}
-	root := &node{isList: true}
+	root := &message.Node{IsList: true}
 	for _, m := range list {
-		n := &node{}
-		for _, f := range [][2]string{{"raw", m.Raw}, {"pri", strconv.Itoa(int(m.Facility)<<3 | int(m.Severity))}, {"time", m.received.Format(time.RFC3339Nano)},
-			{"stamp", string(m.Time.AppendRFC3339(nil))}, {"host", m.host()}, {"tag", m.Tag}, {"app", m.AppName}, {"pid", m.ProcID}, {"msgid", m.MsgID},
-			{"sd", m.Data}, {"msg", m.Text}, {"version", strconv.Itoa(m.Version)}, {"input", m.input}, {"from", m.from}, {"ip", m.fromIP}} {
-			n.set([]string{f[0]}, &node{leaf: true, value: f[1]})
+		n := &message.Node{}
+		for _, f := range [][2]string{{"raw", m.Raw}, {"pri", strconv.Itoa(int(m.Facility)<<3 | int(m.Severity))}, {"time", m.Received.Format(time.RFC3339Nano)},
+			{"stamp", string(m.Time.AppendRFC3339(nil))}, {"host", m.Hostname()}, {"tag", m.Tag}, {"app", m.AppName}, {"pid", m.ProcID}, {"msgid", m.MsgID},
+			{"sd", m.Data}, {"msg", m.Text}, {"version", strconv.Itoa(m.Version)}, {"input", m.Input}, {"from", m.From}, {"ip", m.FromIP}} {
+			n.Set([]string{f[0]}, &message.Node{Leaf: true, Value: f[1]})
 		}
-		root.kids = append(root.kids, n)
+		root.Kids = append(root.Kids, n)
 	}
-	if err := libc.WriteFile(d.p, d.spoolFile(a), append(root.appendJSON(nil), '\n'), 0o600); err != nil {
+	if err := libc.WriteFile(d.p, d.spoolFile(a), append(root.AppendJSON(nil), '\n'), 0o600); err != nil {
 		fmt.Fprintf(d.p.Stderr, "rsyslog internal message (3,-%d): %s queue: cannot write '%s': %s [v%s try https://www.rsyslog.com/e/%d ]\n",
-			codeQueue, a.name, d.spoolFile(a), libc.Strerror(err), Version, codeQueue)
+			config.CodeQueue, a.Name, d.spoolFile(a), libc.Strerror(err), Version, config.CodeQueue)
 	}
 }
 
 // unspool reads what an earlier daemon kept.
-func (d *daemon) unspool(a *action) []*message {
-	if a.queue.file == "" {
+func (d *daemon) unspool(a *action) []*message.Message {
+	if a.Queue.File == "" {
 		return nil
 	}
 	f, err := d.p.Sys.OpenFile(d.spoolFile(a), os.O_RDONLY, 0)
@@ -371,26 +375,26 @@ func (d *daemon) unspool(a *action) []*message {
 		return nil
 	}
 	defer f.Close()
-	root, err := readJSONText(f)
+	root, err := message.ReadJSON(f)
 	d.p.Sys.Remove(d.spoolFile(a))
 	if err != nil {
 		return nil
 	}
-	var list []*message
-	for _, n := range root.kids {
-		get := func(name string) string { return n.get(name).text() }
-		m := &message{input: get("input"), from: get("from"), fromIP: get("ip")}
+	var list []*message.Message
+	for _, n := range root.Kids {
+		get := func(name string) string { return n.Get(name).Text() }
+		m := &message.Message{Input: get("input"), From: get("from"), FromIP: get("ip")}
 		pri, _ := strconv.Atoi(get("pri"))
 		m.Message = syslog.Message{Raw: get("raw"), Facility: syslog.Facility(min(max(pri>>3, 0), int(syslog.Invalid))), Severity: syslog.Severity(pri & 7),
 			Host: get("host"), Tag: get("tag"), AppName: get("app"), ProcID: get("pid"), MsgID: get("msgid"), Data: get("sd"), Text: get("msg")}
 		m.Version, _ = strconv.Atoi(get("version"))
 		at, _ := time.Parse(time.RFC3339Nano, get("time"))
-		m.received = at.In(d.zone)
-		m.Time = syslog.TimeOf(m.received, 6)
+		m.Received = at.In(d.zone)
+		m.Time = syslog.TimeOf(m.Received, 6)
 		if t, _, ok := syslog.ParseRFC3339(get("stamp")); ok {
 			m.Time = t
 		}
-		m.traced = d.traceable(d.p.Now())
+		m.Traced = d.traceable(d.p.Now())
 		list = append(list, m)
 	}
 	return list
