@@ -1,4 +1,4 @@
-package rsyslog
+package config
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/rsyslog/script"
 	"enshu/sim/trace"
 	"enshu/sim/wire/syslog"
 )
@@ -27,38 +28,38 @@ var knownModules = map[string]bool{
 	"builtin:omdiscard": false, "builtin:omshell": false, "builtin:pmrfc3164": false, "builtin:pmrfc5424": false,
 }
 
-// report is where messages of the daemon about itself go.
-type report func(severity syslog.Severity, code int, text string)
+// Report is where messages of the daemon about itself go.
+type Report func(severity syslog.Severity, code int, text string)
 
 // loader reads a configuration.
 type loader struct {
 	p       *host.Proc
-	conf    *config
-	lex     *lexer
-	report  report
-	current *ruleset
+	conf    *Config
+	lex     *script.Lexer
+	report  Report
+	current *script.Ruleset
 	set     legacySettings
 	files   int // included so far
 }
 
-// load reads a configuration file and all it includes. What is wrong is
+// Load reads a configuration file and all it includes. What is wrong is
 // reported; what is right counts all the same. Its result is 0 or the code with
 // which the daemon refuses to start.
-func load(p *host.Proc, file string, r report) (*config, int) {
-	c := &loader{p: p, conf: newConfig(), report: r}
-	c.current = c.conf.main
+func Load(p *host.Proc, file string, r Report) (*Config, int) {
+	c := &loader{p: p, conf: New(), report: r}
+	c.current = c.conf.Main
 	c.set = newLegacySettings()
-	c.lex = &lexer{owner: c}
+	c.lex = &script.Lexer{Owner: c}
 	data, err := readConfig(p, file)
 	if err != nil {
 		c.errorf(codeNoConfig, "could not open config file '%s': %s", file, libc.Strerror(err))
 		return c.conf, codeNoConfig
 	}
 	c.open(file, data)
-	parser := &parser{lex: c.lex, out: c}
-	if !parser.parse() {
+	parser := &script.Parser{Lex: c.lex, Out: c}
+	if !parser.Parse() {
 		c.errorf(codeSyntax, "could not interpret master config file '%s'.", file)
-	} else if len(c.conf.actions) == 0 {
+	} else if len(c.conf.Actions) == 0 {
 		c.errorf(codeNoActions, "there are no active actions configured. Inputs would run, but no output whatsoever were created.")
 		return c.conf, codeNoActions
 	}
@@ -94,27 +95,27 @@ func (c *loader) warnf(code int, format string, args ...any) {
 	c.report(syslog.Warning, code, fmt.Sprintf(format, args...))
 }
 
-// complain reports something at the place where the parser is.
-func (c *loader) complain(text string) {
-	at := c.lex.position()
-	c.errorf(codeSyntax, "error during parsing file %s, on or before line %d: %s", at.file, at.line, text)
+// Complain reports something at the place where the parser is.
+func (c *loader) Complain(text string) {
+	at := c.lex.Position()
+	c.errorf(codeSyntax, "error during parsing file %s, on or before line %d: %s", at.File, at.Line, text)
 }
 
-func (c *loader) complainf(format string, args ...any) { c.complain(fmt.Sprintf(format, args...)) }
+func (c *loader) complainf(format string, args ...any) { c.Complain(fmt.Sprintf(format, args...)) }
 
 // maxIncludes bounds how many files a configuration may consist of, which ends
 // one that includes itself.
 const maxIncludes = 500
 
-// include makes the parser go on with the files that a pattern means. It
+// Include makes the parser go on with the files that a pattern means. It
 // reports false when one was named that is not there.
-func (c *loader) include(pattern string, optional bool) bool {
+func (c *loader) Include(pattern string, optional bool) bool {
 	if strings.HasSuffix(pattern, "/") {
 		pattern += "*"
 	}
 	names := []string{pattern}
 	if strings.ContainsAny(pattern, "*?[") {
-		names = c.glob(pattern)
+		names = Glob(c.p, pattern)
 	}
 	ok := true
 	for i := len(names) - 1; i >= 0; i-- {
@@ -126,7 +127,7 @@ func (c *loader) include(pattern string, optional bool) bool {
 			ok = false
 		case info.IsDir():
 			if c.files++; c.files <= maxIncludes {
-				ok = c.include(names[i]+"/", optional) && ok
+				ok = c.Include(names[i]+"/", optional) && ok
 			}
 		default:
 			if c.files++; c.files > maxIncludes {
@@ -150,20 +151,20 @@ func (c *loader) include(pattern string, optional bool) bool {
 
 // open makes the parser go on with a file that has been read.
 func (c *loader) open(file, data string) {
-	c.conf.sources = append(c.conf.sources, configFile{file, trace.Digest([]byte(data))})
-	c.lex.push(newSource(file, data))
+	c.conf.Sources = append(c.conf.Sources, Source{file, trace.Digest([]byte(data))})
+	c.lex.Push(script.NewSource(file, data))
 }
 
-// glob returns the names that match a pattern, sorted.
-func (c *loader) glob(pattern string) []string {
-	dir, base := path.Split(libc.Abs(c.p, pattern))
+// Glob returns the names that match a pattern, sorted.
+func Glob(p *host.Proc, pattern string) []string {
+	dir, base := path.Split(libc.Abs(p, pattern))
 	dirs := []string{dir}
 	if trimmed := strings.TrimRight(dir, "/"); strings.ContainsAny(trimmed, "*?[") {
-		dirs = c.glob(trimmed)
+		dirs = Glob(p, trimmed)
 	}
 	var found []string
 	for _, d := range dirs {
-		names, _ := libc.ReadDir(c.p, d)
+		names, _ := libc.ReadDir(p, d)
 		for _, n := range names {
 			if ok, err := path.Match(base, n); err == nil && ok && (n[0] != '.' || base[0] == '.') {
 				found = append(found, path.Join(d, n))
@@ -174,7 +175,8 @@ func (c *loader) glob(pattern string) []string {
 	return found
 }
 
-func (c *loader) includeObject(o *object) {
+// IncludeObject acts on include(): the parser goes on with a file or a text.
+func (c *loader) IncludeObject(o *script.Object) {
 	g := c.params("include", o, includeParams)
 	if g == nil {
 		return
@@ -183,20 +185,20 @@ func (c *loader) includeObject(o *object) {
 		if c.files++; c.files > maxIncludes {
 			return
 		}
-		c.lex.push(newSource(c.lex.position().file, text))
+		c.lex.Push(script.NewSource(c.lex.Position().File, text))
 		return
 	}
 	file := g.text("file")
 	if file == "" {
-		c.complain(`include must have either "file" or "text" parameter`)
+		c.Complain(`include must have either "file" or "text" parameter`)
 		return
 	}
-	c.include(file, strings.EqualFold(g.text("mode"), "optional"))
+	c.Include(file, strings.EqualFold(g.text("mode"), "optional"))
 }
 
-// object acts on a global(), module(), input() …
-func (c *loader) object(o *object) {
-	switch o.kind {
+// Object acts on a global(), module(), input() …
+func (c *loader) Object(o *script.Object) {
+	switch o.Kind {
 	case "global":
 		c.global(o)
 	case "module":
@@ -210,84 +212,91 @@ func (c *loader) object(o *object) {
 	}
 }
 
-func (c *loader) statement(list []*stmt) { c.current.rules = append(c.current.rules, list...) }
+// Statement enters statements into the ruleset that is being filled.
+func (c *loader) Statement(list []*script.Statement) {
+	c.current.Rules = append(c.current.Rules, list...)
+}
 
-func (c *loader) selector(t token, then []*stmt) *stmt {
-	s := &stmt{kind: sSelector, pos: t.pos, text: t.value, then: then}
+// Selector makes a rule of a selector.
+func (c *loader) Selector(t script.Token, then []*script.Statement) *script.Statement {
+	s := &script.Statement{Kind: script.IfSelector, Pos: t.Pos, Text: t.Value, Then: then}
 	var complaint string
-	if s.mask, complaint = parseSelector(t.value); complaint != "" {
-		c.errorf(codeNone, "%s", complaint)
+	if s.Mask, complaint = script.ParseSelector(t.Value); complaint != "" {
+		c.errorf(CodeNone, "%s", complaint)
 	}
 	return s
 }
 
-func (c *loader) propertyFilter(t token, then []*stmt) *stmt {
-	s := &stmt{kind: sProperty, pos: t.pos, text: t.value, then: then}
+// PropertyFilter makes a rule of a property filter.
+func (c *loader) PropertyFilter(t script.Token, then []*script.Statement) *script.Statement {
+	s := &script.Statement{Kind: script.IfProperty, Pos: t.Pos, Text: t.Value, Then: then}
 	var complaint string
-	if s.property, complaint = parsePropFilter(t.value); complaint != "" {
-		c.complain(complaint)
-		s.kind = sNothing
+	if s.Property, complaint = script.ParsePropertyFilter(t.Value); complaint != "" {
+		c.Complain(complaint)
+		s.Kind = script.DoNothing
 	}
 	return s
 }
 
-func (c *loader) function(name string, args []expr) expr {
-	e, complaints := c.newCall(name, args)
+// Function makes the call of a function.
+func (c *loader) Function(name string, args []script.Expr) script.Expr {
+	e, complaints := script.NewCall(name, args, c.conf.Templates, func(text string) { c.errorf(CodeNone, "%s", text) })
 	for _, complaint := range complaints {
-		c.complain(complaint)
+		c.Complain(complaint)
 	}
 	return e
 }
 
-func (c *loader) selectRuleset(name string) { c.current = c.ruleset(name) }
+// SelectRuleset is $RuleSet: what follows goes there.
+func (c *loader) SelectRuleset(name string) { c.current = c.ruleset(name) }
 
 // ruleset returns a ruleset, making it when there is none of that name.
-func (c *loader) ruleset(name string) *ruleset {
-	r := c.conf.rulesets[name]
+func (c *loader) ruleset(name string) *script.Ruleset {
+	r := c.conf.Rulesets[name]
 	if r == nil {
-		r = &ruleset{name: name}
-		c.conf.rulesets[name] = r
+		r = &script.Ruleset{Name: name}
+		c.conf.Rulesets[name] = r
 	}
 	return r
 }
 
-func (c *loader) rulesetObject(o *object) {
+func (c *loader) rulesetObject(o *script.Object) {
 	g := c.params("ruleset", o, rulesetParams)
 	if g == nil {
 		return
 	}
 	name := g.text("name")
-	if c.conf.rulesets[name] != nil {
+	if c.conf.Rulesets[name] != nil {
 		c.errorf(codeRulesetTwice, "error: ruleset '%s' specified more than once", name)
 		return
 	}
 	r := c.ruleset(name)
-	r.rules = o.script
-	r.queue = queueParameters(g)
+	r.Rules = o.Script
 }
 
-func (c *loader) bsdBlock(text string) {
+// BSDBlock complains about a block that only old syslogds know.
+func (c *loader) BSDBlock(text string) {
 	c.errorf(codeBSDBlock, "BSD-style blocks are no longer supported in rsyslog, see https://www.rsyslog.com/g/BSD for details and a solution (Block '%s')", text)
 }
 
-func (c *loader) global(o *object) {
+func (c *loader) global(o *script.Object) {
 	g := c.params("global", o, globalParams)
 	if g == nil {
 		return
 	}
-	s := &c.conf.globals
+	s := &c.conf.Globals
 	if v, ok := g.get("workdirectory"); ok {
-		s.workDirectory = strings.TrimRight(v, "/")
+		s.WorkDirectory = strings.TrimRight(v, "/")
 	}
 	if v, ok := g.get("localhostname"); ok {
-		s.localHostname = v
+		s.LocalHostname = v
 	}
-	s.preserveFQDN = g.onOr("preservefqdn", s.preserveFQDN)
-	s.maxMessage = g.number("maxmessagesize", s.maxMessage)
-	s.umask = g.number("umask", s.umask)
+	s.PreserveFQDN = g.onOr("preservefqdn", s.PreserveFQDN)
+	s.MaxMessage = g.number("maxmessagesize", s.MaxMessage)
+	s.Umask = g.number("umask", s.Umask)
 	s.reportSuspended = g.onOr("action.reportsuspension", s.reportSuspended)
-	s.noNames = !g.onOr("net.enabledns", !s.noNames)
-	z := &s.sanitizer
+	s.NoNames = !g.onOr("net.enabledns", !s.NoNames)
+	z := &s.Sanitizer
 	z.KeepControls = !g.onOr("parser.escapecontrolcharactersonreceive", !z.KeepControls)
 	z.KeepTabs = !g.onOr("parser.escapecontrolcharactertab", !z.KeepTabs)
 	z.KeepTrailingLF = !g.onOr("parser.droptrailinglfonreception", !z.KeepTrailingLF)
@@ -317,89 +326,86 @@ func (c *loader) addModule(name string, legacy bool) bool {
 		c.errorf(codeModuleTwice, "module '%s' already in this config, cannot be added ", name)
 		return false
 	}
-	c.conf.modules = append(c.conf.modules, &module{name: name, legacy: legacy})
+	c.conf.Modules = append(c.conf.Modules, &Module{Name: name, legacy: legacy})
 	return true
 }
 
 // check completes the configuration once all is read: names become things, and
 // modules say what they miss.
 func (c *loader) check() {
-	c.resolveCalls(c.conf.main.rules)
-	for _, r := range c.conf.rulesets {
-		if r != c.conf.main {
-			c.resolveCalls(r.rules)
+	c.resolveCalls(c.conf.Main.Rules)
+	for _, r := range c.conf.Rulesets {
+		if r != c.conf.Main {
+			c.resolveCalls(r.Rules)
 		}
 	}
-	for _, m := range c.conf.modules {
-		switch m.name {
+	for _, m := range c.conf.Modules {
+		switch m.Name {
 		case "imudp":
-			for _, in := range c.conf.udp {
-				in.bound = c.bind(m.name, in.ruleset, in.address, in.port)
+			for _, in := range c.conf.UDP {
+				in.Ruleset = c.bind(m.Name, in.Ruleset, in.Address, in.Port)
 			}
-			if len(c.conf.udp) == 0 {
+			if len(c.conf.UDP) == 0 {
 				c.errorf(codeNoListener, "imudp: module loaded, but no listeners defined - no input will be gathered")
 			}
 		case "imtcp":
-			for _, in := range c.conf.tcp {
-				in.bound = c.bind(m.name, in.ruleset, in.address, in.port)
+			for _, in := range c.conf.TCP {
+				in.Ruleset = c.bind(m.Name, in.Ruleset, in.Address, in.Port)
 			}
-			if len(c.conf.tcp) == 0 {
+			if len(c.conf.TCP) == 0 {
 				c.errorf(codeNoListener, "imtcp: module loaded, but no listeners defined - no input will be gathered")
 			}
 		case "imuxsock":
-			for _, in := range c.conf.sockets {
-				in.bound = c.bind(m.name, in.ruleset, in.name, "")
+			for _, in := range c.conf.Sockets {
+				in.Ruleset = c.bind(m.Name, in.Ruleset, in.Name, "")
 			}
 		case "immark":
-			c.conf.mark.bound = c.bind(m.name, c.conf.mark.ruleset, "", "")
+			c.conf.Mark.ruleset = c.bind(m.Name, c.conf.Mark.ruleset, "", "")
 		case "imfile":
-			for _, in := range c.conf.files {
-				in.bound = c.bind(m.name, in.ruleset, in.pattern, "")
+			for _, in := range c.conf.Files {
+				in.Ruleset = c.bind(m.Name, in.Ruleset, in.Pattern, "")
 			}
-			if c.conf.globals.workDirectory == "" {
+			if c.conf.Globals.WorkDirectory == "" {
 				c.errorf(codeWorkDir, `imfile: no working or state file directory set, imfile will create state files in the current working directory (probably the root dir). Use global(workDirectory="/some/path") to set the working directory`)
 			}
-			if len(c.conf.files) == 0 {
+			if len(c.conf.Files) == 0 {
 				c.errorf(codeNoListener, "imfile: no files configured to be monitored - no input will be gathered")
 			}
 		}
 	}
 }
 
-// bind finds the ruleset of an input; nil is the default one.
-func (c *loader) bind(module, name, address, port string) *ruleset {
-	if name == "" {
-		return nil
-	}
-	if r := c.conf.rulesets[name]; r != nil {
-		return r
+// bind returns the ruleset of an input, "" for the default one.
+func (c *loader) bind(module, name, address, port string) string {
+	if name == "" || c.conf.Rulesets[name] != nil {
+		return name
 	}
 	switch module {
 	case "imtcp":
-		c.errorf(codeNone, "imtcp: ruleset '%s' for port %s not found - using default ruleset instead", name, port)
+		c.errorf(CodeNone, "imtcp: ruleset '%s' for port %s not found - using default ruleset instead", name, port)
 	case "imudp":
 		if address == "" {
 			address = "*"
 		}
-		c.errorf(codeNone, "%s: ruleset '%s' for %s:%s not found - using default ruleset instead", module, name, address, port)
+		c.errorf(CodeNone, "%s: ruleset '%s' for %s:%s not found - using default ruleset instead", module, name, address, port)
 	case "imuxsock", "imfile":
-		c.errorf(codeNone, "%s: ruleset '%s' for %s not found - using default ruleset instead", module, name, address)
+		c.errorf(CodeNone, "%s: ruleset '%s' for %s not found - using default ruleset instead", module, name, address)
 	default:
-		c.errorf(codeNone, "%s: ruleset '%s' not found - using default ruleset instead", module, name)
+		c.errorf(CodeNone, "%s: ruleset '%s' not found - using default ruleset instead", module, name)
 	}
-	return nil
+	return ""
 }
 
 // resolveCalls finds the rulesets of call statements.
-func (c *loader) resolveCalls(list []*stmt) {
+func (c *loader) resolveCalls(list []*script.Statement) {
 	for _, s := range list {
-		if s.kind == sCall {
-			if s.ruleset = c.conf.rulesets[s.name]; s.ruleset == nil {
-				c.complainf("ruleset '%s' cannot be found ", s.name)
-				s.kind = sNothing
+		if s.Kind == script.DoCall {
+			if s.Ruleset = c.conf.Rulesets[s.Name]; s.Ruleset == nil {
+				c.complainf("ruleset '%s' cannot be found ", s.Name)
+				s.Kind = script.DoNothing
 			}
 		}
-		c.resolveCalls(s.then)
-		c.resolveCalls(s.els)
+		c.resolveCalls(s.Then)
+		c.resolveCalls(s.Else)
 	}
 }

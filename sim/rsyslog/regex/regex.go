@@ -1,97 +1,16 @@
-package rsyslog
+// Package regex is regcomp(3) of glibc in terms of Go's regular expressions.
+package regex
 
 import (
 	"errors"
 	"regexp"
 	"regexp/syntax"
 	"strings"
-
-	"enshu/sim/wire/syslog"
 )
 
-// propFilter is ":property, [!]operation, "value"".
-type propFilter struct {
-	ref     property
-	negated bool
-	op      string
-	value   string
-	re      *regexp.Regexp
-	fault   string // what is wrong with the regular expression, until it was told
-}
-
-// withoutBackslashes makes any character behind a backslash stand for itself.
-func withoutBackslashes(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-// parsePropFilter compiles a property filter; the lexer has seen to its shape.
-// One whose regular expression is wrong matches nothing, and says so when it is
-// first used.
-func parsePropFilter(s string) (f *propFilter, complaint string) {
-	name, rest, _ := strings.Cut(strings.TrimPrefix(s, ":"), ",")
-	name = strings.TrimSpace(name)
-	ref, ok := parseProperty(name)
-	if !ok {
-		return nil, "invalid property '" + name + "'"
-	}
-	f = &propFilter{ref: ref}
-	op, quoted, _ := strings.Cut(rest, ",")
-	op = strings.TrimSpace(op)
-	f.negated = strings.HasPrefix(op, "!")
-	f.op = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(op, "!")))
-	quoted = strings.TrimSpace(quoted)
-	quoted = strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`)
-	f.value = withoutBackslashes(quoted)
-	switch f.op {
-	case "contains", "isequal", "startswith", "isempty":
-	case "regex":
-		f.re, ok = compileRegex(basicToExtended(f.value), false)
-	case "ereregex":
-		f.re, ok = compileRegex(f.value, false)
-	default:
-		return nil, "error: invalid compare operation '" + strings.TrimPrefix(op, "!") + "'"
-	}
-	if !ok {
-		f.fault = "Invalid regular expression"
-		if f.op == "ereregex" {
-			f.fault = regexFault(f.value)
-		}
-	}
-	return f, ""
-}
-
-func (f *propFilter) matches(x *scope) bool {
-	s := x.get(f.ref)
-	var hit bool
-	switch f.op {
-	case "contains":
-		hit = strings.Contains(s, f.value)
-	case "isequal":
-		hit = s == f.value
-	case "startswith":
-		hit = strings.HasPrefix(s, f.value)
-	case "isempty":
-		hit = s == ""
-	default:
-		if f.fault != "" {
-			x.d.report(syslog.Err, codeNone, "Error in regular expression: "+f.fault+" ")
-			f.fault = ""
-		}
-		hit = f.re != nil && f.re.MatchString(s)
-	}
-	return hit != f.negated
-}
-
-// compileRegex compiles a POSIX extended regular expression with glibc's
+// Compile compiles a POSIX extended regular expression with glibc's
 // extensions.
-func compileRegex(s string, fold bool) (*regexp.Regexp, bool) {
+func Compile(s string, fold bool) (*regexp.Regexp, bool) {
 	s, boundaries := fromGlibc(s)
 	if !fold && !boundaries {
 		re, err := regexp.CompilePOSIX(s)
@@ -145,8 +64,8 @@ func fromGlibc(s string) (out string, boundaries bool) {
 	return b.String(), boundaries
 }
 
-// regexFault words what is wrong with a pattern as regerror(3) does.
-func regexFault(s string) string {
+// Fault words what is wrong with a pattern as regerror(3) does.
+func Fault(s string) string {
 	_, err := syntax.Parse(s, 0)
 	var fault *syntax.Error
 	if !errors.As(err, &fault) {
@@ -174,9 +93,9 @@ func regexFault(s string) string {
 	return "Invalid regular expression"
 }
 
-// basicToExtended turns a POSIX basic regular expression, with glibc's
+// Extended turns a POSIX basic regular expression, with glibc's
 // extensions, into an extended one.
-func basicToExtended(s string) string {
+func Extended(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {

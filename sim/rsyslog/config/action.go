@@ -1,18 +1,21 @@
-package rsyslog
+package config
 
 import (
+	"strconv"
 	"strings"
+
+	"enshu/sim/rsyslog/script"
 )
 
-// newAction acts on action(...). It returns nil when the action cannot be used.
-func (c *loader) newAction(o *object) *stmt {
+// NewAction acts on action(...). It returns nil when the action cannot be used.
+func (c *loader) NewAction(o *script.Object) *script.Statement {
 	a := c.actionObject(o)
 	if a == nil {
-		c.complainf("errors occurred in file '%s' around line %d", c.lex.position().file, c.lex.position().line)
-		return &stmt{kind: sNothing, pos: o.pos}
+		c.complainf("errors occurred in file '%s' around line %d", c.lex.Position().File, c.lex.Position().Line)
+		return &script.Statement{Kind: script.DoNothing, Pos: o.Pos}
 	}
 	c.unused(o)
-	return &stmt{kind: sAction, pos: o.pos, action: a}
+	return &script.Statement{Kind: script.DoAction, Pos: o.Pos, Action: a.number}
 }
 
 // outputModules are the modules of type= of action().
@@ -21,7 +24,7 @@ var outputModules = map[string]string{
 	"omdiscard": "builtin:omdiscard", "omprog": "omprog",
 }
 
-func (c *loader) actionObject(o *object) *action {
+func (c *loader) actionObject(o *script.Object) *Action {
 	g := c.take(o, actionParams)
 	if g == nil {
 		return nil
@@ -32,43 +35,43 @@ func (c *loader) actionObject(o *object) *action {
 		c.errorf(codeModuleUnknown, "module name '%s' is unknown", g.text("type"))
 		return nil
 	}
-	a := &action{pos: o.pos, module: module, name: g.text("name"), writeMarks: g.onOr("action.writeallmarkmessages", true)}
-	a.resumeRetry = g.number("action.resumeretrycount", 0)
-	a.resumeEvery = g.number("action.resumeinterval", 30)
-	a.reportSuspended = g.onOr("action.reportsuspension", c.conf.globals.reportSuspended)
-	a.reportContinued = g.on("action.reportsuspensioncontinuation")
-	a.onlySuspended = g.on("action.execonlywhenpreviousissuspended")
-	a.onlyEvery = g.number("action.execonlyonceeveryinterval", 0)
-	a.everyNth = g.number("action.execonlyeverynthtime", 0)
-	a.queue = queueParameters(g)
-	a.text = `action(type="` + kind + `")`
+	a := &Action{Pos: o.Pos, Module: module, Name: g.text("name"), WriteMarks: g.onOr("action.writeallmarkmessages", true)}
+	a.ResumeRetry = g.number("action.resumeretrycount", 0)
+	a.ResumeEvery = g.number("action.resumeinterval", 30)
+	a.ReportSuspended = g.onOr("action.reportsuspension", c.conf.Globals.reportSuspended)
+	a.ReportContinued = g.on("action.reportsuspensioncontinuation")
+	a.OnlySuspended = g.on("action.execonlywhenpreviousissuspended")
+	a.OnlyEvery = g.number("action.execonlyonceeveryinterval", 0)
+	a.EveryNth = g.number("action.execonlyeverynthtime", 0)
+	a.Queue = queueParameters(g)
+	a.Text = `action(type="` + kind + `")`
 	return c.finish(a, c.outputObject(kind, o))
 }
 
 // queueParameters reads the queue.* parameters.
-func queueParameters(g *given) queueConfig {
-	q := queueConfig{kind: strings.ToLower(g.text("queue.type")), file: g.text("queue.filename"), discardFrom: 8}
-	if q.kind == "" && q.file != "" {
+func queueParameters(g *given) Queue {
+	q := Queue{kind: strings.ToLower(g.text("queue.type")), File: g.text("queue.filename"), DiscardFrom: 8}
+	if q.kind == "" && q.File != "" {
 		q.kind = "direct"
 	}
-	q.size = g.number("queue.size", 0)
-	q.saveOnShutdown = g.on("queue.saveonshutdown")
-	q.discardMark = g.number("queue.discardmark", 0)
-	q.discardFrom = g.number("queue.discardseverity", 8)
+	q.Size = g.number("queue.size", 0)
+	q.SaveOnShutdown = g.on("queue.saveonshutdown")
+	q.DiscardMark = g.number("queue.discardmark", 0)
+	q.DiscardFrom = g.number("queue.discardseverity", 8)
 	q.maxDisk = int64(g.number("queue.maxdiskspace", 0))
 	return q
 }
 
 // target is what an action writes with: an output, and the names of its templates.
 type target struct {
-	out      output
+	out      Output
 	template string
 	file     string // template of a dynamic file name
 	text     string // as the trace shows it
 }
 
 // outputObject makes the output of an action().
-func (c *loader) outputObject(kind string, o *object) *target {
+func (c *loader) outputObject(kind string, o *script.Object) *target {
 	t := &target{}
 	switch kind {
 	case "omfile":
@@ -79,13 +82,13 @@ func (c *loader) outputObject(kind string, o *object) *target {
 		modes := readFileModes(c.set.moduleFile, g)
 		switch {
 		case g.has("file"):
-			t.out = &fileOutput{name: g.text("file"), modes: modes}
+			t.out = &File{Name: g.text("file"), Modes: modes}
 			t.text = g.text("file")
 		case g.has("dynafile"):
 			t.file, t.text = g.text("dynafile"), "?"+g.text("dynafile")
-			t.out = &fileOutput{modes: modes, dynamic: true}
+			t.out = &File{Modes: modes, Dynamic: true}
 		default:
-			c.complain(`omfile: either the "file" or "dynafile" parameter must be given`)
+			c.Complain(`omfile: either the "file" or "dynafile" parameter must be given`)
 			return nil
 		}
 		t.template = c.template(g.text("template"), "omfile", "RSYSLOG_FileFormat")
@@ -94,27 +97,27 @@ func (c *loader) outputObject(kind string, o *object) *target {
 		if g == nil {
 			return nil
 		}
-		f := &forwardOutput{host: g.text("target"), port: "514", interval: g.number("rebindinterval", 0)}
+		f := &Forward{Host: g.text("target"), Port: "514", Interval: g.number("rebindinterval", 0)}
 		if v, ok := g.get("port"); ok {
-			f.port = v
+			f.Port = v
 		}
 		switch v := strings.ToLower(g.text("protocol")); v {
 		case "", "udp":
 		case "tcp":
-			f.tcp = true
+			f.TCP = true
 		default:
-			c.errorf(codeNone, "omfwd: invalid protocol \"%s\"", g.text("protocol"))
+			c.errorf(CodeNone, "omfwd: invalid protocol \"%s\"", g.text("protocol"))
 			return nil
 		}
 		switch v := g.text("tcp_framing"); strings.ToLower(v) {
 		case "", "traditional":
 		case "octet-counted":
-			f.counted = true
+			f.Counted = true
 		default:
-			c.errorf(codeNone, "omfwd: invalid framing \"%s\"", v)
+			c.errorf(CodeNone, "omfwd: invalid framing \"%s\"", v)
 			return nil
 		}
-		f.delimiter = byte(g.number("tcp_framedelimiter", '\n'))
+		f.Delimiter = byte(g.number("tcp_framedelimiter", '\n'))
 		t.out, t.text = f, f.String()
 		t.template = c.template(g.text("template"), "omfwd", "RSYSLOG_TraditionalForwardFormat")
 	case "ompipe":
@@ -122,7 +125,7 @@ func (c *loader) outputObject(kind string, o *object) *target {
 		if g == nil {
 			return nil
 		}
-		t.out, t.text = &pipeOutput{name: g.text("pipe")}, "|"+g.text("pipe")
+		t.out, t.text = &Pipe{Name: g.text("pipe")}, "|"+g.text("pipe")
 		t.template = c.template(g.text("template"), "ompipe", "RSYSLOG_FileFormat")
 	case "omusrmsg":
 		g := c.take(o, omusrParams)
@@ -138,11 +141,11 @@ func (c *loader) outputObject(kind string, o *object) *target {
 		if g == nil {
 			return nil
 		}
-		t.out = &programOutput{command: splitCommand(g.text("binary")), confirm: g.on("confirmmessages"), file: g.text("output")}
+		t.out = &Program{Command: splitCommand(g.text("binary")), confirm: g.on("confirmmessages"), File: g.text("output")}
 		t.text = g.text("binary")
 		t.template = c.template(g.text("template"), "omprog", "RSYSLOG_FileFormat")
 	case "omdiscard":
-		t.out = discardOutput{}
+		t.out = Discard{}
 		t.template = "RSYSLOG_FileFormat"
 	}
 	return t
@@ -160,25 +163,25 @@ func (c *loader) template(own, output, builtin string) string {
 	return builtin
 }
 
-func readFileModes(m fileModes, g *given) fileModes {
-	m.file, m.dir = g.number("filecreatemode", m.file), g.number("dircreatemode", m.dir)
-	m.fileUID = g.number("fileowner", g.number("fileownernum", m.fileUID))
-	m.fileGID = g.number("filegroup", g.number("filegroupnum", m.fileGID))
-	m.dirUID = g.number("dirowner", g.number("dirownernum", m.dirUID))
-	m.dirGID = g.number("dirgroup", g.number("dirgroupnum", m.dirGID))
-	m.noDirs = !g.onOr("createdirs", !m.noDirs)
-	m.failOnChown = g.onOr("failonchownfailure", m.failOnChown)
-	m.flushOnTXEnd = g.onOr("flushontxend", m.flushOnTXEnd)
-	m.bufferSize = g.number("iobuffersize", m.bufferSize)
+func readFileModes(m FileModes, g *given) FileModes {
+	m.File, m.Dir = g.number("filecreatemode", m.File), g.number("dircreatemode", m.Dir)
+	m.FileUID = g.number("fileowner", g.number("fileownernum", m.FileUID))
+	m.FileGID = g.number("filegroup", g.number("filegroupnum", m.FileGID))
+	m.DirUID = g.number("dirowner", g.number("dirownernum", m.DirUID))
+	m.DirGID = g.number("dirgroup", g.number("dirgroupnum", m.DirGID))
+	m.NoDirs = !g.onOr("createdirs", !m.NoDirs)
+	m.FailOnChown = g.onOr("failonchownfailure", m.FailOnChown)
+	m.FlushOnTXEnd = g.onOr("flushontxend", m.FlushOnTXEnd)
+	m.BufferSize = g.number("iobuffersize", m.BufferSize)
 	m.flushInterval = g.number("flushinterval", m.flushInterval)
-	m.dynaFileCache = g.number("dynafilecachesize", m.dynaFileCache)
+	m.DynaFileCache = g.number("dynafilecachesize", m.DynaFileCache)
 	m.sync = g.onOr("sync", m.sync)
 	return m
 }
 
 // finish looks the templates of an action up and enters it. It returns nil when
 // one is missing.
-func (c *loader) finish(a *action, t *target) *action {
+func (c *loader) finish(a *Action, t *target) *Action {
 	if t == nil {
 		return nil
 	}
@@ -186,56 +189,56 @@ func (c *loader) finish(a *action, t *target) *action {
 		if name == "" {
 			continue
 		}
-		tpl := c.conf.templates[name]
+		tpl := c.conf.Templates[name]
 		if tpl == nil {
-			c.errorf(codeUnknownCommand, " Could not find template %d '%s' - action disabled", i, name)
+			c.errorf(CodeUnknownCommand, " Could not find template %d '%s' - action disabled", i, name)
 			return nil
 		}
 		if i == 0 {
-			a.template = tpl
+			a.Template = tpl
 		} else {
-			a.fileTemplate = tpl
+			a.FileTemplate = tpl
 		}
 	}
-	a.out = t.out
+	a.Output = t.out
 	if t.text != "" {
-		a.text = t.text
+		a.Text = t.text
 	}
-	a.number = len(c.conf.actions)
-	if a.name == "" {
-		a.name = "action-" + itoa(a.number) + "-" + a.module
+	a.number = len(c.conf.Actions)
+	if a.Name == "" {
+		a.Name = "action-" + strconv.Itoa(a.number) + "-" + a.Module
 	}
-	c.conf.actions = append(c.conf.actions, a)
+	c.conf.Actions = append(c.conf.Actions, a)
 	return a
 }
 
-// legacyAction acts on an action line of the old syntax.
-func (c *loader) legacyAction(tok token) *stmt {
-	line := tok.text
+// LegacyAction acts on an action line of the old syntax.
+func (c *loader) LegacyAction(tok script.Token) *script.Statement {
+	line := tok.Text
 	if strings.HasPrefix(line, "~") {
 		c.warnf(codeDeprecated, "warning: ~ action is deprecated, consider using the 'stop' statement instead")
-		return &stmt{kind: sStop, pos: tok.pos}
+		return &script.Statement{Kind: script.DoStop, Pos: tok.Pos}
 	}
 	set := &c.set
-	a := &action{pos: tok.pos, name: set.actionName, resumeRetry: set.resumeRetry, resumeEvery: set.resumeEvery,
-		reportSuspended: c.conf.globals.reportSuspended, repeated: set.repeated, onlySuspended: set.onlySuspended,
-		onlyEvery: set.onlyEvery, everyNth: set.everyNth, writeMarks: set.writeMarks, queue: set.queue, text: line}
-	set.actionName, set.queue = "", queueConfig{discardFrom: 8}
+	a := &Action{Pos: tok.Pos, Name: set.actionName, ResumeRetry: set.resumeRetry, ResumeEvery: set.resumeEvery,
+		ReportSuspended: c.conf.Globals.reportSuspended, Repeated: set.repeated, OnlySuspended: set.onlySuspended,
+		OnlyEvery: set.onlyEvery, EveryNth: set.everyNth, WriteMarks: set.writeMarks, Queue: set.queue, Text: line}
+	set.actionName, set.queue = "", Queue{DiscardFrom: 8}
 	t, warned := c.legacyTarget(a, line)
-	at := c.lex.position()
+	at := c.lex.Position()
 	if warned {
-		c.complainf("warnings occurred in file '%s' around line %d", at.file, at.line)
+		c.complainf("warnings occurred in file '%s' around line %d", at.File, at.Line)
 	}
 	if c.finish(a, t) == nil {
-		c.complainf("errors occurred in file '%s' around line %d", at.file, at.line)
-		return &stmt{kind: sNothing, pos: tok.pos}
+		c.complainf("errors occurred in file '%s' around line %d", at.File, at.Line)
+		return &script.Statement{Kind: script.DoNothing, Pos: tok.Pos}
 	}
-	return &stmt{kind: sAction, pos: tok.pos, action: a}
+	return &script.Statement{Kind: script.DoAction, Pos: tok.Pos, Action: a.number}
 }
 
 // legacyTarget makes the output of an action line; warned tells that the line
 // is in a form that is on its way out.
-func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
+func (c *loader) legacyTarget(a *Action, line string) (t *target, warned bool) {
 	if rest, ok := strings.CutPrefix(line, ":omusrmsg:"); ok {
 		return c.legacyUsers(a, rest), false
 	}
@@ -247,47 +250,47 @@ func (c *loader) legacyTarget(a *action, line string) (t *target, warned bool) {
 	}
 	switch line[0] {
 	case '@':
-		a.module = "builtin:omfwd"
+		a.Module = "builtin:omfwd"
 		return c.legacyForward(line[1:]), false
 	case '|':
-		a.module = "builtin:ompipe"
+		a.Module = "builtin:ompipe"
 		name, rest := fileName(line[1:])
 		tpl, ok := c.templateSuffix(rest, "ompipe", "RSYSLOG_FileFormat")
 		if !ok {
 			return nil, false
 		}
-		return &target{out: &pipeOutput{name: name}, template: tpl, text: "|" + name}, false
+		return &target{out: &Pipe{Name: name}, template: tpl, text: "|" + name}, false
 	case '^':
-		a.module = "builtin:omshell"
+		a.Module = "builtin:omshell"
 		name, rest := fileName(line[1:])
 		tpl, ok := c.templateSuffix(rest, "omshell", "RSYSLOG_TraditionalFileFormat")
 		if !ok {
 			return nil, false
 		}
-		return &target{out: &shellOutput{name: name}, template: tpl, text: "^" + name}, false
+		return &target{out: &Shell{Name: name}, template: tpl, text: "^" + name}, false
 	case '/', '-', '.':
-		a.module = "builtin:omfile"
+		a.Module = "builtin:omfile"
 		if strings.HasPrefix(line, "-?") {
 			return c.legacyTarget(a, line[1:])
 		}
 		name, rest := fileName(strings.TrimPrefix(line, "-"))
 		if line[0] == '-' && (name == "" || name[0] != '/' && name[0] != '.') {
-			c.errorf(codeNone, "unknown action '%s'", line)
+			c.errorf(CodeNone, "unknown action '%s'", line)
 			return nil, false
 		}
 		tpl, ok := c.templateSuffix(rest, "omfile", "RSYSLOG_FileFormat")
 		if !ok {
 			return nil, false
 		}
-		return &target{out: &fileOutput{name: name, modes: c.set.file}, template: tpl, text: strings.TrimSuffix(line, rest)}, false
+		return &target{out: &File{Name: name, Modes: c.set.file}, template: tpl, text: strings.TrimSuffix(line, rest)}, false
 	case '?':
-		a.module = "builtin:omfile"
+		a.Module = "builtin:omfile"
 		name, rest := fileName(line[1:])
 		tpl, ok := c.templateSuffix(rest, "omfile", "RSYSLOG_FileFormat")
 		if !ok {
 			return nil, false
 		}
-		return &target{out: &fileOutput{modes: c.set.file, dynamic: true}, template: tpl, file: name, text: "?" + name}, false
+		return &target{out: &File{Modes: c.set.file, Dynamic: true}, template: tpl, file: name, text: "?" + name}, false
 	case ':', '>':
 		return nil, false
 	}
@@ -308,7 +311,7 @@ func fileName(s string) (name, rest string) {
 func (c *loader) templateSuffix(rest, output, builtin string) (name string, ok bool) {
 	rest = strings.TrimLeft(rest, " \t")
 	if rest != "" && rest[0] != ';' && rest[0] != '#' {
-		c.errorf(codeNone, "invalid character in selector line - ';template' expected")
+		c.errorf(CodeNone, "invalid character in selector line - ';template' expected")
 		return "", false
 	}
 	rest = strings.TrimLeft(strings.TrimPrefix(rest, ";"), " \t")
@@ -318,8 +321,8 @@ func (c *loader) templateSuffix(rest, output, builtin string) (name string, ok b
 	return c.template(rest, output, builtin), true
 }
 
-func (c *loader) legacyUsers(a *action, list string) *target {
-	a.module = "builtin:omusrmsg"
+func (c *loader) legacyUsers(a *Action, list string) *target {
+	a.Module = "builtin:omusrmsg"
 	names, tpl, _ := strings.Cut(list, ";")
 	names, _, _ = strings.Cut(names, "#")
 	t := usersTarget(strings.TrimSpace(names))
@@ -333,15 +336,15 @@ func (c *loader) legacyUsers(a *action, list string) *target {
 
 // usersTarget makes the output to users' terminals.
 func usersTarget(list string) *target {
-	u := &usersOutput{}
+	u := &Users{}
 	for _, name := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
 		if name == "*" {
-			u.everybody = true
+			u.Everybody = true
 		}
-		u.names = append(u.names, name)
+		u.Names = append(u.Names, name)
 	}
 	t := &target{out: u, template: " StdUsrMsgFmt", text: ":omusrmsg:" + list}
-	if u.everybody {
+	if u.Everybody {
 		t.template = " WallFmt"
 	}
 	return t
@@ -349,20 +352,20 @@ func usersTarget(list string) *target {
 
 // legacyForward reads what follows the first @ of a forwarding action.
 func (c *loader) legacyForward(s string) *target {
-	f := &forwardOutput{port: "514", delimiter: '\n'}
+	f := &Forward{Port: "514", Delimiter: '\n'}
 	if rest, ok := strings.CutPrefix(s, "@"); ok {
-		f.tcp, s = true, rest
+		f.TCP, s = true, rest
 	}
 	if strings.HasPrefix(s, "(") {
 		block, rest, closed := strings.Cut(s[1:], ")")
 		if !closed {
-			c.errorf(codeNone, "Option block not terminated in forwarding action.")
+			c.errorf(CodeNone, "Option block not terminated in forwarding action.")
 		}
 		for _, o := range strings.Split(block, ",") {
 			switch {
 			case o == "":
 			case o[0] == 'o':
-				f.counted = true
+				f.Counted = true
 			case o[0] == 'z':
 				// Compression is not modelled: the text goes out as it is.
 				if len(o) < 2 || o[1] < '0' || o[1] > '9' {
@@ -370,22 +373,22 @@ func (c *loader) legacyForward(s string) *target {
 					if len(o) > 1 {
 						level = o[1]
 					}
-					c.errorf(codeNone, "Invalid zlib compression level '%c' specified in forwarding action - NOT turning on compression.", level)
+					c.errorf(CodeNone, "Invalid zlib compression level '%c' specified in forwarding action - NOT turning on compression.", level)
 				}
 			default:
-				c.errorf(codeNone, "Invalid option %c in forwarding action - ignoring.", o[0])
+				c.errorf(CodeNone, "Invalid option %c in forwarding action - ignoring.", o[0])
 			}
 		}
 		s = rest
 	}
 	if rest, ok := strings.CutPrefix(s, "["); ok {
-		f.host, s, _ = strings.Cut(rest, "]")
+		f.Host, s, _ = strings.Cut(rest, "]")
 	} else {
 		end := strings.IndexAny(s, ";:#")
 		if end < 0 {
 			end = len(s)
 		}
-		f.host, s = strings.TrimLeft(s[:end], " \t"), s[end:]
+		f.Host, s = strings.TrimLeft(s[:end], " \t"), s[end:]
 	}
 	if rest, ok := strings.CutPrefix(s, ":"); ok {
 		n := 0
@@ -393,7 +396,7 @@ func (c *loader) legacyForward(s string) *target {
 			n++
 		}
 		if n > 0 {
-			f.port = rest[:n]
+			f.Port = rest[:n]
 		}
 		s = rest[n:]
 	}

@@ -1,4 +1,4 @@
-package rsyslog
+package input
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"enshu/sim/libc"
+	"enshu/sim/rsyslog/config"
+	"enshu/sim/rsyslog/message"
 	"enshu/sim/sdjournal"
 	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
@@ -18,35 +20,35 @@ import (
 
 // journal is imjournal: it reads the journal from where an earlier run stopped,
 // which its state file tells, and follows it.
-func (d *daemon) journal(ctx context.Context) {
-	r, err := sdjournal.Open(d.p, sdjournal.Options{})
+func (s *Set) journal(ctx context.Context) {
+	r, err := sdjournal.Open(s.p, sdjournal.Options{})
 	if err != nil {
-		d.report(syslog.Err, codeNone, "imjournal: sd_journal_open() failed: "+libc.Strerror(err))
+		s.sink.Report(syslog.Err, config.CodeNone, "imjournal: sd_journal_open() failed: "+libc.Strerror(err))
 		return
 	}
 	defer r.Close()
-	j := &journalReader{d: d, conf: d.conf.journal, limit: &limiter{rateLimit: d.conf.journal.limit}}
-	if j.conf.stateFile != "" {
-		dir := d.conf.globals.workDirectory
-		j.state = j.conf.stateFile
+	j := &journalReader{set: s, conf: s.conf.Journal, limit: &limiter{RateLimit: s.conf.Journal.Limit}}
+	if j.conf.StateFile != "" {
+		dir := s.conf.Globals.WorkDirectory
+		j.state = j.conf.StateFile
 		if !strings.HasPrefix(j.state, "/") {
-			j.state = path.Join(libc.Abs(d.p, dir), j.state)
+			j.state = path.Join(libc.Abs(s.p, dir), j.state)
 		}
 	}
 	j.seek(r)
 	err = j.backlog(r)
 	if err == nil {
-		d.report(syslog.Notice, codeOK, "imjournal: journal files changed, reloading... ")
+		s.sink.Report(syslog.Notice, config.CodeOK, "imjournal: journal files changed, reloading... ")
 		err = r.Follow(ctx, func(e *journal.Entry) error {
-			if age := d.p.Now().Sub(e.Realtime); age >= 0 && age < journalLag {
-				d.p.Sleep(ctx, journalLag-age)
+			if age := s.p.Now().Sub(e.Realtime); age >= 0 && age < journalLag {
+				s.p.Sleep(ctx, journalLag-age)
 			}
 			return j.take(e)
 		})
 	}
 	j.save()
 	if ctx.Err() == nil && err != nil {
-		d.report(syslog.Err, codeNone, "imjournal: "+libc.Strerror(err))
+		s.sink.Report(syslog.Err, config.CodeNone, "imjournal: "+libc.Strerror(err))
 	}
 }
 
@@ -57,8 +59,8 @@ const journalLag = 250 * time.Millisecond
 
 // journalReader is the state of imjournal.
 type journalReader struct {
-	d       *daemon
-	conf    journalConfig
+	set     *Set
+	conf    config.Journal
 	state   string // path of the state file, "" for none
 	after   journal.Cursor
 	skip    bool // the entry that after names was handled before
@@ -72,11 +74,11 @@ func (j *journalReader) seek(r *sdjournal.Reader) {
 	saved, err := "", error(nil)
 	if j.state != "" {
 		var data []byte
-		data, err = libc.ReadFile(j.d.p, j.state)
+		data, err = libc.ReadFile(j.set.p, j.state)
 		saved = strings.TrimSpace(string(data))
 	}
 	if err != nil {
-		j.d.report(syslog.Notice, codeNotFound, fmt.Sprintf("imjournal: No statefile exists, %s will be created (ignore if this is first run): %s", j.state, libc.Strerror(err)))
+		j.set.sink.Report(syslog.Notice, config.CodeNotFound, fmt.Sprintf("imjournal: No statefile exists, %s will be created (ignore if this is first run): %s", j.state, libc.Strerror(err)))
 	}
 	if c, ok := journal.ParseCursor(saved); ok {
 		r.SeekCursor(c)
@@ -84,9 +86,9 @@ func (j *journalReader) seek(r *sdjournal.Reader) {
 		return
 	}
 	if saved != "" {
-		j.d.report(syslog.Err, codeNone, fmt.Sprintf("imjournal: loaded invalid cursor '%s'", saved))
+		j.set.sink.Report(syslog.Err, config.CodeNone, fmt.Sprintf("imjournal: loaded invalid cursor '%s'", saved))
 	}
-	if j.conf.ignorePrevious {
+	if j.conf.IgnorePrevious {
 		r.SeekTail()
 	} else {
 		r.SeekHead()
@@ -95,7 +97,7 @@ func (j *journalReader) seek(r *sdjournal.Reader) {
 
 // backlog takes what is there already.
 func (j *journalReader) backlog(r *sdjournal.Reader) error {
-	for !j.d.closing.Load() {
+	for !j.set.closing.Load() {
 		e, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -116,15 +118,15 @@ func (j *journalReader) take(e *journal.Entry) error {
 			return nil
 		}
 	}
-	now := j.d.now()
-	m := entryMessage(e, j.conf, now, j.d.conf.globals.sanitizer)
-	m.from = j.d.hostname
-	if !j.d.allow(j.limit, "imjournal", now, m.Severity) {
+	now := j.set.sink.Now()
+	m := entryMessage(e, j.conf, now, j.set.conf.Globals.Sanitizer)
+	m.From = j.set.hostname()
+	if !j.set.allow(j.limit, "imjournal", now, m.Severity) {
 		return nil
 	}
-	j.d.submit(m, true)
+	j.set.sink.Submit(m, true)
 	j.last = e
-	if j.unsaved++; j.conf.persistInterval > 0 && j.unsaved >= j.conf.persistInterval {
+	if j.unsaved++; j.conf.PersistInterval > 0 && j.unsaved >= j.conf.PersistInterval {
 		j.save()
 	}
 	return nil
@@ -132,27 +134,27 @@ func (j *journalReader) take(e *journal.Entry) error {
 
 // save writes the state file.
 func (j *journalReader) save() {
-	if j.state == "" || j.last == nil || j.unsaved == 0 || j.d.killed.Load() {
+	if j.state == "" || j.last == nil || j.unsaved == 0 || j.set.killed.Load() {
 		return
 	}
 	j.unsaved = 0
 	tmp := j.state + ".tmp"
-	err := libc.WriteFile(j.d.p, tmp, []byte(j.last.Cursor().String()), 0o644)
+	err := libc.WriteFile(j.set.p, tmp, []byte(j.last.Cursor().String()), 0o644)
 	if err == nil {
-		err = j.d.p.Sys.Rename(tmp, j.state)
+		err = j.set.p.Sys.Rename(tmp, j.state)
 	}
 	if err != nil {
-		j.d.report(syslog.Err, codeNone, fmt.Sprintf("imjournal: fopen() failed for path: '%s': %s", tmp, libc.Strerror(err)))
+		j.set.sink.Report(syslog.Err, config.CodeNone, fmt.Sprintf("imjournal: fopen() failed for path: '%s': %s", tmp, libc.Strerror(err)))
 	}
 }
 
 // entryMessage makes a message of a journal entry as imjournal does.
-func entryMessage(e *journal.Entry, conf journalConfig, now time.Time, clean syslog.Sanitizer) *message {
+func entryMessage(e *journal.Entry, conf config.Journal, now time.Time, clean syslog.Sanitizer) *message.Message {
 	field := e.Lookup
-	m := &message{input: "imjournal", fromIP: "127.0.0.1", received: now}
+	m := &message.Message{Input: "imjournal", FromIP: "127.0.0.1", Received: now}
 	text, _ := field("MESSAGE")
 	m.Text = clean.Clean([]byte(text))
-	m.Severity, m.Facility = syslog.Severity(conf.severity), syslog.Facility(conf.facility)
+	m.Severity, m.Facility = syslog.Severity(conf.Severity), syslog.Facility(conf.Facility)
 	if s, ok := field("PRIORITY"); ok {
 		if n, err := strconv.Atoi(s); err == nil && n >= 0 && n <= 7 {
 			m.Severity = syslog.Severity(n)
@@ -166,14 +168,14 @@ func entryMessage(e *journal.Entry, conf journalConfig, now time.Time, clean sys
 	ident, ok := field("SYSLOG_IDENTIFIER")
 	if !ok {
 		if ident, ok = field("_COMM"); !ok {
-			ident = conf.tag
+			ident = conf.Tag
 		}
 	}
 	pid := ""
-	if conf.usePid != "system" {
+	if conf.UsePID != "system" {
 		pid, _ = field("SYSLOG_PID")
 	}
-	if pid == "" && conf.usePid != "syslog" {
+	if pid == "" && conf.UsePID != "syslog" {
 		pid, _ = field("_PID")
 	}
 	m.Tag = clean.Clean([]byte(ident))
@@ -189,10 +191,10 @@ func entryMessage(e *journal.Entry, conf journalConfig, now time.Time, clean sys
 	}
 	m.Time = syslog.TimeOf(at.In(now.Location()), 6)
 	m.MsgID, m.Data, m.Raw = "-", "-", m.Text
-	m.tree = &node{}
+	m.Tree = &message.Node{}
 	for _, f := range e.Fields {
-		if f.Name != "MESSAGE" && len(m.tree.names) < 100 {
-			m.tree.set([]string{f.Name}, &node{leaf: true, value: f.Value})
+		if f.Name != "MESSAGE" && len(m.Tree.Names) < 100 {
+			m.Tree.Set([]string{f.Name}, &message.Node{Leaf: true, Value: f.Value})
 		}
 	}
 	return m

@@ -1,4 +1,4 @@
-package rsyslog
+package script
 
 import (
 	"strconv"
@@ -7,14 +7,15 @@ import (
 	"enshu/sim/wire/syslog"
 )
 
-// facilities is how many there are for a selector: those of the protocol, and
+// Facilities is how many there are for a selector: those of the protocol, and
 // one for messages whose priority is not valid, which "mark" names too.
-const facilities = 25
+const Facilities = 25
 
-// priMask is a compiled selector: for each facility a bit for each severity.
-type priMask [facilities]uint8
+// Selector is a compiled selector: for each facility a bit for each severity.
+type Selector [Facilities]uint8
 
-func (m *priMask) matches(f syslog.Facility, s syslog.Severity) bool {
+// Matches reports whether a message of that facility and severity is selected.
+func (m *Selector) Matches(f syslog.Facility, s syslog.Severity) bool {
 	return m[f]&(1<<s) != 0
 }
 
@@ -24,21 +25,21 @@ const (
 	noPriority    = 0x10
 )
 
-// selectorFacilities are the names that rsyslog knows; it differs from the
+// FacilityNames are the names that rsyslog knows; it differs from the
 // protocol's: audit, alert and clock have none.
-var selectorFacilities = map[string]int{
+var FacilityNames = map[string]int{
 	"kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "security": 4, "syslog": 5, "lpr": 6, "news": 7,
 	"uucp": 8, "cron": 9, "authpriv": 10, "ftp": 11, "ntp": 12, "console": 14, "local0": 16, "local1": 17,
 	"local2": 18, "local3": 19, "local4": 20, "local5": 21, "local6": 22, "local7": 23, "mark": 24,
 }
 
-var selectorPriorities = map[string]int{
+var PriorityNames = map[string]int{
 	"emerg": 0, "panic": 0, "alert": 1, "crit": 2, "err": 3, "error": 3, "warning": 4, "warn": 4,
 	"notice": 5, "info": 6, "debug": 7, "*": everyPriority, "none": noPriority,
 }
 
-// code looks a name up; a number stands for itself. It is -1 for what is neither.
-func code(name string, names map[string]int) int {
+// Code looks a name up; a number stands for itself. It is -1 for what is neither.
+func Code(name string, names map[string]int) int {
 	if name != "" && name[0] >= '0' && name[0] <= '9' {
 		n, _ := strconv.Atoi(strings.TrimRight(name, "abcdefghijklmnopqrstuvwxyz=!*"))
 		return n
@@ -49,10 +50,10 @@ func code(name string, names map[string]int) int {
 	return -1
 }
 
-// parseSelector compiles a list of facility.priority (syslog.conf(5)). What was
+// ParseSelector compiles a list of facility.priority (syslog.conf(5)). What was
 // read before a name that is not known stays in force; the complaint is "" when
 // all were.
-func parseSelector(s string) (m priMask, complaint string) {
+func ParseSelector(s string) (m Selector, complaint string) {
 	for s != "" {
 		list, rest := s, ""
 		if i := strings.IndexByte(s, '.'); i >= 0 {
@@ -70,7 +71,7 @@ func parseSelector(s string) (m priMask, complaint string) {
 		negated := strings.HasPrefix(name, "!")
 		name = strings.TrimPrefix(name, "!")
 		single := strings.HasPrefix(name, "=")
-		pri := code(strings.TrimPrefix(name, "="), selectorPriorities)
+		pri := Code(strings.TrimPrefix(name, "="), PriorityNames)
 		if pri < 0 {
 			return m, "unknown priority name \"" + name + "\""
 		}
@@ -87,11 +88,11 @@ func parseSelector(s string) (m priMask, complaint string) {
 				}
 				continue
 			}
-			i := code(f, selectorFacilities)
+			i := Code(f, FacilityNames)
 			if f[0] >= '0' && f[0] <= '9' {
 				i >>= 3 // rsyslog takes a number for a facility code shifted left
 			}
-			if i < 0 || i >= facilities {
+			if i < 0 || i >= Facilities {
 				return m, "unknown facility name \"" + f + "\""
 			}
 			m[i] = apply(m[i], pri, negated, single)

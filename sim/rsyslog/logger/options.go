@@ -1,4 +1,4 @@
-package rsyslog
+package logger
 
 import (
 	"strconv"

@@ -1,38 +1,40 @@
-package rsyslog
+package script
 
 import (
 	"cmp"
 	"strconv"
 	"strings"
+
+	"enshu/sim/rsyslog/message"
 )
 
-// value is what an expression yields: a number, a text, or a list of texts
+// Value is what an expression yields: a number, a text, or a list of texts
 // (which only stands at the right of a comparison and in foreach).
-type value struct {
+type Value struct {
 	s     string
 	n     int64
-	isNum bool
+	IsNum bool
 	list  []string
-	node  *node // a JSON value of a variable
+	Node  *message.Node // a JSON value of a variable
 }
 
-func number(n int64) value { return value{n: n, isNum: true} }
-func text(s string) value  { return value{s: s} }
+func number(n int64) Value { return Value{n: n, IsNum: true} }
+func text(s string) Value  { return Value{s: s} }
 
-func truth(b bool) value {
+func truth(b bool) Value {
 	if b {
 		return number(1)
 	}
 	return number(0)
 }
 
-// text returns the value as a text.
-func (v value) text() string {
+// Text returns the value as a text.
+func (v Value) Text() string {
 	switch {
-	case v.isNum:
+	case v.IsNum:
 		return strconv.FormatInt(v.n, 10)
-	case v.node != nil:
-		return v.node.text()
+	case v.Node != nil:
+		return v.Node.Text()
 	case len(v.list) > 0:
 		return v.list[0]
 	}
@@ -40,21 +42,22 @@ func (v value) text() string {
 }
 
 // number returns the value as a number, and whether the whole of it was one.
-func (v value) number() (int64, bool) {
-	if v.isNum {
+func (v Value) number() (int64, bool) {
+	if v.IsNum {
 		return v.n, true
 	}
-	return leadingNumber(v.text())
+	return LeadingNumber(v.Text())
 }
 
-func (v value) bool() bool {
+// Bool reports whether the value counts as true: as a number it is not 0.
+func (v Value) Bool() bool {
 	n, _ := v.number()
 	return n != 0
 }
 
-// leadingNumber reads a number at the front of s as rsyslog's es_str2num does:
+// LeadingNumber reads a number at the front of s as rsyslog's es_str2num does:
 // decimal, octal after 0, hexadecimal after 0x.
-func leadingNumber(s string) (n int64, whole bool) {
+func LeadingNumber(s string) (n int64, whole bool) {
 	negative := strings.HasPrefix(s, "-")
 	s = strings.TrimPrefix(s, "-")
 	base, start := int64(10), 0
@@ -86,23 +89,23 @@ func leadingNumber(s string) (n int64, whole bool) {
 }
 
 func parseNumber(s string) int64 {
-	n, _ := leadingNumber(strings.ToLower(s))
+	n, _ := LeadingNumber(strings.ToLower(s))
 	return n
 }
 
-// expr is an expression of RainerScript.
-type expr interface {
-	eval(x *scope) value
+// Expr is an expression of RainerScript.
+type Expr interface {
+	Eval(x *message.Scope) Value
 	String() string // as a person would write it, for the trace
 }
 
-type constExpr struct{ v value }
+type constExpr struct{ v Value }
 
-func (e constExpr) eval(*scope) value { return e.v }
+func (e constExpr) Eval(*message.Scope) Value { return e.v }
 func (e constExpr) String() string {
 	switch {
-	case e.v.isNum:
-		return e.v.text()
+	case e.v.IsNum:
+		return e.v.Text()
 	case e.v.list != nil:
 		return `["` + strings.Join(e.v.list, `", "`) + `"]`
 	}
@@ -111,34 +114,34 @@ func (e constExpr) String() string {
 
 type varExpr struct {
 	name string
-	ref  property
+	ref  message.Property
 }
 
-func (e *varExpr) eval(x *scope) value {
-	if e.ref.tree != 0 {
-		n := x.variable(e.ref)
+func (e *varExpr) Eval(x *message.Scope) Value {
+	if e.ref.Tree != 0 {
+		n := x.Variable(e.ref)
 		if n == nil {
 			return text("")
 		}
-		return value{node: n}
+		return Value{Node: n}
 	}
-	return text(x.get(e.ref))
+	return text(x.Get(e.ref))
 }
 func (e *varExpr) String() string { return "$" + e.name }
 
-type notExpr struct{ e expr }
+type notExpr struct{ e Expr }
 
-func (e *notExpr) eval(x *scope) value { return truth(!e.e.eval(x).bool()) }
-func (e *notExpr) String() string      { return "not " + e.e.String() }
+func (e *notExpr) Eval(x *message.Scope) Value { return truth(!e.e.Eval(x).Bool()) }
+func (e *notExpr) String() string              { return "not " + e.e.String() }
 
 type binaryExpr struct {
 	op   string
-	l, r expr
-	do   func(l, r value) value
+	l, r Expr
+	do   func(l, r Value) Value
 }
 
 func (e *binaryExpr) String() string {
-	side := func(s expr) string {
+	side := func(s Expr) string {
 		if b, ok := s.(*binaryExpr); ok && precedence[b.op] < precedence[e.op] {
 			return "(" + s.String() + ")"
 		}
@@ -147,33 +150,33 @@ func (e *binaryExpr) String() string {
 	return side(e.l) + " " + e.op + " " + side(e.r)
 }
 
-func (e *binaryExpr) eval(x *scope) value {
+func (e *binaryExpr) Eval(x *message.Scope) Value {
 	switch e.op {
 	case "or":
-		return truth(e.l.eval(x).bool() || e.r.eval(x).bool())
+		return truth(e.l.Eval(x).Bool() || e.r.Eval(x).Bool())
 	case "and":
-		return truth(e.l.eval(x).bool() && e.r.eval(x).bool())
+		return truth(e.l.Eval(x).Bool() && e.r.Eval(x).Bool())
 	}
-	return e.do(e.l.eval(x), e.r.eval(x))
+	return e.do(e.l.Eval(x), e.r.Eval(x))
 }
 
-func newBinary(op string, l, r expr) expr {
+func newBinary(op string, l, r Expr) Expr {
 	return &binaryExpr{op: op, l: l, r: r, do: operators[op]}
 }
 
 // operators are the binary operators but for and, or.
-var operators = map[string]func(l, r value) value{
-	"==":           func(l, r value) value { return compare(l, r, func(c int) bool { return c == 0 }, false) },
-	"!=":           func(l, r value) value { return compare(l, r, func(c int) bool { return c != 0 }, true) },
-	"<=":           func(l, r value) value { return order(l, r, func(c int) bool { return c <= 0 }) },
-	">=":           func(l, r value) value { return order(l, r, func(c int) bool { return c >= 0 }) },
-	"<":            func(l, r value) value { return order(l, r, func(c int) bool { return c < 0 }) },
-	">":            func(l, r value) value { return order(l, r, func(c int) bool { return c > 0 }) },
+var operators = map[string]func(l, r Value) Value{
+	"==":           func(l, r Value) Value { return compare(l, r, func(c int) bool { return c == 0 }, false) },
+	"!=":           func(l, r Value) Value { return compare(l, r, func(c int) bool { return c != 0 }, true) },
+	"<=":           func(l, r Value) Value { return order(l, r, func(c int) bool { return c <= 0 }) },
+	">=":           func(l, r Value) Value { return order(l, r, func(c int) bool { return c >= 0 }) },
+	"<":            func(l, r Value) Value { return order(l, r, func(c int) bool { return c < 0 }) },
+	">":            func(l, r Value) Value { return order(l, r, func(c int) bool { return c > 0 }) },
 	"contains":     matching(strings.Contains, false),
 	"contains_i":   matching(strings.Contains, true),
 	"startswith":   matching(strings.HasPrefix, false),
 	"startswith_i": matching(strings.HasPrefix, true),
-	"&":            func(l, r value) value { return text(l.text() + r.text()) },
+	"&":            func(l, r Value) Value { return text(l.Text() + r.Text()) },
 	"+":            arithmetic(func(a, b int64) int64 { return a + b }),
 	"-":            arithmetic(func(a, b int64) int64 { return a - b }),
 	"*":            arithmetic(func(a, b int64) int64 { return a * b }),
@@ -191,8 +194,8 @@ var operators = map[string]func(l, r value) value{
 	}),
 }
 
-func arithmetic(do func(a, b int64) int64) func(l, r value) value {
-	return func(l, r value) value {
+func arithmetic(do func(a, b int64) int64) func(l, r Value) Value {
+	return func(l, r Value) Value {
 		a, _ := l.number()
 		b, _ := r.number()
 		return number(do(a, b))
@@ -202,9 +205,9 @@ func arithmetic(do func(a, b int64) int64) func(l, r value) value {
 // compare orders two values: as numbers when one is a number, or an order is
 // asked for, and both can be read as one, else as texts. A list holds when any member does; with all
 // set, when every one does.
-func compare(l, r value, holds func(int) bool, all bool) value {
+func compare(l, r Value, holds func(int) bool, all bool) Value {
 	if r.list != nil {
-		s := l.text()
+		s := l.Text()
 		for _, m := range r.list {
 			if ok := holds(strings.Compare(s, m)); ok != all {
 				return truth(ok)
@@ -212,39 +215,39 @@ func compare(l, r value, holds func(int) bool, all bool) value {
 		}
 		return truth(all)
 	}
-	if l.isNum || r.isNum {
+	if l.IsNum || r.IsNum {
 		if c, ok := compareNumbers(l, r); ok {
 			return truth(holds(c))
 		}
 	}
-	return truth(holds(strings.Compare(l.text(), r.text())))
+	return truth(holds(strings.Compare(l.Text(), r.Text())))
 }
 
 // order is <, <=, > and >=.
-func order(l, r value, holds func(int) bool) value {
+func order(l, r Value, holds func(int) bool) Value {
 	if r.list != nil { // only its first member counts
-		r = text(r.text())
+		r = text(r.Text())
 	}
 	c, ok := compareNumbers(l, r)
 	if !ok {
-		c = strings.Compare(l.text(), r.text())
+		c = strings.Compare(l.Text(), r.Text())
 	}
 	return truth(holds(c))
 }
 
-func compareNumbers(l, r value) (c int, ok bool) {
+func compareNumbers(l, r Value) (c int, ok bool) {
 	a, okA := l.number()
 	b, okB := r.number()
 	return cmp.Compare(a, b), okA && okB
 }
 
 // matching is a comparison of texts; a list holds when any member does.
-func matching(do func(s, part string) bool, fold bool) func(l, r value) value {
-	return func(l, r value) value {
-		s := l.text()
+func matching(do func(s, part string) bool, fold bool) func(l, r Value) Value {
+	return func(l, r Value) Value {
+		s := l.Text()
 		parts := r.list
 		if parts == nil {
-			parts = []string{r.text()}
+			parts = []string{r.Text()}
 		}
 		if fold {
 			s = strings.ToLower(s)

@@ -1,4 +1,4 @@
-package rsyslog
+package output
 
 import (
 	"bytes"
@@ -6,19 +6,17 @@ import (
 	"syscall"
 
 	"enshu/sim/libc"
+	"enshu/sim/rsyslog/config"
 	"enshu/sim/trace"
 )
 
 // usersOutput is omusrmsg: the terminals of users who are logged in.
-type usersOutput struct {
-	names     []string
-	everybody bool
-}
+type usersOutput struct{ *config.Users }
 
-func (o *usersOutput) begin(*worker, *action) error  { return nil }
-func (o *usersOutput) resume(*worker, *action) error { return nil }
-func (o *usersOutput) hup(*worker)                   {}
-func (o *usersOutput) close(*worker)                 {}
+func (o *usersOutput) Begin(*Thread, *config.Action) error  { return nil }
+func (o *usersOutput) Resume(*Thread, *config.Action) error { return nil }
+func (o *usersOutput) HUP(*Thread)                          {}
+func (o *usersOutput) Close(*Thread)                        {}
 
 // A record of utmp(5) on 64-bit Linux.
 const (
@@ -48,10 +46,10 @@ func logins(data []byte) []login {
 }
 
 func (o *usersOutput) wants(user string) bool {
-	if o.everybody {
+	if o.Everybody {
 		return true
 	}
-	for _, n := range o.names {
+	for _, n := range o.Names {
 		if n == user {
 			return true
 		}
@@ -59,10 +57,10 @@ func (o *usersOutput) wants(user string) bool {
 	return false
 }
 
-// write goes to every terminal of the users, whether it takes messages or not.
+// Write goes to every terminal of the users, whether it takes messages or not.
 // A terminal that cannot be written to is passed over.
-func (o *usersOutput) write(w *worker, a *action, batch []entry) error {
-	p := w.d.p
+func (o *usersOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
+	p := t.P
 	data, err := libc.ReadFile(p, "/run/utmp")
 	if err != nil {
 		data, _ = libc.ReadFile(p, "/var/run/utmp")
@@ -76,12 +74,12 @@ func (o *usersOutput) write(w *worker, a *action, batch []entry) error {
 		for i := range batch {
 			e := &batch[i]
 			if err == nil {
-				_, err = writeOnce(f, []byte(e.text))
+				_, err = writeOnce(f, []byte(e.Text))
 			}
 			if err == nil {
-				w.written(a, e, name)
-			} else if e.m.traced {
-				p.Emit(trace.MessageDropped, trace.Attrs{"reason": libc.Strerror(err), "text": e.m.Text, "tag": e.m.Tag, "rule": a.pos.String(), "to": name})
+				t.written(a, e, name)
+			} else if e.Message.Traced {
+				p.Emit(trace.MessageDropped, trace.Attrs{"reason": libc.Strerror(err), "text": e.Message.Text, "tag": e.Message.Tag, "rule": a.Pos.String(), "to": name})
 			}
 		}
 		if f != nil {

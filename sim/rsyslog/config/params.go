@@ -1,10 +1,11 @@
-package rsyslog
+package config
 
 import (
 	"strconv"
 	"strings"
 
 	"enshu/sim/libc"
+	"enshu/sim/rsyslog/script"
 )
 
 // paramKind is the type of a parameter.
@@ -48,13 +49,13 @@ func params(spec string) []param {
 
 // given are the parameters that an object was given, checked.
 type given struct {
-	values map[string]*nv
+	values map[string]*script.Param
 	codes  map[string]int64 // what numbers, modes, users … came to
 }
 
 func (g *given) get(name string) (string, bool) {
 	if v := g.values[name]; v != nil {
-		return v.value, true
+		return v.Value, true
 	}
 	return "", false
 }
@@ -68,10 +69,10 @@ func (g *given) list(name string) []string {
 	switch {
 	case v == nil:
 		return nil
-	case v.array != nil:
-		return v.array
+	case v.Array != nil:
+		return v.Array
 	}
-	return []string{v.value}
+	return []string{v.Value}
 }
 
 func (g *given) number(name string, otherwise int) int {
@@ -93,26 +94,26 @@ func (g *given) onOr(name string, otherwise bool) bool {
 // params checks the parameters of an object and complains about what is
 // missing, wrong or unknown. It returns nil when a required one is missing or
 // any is wrong.
-func (c *loader) params(what string, o *object, specs []param) *given {
+func (c *loader) params(what string, o *script.Object, specs []param) *given {
 	g := c.take(o, specs)
 	c.unused(o)
 	return g
 }
 
 // take is params without the complaint about unknown ones.
-func (c *loader) take(o *object, specs []param) *given {
-	g := &given{values: map[string]*nv{}, codes: map[string]int64{}}
+func (c *loader) take(o *script.Object, specs []param) *given {
+	g := &given{values: map[string]*script.Param{}, codes: map[string]int64{}}
 	wrong := false
 	for _, s := range specs {
-		var found *nv
+		var found *script.Param
 		// The last of several counts, as rsyslog's list is built backwards.
-		for i := len(o.params) - 1; i >= 0; i-- {
-			if v := o.params[i]; strings.EqualFold(v.name, s.name) && !v.used {
-				v.used = true
+		for i := len(o.Params) - 1; i >= 0; i-- {
+			if v := o.Params[i]; strings.EqualFold(v.Name, s.name) && !v.Used {
+				v.Used = true
 				if found == nil {
 					found = v
 				} else {
-					c.complainf("parameter '%s' specified more than once - one instance is ignored. Fix config", v.name)
+					c.complainf("parameter '%s' specified more than once - one instance is ignored. Fix config", v.Name)
 				}
 			}
 		}
@@ -133,23 +134,23 @@ func (c *loader) take(o *object, specs []param) *given {
 }
 
 // unused complains about parameters that nothing took.
-func (c *loader) unused(o *object) {
-	for i := len(o.params) - 1; i >= 0; i-- {
-		if v := o.params[i]; !v.used {
-			c.complainf("parameter '%s' not known -- typo in config file?", v.name)
+func (c *loader) unused(o *script.Object) {
+	for i := len(o.Params) - 1; i >= 0; i-- {
+		if v := o.Params[i]; !v.Used {
+			c.complainf("parameter '%s' not known -- typo in config file?", v.Name)
 		}
 	}
 }
 
 // typed checks the value of a parameter and notes what it comes to.
-func (c *loader) typed(g *given, s param, v *nv) bool {
-	if v.array != nil && s.kind != kList {
+func (c *loader) typed(g *given, s param, v *script.Param) bool {
+	if v.Array != nil && s.kind != kList {
 		c.complainf("parameter '%s' must not be an array", s.name)
 		return false
 	}
-	n, complaint := c.decode(s.kind, s.name, v.value)
+	n, complaint := c.decode(s.kind, s.name, v.Value)
 	if complaint != "" {
-		c.complain(complaint)
+		c.Complain(complaint)
 		return false
 	}
 	if s.kind != kText && s.kind != kList {
@@ -162,7 +163,7 @@ func (c *loader) typed(g *given, s param, v *nv) bool {
 func (c *loader) decode(kind paramKind, name, s string) (n int64, complaint string) {
 	switch kind {
 	case kNumber:
-		n, ok := leadingNumber(strings.ToLower(s))
+		n, ok := script.LeadingNumber(strings.ToLower(s))
 		if !ok {
 			return 0, "parameter '" + name + "' is not a proper number"
 		}
@@ -204,13 +205,13 @@ func (c *loader) decode(kind paramKind, name, s string) (n int64, complaint stri
 		}
 		return 0, "parameter '" + name + "': ID for group " + s + " could not be found"
 	case kFacility:
-		n := code(s, selectorFacilities)
-		if n < 0 || n >= facilities {
+		n := script.Code(s, script.FacilityNames)
+		if n < 0 || n >= script.Facilities {
 			return 0, "parameter '" + name + "': unknown facility name \"" + s + "\""
 		}
 		return int64(n), ""
 	case kSeverity:
-		n := code(s, selectorPriorities)
+		n := script.Code(s, script.PriorityNames)
 		if n < 0 || n > 7 {
 			return 0, "parameter '" + name + "': unknown priority name \"" + s + "\""
 		}

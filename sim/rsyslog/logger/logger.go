@@ -1,4 +1,5 @@
-package rsyslog
+// Package logger is the command logger(1) of util-linux.
+package logger
 
 import (
 	"bufio"
@@ -19,9 +20,9 @@ import (
 	"enshu/sim/wire/syslog"
 )
 
-// LoggerVersion is the version of the package that logger(1) comes with on
+// Version is the version of the package that logger(1) comes with on
 // AlmaLinux 9.
-const LoggerVersion = "2.37.4"
+const Version = "2.37.4"
 
 // logger is an invocation of logger(1).
 type logger struct {
@@ -73,8 +74,8 @@ func (f failure) Error() string { return f.text }
 
 func failf(format string, args ...any) error { return failure{fmt.Sprintf(format, args...)} }
 
-// Logger is /usr/bin/logger (logger(1)).
-func Logger(ctx context.Context, p *host.Proc) int {
+// Program is /usr/bin/logger (logger(1)).
+func Program(ctx context.Context, p *host.Proc) int {
 	name := p.Name()
 	options, operands, err := libc.Getopt(p.Args[1:], "dehf:in:p:P:sS:t:Tu:V", loggerLong)
 	if err != nil {
@@ -191,7 +192,7 @@ func (l *logger) run(options []libc.Option, operands []string) (status int, done
 				input = f
 			}
 		case "V":
-			fmt.Fprintf(p.Stdout, "%s from util-linux %s\n", p.Name(), LoggerVersion)
+			fmt.Fprintf(p.Stdout, "%s from util-linux %s\n", p.Name(), Version)
 			return 0, true
 		case "h":
 			fmt.Fprint(p.Stdout, loggerHelp)
@@ -261,7 +262,7 @@ func (l *logger) open() error {
 		}
 	} else {
 		if l.socket == "" {
-			l.socket = devLog
+			l.socket = "/dev/log"
 		}
 		if err := l.dialLocal(); err != nil && l.errors {
 			return failf("socket %s: %s", l.socket, libc.Strerror(err))
@@ -307,7 +308,7 @@ func (l *logger) dialServer() error {
 		if err != nil {
 			return failf("failed to resolve name %s port %s: %v", l.server, port, err)
 		}
-		number, ok := (&daemon{p: l.p}).service(port, network)
+		number, ok := libc.Port(l.p, port, network)
 		if !ok && port == "syslog" && network == "udp" {
 			number, ok = 514, true
 		}
@@ -315,7 +316,7 @@ func (l *logger) dialServer() error {
 			return failf("failed to resolve name %s port %s: Servname not supported for ai_socktype", l.server, port)
 		}
 		at := netip.AddrPortFrom(addrs[0], uint16(number)).String()
-		if l.conn, err = l.p.Sys.Dial(l.ctx, network+family(addrs[0].String()), at); err == nil {
+		if l.conn, err = l.p.Sys.Dial(l.ctx, libc.Network(network, addrs[0].String()), at); err == nil {
 			l.stream = network == "tcp"
 			return nil
 		}

@@ -1,4 +1,6 @@
-package rsyslog
+// Package template makes text from a message as rsyslog's templates tell: strings
+// with properties between percent signs, and lists.
+package template
 
 import (
 	"fmt"
@@ -7,23 +9,24 @@ import (
 	"strings"
 	"time"
 
+	"enshu/sim/rsyslog/message"
 	"enshu/sim/wire/syslog"
 )
 
-// template makes the text of an action from a message (rsyslog templates).
-type template struct {
-	name  string
-	parts []part
-	quote byte // option.sql 's', option.stdsql 'q', option.json 'j': every property is escaped so
-	jsonf bool // option.jsonf: the parts are fields of one JSON object, a line of its own
+// Template makes the text of an action from a message (rsyslog templates).
+type Template struct {
+	Name  string
+	Parts []Part
+	Quote byte // option.sql 's', option.stdsql 'q', option.json 'j': every property is escaped so
+	Jsonf bool // option.jsonf: the parts are fields of one JSON object, a line of its own
 }
 
-// part is a constant or a property of a template.
-type part struct {
-	constant string
-	ref      property
-	name     string // of a JSON field (outname)
-	opt      options
+// Part is a constant or a property of a template.
+type Part struct {
+	Constant string
+	Ref      message.Property
+	Name     string // of a JSON field (outname)
+	Opt      Options
 }
 
 // caseConversion of a property.
@@ -35,81 +38,82 @@ const (
 	lower
 )
 
-// options are those of the property replacer.
-type options struct {
-	from, to      int // 1-based; 0 is not given
-	fromEnd       bool
-	fixedWidth    bool
-	fields        bool
-	field         int // 1-based
-	delimiter     string
+// Options are those of the property replacer.
+type Options struct {
+	From, To      int // 1-based; 0 is not given
+	FromEnd       bool
+	FixedWidth    bool
+	Fields        bool
+	Field         int // 1-based
+	Delimiter     string
 	re            *regexp.Regexp
-	submatch      int
-	match         int
-	noMatch       noMatch
+	Submatch      int
+	Match         int
+	NoMatch       NoMatch
 	conversion    caseConversion
-	dropLastLF    bool
-	spaceIfNone   bool // sp-if-no-1st-sp
-	compressSpace bool
+	DropLastLF    bool
+	SpaceIfNone   bool // sp-if-no-1st-sp
+	CompressSpace bool
 	controls      byte // 'd'rop, 's'pace, 'e'scape
 	path          byte // 'd' secpath-drop, 'r' secpath-replace
 	date          string
-	utc           bool
+	UTC           bool
 	format        string // json, jsonf, jsonr, jsonfr, csv
-	dataType      dataType
-	onEmpty       onEmpty
-	badRegex      bool // the pattern of a string template could not be compiled
+	DataType      DataType
+	OnEmpty       OnEmpty
+	BadRegex      bool // the pattern of a string template could not be compiled
 }
 
-// dataType is how a JSON field (format jsonf) shows its value.
-type dataType int
+// DataType is how a JSON field (format jsonf) shows its value.
+type DataType int
 
 const (
-	typeString dataType = iota
-	typeNumber
-	typeBool
-	typeAuto // a number, true or false are not quoted
+	TypeString DataType = iota
+	TypeNumber
+	TypeBool
+	TypeAuto // a number, true or false are not quoted
 )
 
-// onEmpty is what a JSON field does without a value.
-type onEmpty int
+// OnEmpty is what a JSON field does without a value.
+type OnEmpty int
 
 const (
-	emptyKeep onEmpty = iota
-	emptySkip
-	emptyNull
+	EmptyKeep OnEmpty = iota
+	EmptySkip
+	EmptyNull
 )
 
-type noMatch int
+// NoMatch is what stands for a property that a regular expression does not match.
+type NoMatch int
 
 const (
-	noMatchDefault noMatch = iota
+	noMatchDefault NoMatch = iota
 	noMatchBlank
 	noMatchField
 	noMatchZero
 )
 
-// expand appends what the template makes of a message.
-func (t *template) expand(b []byte, x *scope) []byte {
-	if t.jsonf {
+// Expand appends what the template makes of a message.
+func (t *Template) Expand(b []byte, x *message.Scope) []byte {
+	if t.Jsonf {
 		return t.expandObject(b, x)
 	}
-	for i := range t.parts {
-		p := &t.parts[i]
-		if p.constant != "" {
-			b = append(b, p.constant...)
+	for i := range t.Parts {
+		p := &t.Parts[i]
+		if p.Constant != "" {
+			b = append(b, p.Constant...)
 			continue
 		}
-		if p.ref.id == pNone {
+		if p.Ref.ID == message.None {
 			b = append(b, "**INVALID PROPERTY NAME**"...)
 			continue
 		}
-		if t.quote == 0 {
+		if t.Quote == 0 {
 			b = p.expand(b, x)
 			continue
 		}
 		s := string(p.expand(nil, x))
-		switch t.quote {
+		switch t.Quote {
 		case 's':
 			s = strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s)
 		case 'q':
@@ -123,16 +127,16 @@ func (t *template) expand(b []byte, x *scope) []byte {
 }
 
 // expandObject is option.jsonf: an object whose members the parts are.
-func (t *template) expandObject(b []byte, x *scope) []byte {
+func (t *Template) expandObject(b []byte, x *message.Scope) []byte {
 	b = append(b, '{')
 	first := len(b)
-	for i := range t.parts {
-		p, before := &t.parts[i], len(b)
+	for i := range t.Parts {
+		p, before := &t.Parts[i], len(b)
 		if before > first {
 			b = append(b, ", "...)
 		}
 		at := len(b)
-		if b = append(b, p.constant...); p.constant == "" {
+		if b = append(b, p.Constant...); p.Constant == "" {
 			b = p.expand(b, x)
 		}
 		if len(b) == at {
@@ -143,64 +147,67 @@ func (t *template) expandObject(b []byte, x *scope) []byte {
 }
 
 // expand appends one property.
-func (p *part) expand(b []byte, x *scope) []byte {
-	o := &p.opt
-	if p.ref.id == pTimeReported || p.ref.id == pTimeGenerated {
-		return p.expandTime(b, x.m)
+func (p *Part) expand(b []byte, x *message.Scope) []byte {
+	o := &p.Opt
+	if p.Ref.ID == message.TimeReported || p.Ref.ID == message.TimeGenerated {
+		return p.expandTime(b, x.Message)
 	}
-	if o.spaceIfNone {
-		if s := x.get(p.ref); s == "" || s[0] != ' ' {
+	if o.SpaceIfNone {
+		if s := x.Get(p.Ref); s == "" || s[0] != ' ' {
 			return append(b, ' ')
 		}
 		return b
 	}
-	return append(b, o.apply(x.get(p.ref), p)...)
+	return append(b, o.apply(x.Get(p.Ref), p)...)
 }
 
-func (p *part) expandTime(b []byte, m *message) []byte {
-	o := &p.opt
-	if o.from == 0 && o.to == 0 && o.format == "" {
+func (p *Part) expandTime(b []byte, m *message.Message) []byte {
+	o := &p.Opt
+	if o.From == 0 && o.To == 0 && o.format == "" {
 		return p.appendTime(b, m)
 	}
 	s := string(p.appendTime(nil, m))
-	if o.from > 0 || o.to > 0 {
+	if o.From > 0 || o.To > 0 {
 		s = o.pickRange(s)
 	}
 	return append(b, o.quote(s, p)...)
 }
 
-func (p *part) appendTime(b []byte, m *message) []byte {
-	o := &p.opt
-	if reported := p.ref.id == pTimeReported; !o.utc && (o.date == "" || o.date == "rfc3164" || o.date == "rfc3164-buggyday") {
+func (p *Part) appendTime(b []byte, m *message.Message) []byte {
+	o := &p.Opt
+	if reported := p.Ref.ID == message.TimeReported; !o.UTC && (o.date == "" || o.date == "rfc3164" || o.date == "rfc3164-buggyday") {
 		if reported {
-			return append(b, m.reported3164(o.date == "rfc3164-buggyday")...)
+			return append(b, m.Reported3164(o.date == "rfc3164-buggyday")...)
 		}
-		return append(b, m.received3164(o.date == "rfc3164-buggyday")...)
+		return append(b, m.Received3164(o.date == "rfc3164-buggyday")...)
 	} else if reported {
 		return o.appendTime(b, m.Time)
 	}
-	return o.appendTime(b, syslog.TimeOf(m.received, 6))
+	return o.appendTime(b, syslog.TimeOf(m.Received, 6))
 }
 
 // apply does what the options ask for, in rsyslog's order.
-func (o *options) apply(s string, p *part) string {
-	if o.fields {
-		s = o.pickField(s)
+func (o *Options) apply(s string, p *Part) string {
+	if o.Fields {
+		var ok bool
+		if s, ok = Field(s, o.Delimiter, o.Field); !ok {
+			s = "**FIELD NOT FOUND**"
+		}
 	}
-	if o.badRegex {
+	if o.BadRegex {
 		s = "**NO MATCH** **BAD REGULAR EXPRESSION**"
 	} else if o.re != nil {
 		s = o.pickMatch(s)
-	} else if o.from > 0 || o.to > 0 || o.fromEnd {
+	} else if o.From > 0 || o.To > 0 || o.FromEnd {
 		s = o.pickRange(s)
 	}
 	switch o.conversion {
 	case upper:
-		s = mapASCII(s, 'a', 'z')
+		s = Upper(s)
 	case lower:
-		s = mapASCII(s, 'A', 'Z')
+		s = Lower(s)
 	}
-	if o.compressSpace {
+	if o.CompressSpace {
 		for strings.Contains(s, "  ") {
 			s = strings.ReplaceAll(s, "  ", " ")
 		}
@@ -234,23 +241,23 @@ func (o *options) apply(s string, p *part) string {
 	if o.path != 0 {
 		s = o.securePath(s)
 	}
-	if o.dropLastLF {
+	if o.DropLastLF {
 		s = strings.TrimSuffix(s, "\n")
 	}
 	return o.quote(s, p)
 }
 
 // quote writes the property as a field of JSON or CSV.
-func (o *options) quote(s string, p *part) string {
+func (o *Options) quote(s string, p *Part) string {
 	switch o.format {
 	case "json":
-		return string(appendJSONEscaped(nil, s))
+		return string(message.AppendJSONEscaped(nil, s))
 	case "jsonr":
 		return string(appendJSONOnce(nil, s))
 	case "jsonf":
-		return o.jsonField(p.name, s, appendJSONEscaped)
+		return o.jsonField(p.Name, s, message.AppendJSONEscaped)
 	case "jsonfr":
-		return o.jsonField(p.name, s, appendJSONOnce)
+		return o.jsonField(p.Name, s, appendJSONOnce)
 	case "csv":
 		return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 	}
@@ -258,22 +265,22 @@ func (o *options) quote(s string, p *part) string {
 }
 
 // jsonField writes a member of an object.
-func (o *options) jsonField(name, s string, escape func([]byte, string) []byte) string {
-	if s == "" && o.onEmpty == emptySkip {
+func (o *Options) jsonField(name, s string, escape func([]byte, string) []byte) string {
+	if s == "" && o.OnEmpty == EmptySkip {
 		return ""
 	}
 	b := append(append([]byte{'"'}, name...), `":`...)
 	switch {
-	case s == "" && o.onEmpty == emptyNull:
+	case s == "" && o.OnEmpty == EmptyNull:
 		return string(b) + "null"
-	case o.dataType == typeNumber:
+	case o.DataType == TypeNumber:
 		if s == "" {
 			s = "0"
 		}
 		return string(escape(b, s))
-	case o.dataType == typeBool:
+	case o.DataType == TypeBool:
 		return string(b) + strconv.FormatBool(s != "" && s != "0" && s != "false")
-	case o.dataType == typeAuto && s != "" && strings.Trim(s, "0123456789") == "":
+	case o.DataType == TypeAuto && s != "" && strings.Trim(s, "0123456789") == "":
 		return string(escape(b, s))
 	}
 	return string(append(escape(append(b, '"'), s), '"'))
@@ -286,7 +293,7 @@ func appendJSONOnce(b []byte, s string) []byte {
 		if i < 0 {
 			break
 		}
-		b = appendJSONEscaped(b, s[:i])
+		b = message.AppendJSONEscaped(b, s[:i])
 		if i+1 < len(s) && strings.IndexByte(`"\/bfnrtu`, s[i+1]) >= 0 {
 			b = append(b, s[i:i+2]...)
 			i++
@@ -295,8 +302,12 @@ func appendJSONOnce(b []byte, s string) []byte {
 		}
 		s = s[i+1:]
 	}
-	return appendJSONEscaped(b, s)
+	return message.AppendJSONEscaped(b, s)
 }
+
+// Upper and toLower change the letters of ASCII, as in the C locale.
+func Upper(s string) string { return mapASCII(s, 'a', 'z') }
+func Lower(s string) string { return mapASCII(s, 'A', 'Z') }
 
 func mapASCII(s string, from, to byte) string {
 	b := []byte(s)
@@ -309,7 +320,7 @@ func mapASCII(s string, from, to byte) string {
 }
 
 // securePath keeps a property from naming another directory.
-func (o *options) securePath(s string) string {
+func (o *Options) securePath(s string) string {
 	if o.path == 'd' {
 		s = strings.ReplaceAll(s, "/", "")
 	} else {
@@ -326,30 +337,31 @@ func (o *options) securePath(s string) string {
 	return s
 }
 
-func (o *options) pickField(s string) string {
-	for n := 1; o.field > 0; n++ {
-		head, rest, more := strings.Cut(s, o.delimiter)
-		if n == o.field {
-			return head
+// Field returns the n-th of the parts that a delimiter divides a text into.
+func Field(s, delimiter string, n int) (field string, ok bool) {
+	for i := 1; n > 0; i++ {
+		head, rest, more := strings.Cut(s, delimiter)
+		if i == n {
+			return head, true
 		}
 		if !more {
 			break
 		}
 		s = rest
 	}
-	return "**FIELD NOT FOUND**"
+	return "", false
 }
 
-func (o *options) pickMatch(s string) string {
+func (o *Options) pickMatch(s string) string {
 	whole := s
 	for n := 0; ; n++ {
 		m := o.re.FindStringSubmatchIndex(s)
 		if m == nil {
 			break
 		}
-		if n == o.match {
-			if 2*o.submatch+1 < len(m) && m[2*o.submatch] >= 0 {
-				return s[m[2*o.submatch]:m[2*o.submatch+1]]
+		if n == o.Match {
+			if 2*o.Submatch+1 < len(m) && m[2*o.Submatch] >= 0 {
+				return s[m[2*o.Submatch]:m[2*o.Submatch+1]]
 			}
 			return ""
 		}
@@ -358,7 +370,7 @@ func (o *options) pickMatch(s string) string {
 		}
 		s = s[m[1]:]
 	}
-	switch o.noMatch {
+	switch o.NoMatch {
 	case noMatchBlank:
 		return ""
 	case noMatchField:
@@ -371,11 +383,11 @@ func (o *options) pickMatch(s string) string {
 
 // pickRange takes the characters from one position to another, whichever of the
 // two is the lower.
-func (o *options) pickRange(s string) string {
-	from, to := o.from, o.to
-	if o.fromEnd {
+func (o *Options) pickRange(s string) string {
+	from, to := o.From, o.To
+	if o.FromEnd {
 		from, to = len(s)-from+1, len(s)-to+1
-		if o.to == 0 {
+		if o.To == 0 {
 			to = len(s)
 		}
 	}
@@ -388,15 +400,15 @@ func (o *options) pickRange(s string) string {
 	if from <= len(s) && to >= from {
 		out = s[from-1 : min(to, len(s))]
 	}
-	if o.fixedWidth && width > len(out) && width < 1<<16 {
+	if o.FixedWidth && width > len(out) && width < 1<<16 {
 		out += strings.Repeat(" ", width-len(out))
 	}
 	return out
 }
 
 // appendTime writes a time in the form that the options name.
-func (o *options) appendTime(b []byte, t syslog.Time) []byte {
-	if o.utc {
+func (o *Options) appendTime(b []byte, t syslog.Time) []byte {
+	if o.UTC {
 		// The digits of the fraction are taken for microseconds, however many
 		// there are; so does the real daemon.
 		fraction := t.Fraction
@@ -489,8 +501,8 @@ var dateOptions = map[string]bool{
 	"tzoffshour": true, "tzoffsmin": true, "tzoffsdirection": true,
 }
 
-// builtinTemplates are the ones that rsyslog has without a configuration.
-var builtinTemplates = map[string]string{
+// Builtin are the ones that rsyslog has without a configuration.
+var Builtin = map[string]string{
 	"RSYSLOG_TraditionalFileFormat":    "%TIMESTAMP% %HOSTNAME% %syslogtag%%msg:::sp-if-no-1st-sp%%msg:::drop-last-lf%\n",
 	"RSYSLOG_FileFormat":               "%TIMESTAMP:::date-rfc3339% %HOSTNAME% %syslogtag%%msg:::sp-if-no-1st-sp%%msg:::drop-last-lf%\n",
 	"RSYSLOG_SysklogdFileFormat":       "%TIMESTAMP% %HOSTNAME% %syslogtag%%msg:::sp-if-no-1st-sp%%msg%\n",

@@ -1,4 +1,4 @@
-package rsyslog
+package input
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"enshu/sim/libc"
+	"enshu/sim/rsyslog/config"
+	"enshu/sim/rsyslog/message"
 	"enshu/sim/wire/syslog"
 )
 
@@ -22,7 +24,7 @@ const watchInterval = 500 * time.Millisecond
 
 // tail is one file that imfile reads.
 type tail struct {
-	in     *fileInput
+	in     *config.FileInput
 	name   string
 	inode  uint64
 	offset int64 // of what was handed on
@@ -30,58 +32,58 @@ type tail struct {
 }
 
 // follow is imfile.
-func (d *daemon) follow(ctx context.Context) {
+func (s *Set) follow(ctx context.Context) {
 	tails := map[string]*tail{}
 	for first := true; ; first = false {
-		for _, in := range d.conf.files {
-			names := []string{in.pattern}
-			if strings.ContainsAny(in.pattern, "*?[") {
-				names = (&loader{p: d.p}).glob(in.pattern)
+		for _, in := range s.conf.Files {
+			names := []string{in.Pattern}
+			if strings.ContainsAny(in.Pattern, "*?[") {
+				names = config.Glob(s.p, in.Pattern)
 			}
 			for _, name := range names {
-				key := in.pattern + "\x00" + name
+				key := in.Pattern + "\x00" + name
 				t := tails[key]
 				if t == nil {
-					t = &tail{in: in, name: libc.Abs(d.p, name)}
+					t = &tail{in: in, name: libc.Abs(s.p, name)}
 					tails[key] = t
-					t.start(d, first)
+					t.start(s, first)
 				}
-				t.read(d)
+				t.read(s)
 			}
 		}
-		if d.p.Sleep(ctx, watchInterval) != nil {
+		if s.p.Sleep(ctx, watchInterval) != nil {
 			break
 		}
 	}
 	for _, t := range tails {
-		t.save(d)
+		t.save(s)
 	}
 }
 
 // stateFile is where the place in a file is kept between runs.
-func (t *tail) stateFile(d *daemon) string {
-	dir := d.conf.globals.workDirectory
+func (t *tail) stateFile(s *Set) string {
+	dir := s.conf.Globals.WorkDirectory
 	if dir == "" {
 		dir = "/"
 	}
-	return path.Join(libc.Abs(d.p, dir), fmt.Sprintf("imfile-state:%d", t.inode))
+	return path.Join(libc.Abs(s.p, dir), fmt.Sprintf("imfile-state:%d", t.inode))
 }
 
 // start finds the place where an earlier run stopped.
-func (t *tail) start(d *daemon, first bool) {
-	info, err := d.p.Sys.Stat(t.name)
+func (t *tail) start(s *Set, first bool) {
+	info, err := s.p.Sys.Stat(t.name)
 	if err != nil {
 		return
 	}
 	t.inode = inodeOf(info)
-	if data, err := libc.ReadFile(d.p, t.stateFile(d)); err == nil {
+	if data, err := libc.ReadFile(s.p, t.stateFile(s)); err == nil {
 		name, offset, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
 		if n, err := strconv.ParseInt(offset, 10, 64); err == nil && name == t.name && n <= info.Size() {
 			t.offset, t.saved = n, n
 			return
 		}
 	}
-	if t.in.freshTail && first {
+	if t.in.FreshTail && first {
 		t.offset = info.Size()
 	}
 }
@@ -97,8 +99,8 @@ func inodeOf(info fs.FileInfo) uint64 {
 const maxRead = 1 << 20
 
 // read hands on the lines that were added. What ends without a line feed waits.
-func (t *tail) read(d *daemon) {
-	info, err := d.p.Sys.Stat(t.name)
+func (t *tail) read(s *Set) {
+	info, err := s.p.Sys.Stat(t.name)
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
@@ -111,7 +113,7 @@ func (t *tail) read(d *daemon) {
 	if info.Size() == t.offset {
 		return
 	}
-	f, err := d.p.Sys.OpenFile(t.name, os.O_RDONLY, 0)
+	f, err := s.p.Sys.OpenFile(t.name, os.O_RDONLY, 0)
 	if err != nil {
 		return
 	}
@@ -130,13 +132,13 @@ func (t *tail) read(d *daemon) {
 			if i < 0 {
 				break
 			}
-			t.submit(d, bytes.TrimSuffix(data[:i], []byte("\r")))
+			t.submit(s, bytes.TrimSuffix(data[:i], []byte("\r")))
 			t.offset += int64(i) + 1
 			data = data[i+1:]
 			moved = true
 		}
-		if t.in.persist > 0 {
-			t.save(d)
+		if t.in.Persist > 0 {
+			t.save(s)
 		}
 		if !moved {
 			return
@@ -144,28 +146,28 @@ func (t *tail) read(d *daemon) {
 	}
 }
 
-func (t *tail) submit(d *daemon, line []byte) {
+func (t *tail) submit(s *Set, line []byte) {
 	if len(line) == 0 {
 		return
 	}
-	line = line[:min(len(line), d.conf.globals.maxMessage)]
-	now := d.now()
-	text := d.conf.globals.sanitizer.Clean(line)
-	m := &message{input: "imfile", from: d.hostname, fromIP: "127.0.0.1", received: now, ruleset: t.in.bound}
-	m.Message = syslog.Message{Raw: text, Facility: syslog.Facility(t.in.facility), Severity: syslog.Severity(t.in.severity),
-		Time: syslog.TimeOf(now, 6), Tag: t.in.tag, Text: text, MsgID: "-", Data: "-"}
-	if t.in.metadata {
-		m.tree = &node{}
-		m.tree.set([]string{"metadata", "filename"}, &node{leaf: true, value: t.name})
-		m.tree.set([]string{"metadata", "fileoffset"}, &node{leaf: true, value: strconv.FormatInt(t.offset, 10)})
+	line = line[:min(len(line), s.conf.Globals.MaxMessage)]
+	now := s.sink.Now()
+	text := s.conf.Globals.Sanitizer.Clean(line)
+	m := &message.Message{Input: "imfile", From: s.hostname(), FromIP: "127.0.0.1", Received: now, Ruleset: t.in.Ruleset}
+	m.Message = syslog.Message{Raw: text, Facility: syslog.Facility(t.in.Facility), Severity: syslog.Severity(t.in.Severity),
+		Time: syslog.TimeOf(now, 6), Tag: t.in.Tag, Text: text, MsgID: "-", Data: "-"}
+	if t.in.Metadata {
+		m.Tree = &message.Node{}
+		m.Tree.Set([]string{"metadata", "filename"}, &message.Node{Leaf: true, Value: t.name})
+		m.Tree.Set([]string{"metadata", "fileoffset"}, &message.Node{Leaf: true, Value: strconv.FormatInt(t.offset, 10)})
 	}
-	d.submit(m, true)
+	s.sink.Submit(m, true)
 }
 
-func (t *tail) save(d *daemon) {
-	if t.inode == 0 || t.offset == t.saved || d.killed.Load() {
+func (t *tail) save(s *Set) {
+	if t.inode == 0 || t.offset == t.saved || s.killed.Load() {
 		return
 	}
 	t.saved = t.offset
-	libc.WriteFile(d.p, t.stateFile(d), fmt.Appendf(nil, "%s\n%d\n", t.name, t.offset), 0o600)
+	libc.WriteFile(s.p, t.stateFile(s), fmt.Appendf(nil, "%s\n%d\n", t.name, t.offset), 0o600)
 }

@@ -1,4 +1,4 @@
-package rsyslog
+package script
 
 import (
 	"regexp"
@@ -44,21 +44,21 @@ const (
 	tLookup                 // reload_lookup_table
 )
 
-// token is one token; text is what the input said.
-type token struct {
+// Token is one token; text is what the input said.
+type Token struct {
 	kind  tokenKind
-	text  string
-	value string
-	pos   position
+	Text  string
+	Value string
+	Pos   Position
 }
 
-// position is where something stands in the configuration.
-type position struct {
-	file string
-	line int
+// Position is where something stands in the configuration.
+type Position struct {
+	File string
+	Line int
 }
 
-func (p position) String() string { return p.file + ":" + strconv.Itoa(p.line) }
+func (p Position) String() string { return p.File + ":" + strconv.Itoa(p.Line) }
 
 // lexState is a start condition: the same characters are different tokens in
 // an object, in an expression, after call, and elsewhere.
@@ -181,8 +181,8 @@ var lexRules = [...][]lexRule{
 // where says what a character that fits nowhere is called in.
 var lexPlaces = [...]string{atTop: "", inObject: " in object definition", inExpr: " in expression", inCall: " in 'call' statement"}
 
-// source is one file that is being read.
-type source struct {
+// Source is one file that is being read.
+type Source struct {
 	name    string
 	text    string
 	at      int
@@ -190,15 +190,15 @@ type source struct {
 	line    int   // index into numbers
 }
 
-func (s *source) position() position {
-	return position{s.name, s.numbers[min(s.line, len(s.numbers)-1)]}
+func (s *Source) position() Position {
+	return Position{s.name, s.numbers[min(s.line, len(s.numbers)-1)]}
 }
 
-// newSource prepares the contents of a file: lines that end in a backslash are
+// NewSource prepares the contents of a file: lines that end in a backslash are
 // joined with the next, whose leading blanks go, and blanks at the end of lines
 // are dropped. It keeps the numbers that the lines have in the file.
-func newSource(name, data string) *source {
-	s := &source{name: name}
+func NewSource(name, data string) *Source {
+	s := &Source{name: name}
 	var text strings.Builder
 	text.Grow(len(data) + 1)
 	number, joined := 0, false
@@ -227,25 +227,25 @@ func newSource(name, data string) *source {
 	return s
 }
 
-// lexer turns files into tokens. What it meets on the way and is not a token of
+// Lexer turns files into tokens. What it meets on the way and is not a token of
 // the grammar goes to its owner: directives, includes, complaints.
-type lexer struct {
-	owner interface {
-		directive(line string)
-		include(pattern string, optional bool) bool
-		complain(text string)
+type Lexer struct {
+	Owner interface {
+		Directive(line string)
+		Include(pattern string, optional bool) bool
+		Complain(text string)
 	}
-	stack []*source // the innermost file last
+	stack []*Source // the innermost file last
 	state lexState
-	last  position // where the newest token ended
+	last  Position // where the newest token ended
 	over  bool
 }
 
-// push makes s the file that is read next; what was being read goes on after it.
-func (x *lexer) push(s *source) { x.stack = append(x.stack, s) }
+// Push makes s the file that is read next; what was being read goes on after it.
+func (x *Lexer) Push(s *Source) { x.stack = append(x.stack, s) }
 
-// position returns where the lexer stands.
-func (x *lexer) position() position {
+// Position returns where the lexer stands.
+func (x *Lexer) Position() Position {
 	if len(x.stack) > 0 {
 		return x.stack[len(x.stack)-1].position()
 	}
@@ -253,7 +253,7 @@ func (x *lexer) position() position {
 }
 
 // next returns the next token; tEnd when there are no more.
-func (x *lexer) next() token {
+func (x *Lexer) next() Token {
 	for !x.over && len(x.stack) > 0 {
 		s := x.stack[len(x.stack)-1]
 		if s.at >= len(s.text) {
@@ -268,11 +268,11 @@ func (x *lexer) next() token {
 			return t
 		}
 	}
-	return token{kind: tEnd, pos: x.position()}
+	return Token{kind: tEnd, Pos: x.Position()}
 }
 
 // scan takes the longest match off the front.
-func (x *lexer) scan(s *source) (token, bool) {
+func (x *Lexer) scan(s *Source) (Token, bool) {
 	rest := s.text[s.at:]
 	bol := s.at == 0 || s.text[s.at-1] == '\n'
 	var best *lexRule
@@ -300,20 +300,20 @@ func (x *lexer) scan(s *source) (token, bool) {
 	if best == nil {
 		s.at++
 		if x.state == atTop {
-			x.owner.complain("invalid character '" + rest[:1] + "' - is there an invalid escape sequence somewhere?")
+			x.Owner.Complain("invalid character '" + rest[:1] + "' - is there an invalid escape sequence somewhere?")
 		} else {
-			x.owner.complain("invalid character '" + rest[:1] + "'" + lexPlaces[x.state] + " - is there an invalid escape sequence somewhere?")
+			x.Owner.Complain("invalid character '" + rest[:1] + "'" + lexPlaces[x.state] + " - is there an invalid escape sequence somewhere?")
 		}
-		return token{}, false
+		return Token{}, false
 	}
 	text := rest[:length]
 	start := s.position()
 	s.at += length
 	s.line += strings.Count(text, "\n")
 	x.state = best.next
-	t := token{kind: best.kind, text: text, value: text, pos: start}
+	t := Token{kind: best.kind, Text: text, Value: text, Pos: start}
 	if best.text != "" {
-		t.value = best.text
+		t.Value = best.text
 	}
 	switch best.effect {
 	case comment:
@@ -326,15 +326,15 @@ func (x *lexer) scan(s *source) (token, bool) {
 		s.line += strings.Count(s.text[s.at:s.at+end], "\n")
 		s.at += end
 	case quoted:
-		t.value = unescape(text[1 : len(text)-1])
+		t.Value = Unescape(text[1 : len(text)-1])
 	case bare:
-		t.value = text[1:]
+		t.Value = text[1:]
 	case trimmed:
-		t.value = strings.TrimLeft(text, " \t")
+		t.Value = strings.TrimLeft(text, " \t")
 	case opening:
-		t.value = strings.ToLower(strings.TrimRight(strings.TrimSuffix(text, "("), " \n\t"))
+		t.Value = strings.ToLower(strings.TrimRight(strings.TrimSuffix(text, "("), " \n\t"))
 	case dollar:
-		x.owner.complain("$-sign in double quotes must be escaped, problem string is: " + text)
+		x.Owner.Complain("$-sign in double quotes must be escaped, problem string is: " + text)
 	case legacy:
 		return x.legacy(text, start)
 	}
@@ -343,24 +343,24 @@ func (x *lexer) scan(s *source) (token, bool) {
 
 // legacy handles a $Directive. Those that name files or rulesets steer the
 // lexer and the parser; all others go to the owner.
-func (x *lexer) legacy(line string, pos position) (token, bool) {
+func (x *Lexer) legacy(line string, pos Position) (Token, bool) {
 	word, arg, _ := strings.Cut(line, " ")
 	switch {
 	case strings.EqualFold(word, "$includeconfig"):
-		if !x.owner.include(strings.TrimLeft(arg, " \t"), false) {
+		if !x.Owner.Include(strings.TrimLeft(arg, " \t"), false) {
 			x.over = true
 		}
 	case strings.EqualFold(word, "$ruleset"):
-		return token{kind: tRuleset, text: line, value: strings.TrimSpace(arg), pos: pos}, true
+		return Token{kind: tRuleset, Text: line, Value: strings.TrimSpace(arg), Pos: pos}, true
 	default:
-		x.owner.directive(line)
+		x.Owner.Directive(line)
 	}
-	return token{}, false
+	return Token{}, false
 }
 
-// unescape resolves the escapes of quoted strings. The lexer lets only valid ones
+// Unescape resolves the escapes of quoted strings. The lexer lets only valid ones
 // through, of which \v is one that libestr does not know.
-func unescape(s string) string {
+func Unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
