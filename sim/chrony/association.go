@@ -82,7 +82,7 @@ const (
 	maxRootDistance = 16.0
 )
 
-func newAssociation(cfg sourceConfig, addr netip.AddrPort, conf *config) *association {
+func newAssociation(cfg sourceConfig, addr netip.AddrPort, defaults *config) *association {
 	a := &association{cfg: cfg, addr: addr}
 	a.cfg.minPoll = min(max(a.cfg.minPoll, minPollLimit), maxPollLimit)
 	a.cfg.maxPoll = min(max(a.cfg.maxPoll, minPollLimit), maxPollLimit)
@@ -90,10 +90,10 @@ func newAssociation(cfg sourceConfig, addr netip.AddrPort, conf *config) *associ
 	a.cfg.pollTarget = max(a.cfg.pollTarget, 1)
 	lo, hi := cfg.minSamples, cfg.maxSamples
 	if lo < 0 {
-		lo = conf.minSamples
+		lo = defaults.minSamples
 	}
 	if hi < 0 {
-		hi = conf.maxSamples
+		hi = defaults.maxSamples
 	}
 	a.cand = &candidate{
 		stats: newStats(lo, hi, cfg.minDelay, cfg.asymmetry), options: cfg.options, leap: ntp.LeapUnsynchronised,
@@ -336,9 +336,9 @@ func (a *association) receive(pkt *ntp.Packet, rx time.Time, env environment) an
 		if xleave {
 			// The server tells when it really sent its previous answer.
 			tx, remoteRx = a.prevTx, remoteTime(a.remoteRx)
-			r.smp, response = measure(tx, a.localRx, remoteRx, remoteTx)
+			r.smp, response = timed(tx, a.localRx, remoteRx, remoteTx)
 		} else {
-			r.smp, response = measure(tx, rx, remoteRx, remoteTx)
+			r.smp, response = timed(tx, rx, remoteRx, remoteTx)
 		}
 		s := &r.smp
 		precision := env.quantum + math.Ldexp(1, int(pkt.Precision))
@@ -379,7 +379,7 @@ func (a *association) receive(pkt *ntp.Packet, rx time.Time, env environment) an
 		// as it was: it is lost when its reach is gone.
 		a.cand.leap = pkt.Leap
 		a.cand.stratum = max(int(pkt.Stratum), a.cfg.minStratum)
-		a.cand.orphanID = refIDOf(a.addr.Addr())
+		a.cand.orphanID = ntp.RefIDOf(a.addr.Addr())
 	}
 	if !r.good {
 		// Ask less often when good answers cannot be had.
@@ -407,9 +407,9 @@ func (a *association) heard(pkt *ntp.Packet, rx time.Time) {
 	a.remoteTx, a.remoteRx = pkt.Transmit, pkt.Receive
 }
 
-// measure returns delay and offset of an exchange (RFC 5905 section 8) and
+// timed returns delay and offset of an exchange (RFC 5905 section 8) and
 // how long the server held the request.
-func measure(tx, rx, remoteRx, remoteTx time.Time) (sample, float64) {
+func timed(tx, rx, remoteRx, remoteTx time.Time) (sample, float64) {
 	local, remote := rx.Sub(tx), remoteTx.Sub(remoteRx)
 	localMid, remoteMid := tx.Add(local/2), remoteRx.Add(remote/2)
 	return sample{
@@ -442,7 +442,7 @@ func (a *association) delayTests(s *sample, maxClockError float64) (ratio, dev b
 
 // loops reports whether the source is synchronised to us.
 func loops(pkt *ntp.Packet, env environment) bool {
-	if env.local.IsValid() && pkt.RefID == refIDOf(env.local) {
+	if env.local.IsValid() && pkt.RefID == ntp.RefIDOf(env.local) {
 		return true
 	}
 	o := env.ours

@@ -1,10 +1,6 @@
 package chrony
 
-import (
-	"net/netip"
-
-	"enshu/sim/wire/ntp"
-)
+import "net/netip"
 
 // config is what chrony.conf(5) says. Lengths of time are in seconds unless
 // the name of the directive's unit is given.
@@ -152,6 +148,29 @@ type tempcompConfig struct {
 
 type hwTimestampConfig struct{ iface string }
 
+// makestep is the directive: offsets over threshold are stepped in the first
+// limit updates; a negative limit is no limit.
+type makestep struct {
+	threshold float64
+	limit     int
+}
+
+// maxchange is the directive: after the first delay updates an offset over max
+// is not corrected; that may be ignored that many times, then chronyd exits.
+type maxchange struct {
+	max    float64
+	delay  int
+	ignore int
+}
+
+// localReference is the directive local.
+type localReference struct {
+	enabled  bool
+	stratum  int
+	distance float64
+	orphan   bool
+}
+
 // accessRule is an allow or deny directive.
 type accessRule struct {
 	allow, all bool
@@ -182,17 +201,4 @@ func family(a netip.Addr) int {
 		return 0
 	}
 	return 1
-}
-
-// refIDOf returns the reference identifier that stands for an address
-// (RFC 5905 section 7.3): an IPv4 address itself, the start of the MD5 sum of
-// an IPv6 address.
-func refIDOf(a netip.Addr) uint32 {
-	if a.Is4() {
-		b := a.As4()
-		return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
-	}
-	b := a.As16()
-	d := ntp.Key{Type: ntp.MD5, Value: b[:]}.Digest(nil)
-	return uint32(d[0])<<24 | uint32(d[1])<<16 | uint32(d[2])<<8 | uint32(d[3])
 }

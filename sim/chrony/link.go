@@ -68,7 +68,7 @@ func (l *link) openOne(addr string) bool {
 		if err != nil {
 			return false
 		}
-		conn, err := sys.Dial(l.c.ctx, network(family(ap.Addr())), addr)
+		conn, err := sys.Dial(l.c.ctx, "udp", ap.String())
 		if err != nil {
 			return false
 		}

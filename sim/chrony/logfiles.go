@@ -137,19 +137,8 @@ func (l *logFiles) selection(d *daemon, s *source, now time.Time) {
 	}
 	v := s.cand.stats.selectionAt(now, d.sel.maxJitter)
 	l.write(d, "selection", fmt.Sprintf("%s %-15s %c %s %4o %5.2f %10.3e %10.3e %10.3e",
-		logTime(now), s.addrText(), s.cand.status, optionLetters(s.cand.options), s.cand.reach,
+		logTime(now), s.addrText(), s.cand.status, candm.OptionLetters(s.cand.options), s.cand.reach,
 		s.cand.score, v.lastAgo, v.low, v.high))
-}
-
-// optionLetters shows selection options in a column.
-func optionLetters(o uint16) string {
-	b := []byte("-----")
-	for i, c := range "NPTR" {
-		if o>>i&1 != 0 {
-			b[i] = byte(c)
-		}
-	}
-	return string(b)
 }
 
 // tracking logs an update of the reference.

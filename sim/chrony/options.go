@@ -2,10 +2,8 @@ package chrony
 
 import "enshu/sim/libc"
 
-const (
-	version  = "4.3"
-	features = "+CMDMON +NTP +REFCLOCK +RTC +PRIVDROP +SCFILTER +SIGND +ASYNCDNS +NTS +SECHASH +IPV6 -DEBUG"
-)
+// features are what chronyd was built with.
+const features = "+CMDMON +NTP +REFCLOCK +RTC +PRIVDROP +SCFILTER +SIGND +ASYNCDNS +NTS +SECHASH +IPV6 -DEBUG"
 
 // options are the arguments of chronyd(8).
 type options struct {

@@ -85,17 +85,7 @@ func (d *daemon) openRefclocks() error {
 }
 
 // name is the text of the reference id.
-func (c *refclock) name() string { return refIDText(c.refID) }
-
-func refIDText(id uint32) string {
-	var b []byte
-	for shift := 24; shift >= 0; shift -= 8 {
-		if ch := byte(id >> shift); ch >= ' ' && ch < 0x7f {
-			b = append(b, ch)
-		}
-	}
-	return string(b)
-}
+func (c *refclock) name() string { return ntp.RefIDText(c.refID) }
 
 // refIDAddr is the address field in which the protocol carries a reference id.
 func refIDAddr(id uint32) netip.Addr {

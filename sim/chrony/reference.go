@@ -40,29 +40,6 @@ type reference struct {
 	localAt time.Time // reference time of the local reference
 }
 
-// makestep is the directive: offsets over threshold are stepped in the first
-// limit updates; a negative limit is no limit.
-type makestep struct {
-	threshold float64
-	limit     int
-}
-
-// maxchange is the directive: after the first delay updates an offset over max
-// is not corrected; that may be ignored that many times, then chronyd exits.
-type maxchange struct {
-	max    float64
-	delay  int
-	ignore int
-}
-
-// localReference is the directive local.
-type localReference struct {
-	enabled  bool
-	stratum  int
-	distance float64
-	orphan   bool
-}
-
 func newReference() reference {
 	return reference{skew: 1, rootDelay: 1, rootDisp: 1, leap: ntp.LeapUnsynchronised}
 }
@@ -87,7 +64,7 @@ func (r *reference) take(u *update, id uint32, ip netip.Addr, now time.Time, unc
 		interval = max(now.Sub(r.updated).Seconds(), 0)
 	}
 	freq, skew, residual := r.weigh(u)
-	if c.refused, c.ignored = r.maxchange.refuses(c.offset); c.refused {
+	if c.refused, c.ignored = r.refuses(c.offset); c.refused {
 		return c
 	}
 	r.synchronised = true
@@ -100,7 +77,7 @@ func (r *reference) take(u *update, id uint32, ip netip.Addr, now time.Time, unc
 	// the interval between updates, times the configured ratio.
 	c.rate = r.corrTimeRatio * 0.5 * u.offsetSD * interval
 	c.slew = c.offset
-	if r.makestep.reached(c.offset, uncorrected) {
+	if r.steps(c.offset, uncorrected) {
 		// What is still being slewed is cancelled and goes into the step.
 		c.slew = uncorrected
 		c.step = c.offset - uncorrected
@@ -135,9 +112,10 @@ func (r *reference) weigh(u *update) (freq, skew, residual float64) {
 	return freq, skew, u.frequency - freq
 }
 
-// refuses reports whether an offset is too large, and whether that is to be
-// ignored.
-func (m *maxchange) refuses(offset float64) (refused, ignored bool) {
+// refuses reports whether an offset is too large for maxchange, and whether that
+// is to be ignored.
+func (r *reference) refuses(offset float64) (refused, ignored bool) {
+	m := &r.maxchange
 	switch {
 	case m.delay < 0:
 		return false, false
@@ -154,8 +132,10 @@ func (m *maxchange) refuses(offset float64) (refused, ignored bool) {
 	return true, ignored
 }
 
-// reached counts an update and reports whether its offset is to be stepped.
-func (m *makestep) reached(offset, uncorrected float64) bool {
+// steps counts an update and reports whether its offset is to be stepped by
+// makestep.
+func (r *reference) steps(offset, uncorrected float64) bool {
+	m := &r.makestep
 	switch {
 	case m.limit == 0:
 		return false

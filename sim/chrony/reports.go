@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"enshu/sim/libc"
 	"enshu/sim/wire/candm"
+	"enshu/sim/wire/ntp"
 )
 
 const (
@@ -109,7 +111,7 @@ func refclockName(a candm.Address) string {
 	if !a.IP.Is4() {
 		return ""
 	}
-	return refIDText(refIDOf(a.IP))
+	return ntp.RefIDText(ntp.RefIDOf(a.IP))
 }
 
 // flagsOf takes the options -a and -v off the arguments of a report.
@@ -211,7 +213,7 @@ func (c *client) sourceStats(args string) bool {
 // address.
 func (c *client) statsName(a candm.Address, refID uint32) string {
 	if !a.IP.IsValid() && !a.IsID {
-		return refIDText(refID)
+		return ntp.RefIDText(refID)
 	}
 	return c.name(a, true, maxName)
 }
@@ -230,7 +232,7 @@ func (c *client) selectData(args string) bool {
 			name := c.statsName(r.Address, r.RefID)
 			if c.csv {
 				fields := []any{string(rune(r.State)), name, yn(r.Authenticated != 0)}
-				for _, o := range optionLetters(r.Configured) + optionLetters(r.Effective) {
+				for _, o := range candm.OptionLetters(r.Configured) + candm.OptionLetters(r.Effective) {
 					fields = append(fields, string(o))
 				}
 				c.csvLine(append(fields, r.LastSample, number(1, r.Score), number(9, r.Low), number(9, r.High), leapText(uint16(r.Leap)))...)
@@ -241,7 +243,7 @@ func (c *client) selectData(args string) bool {
 				leap = "N+-?"[r.Leap]
 			}
 			fmt.Fprintf(c.out, "%c %-25s %s %s %s %s %5.1f %s %s  %c\n", r.State, name, yn(r.Authenticated != 0),
-				optionLetters(r.Configured), optionLetters(r.Effective), interval4(r.LastSample), r.Score, offset7(r.Low), offset7(r.High), leap)
+				candm.OptionLetters(r.Configured), candm.OptionLetters(r.Effective), interval4(r.LastSample), r.Score, offset7(r.Low), offset7(r.High), leap)
 			return true
 		})
 }
@@ -281,7 +283,7 @@ func (c *client) tracking(string) bool {
 	if !ok {
 		return false
 	}
-	name := refIDText(r.RefID)
+	name := ntp.RefIDText(r.RefID)
 	if r.Address.IP.IsValid() || r.Address.IsID {
 		name = c.name(r.Address, true, 0)
 	}
@@ -394,12 +396,12 @@ func (c *client) ntpDataOf(a candm.Address) bool {
 		if !a.IP.IsValid() {
 			return "00000000"
 		}
-		return fmt.Sprintf("%08X", refIDOf(a.IP))
+		return fmt.Sprintf("%08X", ntp.RefIDOf(a.IP))
 	}
 	t := fmt.Sprintf("%010b", r.Flags&candm.TestsMask)
 	refText := ""
 	if r.Stratum <= 1 {
-		refText = refIDText(r.RefID)
+		refText = ntp.RefIDText(r.RefID)
 	}
 	poll, precision := log2Seconds(r.Poll), log2Seconds(r.Precision)
 	xleave, auth := yesNo(r.Flags&candm.FlagXleave != 0), yesNo(r.Flags&candm.FlagAuthentic != 0)
@@ -549,10 +551,10 @@ func (c *client) manualList() bool {
 	c.header("", "#    Date     Time(UTC)    Slewed   Original   Residual")
 	for i, s := range r.Samples {
 		if c.csv {
-			c.csvLine(i, logTime(s.When), number(2, s.Slewed), number(2, s.Original), number(2, s.Residual))
+			c.csvLine(i, s.When.UTC().Format(time.DateTime), number(2, s.Slewed), number(2, s.Original), number(2, s.Residual))
 			continue
 		}
-		fmt.Fprintf(c.out, "%2d %s %10.2f %10.2f %10.2f\n", i, logTime(s.When), s.Slewed, s.Original, s.Residual)
+		fmt.Fprintf(c.out, "%2d %s %10.2f %10.2f %10.2f\n", i, s.When.UTC().Format(time.DateTime), s.Slewed, s.Original, s.Residual)
 	}
 	return true
 }

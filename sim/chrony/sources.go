@@ -64,7 +64,7 @@ func (s *source) refID() uint32 {
 	if s.clock != nil {
 		return s.clock.refID
 	}
-	return refIDOf(s.assoc.addr.Addr())
+	return ntp.RefIDOf(s.assoc.addr.Addr())
 }
 
 func (s *source) ip() netip.Addr {
