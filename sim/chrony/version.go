@@ -1,4 +1,0 @@
-package chrony
-
-// version is the release that the programs behave as.
-const version = "4.3"
