@@ -161,22 +161,23 @@ func directives() map[string]directive {
 		"tempcomp": {-1, (*Parser).readTempcomp},
 
 		// Read and checked, without effect: see the divergences in doc.go.
-		"dscp":            unused(isInt),
-		"ptpport":         unused(isInt),
-		"sched_priority":  unused(isInt),
-		"rtcautotrim":     unused(isNumber),
-		"rtconutc":        {0, func(*Parser, string) error { return nil }},
-		"hwclockfile":     unused(isText),
-		"nocerttimecheck": unused(isInt),
-		"nosystemcert":    {0, func(*Parser, string) error { return nil }},
-		"ntscachedir":     unused(isText),
-		"ntsdumpdir":      unused(isText),
-		"ntsntpserver":    unused(isText),
-		"ntsport":         unused(isInt),
-		"ntsprocesses":    unused(isInt),
-		"ntsrefresh":      unused(isInt),
-		"ntsrotate":       unused(isInt),
-		"ntstrustedcerts": {-1, (*Parser).readTrustedCerts},
+		"dscp":              unused(isInt),
+		"ptpport":           unused(isInt),
+		"sched_priority":    unused(isInt),
+		"rtcautotrim":       unused(isNumber),
+		"rtconutc":          {0, func(*Parser, string) error { return nil }},
+		"hwclockfile":       unused(isText),
+		"nocerttimecheck":   unused(isInt),
+		"nosystemcert":      {0, func(*Parser, string) error { return nil }},
+		"ntscachedir":       unused(isText),
+		"ntsdumpdir":        unused(isText),
+		"ntsntpserver":      unused(isText),
+		"maxntsconnections": unused(isInt),
+		"ntsport":           unused(isInt),
+		"ntsprocesses":      unused(isInt),
+		"ntsrefresh":        unused(isInt),
+		"ntsrotate":         unused(isInt),
+		"ntstrustedcerts":   {-1, (*Parser).readTrustedCerts},
 
 		"commandkey":         {-1, obsolete},
 		"generatecommandkey": {-1, obsolete},
@@ -235,8 +236,8 @@ func (p *Parser) readSmooth(args string) error {
 	}
 	p.Conf.Smooth.LeapOnly = len(w) == 3
 	var ok1, ok2 bool
-	p.Conf.Smooth.MaxFreq, _, ok1 = ScanFloat(w[0])
-	p.Conf.Smooth.MaxWander, _, ok2 = ScanFloat(w[1])
+	p.Conf.Smooth.MaxFreq, args, ok1 = ScanFloat(args)
+	p.Conf.Smooth.MaxWander, _, ok2 = ScanFloat(args)
 	if !ok1 || !ok2 {
 		return p.unparsable()
 	}
@@ -311,14 +312,16 @@ func (p *Parser) readTempcomp(args string) error {
 		return p.tooMany()
 	}
 	c := TempComp{File: w[0]}
-	interval, _, ok := ScanFloat(w[1])
+	_, rest := Word(args)
+	interval, rest, ok := ScanFloat(rest)
 	c.Interval = interval
 	if len(w) == 3 {
 		c.PointFile = w[2]
 	} else {
-		for i, n := range w[2:] {
-			v, _, ok2 := ScanFloat(n)
-			c.T0k[i], ok = v, ok && ok2
+		for i := range c.T0k {
+			var ok2 bool
+			c.T0k[i], rest, ok2 = ScanFloat(rest)
+			ok = ok && ok2
 		}
 	}
 	if !ok {
