@@ -1,4 +1,4 @@
-package firewalld
+package conf
 
 import (
 	"fmt"
@@ -43,7 +43,7 @@ func (x *xmlReader) next() (tag xmlEvent, depth int, err error, ok bool) {
 		}
 	}
 	if x.broken != nil {
-		return tag, 0, fail(x.code, "not a valid "+x.kind+" file: "+x.broken.Error()), false
+		return tag, 0, Fail(x.code, "not a valid "+x.kind+" file: "+x.broken.Error()), false
 	}
 	return tag, 0, nil, false
 }
@@ -52,24 +52,24 @@ func (x *xmlReader) next() (tag xmlEvent, depth int, err error, ok bool) {
 func needs(e xmlEvent, must []string, may ...string) error {
 	for _, m := range must {
 		if !slices.ContainsFunc(e.attrs, func(a [2]string) bool { return a[0] == m && a[1] != "" }) {
-			return fail("PARSE_ERROR", "Missing attribute "+m+" for "+e.start)
+			return Fail("PARSE_ERROR", "Missing attribute "+m+" for "+e.start)
 		}
 	}
 	for _, a := range e.attrs {
 		if !slices.Contains(must, a[0]) && !slices.Contains(may, a[0]) {
-			return fail("PARSE_ERROR", e.start+": Unexpected attribute "+a[0])
+			return Fail("PARSE_ERROR", e.start+": Unexpected attribute "+a[0])
 		}
 	}
 	return nil
 }
 
-func unexpected(tag string) error { return fail("PARSE_ERROR", "Unexpected element "+tag) }
+func unexpected(tag string) error { return Fail("PARSE_ERROR", "Unexpected element "+tag) }
 
 // words cleans the text of a description as firewalld does: lines are joined.
 func words(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// readZone reads a zone file.
-func readZone(name string, data []byte) (*Zone, error) {
+// ReadZone reads a zone file.
+func ReadZone(name string, data []byte) (*Zone, error) {
 	z := &Zone{Name: name, Target: "default"}
 	x := newXMLReader("zone", data)
 	var rule *Rule
@@ -83,7 +83,7 @@ func readZone(name string, data []byte) (*Zone, error) {
 		if err := r.check(); err != nil {
 			return err
 		}
-		z.Elements = append(z.Elements, Element{kindRule, r.String()})
+		z.Elements = append(z.Elements, Element{KindRule, r.String()})
 		return nil
 	}
 	for {
@@ -110,7 +110,7 @@ func readZone(name string, data []byte) (*Zone, error) {
 			part = e.start
 			err = rule.set(part, e.attrs, false, "")
 		case depth == 3 && rule != nil && e.start == "limit":
-			rule.setLimit(part, e.attrs.get("value"))
+			rule.setLimit(part, e.attrs.Get("value"))
 		default:
 			err = unexpected(e.start)
 		}
@@ -121,9 +121,12 @@ func readZone(name string, data []byte) (*Zone, error) {
 }
 
 func (r *Rule) setLimit(part, value string) {
+	value = shortLimit(value)
 	switch {
 	case part == "log" && r.Log != nil:
 		r.Log.Limit = value
+	case part == "nflog" && r.NFLog != nil:
+		r.NFLog.Limit = value
 	case part == "audit" && r.Audit != nil:
 		r.Audit.Limit = value
 	case r.Action != nil && part == r.Action.Kind:
@@ -135,10 +138,10 @@ func (z *Zone) readRoot(e xmlEvent) error {
 	if err := needs(e, nil, "version", "name", "target", "immutable"); err != nil {
 		return err
 	}
-	z.Version = e.attrs.get("version")
-	if t := e.attrs.get("target"); t != "" {
+	z.Version = e.attrs.Get("version")
+	if t := e.attrs.Get("target"); t != "" {
 		if !slices.Contains(targets, t) {
-			return fail("INVALID_TARGET", t)
+			return Fail("INVALID_TARGET", t)
 		}
 		z.Target = t
 	}
@@ -156,35 +159,35 @@ func (z *Zone) readElement(e xmlEvent) error {
 		z.Description = words(e.text)
 		return needs(e, nil)
 	case "service", "icmp-block":
-		err, add = needs(e, []string{"name"}), Element{e.start, e.attrs.get("name")}
+		err, add = needs(e, []string{"name"}), Element{e.start, e.attrs.Get("name")}
 	case "interface":
-		err, add = needs(e, []string{"name"}), Element{e.start, e.attrs.get("name")}
+		err, add = needs(e, []string{"name"}), Element{e.start, e.attrs.Get("name")}
 		if err == nil {
-			err = checkInterface(add.Value)
+			err = CheckInterface(add.Value)
 		}
 	case "port", "source-port":
 		if err = needs(e, []string{"port", "protocol"}); err == nil {
 			var p Port
-			p, err = filePort(e.attrs.get("port"), e.attrs.get("protocol"))
+			p, err = filePort(e.attrs.Get("port"), e.attrs.Get("protocol"))
 			add = Element{e.start, p.String()}
 		}
 	case "protocol":
 		if err = needs(e, []string{"value"}); err == nil {
-			add, err = Element{e.start, e.attrs.get("value")}.normal()
+			add, err = Element{e.start, e.attrs.Get("value")}.Normal()
 		}
 	case "forward-port":
 		if err = needs(e, []string{"port", "protocol"}, "to-port", "to-addr"); err == nil {
 			var f ForwardPort
-			f, err = newForwardPort(e.attrs.get("port"), e.attrs.get("protocol"), e.attrs.get("to-port"), e.attrs.get("to-addr"))
+			f, err = newForwardPort(e.attrs.Get("port"), e.attrs.Get("protocol"), e.attrs.Get("to-port"), e.attrs.Get("to-addr"))
 			add = Element{e.start, f.String()}
 		}
 	case "source":
 		if err = needs(e, nil, "address", "mac", "ipset", "family"); err == nil {
-			value := e.attrs.get("address") + e.attrs.get("mac")
-			if s := e.attrs.get("ipset"); s != "" {
+			value := e.attrs.Get("address") + e.attrs.Get("mac")
+			if s := e.attrs.Get("ipset"); s != "" {
 				value = "ipset:" + s
 			}
-			add, err = Element{e.start, value}.normal()
+			add, err = Element{e.start, value}.Normal()
 		}
 	case "masquerade", "forward", "icmp-block-inversion":
 		err, add = needs(e, nil, "enabled"), Element{e.start, ""}
@@ -208,7 +211,7 @@ func (w *xmlWriter) tag(indent int, name string, a ...[2]string) {
 	w.WriteString("/>\n")
 }
 
-func (w *xmlWriter) open(indent int, name string, a attrs) {
+func (w *xmlWriter) open(indent int, name string, a Attrs) {
 	fmt.Fprintf(w, "%s<%s", strings.Repeat("  ", indent), name)
 	for _, p := range a {
 		if p[1] != "" {
@@ -229,12 +232,12 @@ func (w *xmlWriter) text(name, s string) {
 	}
 }
 
-// zoneOrder is the order of the elements in a zone file.
-var zoneOrder = []string{kindService, kindPort, kindProtocol, kindICMPBlock, kindMasquerade, kindForwarding, kindSourcePort,
-	kindRule, kindInterface, kindSource, kindInversion, kindForward}
+// ZoneOrder is the order of the elements in a zone file.
+var ZoneOrder = []string{KindService, KindPort, KindProtocol, KindICMPBlock, KindMasquerade, KindForwarding, KindSourcePort,
+	KindRule, KindInterface, KindSource, KindInversion, KindForward}
 
-// file returns the zone as its file.
-func (z *Zone) file() []byte {
+// File returns the zone as its file.
+func (z *Zone) File() []byte {
 	w := &xmlWriter{}
 	target := z.Target
 	if target == "default" && !z.ShowTarget {
@@ -243,7 +246,7 @@ func (z *Zone) file() []byte {
 	w.root("zone", [2]string{"version", z.Version}, [2]string{"target", target})
 	w.text("short", z.Short)
 	w.text("description", z.Description)
-	for _, kind := range zoneOrder {
+	for _, kind := range ZoneOrder {
 		for _, v := range z.Values(kind) {
 			writeElement(w, kind, v)
 		}
@@ -254,27 +257,27 @@ func (z *Zone) file() []byte {
 
 func writeElement(w *xmlWriter, kind, v string) {
 	switch kind {
-	case kindService, kindICMPBlock, kindInterface:
+	case KindService, KindICMPBlock, KindInterface:
 		w.tag(1, kind, [2]string{"name", v})
-	case kindPort, kindSourcePort:
+	case KindPort, KindSourcePort:
 		if p, err := ParsePort(v); err == nil {
 			w.tag(1, kind, [2]string{"port", p.ID()}, [2]string{"protocol", p.Proto})
 		}
-	case kindProtocol:
+	case KindProtocol:
 		w.tag(1, kind, [2]string{"value", v})
-	case kindForwarding:
+	case KindForwarding:
 		if f, err := ParseForwardPort(v); err == nil {
 			w.tag(1, kind, [2]string{"port", f.ID()}, [2]string{"protocol", f.Proto}, [2]string{"to-port", f.ToPort}, [2]string{"to-addr", f.ToAddr})
 		}
-	case kindSource:
+	case KindSource:
 		name := "address"
 		if set, ok := strings.CutPrefix(v, "ipset:"); ok {
 			name, v = "ipset", set
-		} else if _, ok := parseMAC(v); ok {
+		} else if _, ok := ParseMAC(v); ok {
 			name = "mac"
 		}
 		w.tag(1, kind, [2]string{name, v})
-	case kindRule:
+	case KindRule:
 		if r, err := ParseRule(v); err == nil {
 			writeRule(w, r)
 		}
@@ -284,7 +287,7 @@ func writeElement(w *xmlWriter, kind, v string) {
 }
 
 func writeRule(w *xmlWriter, r *Rule) {
-	a := attrs{{"family", r.Family}}
+	a := Attrs{{"family", r.Family}}
 	if r.Priority != 0 {
 		a = append(a, [2]string{"priority", fmt.Sprint(r.Priority)})
 	}
@@ -320,6 +323,9 @@ func writeRule(w *xmlWriter, r *Rule) {
 	if l := r.Log; l != nil {
 		limited("log", l.Limit, [2]string{"prefix", l.Prefix}, [2]string{"level", l.Level})
 	}
+	if l := r.NFLog; l != nil {
+		limited("nflog", l.Limit, l.attrs()...)
+	}
 	if r.Audit != nil {
 		limited("audit", r.Audit.Limit)
 	}
@@ -329,8 +335,8 @@ func writeRule(w *xmlWriter, r *Rule) {
 	w.WriteString("  </rule>\n")
 }
 
-// readService reads a service file.
-func readService(name string, data []byte) (*Service, error) {
+// ReadService reads a service file.
+func ReadService(name string, data []byte) (*Service, error) {
 	s := &Service{Name: name, Destination: map[string]string{}}
 	x := newXMLReader("service", data)
 	for {
@@ -340,7 +346,7 @@ func readService(name string, data []byte) (*Service, error) {
 		}
 		switch {
 		case depth == 0 && e.start == "service":
-			s.Version = e.attrs.get("version")
+			s.Version = e.attrs.Get("version")
 			err = needs(e, nil, "version", "name")
 		case depth == 1:
 			err = s.readElement(e)
@@ -363,11 +369,11 @@ func (s *Service) readElement(e xmlEvent) error {
 		s.Description = words(e.text)
 	case "port", "source-port":
 		// A port without a number opens the protocol, as old files have it.
-		if e.attrs.get("port") == "" && e.attrs.get("protocol") != "" {
-			s.Protocols = append(s.Protocols, e.attrs.get("protocol"))
+		if e.attrs.Get("port") == "" && e.attrs.Get("protocol") != "" {
+			s.Protocols = append(s.Protocols, e.attrs.Get("protocol"))
 			return nil
 		}
-		p, err := filePort(e.attrs.get("port"), e.attrs.get("protocol"))
+		p, err := filePort(e.attrs.Get("port"), e.attrs.Get("protocol"))
 		if err != nil {
 			return err
 		}
@@ -380,17 +386,17 @@ func (s *Service) readElement(e xmlEvent) error {
 		if err := needs(e, []string{"value"}); err != nil {
 			return err
 		}
-		p, err := Element{kindProtocol, e.attrs.get("value")}.normal()
+		p, err := Element{KindProtocol, e.attrs.Get("value")}.Normal()
 		s.Protocols = append(s.Protocols, p.Value)
 		return err
 	case "destination":
 		for _, a := range e.attrs {
-			p, ok := parseAddress(a[1])
+			p, ok := ParseAddress(a[1])
 			if a[0] != "ipv4" && a[0] != "ipv6" {
-				return fail("PARSE_ERROR", "destination: Unexpected attribute "+a[0])
+				return Fail("PARSE_ERROR", "destination: Unexpected attribute "+a[0])
 			}
 			if !ok || p.Addr().Is6() != (a[0] == "ipv6") {
-				return fail("INVALID_ADDR", "'"+a[1]+"' is not valid "+a[0]+" address")
+				return Fail("INVALID_ADDR", "'"+a[1]+"' is not valid "+a[0]+" address")
 			}
 			s.Destination[a[0]] = a[1]
 		}
@@ -398,15 +404,15 @@ func (s *Service) readElement(e xmlEvent) error {
 		if err := needs(e, []string{attr}); err != nil {
 			return err
 		}
-		*list = append(*list, e.attrs.get(attr))
+		*list = append(*list, e.attrs.Get(attr))
 	default:
 		return unexpected(e.start)
 	}
 	return nil
 }
 
-// file returns the service as its file.
-func (s *Service) file() []byte {
+// File returns the service as its file.
+func (s *Service) File() []byte {
 	w := &xmlWriter{}
 	w.root("service", [2]string{"version", s.Version})
 	w.text("short", s.Short)
@@ -436,8 +442,8 @@ func (s *Service) file() []byte {
 	return []byte(w.String())
 }
 
-// readIPSet reads an ipset file.
-func readIPSet(name string, data []byte) (*IPSet, error) {
+// ReadIPSet reads an ipset file.
+func ReadIPSet(name string, data []byte) (*IPSet, error) {
 	s := &IPSet{Name: name}
 	x := newXMLReader("ipset", data)
 	for {
@@ -447,19 +453,19 @@ func readIPSet(name string, data []byte) (*IPSet, error) {
 		}
 		switch {
 		case depth == 0 && e.start == "ipset":
-			s.Type, s.Version = e.attrs.get("type"), e.attrs.get("version")
-			if err = needs(e, []string{"type"}, "version"); err == nil && !slices.Contains(ipsetTypes, s.Type) {
-				err = fail("INVALID_TYPE", s.Type+" not supported")
+			s.Type, s.Version = e.attrs.Get("type"), e.attrs.Get("version")
+			if err = needs(e, []string{"type"}, "version"); err == nil && !slices.Contains(IpsetTypes, s.Type) {
+				err = Fail("INVALID_TYPE", s.Type+" not supported")
 			}
 		case depth == 1 && e.start == "short":
 			s.Short = words(e.text)
 		case depth == 1 && e.start == "description":
 			s.Description = words(e.text)
 		case depth == 1 && e.start == "option":
-			s.Options = append(s.Options, [2]string{e.attrs.get("name"), e.attrs.get("value")})
+			s.Options = append(s.Options, [2]string{e.attrs.Get("name"), e.attrs.Get("value")})
 		case depth == 1 && e.start == "entry":
 			v := strings.TrimSpace(e.text)
-			err = s.checkEntry(v)
+			err = s.CheckEntry(v)
 			s.Entries = append(s.Entries, v)
 		default:
 			err = unexpected(e.start)
@@ -470,8 +476,8 @@ func readIPSet(name string, data []byte) (*IPSet, error) {
 	}
 }
 
-// file returns the set as its file.
-func (s *IPSet) file() []byte {
+// File returns the set as its file.
+func (s *IPSet) File() []byte {
 	w := &xmlWriter{}
 	w.root("ipset", [2]string{"type", s.Type}, [2]string{"version", s.Version})
 	w.text("short", s.Short)

@@ -1,33 +1,34 @@
-package firewalld
+package rules
 
 import (
 	"net/netip"
 	"slices"
 	"strings"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/nft"
 )
 
-// state is what the packet filter is made of: the runtime configuration.
-type state struct {
+// State is what the packet filter is made of: the runtime configuration.
+type State struct {
 	Default string
-	Zones   map[string]*Zone
+	Zones   map[string]*conf.Zone
 	Applied []string // zones that have chains, in the order in which they got them
 	// BeforePolicies is how many of these had them when the policies got theirs.
 	BeforePolicies int
-	IPSets         map[string]*IPSet
+	IPSets         map[string]*conf.IPSet
 	Used           []string // ipsets in the packet filter, in their order
-	Direct         []directRule
+	Direct         []conf.DirectRule
 	Denied         string // LogDenied
 	RPFilter       bool   // IPv6_rpfilter
 	RFC3964        bool   // RFC3964_IPv4
 	Panic          bool
-	bound          []string // interfaces in the order of their binding, the newest last
-	service        func(name string) *Service
+	Bound          []string // interfaces in the order of their binding, the newest last
+	Service        func(name string) *conf.Service
 }
 
-// zoneOf returns the zone that has an interface or source, "" when none has.
-func (s *state) zoneOf(kind, value string) string {
+// ZoneOf returns the zone that has an interface or source, "" when none has.
+func (s *State) ZoneOf(kind, value string) string {
 	for name, z := range s.Zones {
 		if z.Has(kind, value) {
 			return name
@@ -36,12 +37,9 @@ func (s *state) zoneOf(kind, value string) string {
 	return ""
 }
 
-// hostPolicy is the predefined policy that keeps IPv6 working.
-const hostPolicy = "allow-host-ipv6"
-
 // compiler makes the table of firewalld.
 type compiler struct {
-	*state
+	*State
 	t      *nft.Table
 	chains map[string]*nft.Chain
 	made   map[string]bool // "chain rule"
@@ -56,12 +54,12 @@ var (
 
 func jump(chain string) nft.Rule { return nft.Rule{nft.Verdict{Kind: nft.Jump, Chain: chain}} }
 
-// compile makes the ruleset of the state.
-func (s *state) compile() *nft.Ruleset {
-	c := &compiler{state: s, t: &nft.Table{Family: "inet", Name: "firewalld"}, chains: map[string]*nft.Chain{}, made: map[string]bool{}}
+// Compile makes the ruleset of the state.
+func (s *State) Compile() *nft.Ruleset {
+	c := &compiler{State: s, t: &nft.Table{Family: "inet", Name: "firewalld"}, chains: map[string]*nft.Chain{}, made: map[string]bool{}}
 	for _, name := range s.Used {
 		if set := s.IPSets[name]; set != nil {
-			c.t.Sets = append(c.t.Sets, set.compile())
+			c.t.Sets = append(c.t.Sets, compileSet(set))
 		}
 	}
 	c.base()
@@ -214,13 +212,13 @@ func (c *compiler) chainSet(name, policies string, end ...nft.Rule) {
 
 func (c *compiler) policy() {
 	for _, k := range [][2]string{{"filter_IN", "filter_INPUT"}, {"nat_PRE", "nat_PREROUTING"}, {"mangle_PRE", "mangle_PREROUTING"}} {
-		name := k[0] + "_policy_" + hostPolicy
+		name := k[0] + "_policy_" + conf.HostPolicy
 		c.chainSet(name, "")
 		pre := c.chains[k[1]+"_POLICIES_pre"]
 		pre.Rules = append(pre.Rules, jump(name))
 	}
 	for _, kind := range []uint8{136, 135, 134, 137} {
-		c.add("filter_IN_policy_"+hostPolicy+"_allow", nft.ICMPType{V6: true, Types: []uint8{kind}}, accept)
+		c.add("filter_IN_policy_"+conf.HostPolicy+"_allow", nft.ICMPType{V6: true, Types: []uint8{kind}}, accept)
 	}
 }
 
@@ -238,7 +236,7 @@ func (c *compiler) dispatch() {
 	names := slices.Sorted(slices.Values(c.Applied))
 	for _, k := range kinds {
 		for _, z := range names {
-			sources := c.Zones[z].Values(kindSource)
+			sources := c.Zones[z].Values(conf.KindSource)
 			slices.Sort(sources)
 			for _, s := range sources {
 				if m, ok := c.sourceMatch(s, k.out); ok {
@@ -246,10 +244,10 @@ func (c *compiler) dispatch() {
 				}
 			}
 		}
-		for i := len(c.bound) - 1; i >= 0; i-- {
+		for i := len(c.Bound) - 1; i >= 0; i-- {
 			for _, z := range names {
-				if c.Zones[z].Has(kindInterface, c.bound[i]) {
-					c.add(k.chain, nft.IfName{Out: k.out, Name: strings.Replace(c.bound[i], "+", "*", 1)}, nft.Verdict{Kind: nft.Goto, Chain: k.zone + z})
+				if c.Zones[z].Has(conf.KindInterface, c.Bound[i]) {
+					c.add(k.chain, nft.IfName{Out: k.out, Name: strings.Replace(c.Bound[i], "+", "*", 1)}, nft.Verdict{Kind: nft.Goto, Chain: k.zone + z})
 				}
 			}
 		}
@@ -260,16 +258,16 @@ func (c *compiler) dispatch() {
 // sourceMatch matches a zone's source; as a destination when out is set. A MAC
 // address cannot be matched on the way out.
 func (c *compiler) sourceMatch(s string, out bool) (nft.Expr, bool) {
-	src, err := parseSource(s)
+	src, err := conf.ParseSource(s)
 	switch {
 	case err != nil:
 		return nil, false
-	case src.isMAC:
-		return nft.EtherSource{Addr: src.mac}, !out
-	case src.ipset != "":
-		return c.setMatch(src.ipset, out, false)
+	case src.IsMAC:
+		return nft.EtherSource{Addr: src.Mac}, !out
+	case src.Ipset != "":
+		return c.setMatch(src.Ipset, out, false)
 	}
-	return addrMatch(out, false, src.prefix), true
+	return addrMatch(out, false, src.Prefix), true
 }
 
 func (c *compiler) setMatch(name string, dst, not bool) (nft.Expr, bool) {
@@ -280,57 +278,47 @@ func (c *compiler) setMatch(name string, dst, not bool) (nft.Expr, bool) {
 	case set.Type == "hash:mac":
 		return nft.EtherSource{Set: name, Not: not}, !dst
 	}
-	return nft.Addr{Dst: dst, Not: not, Set: name, V6: set.family() == "inet6"}, true
+	return nft.Addr{Dst: dst, Not: not, Set: name, V6: set.Family() == "inet6"}, true
 }
 
 func addrMatch(dst, not bool, p netip.Prefix) nft.Expr {
 	return nft.Addr{Dst: dst, Not: not, Prefixes: []netip.Prefix{p}}
 }
 
-func (p Port) match(source bool) nft.Expr {
-	return nft.Port{Proto: portProtocols[p.Proto], Source: source, Lo: p.Lo, Hi: p.Hi}
+func portMatch(p conf.Port, source bool) nft.Expr {
+	return nft.Port{Proto: conf.PortProtocols[p.Proto], Source: source, Lo: p.Lo, Hi: p.Hi}
 }
 
-// compile makes the set of an ipset.
-func (s *IPSet) compile() *nft.Set {
+// compileSet makes the set of an ipset.
+func compileSet(s *conf.IPSet) *nft.Set {
 	k := &nft.Set{Name: s.Name, Type: "ipv4_addr", Interval: true}
-	if s.family() == "inet6" {
+	if s.Family() == "inet6" {
 		k.Type = "ipv6_addr"
 	}
 	if s.Type == "hash:mac" {
 		k.Type, k.Interval = "ether_addr", false
 	}
 	for _, e := range s.Entries {
-		if m, ok := parseMAC(e); ok {
+		if m, ok := conf.ParseMAC(e); ok {
 			k.MACs = append(k.MACs, m)
-		} else if p, ok := parseAddress(e); ok {
+		} else if p, ok := conf.ParseAddress(e); ok {
 			k.Prefixes = append(k.Prefixes, p)
 		}
 	}
 	return k
 }
 
-// compileDirect makes the tables of the direct rules, nil when there are none.
-func (s *state) compileDirect() []*nft.Table {
-	var tables []*nft.Table
-	for _, family := range [][2]string{{"ipv4", "ip"}, {"ipv6", "ip6"}} {
-		t := &nft.Table{Family: family[1], Name: "filter"}
-		rules := slices.Clone(s.Direct)
-		slices.SortStableFunc(rules, func(a, b directRule) int { return a.Priority - b.Priority })
-		for _, name := range []string{"INPUT", "FORWARD", "OUTPUT"} {
-			ch := &nft.Chain{Name: name, Base: &nft.Base{Type: "filter", Hook: directHooks[name]}}
-			for _, r := range rules {
-				if rule, err := r.compile(); err == nil && r.Family == family[0] && r.Chain == name {
-					ch.Rules = append(ch.Rules, rule)
-				}
-			}
-			if len(ch.Rules) > 0 {
-				t.Chains = append(t.Chains, ch)
-			}
-		}
-		if len(t.Chains) > 0 {
-			tables = append(tables, t)
+// icmpMatch returns the expressions that match the type, one a family that has it;
+// family 0 is both.
+func icmpMatch(t conf.ICMPType, family uint8) []nft.Expr {
+	var list []nft.Expr
+	for _, f := range []struct {
+		family uint8
+		m      *conf.ICMPMessage
+	}{{nft.IPv4, t.V4}, {nft.IPv6, t.V6}} {
+		if f.m != nil && (family == 0 || family == f.family) {
+			list = append(list, nft.ICMPType{V6: f.family == nft.IPv6, Types: []uint8{f.m.Kind}, HasCode: f.m.HasCode, Code: f.m.Code})
 		}
 	}
-	return tables
+	return list
 }

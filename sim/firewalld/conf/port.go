@@ -1,4 +1,4 @@
-package firewalld
+package conf
 
 import (
 	"cmp"
@@ -16,8 +16,8 @@ type Port struct {
 	Proto  string
 }
 
-// portProtocols have ports.
-var portProtocols = map[string]uint8{"tcp": nft.ProtoTCP, "udp": nft.ProtoUDP, "sctp": nft.ProtoSCTP, "dccp": nft.ProtoDCCP}
+// PortProtocols have ports.
+var PortProtocols = map[string]uint8{"tcp": nft.ProtoTCP, "udp": nft.ProtoUDP, "sctp": nft.ProtoSCTP, "dccp": nft.ProtoDCCP}
 
 // ID is the port or range alone: "514" or "2000-2010".
 func (p Port) ID() string {
@@ -30,9 +30,9 @@ func (p Port) ID() string {
 // String is the form of firewall-cmd's options: "514/tcp".
 func (p Port) String() string { return p.ID() + "/" + p.Proto }
 
-// portRange reads "514" or "2000-2010", in either order. big tells that a
+// PortRange reads "514" or "2000-2010", in either order. big tells that a
 // number is beyond the last port.
-func portRange(s string) (lo, hi uint16, big, ok bool) {
+func PortRange(s string) (lo, hi uint16, big, ok bool) {
 	a, b, ranged := strings.Cut(s, "-")
 	if !ranged {
 		b = a
@@ -57,14 +57,14 @@ func portNumber(s string) (n uint16, big, ok bool) {
 func ParsePort(s string) (Port, error) {
 	id, proto, ok := strings.Cut(s, "/")
 	if !ok || strings.Contains(proto, "/") {
-		return Port{}, fail("INVALID_PORT", "bad port (most likely missing protocol), correct syntax is portid[-portid]/protocol")
+		return Port{}, Fail("INVALID_PORT", "bad port (most likely missing protocol), correct syntax is portid[-portid]/protocol")
 	}
-	lo, hi, _, ok := portRange(id)
+	lo, hi, _, ok := PortRange(id)
 	if !ok {
-		return Port{}, fail("INVALID_PORT", id)
+		return Port{}, Fail("INVALID_PORT", id)
 	}
-	if _, ok := portProtocols[proto]; !ok {
-		return Port{}, fail("INVALID_PROTOCOL", "'"+proto+"' not in {'tcp'|'udp'|'sctp'|'dccp'}")
+	if _, ok := PortProtocols[proto]; !ok {
+		return Port{}, Fail("INVALID_PROTOCOL", "'"+proto+"' not in {'tcp'|'udp'|'sctp'|'dccp'}")
 	}
 	return Port{lo, hi, proto}, nil
 }
@@ -72,15 +72,15 @@ func ParsePort(s string) (Port, error) {
 // filePort reads the attributes of a port in a configuration file, whose errors
 // have other words.
 func filePort(id, proto string) (Port, error) {
-	lo, hi, big, ok := portRange(id)
+	lo, hi, big, ok := PortRange(id)
 	if big {
-		return Port{}, fail("INVALID_PORT", "port number in '"+id+"' is too big")
+		return Port{}, Fail("INVALID_PORT", "port number in '"+id+"' is too big")
 	}
 	if !ok {
-		return Port{}, fail("INVALID_PORT", "'"+id+"' is invalid port range")
+		return Port{}, Fail("INVALID_PORT", "'"+id+"' is invalid port range")
 	}
-	if _, ok := portProtocols[proto]; !ok {
-		return Port{}, fail("INVALID_PROTOCOL", "'"+proto+"' not from {'tcp'|'udp'|'sctp'|'dccp'}")
+	if _, ok := PortProtocols[proto]; !ok {
+		return Port{}, Fail("INVALID_PROTOCOL", "'"+proto+"' not from {'tcp'|'udp'|'sctp'|'dccp'}")
 	}
 	return Port{lo, hi, proto}, nil
 }
@@ -144,7 +144,7 @@ func ParseForwardPort(s string) (ForwardPort, error) {
 		name, value, ok := strings.Cut(rest, "=")
 		name = strings.TrimPrefix(name, ":")
 		if !ok || name != "port" && name != "proto" && name != "toport" && name != "toaddr" {
-			return ForwardPort{}, fail("INVALID_FORWARD", "invalid forward port arg '"+rest+"'")
+			return ForwardPort{}, Fail("INVALID_FORWARD", "invalid forward port arg '"+rest+"'")
 		}
 		// An IPv6 address has colons of its own; a part begins with a name and '='.
 		end := len(value)
@@ -157,11 +157,11 @@ func ParseForwardPort(s string) (ForwardPort, error) {
 	}
 	switch {
 	case part["port"] == "":
-		return ForwardPort{}, fail("INVALID_FORWARD", "missing port")
+		return ForwardPort{}, Fail("INVALID_FORWARD", "missing port")
 	case part["proto"] == "":
-		return ForwardPort{}, fail("INVALID_FORWARD", "missing protocol")
+		return ForwardPort{}, Fail("INVALID_FORWARD", "missing protocol")
 	case part["toport"] == "" && part["toaddr"] == "":
-		return ForwardPort{}, fail("INVALID_FORWARD", "missing destination")
+		return ForwardPort{}, Fail("INVALID_FORWARD", "missing destination")
 	}
 	return newForwardPort(part["port"], part["proto"], part["toport"], part["toaddr"])
 }
@@ -173,19 +173,19 @@ func newForwardPort(port, proto, toPort, toAddr string) (ForwardPort, error) {
 	}
 	f := ForwardPort{Port: p, ToPort: toPort, ToAddr: toAddr}
 	if toPort != "" {
-		lo, hi, _, ok := portRange(toPort)
+		lo, hi, _, ok := PortRange(toPort)
 		if !ok {
-			return f, fail("INVALID_PORT", toPort)
+			return f, Fail("INVALID_PORT", toPort)
 		}
 		f.ToPort = Port{Lo: lo, Hi: hi}.ID()
 	}
 	if toAddr != "" {
 		if _, err := netip.ParseAddr(toAddr); err != nil {
-			return f, fail("INVALID_ADDR", toAddr)
+			return f, Fail("INVALID_ADDR", toAddr)
 		}
 	}
 	if toPort == "" && toAddr == "" {
-		return f, fail("INVALID_FORWARD", "missing destination")
+		return f, Fail("INVALID_FORWARD", "missing destination")
 	}
 	return f, nil
 }

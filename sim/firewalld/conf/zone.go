@@ -1,7 +1,6 @@
-package firewalld
+package conf
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -25,22 +24,22 @@ type Element struct{ Kind, Value string }
 
 // The kinds of elements, by their names in options.
 const (
-	kindService    = "service"
-	kindPort       = "port"
-	kindProtocol   = "protocol"
-	kindICMPBlock  = "icmp-block"
-	kindInversion  = "icmp-block-inversion"
-	kindMasquerade = "masquerade"
-	kindForward    = "forward"
-	kindForwarding = "forward-port"
-	kindSourcePort = "source-port"
-	kindRule       = "rich-rule"
-	kindInterface  = "interface"
-	kindSource     = "source"
+	KindService    = "service"
+	KindPort       = "port"
+	KindProtocol   = "protocol"
+	KindICMPBlock  = "icmp-block"
+	KindInversion  = "icmp-block-inversion"
+	KindMasquerade = "masquerade"
+	KindForward    = "forward"
+	KindForwarding = "forward-port"
+	KindSourcePort = "source-port"
+	KindRule       = "rich-rule"
+	KindInterface  = "interface"
+	KindSource     = "source"
 )
 
-// switches are the kinds without a value.
-var switches = []string{kindInversion, kindMasquerade, kindForward}
+// Switches are the kinds without a value.
+var Switches = []string{KindInversion, KindMasquerade, KindForward}
 
 // Values returns the values of a kind in the order in which they were set.
 func (z *Zone) Values(kind string) []string {
@@ -56,8 +55,8 @@ func (z *Zone) Values(kind string) []string {
 // Has reports whether the zone has an element.
 func (z *Zone) Has(kind, value string) bool { return slices.Contains(z.Elements, Element{kind, value}) }
 
-// clone returns a copy that shares nothing that changes.
-func (z *Zone) clone() *Zone {
+// Clone returns a copy that shares nothing that changes.
+func (z *Zone) Clone() *Zone {
 	c := *z
 	c.Elements = slices.Clone(z.Elements)
 	return &c
@@ -74,10 +73,10 @@ func (z *Zone) ports(kind string) []Port {
 	return list
 }
 
-// rules returns the rich rules, by priority and then age.
-func (z *Zone) rules() []*Rule {
+// Rules returns the rich rules, by priority and then age.
+func (z *Zone) Rules() []*Rule {
 	var list []*Rule
-	for _, v := range z.Values(kindRule) {
+	for _, v := range z.Values(KindRule) {
 		if r, err := ParseRule(v); err == nil {
 			list = append(list, r)
 		}
@@ -86,9 +85,9 @@ func (z *Zone) rules() []*Rule {
 	return list
 }
 
-// add sets an element. It reports false when the zone has it already.
-func (z *Zone) add(e Element) bool {
-	if e.Kind == kindPort || e.Kind == kindSourcePort {
+// Add sets an element. It reports false when the zone has it already.
+func (z *Zone) Add(e Element) bool {
+	if e.Kind == KindPort || e.Kind == KindSourcePort {
 		p, err := ParsePort(e.Value)
 		list := z.ports(e.Kind)
 		if err != nil || slices.ContainsFunc(list, func(q Port) bool { return covers(q, p) }) {
@@ -103,15 +102,15 @@ func (z *Zone) add(e Element) bool {
 		return false
 	}
 	z.Elements = append(z.Elements, e)
-	if e.Kind == kindInversion {
+	if e.Kind == KindInversion {
 		z.moveBlocks()
 	}
 	return true
 }
 
-// remove takes an element out. It reports false when the zone does not have it.
-func (z *Zone) remove(e Element) bool {
-	if e.Kind == kindPort || e.Kind == kindSourcePort {
+// Remove takes an element out. It reports false when the zone does not have it.
+func (z *Zone) Remove(e Element) bool {
+	if e.Kind == KindPort || e.Kind == KindSourcePort {
 		p, err := ParsePort(e.Value)
 		list := z.ports(e.Kind)
 		if err != nil || !slices.ContainsFunc(list, func(q Port) bool { return covers(q, p) }) {
@@ -130,7 +129,7 @@ func (z *Zone) remove(e Element) bool {
 		return false
 	}
 	z.drop(e)
-	if e.Kind == kindInversion {
+	if e.Kind == KindInversion {
 		z.moveBlocks()
 	}
 	return true
@@ -145,7 +144,7 @@ func (z *Zone) drop(e Element) {
 func (z *Zone) moveBlocks() {
 	var blocks []Element
 	z.Elements = slices.DeleteFunc(z.Elements, func(x Element) bool {
-		if x.Kind == kindICMPBlock {
+		if x.Kind == KindICMPBlock {
 			blocks = append(blocks, x)
 			return true
 		}
@@ -154,12 +153,12 @@ func (z *Zone) moveBlocks() {
 	z.Elements = append(z.Elements, blocks...)
 }
 
-// id is how messages name an element.
-func (e Element) id() string {
+// Id is how messages name an element.
+func (e Element) Id() string {
 	switch e.Kind {
-	case kindPort, kindSourcePort:
+	case KindPort, KindSourcePort:
 		return strings.Replace(e.Value, "/", ":", 1)
-	case kindForwarding:
+	case KindForwarding:
 		if f, err := ParseForwardPort(e.Value); err == nil {
 			return f.ID() + ":" + f.Proto + ":" + f.ToPort + ":" + f.ToAddr
 		}
@@ -170,31 +169,31 @@ func (e Element) id() string {
 	return e.Value
 }
 
-// normal checks the value of an element and returns it in its normal form. What
+// Normal checks the value of an element and returns it in its normal form. What
 // it names is not looked up.
-func (e Element) normal() (Element, error) {
+func (e Element) Normal() (Element, error) {
 	switch e.Kind {
-	case kindPort, kindSourcePort:
+	case KindPort, KindSourcePort:
 		p, err := ParsePort(e.Value)
 		return Element{e.Kind, p.String()}, err
-	case kindForwarding:
+	case KindForwarding:
 		f, err := ParseForwardPort(e.Value)
 		return Element{e.Kind, f.String()}, err
-	case kindRule:
+	case KindRule:
 		r, err := ParseRule(e.Value)
 		if err != nil {
 			return e, err
 		}
 		return Element{e.Kind, r.String()}, nil
-	case kindProtocol:
+	case KindProtocol:
 		if _, ok := nft.ProtocolNumber(e.Value); !ok {
-			return e, fail("INVALID_PROTOCOL", e.Value)
+			return e, Fail("INVALID_PROTOCOL", e.Value)
 		}
-	case kindInterface:
-		return e, checkInterface(e.Value)
-	case kindSource:
-		s, err := parseSource(e.Value)
-		if err == nil && s.isMAC {
+	case KindInterface:
+		return e, CheckInterface(e.Value)
+	case KindSource:
+		s, err := ParseSource(e.Value)
+		if err == nil && s.IsMAC {
 			return Element{e.Kind, strings.ToUpper(e.Value)}, nil
 		}
 		return e, err
@@ -205,58 +204,63 @@ func (e Element) normal() (Element, error) {
 // targets are what a zone does with what nothing lets by.
 var targets = []string{"default", "ACCEPT", "DROP", "%%REJECT%%"}
 
-// readTarget understands the words of --set-target.
-func readTarget(zone, s string) (string, error) {
+// ReadTarget understands the words of --set-target.
+func ReadTarget(zone, s string) (string, error) {
 	switch {
 	case slices.Contains(targets, s):
 		return s, nil
 	case s == "REJECT":
 		return "%%REJECT%%", nil
 	}
-	return "", fail("INVALID_TARGET", "Zone '"+zone+"': invalid target '"+s+"'")
+	return "", Fail("INVALID_TARGET", "Zone '"+zone+"': invalid target '"+s+"'")
 }
 
-// Service is a predefined set of ports.
-type Service struct {
-	Name, Version, Short, Description string
-	Ports, SourcePorts                []Port
-	Protocols, Modules, Helpers       []string
-	Includes                          []string
-	Destination                       map[string]string // by "ipv4" and "ipv6"
-}
-
-// IPSet is a named list of addresses.
-type IPSet struct {
-	Name, Version, Short, Description string
-	Type                              string   // "hash:ip", "hash:net" or "hash:mac"
-	Options                           attrs    // as given
-	Entries                           []string // in their order
-}
-
-// family is the IP family of the set's addresses.
-func (s *IPSet) family() string {
-	if s.Options.get("family") == "inet6" {
-		return "inet6"
+// Text is the place of the short name or the description.
+func (z *Zone) Text(kind string) *string {
+	if kind == "short" {
+		return &z.Short
 	}
-	return "inet"
+	return &z.Description
 }
 
-// checkEntry refuses what cannot be in the set.
-func (s *IPSet) checkEntry(e string) error {
-	ok := false
-	switch s.Type {
-	case "hash:mac":
-		_, ok = parseMAC(e)
-	case "hash:ip", "hash:net":
-		var p netip.Prefix
-		p, ok = parseAddress(e)
-		ok = ok && p.Addr().Is6() == (s.family() == "inet6")
+// Queries reports whether the zone has an element, a port also as a part of a range.
+func (z *Zone) Queries(e Element) bool {
+	if e.Kind == KindPort || e.Kind == KindSourcePort {
+		p, err := ParsePort(e.Value)
+		return err == nil && slices.ContainsFunc(z.ports(e.Kind), func(q Port) bool { return covers(q, p) })
 	}
-	if !ok {
-		return fail("INVALID_ENTRY", "invalid address '"+e+"' in '"+e+"'")
-	}
-	return nil
+	return z.Has(e.Kind, e.Value)
 }
 
-// ipsetTypes are the types that a set may have here.
-var ipsetTypes = []string{"hash:ip", "hash:mac", "hash:net"}
+// Sorted puts the values of a kind in the order in which they are shown.
+func Sorted(kind string, list []string) []string {
+	list = slices.Clone(list)
+	switch kind {
+	case KindForwarding, KindInterface:
+	case KindRule:
+		z := &Zone{}
+		for _, v := range list {
+			z.Elements = append(z.Elements, Element{KindRule, v})
+		}
+		list = nil
+		for _, r := range z.Rules() {
+			list = append(list, r.String())
+		}
+	case KindPort, KindSourcePort:
+		z := &Zone{}
+		for _, v := range list {
+			z.Elements = append(z.Elements, Element{kind, v})
+		}
+		list = nil
+		for _, p := range sortedPorts(z.ports(kind)) {
+			list = append(list, p.String())
+		}
+	case KindSource:
+	default:
+		slices.Sort(list)
+	}
+	return list
+}
+
+// HostPolicy is the predefined policy that keeps IPv6 working.
+const HostPolicy = "allow-host-ipv6"

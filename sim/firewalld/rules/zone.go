@@ -1,4 +1,4 @@
-package firewalld
+package rules
 
 import (
 	"fmt"
@@ -7,11 +7,12 @@ import (
 	"strconv"
 	"strings"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/nft"
 )
 
 // zone makes the chains of a zone and its rules.
-func (c *compiler) zone(z *Zone) {
+func (c *compiler) zone(z *conf.Zone) {
 	var end []nft.Rule
 	refuse := func(way string) []nft.Rule {
 		word, verdict := "REJECT", nft.Expr(adminReject)
@@ -30,7 +31,7 @@ func (c *compiler) zone(z *Zone) {
 	icmp := nft.L4Proto{Protos: []uint8{nft.ProtoICMP, nft.ProtoICMPv6}}
 	if z.Target == "default" {
 		// Everything about ICMP is let by, or nothing when the blocks are inverted.
-		if z.Has(kindInversion, "") {
+		if z.Has(conf.KindInversion, "") {
 			if log, ok := c.denied("filter_IN_" + z.Name + "_ICMP_BLOCK"); ok {
 				end = append(end, append(nft.Rule{icmp}, log...))
 			}
@@ -47,7 +48,7 @@ func (c *compiler) zone(z *Zone) {
 	for _, e := range z.Elements {
 		c.element(z, e)
 	}
-	for _, r := range z.rules() {
+	for _, r := range z.Rules() {
 		if r.Priority != 0 { // they have chains of their own
 			c.rich(z, r)
 		}
@@ -55,37 +56,37 @@ func (c *compiler) zone(z *Zone) {
 }
 
 // element makes the rules of one element of a zone.
-func (c *compiler) element(z *Zone, e Element) {
+func (c *compiler) element(z *conf.Zone, e conf.Element) {
 	in, fwd := "filter_IN_"+z.Name, "filter_FWD_"+z.Name
 	switch e.Kind {
-	case kindService:
+	case conf.KindService:
 		c.service(in+"_allow", nil, 0, e.Value, func(match nft.Rule) { c.add(in+"_allow", append(match, accept)...) })
-	case kindPort, kindSourcePort:
-		if p, err := ParsePort(e.Value); err == nil {
-			c.add(in+"_allow", p.match(e.Kind == kindSourcePort), accept)
+	case conf.KindPort, conf.KindSourcePort:
+		if p, err := conf.ParsePort(e.Value); err == nil {
+			c.add(in+"_allow", portMatch(p, e.Kind == conf.KindSourcePort), accept)
 		}
-	case kindProtocol:
+	case conf.KindProtocol:
 		if n, ok := nft.ProtocolNumber(e.Value); ok {
 			c.add(in+"_allow", nft.L4Proto{Protos: []uint8{n}}, accept)
 		}
-	case kindICMPBlock:
+	case conf.KindICMPBlock:
 		c.icmpBlock(z, nil, 0, e.Value)
-	case kindMasquerade:
+	case conf.KindMasquerade:
 		c.masquerade(z, nft.IPv4, nil)
-	case kindForwarding:
-		if f, err := ParseForwardPort(e.Value); err == nil {
+	case conf.KindForwarding:
+		if f, err := conf.ParseForwardPort(e.Value); err == nil {
 			c.forwardPort(z, nil, f)
 		}
-	case kindInterface:
-		if z.Has(kindForward, "") {
+	case conf.KindInterface:
+		if z.Has(conf.KindForward, "") {
 			c.add(fwd+"_allow", nft.IfName{Out: true, Name: strings.Replace(e.Value, "+", "*", 1)}, accept)
 		}
-	case kindRule:
-		if r, err := ParseRule(e.Value); err == nil && r.Priority == 0 {
+	case conf.KindRule:
+		if r, err := conf.ParseRule(e.Value); err == nil && r.Priority == 0 {
 			c.rich(z, r)
 		}
-	case kindSource:
-		if m, ok := c.sourceMatch(e.Value, true); ok && z.Has(kindForward, "") {
+	case conf.KindSource:
+		if m, ok := c.sourceMatch(e.Value, true); ok && z.Has(conf.KindForward, "") {
 			c.add(fwd+"_allow", m, accept)
 		}
 	}
@@ -98,7 +99,7 @@ func (c *compiler) service(helped string, match nft.Rule, family uint8, name str
 }
 
 func (c *compiler) serviceOnce(helped string, match nft.Rule, family uint8, name string, rule func(nft.Rule), seen map[string]bool) {
-	s := c.state.service(name)
+	s := c.State.Service(name)
 	if s == nil || seen[name] {
 		return
 	}
@@ -110,7 +111,7 @@ func (c *compiler) serviceOnce(helped string, match nft.Rule, family uint8, name
 	if len(s.Destination) > 0 {
 		bases = nil
 		for _, f := range []string{"ipv4", "ipv6"} {
-			if p, ok := parseAddress(s.Destination[f]); ok && (family == 0 || family == familyNumbers[f]) {
+			if p, ok := conf.ParseAddress(s.Destination[f]); ok && (family == 0 || family == familyNumbers[f]) {
 				bases = append(bases, append(slices.Clone(match), addrMatch(true, false, p)))
 			}
 		}
@@ -124,7 +125,7 @@ func (c *compiler) serviceOnce(helped string, match nft.Rule, family uint8, name
 		}
 	}
 	for _, p := range s.Ports {
-		each(p.match(false))
+		each(portMatch(p, false))
 	}
 	for _, p := range s.Protocols {
 		if n, ok := nft.ProtocolNumber(p); ok {
@@ -132,36 +133,36 @@ func (c *compiler) serviceOnce(helped string, match nft.Rule, family uint8, name
 		}
 	}
 	for _, p := range s.SourcePorts {
-		each(p.match(true))
+		each(portMatch(p, true))
 	}
 }
 
 // helper attaches a connection tracking helper to the ports of a service.
-func (c *compiler) helper(chain string, match nft.Rule, name string, s *Service) {
-	h := helpers[name]
+func (c *compiler) helper(chain string, match nft.Rule, name string, s *conf.Service) {
+	h := conf.Helpers[name]
 	for _, p := range s.Ports {
-		if !slices.ContainsFunc(h.ports, func(q Port) bool { return q.Proto == p.Proto }) {
+		if c.chains[chain] == nil || !slices.ContainsFunc(h.Ports, func(q conf.Port) bool { return q.Proto == p.Proto }) {
 			continue
 		}
 		object := "helper-" + name + "-" + p.Proto
 		if !slices.ContainsFunc(c.t.Helpers, func(o nft.Helper) bool { return o.Name == object }) {
 			l3 := "inet"
-			if h.family == "ipv4" {
+			if h.Family == "ipv4" {
 				l3 = "ip"
 			}
-			c.t.Helpers = append(c.t.Helpers, nft.Helper{Name: object, Type: h.module, Protocol: p.Proto, L3: l3})
+			c.t.Helpers = append(c.t.Helpers, nft.Helper{Name: object, Type: h.Module, Protocol: p.Proto, L3: l3})
 		}
-		c.add(chain, append(slices.Clone(match), p.match(false), nft.SetHelper{Name: object})...)
+		c.add(chain, append(slices.Clone(match), portMatch(p, false), nft.SetHelper{Name: object})...)
 	}
 }
 
 // icmpBlock refuses a type of ICMP messages, or lets it by when the zone's
 // blocks are inverted.
-func (c *compiler) icmpBlock(z *Zone, match nft.Rule, family uint8, name string) {
+func (c *compiler) icmpBlock(z *conf.Zone, match nft.Rule, family uint8, name string) {
 	in := "filter_IN_" + z.Name
-	for _, m := range icmpTypes[name].match(family) {
+	for _, m := range icmpMatch(conf.ICMPTypes[name], family) {
 		rule := append(slices.Clone(match), m)
-		if z.Has(kindInversion, "") {
+		if z.Has(conf.KindInversion, "") {
 			c.add(in+"_allow", append(rule, accept)...)
 			continue
 		}
@@ -172,13 +173,17 @@ func (c *compiler) icmpBlock(z *Zone, match nft.Rule, family uint8, name string)
 	}
 }
 
-func (c *compiler) masquerade(z *Zone, family uint8, match nft.Rule) {
-	rule := append(nft.Rule{nft.NFProto{Family: family}}, match...)
+// masquerade rewrites sources of a family, of both if it is 0.
+func (c *compiler) masquerade(z *conf.Zone, family uint8, match nft.Rule) {
+	rule := slices.Clone(match)
+	if family != 0 {
+		rule = append(nft.Rule{nft.NFProto{Family: family}}, match...)
+	}
 	c.add("nat_POST_"+z.Name+"_allow", append(rule, nft.IfName{Out: true, Not: true, Name: "lo"}, nft.Masquerade{})...)
 }
 
-func (c *compiler) forwardPort(z *Zone, match nft.Rule, f ForwardPort) {
-	lo, _, _, _ := portRange(f.ToPort)
+func (c *compiler) forwardPort(z *conf.Zone, match nft.Rule, f conf.ForwardPort) {
+	lo, _, _, _ := conf.PortRange(f.ToPort)
 	to := nft.Expr(nft.Redirect{Port: lo})
 	family := uint8(nft.IPv4)
 	if a, err := netip.ParseAddr(f.ToAddr); err == nil {
@@ -188,20 +193,20 @@ func (c *compiler) forwardPort(z *Zone, match nft.Rule, f ForwardPort) {
 		}
 	}
 	rule := append(nft.Rule{nft.NFProto{Family: family}}, match...)
-	c.add("nat_PRE_"+z.Name+"_allow", append(rule, f.match(false), to)...)
+	c.add("nat_PRE_"+z.Name+"_allow", append(rule, portMatch(f.Port, false), to)...)
 }
 
 var familyNumbers = map[string]uint8{"ipv4": nft.IPv4, "ipv6": nft.IPv6}
 
-// family is the family of a rich rule, 0 for both.
-func (r *Rule) family() uint8 { return familyNumbers[r.Family] }
+// ruleFamily is the family of a rich rule, 0 for both.
+func ruleFamily(r *conf.Rule) uint8 { return familyNumbers[r.Family] }
 
 // match is what a rich rule asks of addresses; not ok means that it can match
 // nothing.
-func (c *compiler) match(r *Rule) (rule nft.Rule, ok bool) {
+func (c *compiler) match(r *conf.Rule) (rule nft.Rule, ok bool) {
 	addressed := false
 	for _, a := range []struct {
-		addr *RuleAddr
+		addr *conf.RuleAddr
 		dst  bool
 	}{{r.Source, false}, {r.Destination, true}} {
 		if a.addr == nil {
@@ -209,13 +214,13 @@ func (c *compiler) match(r *Rule) (rule nft.Rule, ok bool) {
 		}
 		switch {
 		case a.addr.Addr != "":
-			p, ok := parseAddress(a.addr.Addr)
+			p, ok := conf.ParseAddress(a.addr.Addr)
 			if !ok {
 				return nil, false
 			}
 			rule, addressed = append(rule, addrMatch(a.dst, a.addr.Not, p)), true
 		case a.addr.MAC != "":
-			m, _ := parseMAC(a.addr.MAC)
+			m, _ := conf.ParseMAC(a.addr.MAC)
 			rule = append(rule, nft.EtherSource{Addr: m, Not: a.addr.Not})
 		default:
 			e, ok := c.setMatch(a.addr.IPSet, a.dst, a.addr.Not)
@@ -225,14 +230,14 @@ func (c *compiler) match(r *Rule) (rule nft.Rule, ok bool) {
 			rule = append(rule, e)
 		}
 	}
-	if f := r.family(); f != 0 && !addressed {
+	if f := ruleFamily(r); f != 0 && !addressed {
 		rule = append(nft.Rule{nft.NFProto{Family: f}}, rule...)
 	}
 	return rule, true
 }
 
 // rich makes the rules of a rich rule.
-func (c *compiler) rich(z *Zone, r *Rule) {
+func (c *compiler) rich(z *conf.Zone, r *conf.Rule) {
 	match, ok := c.match(r)
 	if !ok {
 		return
@@ -244,29 +249,32 @@ func (c *compiler) rich(z *Zone, r *Rule) {
 	} else {
 		switch e.Kind {
 		case "service":
-			helped := "filter_IN_" + z.Name + "_" + r.section("allow")
+			helped := "filter_IN_" + z.Name + "_" + section(r, "allow")
 			if r.Action == nil || r.Action.Kind != "accept" {
 				helped = "" // a chain that is not there
 			}
-			c.service(helped, match, r.family(), e.Attrs.get("name"), func(m nft.Rule) { matches = append(matches, m) })
+			c.service(helped, match, ruleFamily(r), e.Attrs.Get("name"), func(m nft.Rule) { matches = append(matches, m) })
 		case "port", "source-port":
-			if p, err := ParsePort(e.Attrs.get("port") + "/" + e.Attrs.get("protocol")); err == nil {
-				with(p.match(e.Kind == "source-port"))
+			if p, err := conf.ParsePort(e.Attrs.Get("port") + "/" + e.Attrs.Get("protocol")); err == nil {
+				with(portMatch(p, e.Kind == "source-port"))
 			}
 		case "protocol":
-			if n, ok := nft.ProtocolNumber(e.Attrs.get("value")); ok {
+			if n, ok := nft.ProtocolNumber(e.Attrs.Get("value")); ok {
 				with(nft.L4Proto{Protos: []uint8{n}})
 			}
 		case "icmp-type":
-			for _, m := range icmpTypes[e.Attrs.get("name")].match(r.family()) {
+			for _, m := range icmpMatch(conf.ICMPTypes[e.Attrs.Get("name")], ruleFamily(r)) {
 				with(m)
 			}
 		case "icmp-block":
-			c.icmpBlock(z, match, r.family(), e.Attrs.get("name"))
+			c.icmpBlock(z, match, ruleFamily(r), e.Attrs.Get("name"))
+		case "tcp-mss-clamp":
+			size, _ := strconv.ParseUint(e.Attrs.Get("value"), 10, 16) // 0 of "pmtu"
+			c.add("filter_FWD_"+z.Name+"_"+section(r, "allow"), append(slices.Clone(match), nft.ClampMSS{Size: uint16(size)})...)
 		case "masquerade":
 			c.richMasquerade(z, r, match)
 		case "forward-port":
-			if f, err := e.forwardPort(); err == nil {
+			if f, err := e.ForwardPort(); err == nil {
 				c.forwardPort(z, withoutFamily(match), f)
 			}
 		}
@@ -283,17 +291,13 @@ func withoutFamily(match nft.Rule) nft.Rule {
 	return slices.DeleteFunc(slices.Clone(match), func(e nft.Expr) bool { _, ok := e.(nft.NFProto); return ok })
 }
 
-func (c *compiler) richMasquerade(z *Zone, r *Rule, match nft.Rule) {
-	family := r.family()
-	if family == 0 {
-		family = nft.IPv4
-	}
-	c.masquerade(z, family, withoutFamily(match))
+func (c *compiler) richMasquerade(z *conf.Zone, r *conf.Rule, match nft.Rule) {
+	c.masquerade(z, ruleFamily(r), withoutFamily(match))
 }
 
 // section is where a part of the rule goes: rules with a priority have places
 // of their own before and after all others.
-func (r *Rule) section(normal string) string {
+func section(r *conf.Rule, normal string) string {
 	switch {
 	case r.Priority < 0:
 		return "pre"
@@ -304,7 +308,7 @@ func (r *Rule) section(normal string) string {
 }
 
 func limited(rule nft.Rule, limit string) nft.Rule {
-	m := limitText.FindStringSubmatch(limit)
+	m := conf.LimitText.FindStringSubmatch(limit)
 	if m == nil {
 		return rule
 	}
@@ -313,14 +317,19 @@ func limited(rule nft.Rule, limit string) nft.Rule {
 	return append(rule, nft.Limit{Rate: n, Unit: unit})
 }
 
-func (c *compiler) richLog(z *Zone, r *Rule, match nft.Rule) {
-	chain := "filter_IN_" + z.Name + "_" + r.section("log")
+func (c *compiler) richLog(z *conf.Zone, r *conf.Rule, match nft.Rule) {
+	chain := "filter_IN_" + z.Name + "_" + section(r, "log")
 	if l := r.Log; l != nil {
 		level := nft.LogWarning
-		if i := slices.Index(logLevels, l.Level); i >= 0 {
+		if i := slices.Index(conf.LogLevels, l.Level); i >= 0 {
 			level = nft.LogLevel(i)
 		}
 		c.add(chain, append(limited(slices.Clone(match), l.Limit), nft.Log{Prefix: l.Prefix, Level: level})...)
+	}
+	if l := r.NFLog; l != nil {
+		group, _ := strconv.ParseUint(l.Group, 10, 16)
+		threshold, _ := strconv.ParseUint(l.QueueSize, 10, 16)
+		c.add(chain, append(limited(slices.Clone(match), l.Limit), nft.NFLog{Prefix: l.Prefix, Group: uint16(group), Threshold: uint16(threshold)})...)
 	}
 	if r.Audit != nil {
 		c.add(chain, append(limited(slices.Clone(match), r.Audit.Limit), nft.Log{Level: nft.LogAudit})...)
@@ -350,7 +359,7 @@ func defaultReject(family string) nft.Expr {
 	return nft.Reject{With: nft.RejectICMPX, Code: nft.ICMPXPortUnreachable}
 }
 
-func (r *Rule) reject() nft.Expr {
+func reject(r *conf.Rule) nft.Expr {
 	kind := r.Action.Value
 	switch {
 	case kind == "":
@@ -363,7 +372,18 @@ func (r *Rule) reject() nft.Expr {
 	return nft.Reject{With: nft.RejectICMP, Code: rejectCodes[kind]}
 }
 
-func (c *compiler) richAction(z *Zone, r *Rule, match nft.Rule) {
+// onlyTCP reports whether an expression matches TCP alone.
+func onlyTCP(e nft.Expr) bool {
+	switch e := e.(type) {
+	case nft.L4Proto:
+		return slices.Equal(e.Protos, []uint8{nft.ProtoTCP})
+	case nft.Port:
+		return e.Proto == nft.ProtoTCP
+	}
+	return false
+}
+
+func (c *compiler) richAction(z *conf.Zone, r *conf.Rule, match nft.Rule) {
 	if r.Action == nil {
 		return
 	}
@@ -371,13 +391,20 @@ func (c *compiler) richAction(z *Zone, r *Rule, match nft.Rule) {
 	chain := fmt.Sprintf("filter_IN_%s_", z.Name)
 	switch r.Action.Kind {
 	case "accept":
-		c.add(chain+r.section("allow"), append(rule, accept)...)
+		c.add(chain+section(r, "allow"), append(rule, accept)...)
 	case "drop":
-		c.add(chain+r.section("deny"), append(rule, drop)...)
+		c.add(chain+section(r, "deny"), append(rule, drop)...)
 	case "reject":
-		c.add(chain+r.section("deny"), append(rule, r.reject())...)
+		with := reject(r)
+		if with == (nft.Reject{With: nft.RejectTCPRst}) && !slices.ContainsFunc(rule, onlyTCP) {
+			rule = append(nft.Rule{nft.L4Proto{Protos: []uint8{nft.ProtoTCP}}}, rule...) // as nft(8) adds it
+		}
+		c.add(chain+section(r, "deny"), append(rule, with)...)
 	case "mark":
-		n, _ := strconv.ParseUint(r.Action.Value, 0, 32)
-		c.add("mangle_PRE_"+z.Name+"_"+r.section("allow"), append(rule, nft.SetMark{Mark: uint32(n)})...)
+		value, mask, _ := conf.ParseMark(r.Action.Value)
+		if mask == 1<<32-1 {
+			mask = 0
+		}
+		c.add("mangle_PRE_"+z.Name+"_"+section(r, "allow"), append(rule, nft.SetMark{Mark: value, Keep: mask})...)
 	}
 }

@@ -1,4 +1,4 @@
-package firewalld
+package conf
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 // xmlEvent is a start tag, an end tag or text of an XML document.
 type xmlEvent struct {
 	start, end string
-	attrs      attrs
+	attrs      Attrs
 	text       string
 }
 

@@ -1,27 +1,25 @@
-package firewalld
+package conf
 
 import (
 	"maps"
 	"slices"
-
-	"enshu/sim/nft"
 )
 
-// icmpMessage is the type and code of an ICMP message.
-type icmpMessage struct {
-	kind    uint8
-	hasCode bool
-	code    uint8
+// ICMPMessage is the type and code of an ICMP message.
+type ICMPMessage struct {
+	Kind    uint8
+	HasCode bool
+	Code    uint8
 }
 
-func icmpOf(kind uint8) *icmpMessage          { return &icmpMessage{kind: kind} }
-func icmpCoded(kind, code uint8) *icmpMessage { return &icmpMessage{kind, true, code} }
+func icmpOf(kind uint8) *ICMPMessage          { return &ICMPMessage{Kind: kind} }
+func icmpCoded(kind, code uint8) *ICMPMessage { return &ICMPMessage{kind, true, code} }
 
-// icmpType is a kind of ICMP message; a family that does not have it is nil.
-type icmpType struct{ v4, v6 *icmpMessage }
+// ICMPType is a kind of ICMP message; a family that does not have it is nil.
+type ICMPType struct{ V4, V6 *ICMPMessage }
 
-// icmpTypes are the predefined ones (RFC 792, RFC 4443).
-var icmpTypes = map[string]icmpType{
+// ICMPTypes are the predefined ones (RFC 792, RFC 4443).
+var ICMPTypes = map[string]ICMPType{
 	"address-unreachable":        {nil, icmpCoded(1, 3)},
 	"bad-header":                 {nil, icmpCoded(4, 0)},
 	"beyond-scope":               {nil, icmpCoded(1, 2)},
@@ -69,30 +67,15 @@ var icmpTypes = map[string]icmpType{
 	"unknown-option":             {nil, icmpCoded(4, 2)},
 }
 
-func icmpTypeNames() []string { return slices.Sorted(maps.Keys(icmpTypes)) }
+func ICMPTypeNames() []string { return slices.Sorted(maps.Keys(ICMPTypes)) }
 
-// match returns the expressions that match the type, one a family that has it;
-// family 0 is both.
-func (t icmpType) match(family uint8) []nft.Expr {
-	var list []nft.Expr
-	for _, f := range []struct {
-		family uint8
-		m      *icmpMessage
-	}{{nft.IPv4, t.v4}, {nft.IPv6, t.v6}} {
-		if f.m != nil && (family == 0 || family == f.family) {
-			list = append(list, nft.ICMPType{V6: f.family == nft.IPv6, Types: []uint8{f.m.kind}, HasCode: f.m.hasCode, Code: f.m.code})
-		}
-	}
-	return list
-}
-
-// destinations names the families of the type, for --info-icmptype.
-func (t icmpType) destinations() []string {
+// Destinations names the families of the type, for --info-icmptype.
+func (t ICMPType) Destinations() []string {
 	var list []string
-	if t.v4 != nil {
+	if t.V4 != nil {
 		list = append(list, "ipv4")
 	}
-	if t.v6 != nil {
+	if t.V6 != nil {
 		list = append(list, "ipv6")
 	}
 	return list
@@ -100,12 +83,12 @@ func (t icmpType) destinations() []string {
 
 // helper is a predefined connection tracking helper.
 type helper struct {
-	module string // name in the kernel
-	family string // "ipv4", "" is both
-	ports  []Port
+	Module string // name in the kernel
+	Family string // "ipv4", "" is both
+	Ports  []Port
 }
 
-var helpers = map[string]helper{
+var Helpers = map[string]helper{
 	"Q.931":      {"Q.931", "", []Port{{1720, 1720, "tcp"}}},
 	"RAS":        {"RAS", "", []Port{{1719, 1719, "udp"}}},
 	"amanda":     {"amanda", "", []Port{{10080, 10080, "udp"}}},

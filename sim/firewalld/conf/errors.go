@@ -1,4 +1,4 @@
-package firewalld
+package conf
 
 import "strings"
 
@@ -19,17 +19,17 @@ func (e *Error) Error() string {
 	return string(e.Code) + ": " + e.Text
 }
 
-func fail(code Code, text string) error { return &Error{code, text} }
+func Fail(code Code, text string) error { return &Error{code, text} }
 
-// parseError reads an Error back from its text.
-func parseError(s string) *Error {
+// ParseError reads an Error back from its text.
+func ParseError(s string) *Error {
 	code, text, _ := strings.Cut(s, ": ")
 	return &Error{Code(code), text}
 }
 
-// warning reports that the error is only told, and nothing failed: what was
+// Warning reports that the error is only told, and nothing failed: what was
 // asked for is so already.
-func (e *Error) warning() bool {
+func (e *Error) Warning() bool {
 	switch e.Code {
 	case "ALREADY_ENABLED", "NOT_ENABLED", "ZONE_ALREADY_SET", "ALREADY_SET":
 		return true
@@ -55,14 +55,14 @@ var exitStatus = map[Code]int{
 	"INVALID_COMMAND": 129, "INVALID_USER": 130, "INVALID_UID": 131, "INVALID_MODULE": 132,
 	"INVALID_PASSTHROUGH": 133, "INVALID_MAC": 134, "INVALID_IPSET": 135, "INVALID_ENTRY": 136,
 	"INVALID_OPTION": 137, "INVALID_HELPER": 138, "INVALID_PRIORITY": 139, "INVALID_POLICY": 140,
-	"INVALID_LOG_PREFIX": 141,
-	"MISSING_TABLE":      200, "MISSING_CHAIN": 201, "MISSING_PORT": 202, "MISSING_PROTOCOL": 203,
+	"INVALID_LOG_PREFIX": 141, "INVALID_NFLOG_GROUP": 142, "INVALID_NFLOG_QUEUE": 143,
+	"MISSING_TABLE": 200, "MISSING_CHAIN": 201, "MISSING_PORT": 202, "MISSING_PROTOCOL": 203,
 	"MISSING_ADDR": 204, "MISSING_NAME": 205, "MISSING_SETTING": 206, "MISSING_FAMILY": 207,
 	"RUNNING_BUT_FAILED": 251, "NOT_RUNNING": 252, "NOT_AUTHORIZED": 253,
 }
 
-// status returns the exit status for the error; what has none is UNKNOWN_ERROR.
-func (e *Error) status() int {
+// Status returns the exit status for the error; what has none is UNKNOWN_ERROR.
+func (e *Error) Status() int {
 	if n, ok := exitStatus[e.Code]; ok {
 		return n
 	}
