@@ -1,6 +1,8 @@
 package systemd
 
-import "errors"
+import (
+	"errors"
+)
 
 // change is what an operation on unit files did, or why it failed.
 type change struct{ Kind, Path, Source string }
@@ -63,7 +65,7 @@ func (s *systemctl) told(c change, verb string) (text string, failed bool) {
 	verb = "Failed to " + verb
 	switch c.Kind {
 	case changeSymlink:
-		return "Created symlink " + c.Path + " " + s.glyph("arrow") + " " + c.Source + ".", false
+		return "Created symlink " + c.Path + " " + s.Glyph("arrow") + " " + c.Source + ".", false
 	case changeUnlink:
 		return "Removed \"" + c.Path + "\".", false
 	case changeMasked:
@@ -99,10 +101,10 @@ func (s *systemctl) tellChanges(list []change, verb string) {
 		text, failed := s.told(c, verb)
 		switch {
 		case failed:
-			s.fail("%s", text)
+			s.Fail("%s", text)
 		case s.quiet:
 		default:
-			s.note("%s", text)
+			s.Note("%s", text)
 		}
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/unitfile"
 )
 
 // dep is a kind of dependency (systemd.unit(5)).
@@ -140,7 +143,7 @@ type installConfig struct {
 }
 
 func newConfig(kind string) *config {
-	c := &config{deps: map[dep][]string{}, limitInterval: 10 * time.Second, limitBurst: 5, jobTimeout: forever}
+	c := &config{deps: map[dep][]string{}, limitInterval: 10 * time.Second, limitBurst: 5, jobTimeout: calendar.Forever}
 	switch kind {
 	case "service":
 		c.service = &serviceConfig{
@@ -223,11 +226,11 @@ func knownKey(section, key string) bool {
 
 // assign applies one setting, its specifiers resolved, and returns what is
 // wrong with it.
-func (c *config) assign(s setting) string {
-	if !knownKey(s.section, s.key) {
-		return "Unknown key '" + s.key + "' in section [" + s.section + "], ignoring."
+func (c *config) assign(s unitfile.Setting) string {
+	if !knownKey(s.Section, s.Key) {
+		return "Unknown key '" + s.Key + "' in section [" + s.Section + "], ignoring."
 	}
-	switch s.section {
+	switch s.Section {
 	case "Unit":
 		return c.assignUnit(s)
 	case "Install":
@@ -242,56 +245,56 @@ func (c *config) assign(s setting) string {
 	return ""
 }
 
-func (c *config) assignUnit(s setting) string {
-	switch s.key {
+func (c *config) assignUnit(s unitfile.Setting) string {
+	switch s.Key {
 	case "Description":
-		c.description = s.value
+		c.description = s.Value
 	case "Documentation":
-		if s.value == "" {
+		if s.Value == "" {
 			c.documentation = nil
 		}
-		c.documentation = append(c.documentation, strings.Fields(s.value)...)
+		c.documentation = append(c.documentation, strings.Fields(s.Value)...)
 	case "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Conflicts", "Before", "After", "OnFailure", "OnSuccess":
-		for _, name := range strings.Fields(s.value) {
-			if validName(name) && !slices.Contains(c.deps[dep(s.key)], name) {
-				c.deps[dep(s.key)] = append(c.deps[dep(s.key)], name)
-			} else if !validName(name) {
+		for _, name := range strings.Fields(s.Value) {
+			if unitfile.ValidName(name) && !slices.Contains(c.deps[dep(s.Key)], name) {
+				c.deps[dep(s.Key)] = append(c.deps[dep(s.Key)], name)
+			} else if !unitfile.ValidName(name) {
 				return "Failed to add dependency on " + name + ", ignoring: Invalid argument"
 			}
 		}
 	case "DefaultDependencies":
-		return setBool(s, func(b bool) { c.noDefaults = !b })
+		return s.Bool(func(b bool) { c.noDefaults = !b })
 	case "RefuseManualStart":
-		return setBool(s, func(b bool) { c.refuseStart = b })
+		return s.Bool(func(b bool) { c.refuseStart = b })
 	case "RefuseManualStop":
-		return setBool(s, func(b bool) { c.refuseStop = b })
+		return s.Bool(func(b bool) { c.refuseStop = b })
 	case "AllowIsolate":
-		return setBool(s, func(b bool) { c.isolate = b })
+		return s.Bool(func(b bool) { c.isolate = b })
 	case "StopWhenUnneeded":
-		return setBool(s, func(b bool) { c.stopWhenUnneeded = b })
+		return s.Bool(func(b bool) { c.stopWhenUnneeded = b })
 	case "StartLimitIntervalSec", "StartLimitInterval":
-		return setSpan(s, &c.limitInterval)
+		return s.Span(&c.limitInterval)
 	case "StartLimitBurst":
-		n, err := strconv.Atoi(s.value)
+		n, err := strconv.Atoi(s.Value)
 		if err != nil || n < 0 {
-			return "Failed to parse StartLimitBurst= setting, ignoring: " + s.value
+			return "Failed to parse StartLimitBurst= setting, ignoring: " + s.Value
 		}
 		c.limitBurst = n
 	default:
 		list, kind := &c.conditions, ""
-		if k, ok := strings.CutPrefix(s.key, "Condition"); ok {
+		if k, ok := strings.CutPrefix(s.Key, "Condition"); ok {
 			kind = k
-		} else if k, ok := strings.CutPrefix(s.key, "Assert"); ok {
+		} else if k, ok := strings.CutPrefix(s.Key, "Assert"); ok {
 			list, kind = &c.asserts, k
 		}
 		if kind == "" {
 			return ""
 		}
-		if s.value == "" {
+		if s.Value == "" {
 			*list = nil
 			return ""
 		}
-		cond := condition{kind: kind, value: s.value}
+		cond := condition{kind: kind, value: s.Value}
 		if v, ok := strings.CutPrefix(cond.value, "|"); ok {
 			cond.trigger, cond.value = true, strings.TrimLeft(v, " \t")
 		}
@@ -303,185 +306,158 @@ func (c *config) assignUnit(s setting) string {
 	return ""
 }
 
-func (c *config) assignSocket(s setting) {
+func (c *config) assignSocket(s unitfile.Setting) {
 	switch {
-	case strings.HasPrefix(s.key, "Listen"):
+	case strings.HasPrefix(s.Key, "Listen"):
 		kind := map[string]string{"ListenStream": "Stream", "ListenDatagram": "Datagram", "ListenSequentialPacket": "SequentialPacket",
-			"ListenFIFO": "FIFO", "ListenNetlink": "Netlink", "ListenSpecial": "Special", "ListenMessageQueue": "MessageQueue"}[s.key]
-		if s.value == "" {
+			"ListenFIFO": "FIFO", "ListenNetlink": "Netlink", "ListenSpecial": "Special", "ListenMessageQueue": "MessageQueue"}[s.Key]
+		if s.Value == "" {
 			c.socket.listens = nil
 		} else if kind != "" {
-			v := s.value
+			v := s.Value
 			if _, err := strconv.ParseUint(v, 10, 16); err == nil && kind != "Netlink" {
 				v = "[::]:" + v
 			}
 			c.socket.listens = append(c.socket.listens, kind+" "+v)
 		}
-	case s.key == "Service":
-		c.socket.service = s.value
-	case s.key == "Accept":
-		c.socket.accept, _ = parseBool(s.value)
+	case s.Key == "Service":
+		c.socket.service = s.Value
+	case s.Key == "Accept":
+		c.socket.accept, _ = unitfile.ParseBool(s.Value)
 	}
 }
 
-func (c *config) assignTimer(s setting) {
-	switch s.key {
+func (c *config) assignTimer(s unitfile.Setting) {
+	switch s.Key {
 	case "OnCalendar":
-		c.timer.calendar = append(c.timer.calendar, s.value)
+		c.timer.calendar = append(c.timer.calendar, s.Value)
 	case "OnActiveSec", "OnBootSec", "OnStartupSec", "OnUnitActiveSec", "OnUnitInactiveSec":
-		c.timer.monotonic = append(c.timer.monotonic, struct{ base, span string }{s.key, s.value})
+		c.timer.monotonic = append(c.timer.monotonic, struct{ base, span string }{s.Key, s.Value})
 	case "Unit":
-		c.timer.unit = s.value
+		c.timer.unit = s.Value
 	case "Persistent":
-		c.timer.persistent, _ = parseBool(s.value)
+		c.timer.persistent, _ = unitfile.ParseBool(s.Value)
 	}
 }
 
-func (i *installConfig) assign(s setting) {
-	list := map[string]*[]string{"Alias": &i.alias, "WantedBy": &i.wantedBy, "RequiredBy": &i.requiredBy, "Also": &i.also}[s.key]
+func (i *installConfig) assign(s unitfile.Setting) {
+	list := map[string]*[]string{"Alias": &i.alias, "WantedBy": &i.wantedBy, "RequiredBy": &i.requiredBy, "Also": &i.also}[s.Key]
 	switch {
-	case list != nil && s.value == "":
+	case list != nil && s.Value == "":
 		*list = nil
 	case list != nil:
-		*list = append(*list, strings.Fields(s.value)...)
-	case s.key == "DefaultInstance":
-		i.defaultInstance = s.value
+		*list = append(*list, strings.Fields(s.Value)...)
+	case s.Key == "DefaultInstance":
+		i.defaultInstance = s.Value
 	}
 	i.present = len(i.alias)+len(i.wantedBy)+len(i.requiredBy)+len(i.also) > 0 || i.defaultInstance != ""
 }
 
-func setBool(s setting, set func(bool)) string {
-	b, ok := parseBool(s.value)
-	if !ok {
-		return "Failed to parse boolean value, ignoring: " + s.value
-	}
-	set(b)
-	return ""
-}
-
-func setSpan(s setting, into *time.Duration) string {
-	d, ok := parseSpan(s.value, time.Second)
-	if !ok {
-		return "Failed to parse " + s.key + "= parameter, ignoring: " + s.value
-	}
-	*into = d
-	return ""
-}
-
-// one of the words, or the text that systemd logs about another.
-func setWord(s setting, into *string, what string, words ...string) string {
-	if !slices.Contains(words, s.value) {
-		return "Failed to parse " + what + ", ignoring: " + s.value
-	}
-	*into = s.value
-	return ""
-}
-
-func (c *config) assignService(s setting) string {
+func (c *config) assignService(s unitfile.Setting) string {
 	v := c.service
 	list := func(into *[]string) string {
-		if s.value == "" {
+		if s.Value == "" {
 			*into = nil
 			return ""
 		}
-		words, ok := splitWords(s.value)
+		words, ok := unitfile.SplitWords(s.Value)
 		*into = append(*into, words...)
 		if !ok {
-			return "Invalid syntax, ignoring: " + s.value
+			return "Invalid syntax, ignoring: " + s.Value
 		}
 		return ""
 	}
-	switch s.key {
+	switch s.Key {
 	case "Type":
-		return setWord(s, &v.kind, "service type", "simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")
+		return s.Word(&v.kind, "service type", "simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")
 	case "ExecStart", "ExecStartPre", "ExecStartPost", "ExecCondition", "ExecReload", "ExecStop", "ExecStopPost":
 		return v.assignExec(s)
 	case "Restart":
-		return setWord(s, &v.restart, "service restart specifier", "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always")
+		return s.Word(&v.restart, "service restart specifier", "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always")
 	case "RemainAfterExit":
-		return setBool(s, func(b bool) { v.remainAfterExit = b })
+		return s.Bool(func(b bool) { v.remainAfterExit = b })
 	case "GuessMainPID":
-		return setBool(s, func(b bool) { v.guessMainPID = b })
+		return s.Bool(func(b bool) { v.guessMainPID = b })
 	case "RestartSec":
-		return setSpan(s, &v.restartSec)
+		return s.Span(&v.restartSec)
 	case "TimeoutStartSec", "TimeoutStopSec", "TimeoutSec":
-		d, ok := parseSpan(s.value, time.Second)
+		d, ok := calendar.ParseSpan(s.Value, time.Second)
 		if !ok {
-			return "Failed to parse " + s.key + "= parameter, ignoring: " + s.value
+			return "Failed to parse " + s.Key + "= parameter, ignoring: " + s.Value
 		}
 		if d == 0 {
-			d = forever
+			d = calendar.Forever
 		}
-		if s.key != "TimeoutStopSec" {
+		if s.Key != "TimeoutStopSec" {
 			v.timeoutStart = d
 		}
-		if s.key != "TimeoutStartSec" {
+		if s.Key != "TimeoutStartSec" {
 			v.timeoutStop = d
 		}
 	case "StartLimitInterval", "StartLimitBurst":
-		s.section = "Unit"
+		s.Section = "Unit"
 		return c.assignUnit(s)
 	case "PIDFile":
-		v.pidFile = s.value
+		v.pidFile = s.Value
 		if v.pidFile != "" && !strings.HasPrefix(v.pidFile, "/") {
 			v.pidFile = "/run/" + v.pidFile
 		}
 	case "BusName":
-		v.busName = s.value
+		v.busName = s.Value
 	case "KillMode":
-		return setWord(s, &v.killMode, "kill mode", "control-group", "process", "mixed", "none")
+		return s.Word(&v.killMode, "kill mode", "control-group", "process", "mixed", "none")
 	case "KillSignal":
-		sig, ok := parseSignal(s.value)
+		sig, ok := parseSignal(s.Value)
 		if !ok {
-			return "Failed to parse kill signal, ignoring: " + s.value
+			return "Failed to parse kill signal, ignoring: " + s.Value
 		}
 		v.killSignal = sig
 	case "SendSIGKILL":
-		return setBool(s, func(b bool) { v.sendSIGKILL = b })
+		return s.Bool(func(b bool) { v.sendSIGKILL = b })
 	case "SendSIGHUP":
-		return setBool(s, func(b bool) { v.sendSIGHUP = b })
+		return s.Bool(func(b bool) { v.sendSIGHUP = b })
 	case "User":
-		v.user = s.value
+		v.user = s.Value
 	case "Group":
-		v.group = s.value
+		v.group = s.Value
 	case "SupplementaryGroups":
 		return list(&v.supplementary)
 	case "Environment":
 		return list(&v.environment)
 	case "EnvironmentFile":
-		if s.value == "" {
+		if s.Value == "" {
 			v.envFiles = nil
 		} else {
-			v.envFiles = append(v.envFiles, s.value)
+			v.envFiles = append(v.envFiles, s.Value)
 		}
 	case "PassEnvironment":
 		return list(&v.passEnv)
 	case "UnsetEnvironment":
 		return list(&v.unsetEnv)
 	case "UMask":
-		n, err := strconv.ParseUint(s.value, 8, 32)
+		n, err := strconv.ParseUint(s.Value, 8, 32)
 		if err != nil || n > 0o777 {
-			return "Failed to parse mode value, ignoring: " + s.value
+			return "Failed to parse mode value, ignoring: " + s.Value
 		}
 		v.umask = int(n)
 	case "WorkingDirectory":
-		v.dir, v.dirOptional = strings.CutPrefix(s.value, "-")
+		v.dir, v.dirOptional = strings.CutPrefix(s.Value, "-")
 		if v.dir != "" && v.dir != "~" && !strings.HasPrefix(v.dir, "/") {
 			v.dir = ""
-			return "WorkingDirectory= path is not absolute: " + s.value
+			return "WorkingDirectory= path is not absolute: " + s.Value
 		}
 	case "StandardInput":
-		v.stdin = s.value
+		v.stdin = s.Value
 	case "StandardOutput":
-		v.stdout = outputOf(s.value)
+		v.stdout = outputOf(s.Value)
 	case "StandardError":
-		v.stderr = outputOf(s.value)
+		v.stderr = outputOf(s.Value)
 	case "SyslogIdentifier":
-		v.identifier = s.value
+		v.identifier = s.Value
 	case "SyslogFacility":
-		v.facility = s.value
+		v.facility = s.Value
 	case "SyslogLevel":
-		v.level = s.value
+		v.level = s.Value
 	case "SuccessExitStatus":
 		return list(&v.successStatus)
 	case "RestartPreventExitStatus":
@@ -497,13 +473,13 @@ func (c *config) assignService(s setting) string {
 	case "CacheDirectory":
 		return list(&v.cacheDirs)
 	case "NotifyAccess":
-		return setWord(s, &v.notifyAccess, "notify access specifier", "none", "main", "exec", "all")
+		return s.Word(&v.notifyAccess, "notify access specifier", "none", "main", "exec", "all")
 	case "SyslogLevelPrefix":
-		return setBool(s, func(b bool) { v.plainOutput = !b })
+		return s.Bool(func(b bool) { v.plainOutput = !b })
 	case "Sockets":
 		return list(&v.sockets)
 	case "Slice":
-		v.slice = s.value
+		v.slice = s.Value
 	}
 	return ""
 }
@@ -520,14 +496,14 @@ func outputOf(s string) string {
 }
 
 // assignExec adds the commands of a line; several are parted by a word ";".
-func (v *serviceConfig) assignExec(s setting) string {
-	if s.value == "" {
-		v.exec[s.key] = nil
+func (v *serviceConfig) assignExec(s unitfile.Setting) string {
+	if s.Value == "" {
+		v.exec[s.Key] = nil
 		return ""
 	}
-	words, ok := splitWords(s.value)
+	words, ok := unitfile.SplitWords(s.Value)
 	if !ok {
-		return "Unbalanced quoting or invalid escape, ignoring: " + s.value
+		return "Unbalanced quoting or invalid escape, ignoring: " + s.Value
 	}
 	for len(words) > 0 {
 		n := slices.Index(words, ";")
@@ -559,14 +535,14 @@ func (v *serviceConfig) assignExec(s setting) string {
 			first = first[1:]
 		}
 		if first == "" {
-			return "Empty path in command line, ignoring: " + s.value
+			return "Empty path in command line, ignoring: " + s.Value
 		}
 		c.path = first
 		c.argv = append([]string{first}, line[1:]...)
 		if argv0 && len(c.argv) > 1 {
 			c.argv = c.argv[1:]
 		}
-		v.exec[s.key] = append(v.exec[s.key], c)
+		v.exec[s.Key] = append(v.exec[s.Key], c)
 	}
 	return ""
 }

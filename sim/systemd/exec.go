@@ -12,6 +12,10 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/sdjournal"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
+	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
 )
 
@@ -250,7 +254,7 @@ func parseEnvFile(data []byte) []string {
 	lines := libc.Lines(data)
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimLeft(lines[i], " \t")
-		for trailingBackslashes(line) && i+1 < len(lines) {
+		for unitfile.TrailingBackslashes(line) && i+1 < len(lines) {
 			i++
 			line = line[:len(line)-1] + lines[i]
 		}
@@ -303,7 +307,7 @@ func expand(argv, env []string) []string {
 	var out []string
 	for i, a := range argv {
 		if i > 0 && len(a) > 1 && a[0] == '$' && a[1] != '{' && a[1] != '$' && isName(a[1:]) {
-			words, _ := splitWords(get(a[1:]))
+			words, _ := unitfile.SplitWords(get(a[1:]))
 			out = append(out, words...)
 			continue
 		}
@@ -412,10 +416,10 @@ func (s *service) stdio(cmd *host.Cmd, ident string) ([]io.Closer, error) {
 // about stands in its first lines (see stream.go).
 func (m *manager) dialStream(ident, unit string, v *serviceConfig) (io.WriteCloser, error) {
 	// Which process writes is known only once it runs; journald waits for it.
-	m.p.Sys.Remove(execLink(unit, ident))
+	m.p.Sys.Remove(machine.ExecLink(unit, ident))
 	ctx, cancel := context.WithCancel(m.ctx)
 	defer cancel()
-	c, err := m.p.Sys.Dial(ctx, "unix", stdoutSock)
+	c, err := m.p.Sys.Dial(ctx, "unix", sdjournal.StdoutSocket)
 	if err != nil {
 		return nil, err
 	}
@@ -427,7 +431,7 @@ func (m *manager) dialStream(ident, unit string, v *serviceConfig) (io.WriteClos
 	if f, ok := syslog.ParseFacility(v.facility); ok {
 		facility = f
 	}
-	if _, err := c.Write(streamHeader{ident: ident, unit: unit, priority: syslog.Make(facility, level), prefix: !v.plainOutput}.encode()); err != nil {
+	if _, err := c.Write(journal.StreamHeader{Ident: ident, Unit: unit, Priority: int(syslog.Make(facility, level)), Prefix: !v.plainOutput}.Encode()); err != nil {
 		c.Close()
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/unitfile"
 )
 
 const (
@@ -104,15 +105,15 @@ func (i *installer) discover(name string, follow bool) (*installInfo, error) {
 	if strings.HasPrefix(name, "/") {
 		return i.discoverPath(name)
 	}
-	if !validName(name) {
+	if !unitfile.ValidName(name) {
 		return nil, i.bad(errKindName, name, "")
 	}
 	asked := name
 	for range 64 {
 		file, target, ok := i.l.look(name)
 		if !ok {
-			if _, _, instance, _ := splitName(name); instance {
-				file, target, ok = i.l.look(templateOf(name))
+			if _, _, instance, _ := unitfile.SplitName(name); instance {
+				file, target, ok = i.l.look(unitfile.TemplateOf(name))
 			}
 		}
 		switch {
@@ -133,9 +134,9 @@ func (i *installer) discover(name string, follow bool) (*installInfo, error) {
 				if !follow && inConfig(file) {
 					return nil, i.bad(errKindLoop, asked, "")
 				}
-				if prefix, _, _, template := splitName(next); template {
-					if _, instance, is, _ := splitName(name); is {
-						next = prefix + "@" + instance + "." + unitType(next)
+				if prefix, _, _, template := unitfile.SplitName(next); template {
+					if _, instance, is, _ := unitfile.SplitName(name); is {
+						next = prefix + "@" + instance + "." + unitfile.Type(next)
 					}
 				}
 				if next != name {
@@ -163,7 +164,7 @@ func inLoadPath(file string) bool {
 // discoverPath is discover for the path of a unit file.
 func (i *installer) discoverPath(file string) (*installInfo, error) {
 	name := path.Base(file)
-	if !validName(name) {
+	if !unitfile.ValidName(name) {
 		return nil, i.bad(errKindInvalid, file, "")
 	}
 	if _, err := i.p.Sys.Stat(file); err != nil {
@@ -299,16 +300,16 @@ func (i *installer) applyOne(info *installInfo, preset bool) (n int, err error) 
 
 // alias makes the link of a word of Alias=.
 func (i *installer) alias(info *installInfo, alias string) (n int, err error) {
-	_, instance, isInstance, template := splitName(info.name)
-	prefix, _, aliasInstance, aliasTemplate := splitName(alias)
+	_, instance, isInstance, template := unitfile.SplitName(info.name)
+	prefix, _, aliasInstance, aliasTemplate := unitfile.SplitName(alias)
 	if aliasTemplate && isInstance {
-		alias = prefix + "@" + instance + "." + unitType(alias)
+		alias = prefix + "@" + instance + "." + unitfile.Type(alias)
 		aliasTemplate, aliasInstance = false, true
 	}
 	switch {
 	case alias == info.name:
 		return 0, nil
-	case unitType(alias) != unitType(info.name), template != aliasTemplate && !(template && aliasInstance), isInstance != aliasInstance && !template:
+	case unitfile.Type(alias) != unitfile.Type(info.name), template != aliasTemplate && !(template && aliasInstance), isInstance != aliasInstance && !template:
 		return 0, i.bad(errKindAlias, alias, info.name)
 	}
 	link := path.Join(i.configDir(), alias)
@@ -323,16 +324,16 @@ func (i *installer) alias(info *installInfo, alias string) (n int, err error) {
 // wants makes the links in the .wants or .requires directories of targets.
 func (i *installer) wants(info *installInfo, targets []string, suffix string, preset bool) (n int, err error) {
 	name := info.name
-	prefix, _, _, template := splitName(name)
+	prefix, _, _, template := unitfile.SplitName(name)
 	if template && info.config.defaultInstance != "" {
-		name, template = prefix+"@"+info.config.defaultInstance+"."+unitType(name), false
+		name, template = prefix+"@"+info.config.defaultInstance+"."+unitfile.Type(name), false
 	}
 	for _, t := range targets {
-		_, _, isInstance, isTemplate := splitName(t)
-		if !validName(t) || template && !isInstance && !isTemplate {
+		_, _, isInstance, isTemplate := unitfile.SplitName(t)
+		if !unitfile.ValidName(t) || template && !isInstance && !isTemplate {
 			switch {
 			case preset:
-			case validName(t):
+			case unitfile.ValidName(t):
 				err = i.bad(errKindPlain, t, name)
 			default:
 				err = i.bad(errKindName, t, "")
@@ -388,7 +389,7 @@ func (i *installer) symlink(target, name string, force bool) error {
 func (i *installer) disable(units []string) error {
 	something := false
 	for _, u := range units {
-		if !validName(u) {
+		if !unitfile.ValidName(u) {
 			return i.bad(errKindName, u, "")
 		}
 		info, err := i.discover(u, true)
@@ -451,8 +452,8 @@ func (i *installer) removeIn(dir string, names map[string]bool) (again bool) {
 			}
 			continue
 		}
-		_, _, instance, _ := splitName(n)
-		if !validName(n) || !names[n] && !(instance && names[templateOf(n)]) && !names[path.Base(i.origin(link))] && !names[path.Base(target)] {
+		_, _, instance, _ := unitfile.SplitName(n)
+		if !unitfile.ValidName(n) || !names[n] && !(instance && names[unitfile.TemplateOf(n)]) && !names[path.Base(i.origin(link))] && !names[path.Base(target)] {
 			continue
 		}
 		i.unlink(link)
@@ -474,7 +475,7 @@ func (i *installer) mask(units []string) error {
 	var err error
 	for _, u := range units {
 		bad := error(syscall.EINVAL)
-		if validName(u) {
+		if unitfile.ValidName(u) {
 			bad = i.symlink("/dev/null", path.Join(i.configDir(), u), i.force)
 		}
 		if err == nil {
@@ -486,7 +487,7 @@ func (i *installer) mask(units []string) error {
 
 func (i *installer) unmask(units []string) error {
 	for _, u := range units {
-		if !validName(u) {
+		if !unitfile.ValidName(u) {
 			return syscall.EINVAL
 		}
 		link := path.Join(i.configDir(), u)
@@ -499,7 +500,7 @@ func (i *installer) unmask(units []string) error {
 }
 
 func (i *installer) setDefault(name string) error {
-	if unitType(name) != "target" || name == "default.target" || !validName(name) {
+	if unitfile.Type(name) != "target" || name == "default.target" || !unitfile.ValidName(name) {
 		return syscall.EINVAL
 	}
 	info, err := i.discover(name, true)
@@ -513,7 +514,7 @@ func (i *installer) setDefault(name string) error {
 func (i *installer) link(files []string) error {
 	var todo []string
 	for _, f := range files {
-		if !validName(path.Base(f)) {
+		if !unitfile.ValidName(path.Base(f)) {
 			return i.bad(errKindName, f, "")
 		}
 		info, err := i.p.Sys.Lstat(f)

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/wire/syslog"
 )
 
@@ -74,10 +75,10 @@ func (m *manager) request(name, kind string) (*job, error) {
 	if m.stopping {
 		return nil, &errUnit{errShutdown, "Transaction for " + name + "/" + kind + " is destructive (shutdown in progress)."}
 	}
-	if !validName(name) {
+	if !unitfile.ValidName(name) {
 		return nil, &errUnit{errInvalidArgs, "Invalid unit name " + strconv.Quote(name) + "."}
 	}
-	if _, _, _, template := splitName(name); template {
+	if _, _, _, template := unitfile.SplitName(name); template {
 		return nil, &errUnit{errInvalidArgs, "Unit name " + name + " is missing the instance name."}
 	}
 	if kind == jobStop && m.units[m.realName(name)] == nil {
@@ -410,7 +411,7 @@ func (m *manager) isolate(name string) (*job, error) {
 
 // keptOnIsolate: slices, scopes, mounts and PID 1's own stay.
 func keptOnIsolate(u *unit) bool {
-	switch unitType(u.name) {
+	switch unitfile.Type(u.name) {
 	case "slice", "scope", "mount":
 		return true
 	}

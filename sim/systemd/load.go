@@ -11,6 +11,9 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
 )
 
 // unitDirs are the load path, what comes first wins.
@@ -35,7 +38,7 @@ type fragment struct {
 	state    string
 	reason   string
 	config   *config
-	problems []problem
+	problems []unitfile.Problem
 }
 
 // loader reads units from disk, as the disk is when the first is looked up.
@@ -76,11 +79,11 @@ func (l *loader) find(name string) (real, file string, masked bool) {
 		seen[name] = true
 		file, target, ok := l.look(name)
 		if !ok {
-			_, _, instance, _ := splitName(name)
+			_, _, instance, _ := unitfile.SplitName(name)
 			if !instance {
 				return name, "", false
 			}
-			file, target, ok = l.look(templateOf(name))
+			file, target, ok = l.look(unitfile.TemplateOf(name))
 			if !ok {
 				return name, "", false
 			}
@@ -88,11 +91,11 @@ func (l *loader) find(name string) (real, file string, masked bool) {
 		if target == "/dev/null" {
 			return name, file, true
 		}
-		if target != "" && unitType(path.Base(target)) != "" && l.inPath(file, target) {
+		if target != "" && unitfile.Type(path.Base(target)) != "" && l.inPath(file, target) {
 			next := path.Base(target)
-			if prefix, _, _, template := splitName(next); template {
-				if _, instance, is, _ := splitName(name); is {
-					next = prefix + "@" + instance + "." + unitType(next)
+			if prefix, _, _, template := unitfile.SplitName(next); template {
+				if _, instance, is, _ := unitfile.SplitName(name); is {
+					next = prefix + "@" + instance + "." + unitfile.Type(next)
 				}
 			}
 			if next != name {
@@ -148,7 +151,7 @@ func (l *loader) load(name string) *fragment {
 // note keeps what is wrong with the [Install] section of a unit, or with the whole.
 func (l *loader) note(f *fragment) {
 	for _, p := range f.problems {
-		if f.state == loadError || strings.Contains(p.text, "[Install]") {
+		if f.state == loadError || strings.Contains(p.Text, "[Install]") {
 			l.told = append(l.told, p.String())
 		}
 	}
@@ -157,7 +160,7 @@ func (l *loader) note(f *fragment) {
 func (l *loader) loadNew(name string) *fragment {
 	real, file, masked := l.find(name)
 	f := &fragment{name: real, path: file, stamps: map[string]time.Time{}, state: loadOK}
-	kind := unitType(real)
+	kind := unitfile.Type(real)
 	f.config = newConfig(kind)
 	if real != name {
 		f.aliases = append(f.aliases, name)
@@ -188,7 +191,7 @@ func (l *loader) loadNew(name string) *fragment {
 	}
 	l.links(f)
 	if why := f.config.check(kind); why != "" {
-		f.problems = append(f.problems, problem{file: real, text: why})
+		f.problems = append(f.problems, unitfile.Problem{File: real, Text: why})
 		f.state, f.reason = loadBad, "Unit "+real+" has a bad unit file setting."
 	}
 	f.config.defaults(real)
@@ -197,8 +200,8 @@ func (l *loader) loadNew(name string) *fragment {
 
 // loadFile reads a unit from a file outside of the load path.
 func (l *loader) loadFile(name, file string) *fragment {
-	f := &fragment{name: name, path: file, stamps: map[string]time.Time{}, state: loadOK, config: newConfig(unitType(name))}
-	if err := l.read(f, file, unitType(name)); err != nil {
+	f := &fragment{name: name, path: file, stamps: map[string]time.Time{}, state: loadOK, config: newConfig(unitfile.Type(name))}
+	if err := l.read(f, file, unitfile.Type(name)); err != nil {
 		f.state = loadError
 	}
 	return f
@@ -219,20 +222,20 @@ func (l *loader) read(f *fragment, file, kind string) error {
 		return err
 	}
 	f.stamp(l, file)
-	settings, problems, err := parseUnitFile(file, data, sectionsOf(kind))
+	settings, problems, err := unitfile.Parse(file, data, sectionsOf(kind))
 	f.problems = append(f.problems, problems...)
 	if err != nil {
 		return err
 	}
 	for _, s := range settings {
-		v, bad := l.specifiers(s.value, f.name, strings.HasPrefix(s.key, "Exec"))
+		v, bad := l.specifiers(s.Value, f.name, strings.HasPrefix(s.Key, "Exec"))
 		if bad != "" {
-			f.problems = append(f.problems, problem{file, s.line, "Failed to resolve unit specifiers in " + s.value + ", ignoring: Invalid slot"})
+			f.problems = append(f.problems, s.Wrong("Failed to resolve unit specifiers in "+s.Value+", ignoring: Invalid slot"))
 			continue
 		}
-		s.value = v
+		s.Value = v
 		if why := f.config.assign(s); why != "" {
-			f.problems = append(f.problems, problem{file, s.line, why})
+			f.problems = append(f.problems, s.Wrong(why))
 		}
 	}
 	return nil
@@ -241,12 +244,12 @@ func (l *loader) read(f *fragment, file, kind string) error {
 // dropIns lists the *.conf files for a unit, by their names, the earlier
 // directory winning.
 func (l *loader) dropIns(name string) []string {
-	kind := unitType(name)
+	kind := unitfile.Type(name)
 	var dirs []string
 	add := func(n string) { dirs = append(dirs, n+".d") }
 	add(name)
-	if _, _, instance, _ := splitName(name); instance {
-		add(templateOf(name))
+	if _, _, instance, _ := unitfile.SplitName(name); instance {
+		add(unitfile.TemplateOf(name))
 	}
 	stem := strings.TrimSuffix(name, "."+kind)
 	for i := strings.LastIndexByte(stem, '-'); i > 0; i = strings.LastIndexByte(stem[:i], '-') {
@@ -286,8 +289,8 @@ func (l *loader) dropIns(name string) []string {
 // links adds what stands in NAME.wants and NAME.requires.
 func (l *loader) links(f *fragment) {
 	names := []string{f.name}
-	if _, _, instance, _ := splitName(f.name); instance {
-		names = append(names, templateOf(f.name))
+	if _, _, instance, _ := unitfile.SplitName(f.name); instance {
+		names = append(names, unitfile.TemplateOf(f.name))
 	}
 	for _, name := range names {
 		for suffix, kind := range map[string]dep{".wants": wants, ".requires": requires} {
@@ -297,7 +300,7 @@ func (l *loader) links(f *fragment) {
 				}
 				in, _ := libc.ReadDir(l.p, path.Join(dir, name+suffix))
 				for _, n := range in {
-					if validName(n) && !slices.Contains(f.config.deps[kind], n) {
+					if unitfile.ValidName(n) && !slices.Contains(f.config.deps[kind], n) {
 						f.config.deps[kind] = append(f.config.deps[kind], n)
 					}
 				}
@@ -329,8 +332,8 @@ func (l *loader) specifiers(s, name string, command bool) (string, string) {
 	if !strings.Contains(s, "%") {
 		return s, ""
 	}
-	prefix, instance, _, _ := splitName(name)
-	stem := strings.TrimSuffix(name, "."+unitType(name))
+	prefix, instance, _, _ := unitfile.SplitName(name)
+	stem := strings.TrimSuffix(name, "."+unitfile.Type(name))
 	last := prefix[strings.LastIndexByte(prefix, '-')+1:]
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -349,30 +352,30 @@ func (l *loader) specifiers(s, name string, command bool) (string, string) {
 		case 'p':
 			b.WriteString(prefix)
 		case 'P':
-			b.WriteString(unescapeName(prefix))
+			b.WriteString(unitfile.UnescapeName(prefix))
 		case 'i':
 			b.WriteString(instance)
 		case 'I':
-			b.WriteString(unescapeName(instance))
+			b.WriteString(unitfile.UnescapeName(instance))
 		case 'j':
 			b.WriteString(last)
 		case 'J':
-			b.WriteString(unescapeName(last))
+			b.WriteString(unitfile.UnescapeName(last))
 		case 'f':
 			if instance != "" {
-				b.WriteString("/" + unescapeName(instance))
+				b.WriteString("/" + unitfile.UnescapeName(instance))
 			} else {
-				b.WriteString("/" + unescapeName(prefix))
+				b.WriteString("/" + unitfile.UnescapeName(prefix))
 			}
 		case 'H':
-			b.WriteString(hostname(l.p))
+			b.WriteString(machine.Hostname(l.p))
 		case 'l':
-			short, _, _ := strings.Cut(hostname(l.p), ".")
+			short, _, _ := strings.Cut(machine.Hostname(l.p), ".")
 			b.WriteString(short)
 		case 'm':
-			b.WriteString(machineID(l.p))
+			b.WriteString(machine.ID(l.p))
 		case 'b':
-			b.WriteString(bootID(l.p).String())
+			b.WriteString(machine.BootID(l.p).String())
 		case 't':
 			b.WriteString("/run")
 		case 'S':
@@ -440,7 +443,7 @@ func (c *config) check(kind string) string {
 
 // defaults adds the dependencies that every unit of a type has.
 func (c *config) defaults(name string) {
-	kind := unitType(name)
+	kind := unitfile.Type(name)
 	add := func(d dep, names ...string) {
 		for _, n := range names {
 			if !slices.Contains(c.deps[d], n) && n != name {
@@ -458,14 +461,14 @@ func (c *config) defaults(name string) {
 		if v.slice == "" {
 			v.slice = "system.slice"
 			// Instances of a template share a slice of their own.
-			if prefix, _, instance, _ := splitName(name); instance {
+			if prefix, _, instance, _ := unitfile.SplitName(name); instance {
 				v.slice = "system-" + strings.ReplaceAll(prefix, "-", `\x2d`) + ".slice"
 			}
 		}
 		add(requires, v.slice)
 		add(after, v.slice)
 		if v.kind == "oneshot" && v.timeoutStart == 90*time.Second {
-			v.timeoutStart = forever
+			v.timeoutStart = calendar.Forever
 		}
 		for _, s := range v.sockets {
 			add(wants, s)
@@ -537,7 +540,7 @@ func builtin(f *fragment) bool {
 	}
 	text, ok := texts[f.name]
 	if stem, slice := strings.CutSuffix(f.name, ".slice"); !ok && slice {
-		text, ok = "Slice /"+unescapeName(stem), true
+		text, ok = "Slice /"+unitfile.UnescapeName(stem), true
 	}
 	if !ok {
 		return false

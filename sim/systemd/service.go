@@ -12,6 +12,8 @@ import (
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/machine"
 	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
 )
@@ -89,7 +91,7 @@ func (s *service) setSub(sub string) { s.u.set(activeOf[sub], sub) }
 // arm makes timeout happen after d, in place of what was armed.
 func (s *service) arm(d time.Duration, timeout func()) {
 	s.disarm()
-	if d == forever {
+	if d == calendar.Forever {
 		return
 	}
 	var t *clock.LocalTimer
@@ -357,7 +359,7 @@ func (s *service) members() []int {
 	if s.mainPID > 0 && !slices.Contains(pids, s.mainPID) {
 		pids = append(pids, s.mainPID)
 	}
-	for _, pid := range invocationPIDs(s.u.m.p, s.u.invocation.String()) {
+	for _, pid := range machine.InvocationPIDs(s.u.m.p, s.u.invocation.String()) {
 		if !slices.Contains(pids, pid) {
 			pids = append(pids, pid)
 		}
@@ -403,7 +405,7 @@ func (s *service) signalAll(sub, result string) {
 
 // comm is the name of a process.
 func (s *service) comm(pid int) string {
-	if c := procComm(s.u.m.p, pid); c != "" {
+	if c := machine.ProcComm(s.u.m.p, pid); c != "" {
 		return c
 	}
 	if s.mainRun != nil && s.mainRun.PID == pid {
@@ -503,17 +505,8 @@ func (s *service) tidy() {
 		s.u.m.p.Sys.Remove(v.pidFile)
 	}
 	for _, d := range v.runtimeDirs {
-		removeAll(s.u.m.p, path.Join("/run", d))
+		libc.RemoveAll(s.u.m.p, path.Join("/run", d))
 	}
-}
-
-func removeAll(p *host.Proc, name string) {
-	if names, err := libc.ReadDir(p, name); err == nil {
-		for _, n := range names {
-			removeAll(p, path.Join(name, n))
-		}
-	}
-	p.Sys.Remove(name)
 }
 
 // shouldRestart applies Restart= (the table of systemd.service(5)).
@@ -838,7 +831,7 @@ func pidFrom(p *host.Proc, name string) (int, error) {
 // noticed when PID 1, which inherits it, is told of a child's end.
 func (s *service) adopt(pid int) {
 	s.mainPID = pid
-	comm := procComm(s.u.m.p, pid)
+	comm := machine.ProcComm(s.u.m.p, pid)
 	if comm == "" {
 		comm = path.Base(s.runs["ExecStart"].Comm)
 	}

@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"enshu/sim/libc"
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/trace"
 	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
@@ -71,7 +74,7 @@ type unit struct {
 
 func (m *manager) newUnit(f *fragment) *unit {
 	u := &unit{m: m, name: f.name, frag: f, state: inactive, sub: "dead", result: resultSuccess}
-	switch unitType(f.name) {
+	switch unitfile.Type(f.name) {
 	case "service":
 		u.svc = &service{u: u, runs: map[string]*run{}, args: map[int][]string{}}
 	case "timer":
@@ -108,7 +111,8 @@ func (u *unit) deps(kinds ...dep) []*unit {
 	return list
 }
 
-func (u *unit) isActive() bool   { return u.state == active || u.state == reloading }
+func (u *unit) isActive() bool { return u.state == active || u.state == reloading }
+
 func (u *unit) isInactive() bool { return u.state == inactive || u.state == failed }
 
 // set moves the unit to a state and tells whoever waits for it.
@@ -152,7 +156,7 @@ func (u *unit) limited() bool {
 		return false
 	}
 	now := u.m.p.Clock.Monotonic()
-	if u.windowN == 0 || c.limitInterval != forever && now-u.windowFrom > c.limitInterval {
+	if u.windowN == 0 || c.limitInterval != calendar.Forever && now-u.windowFrom > c.limitInterval {
 		u.windowFrom, u.windowN = now, 1
 		return false
 	}
@@ -166,7 +170,7 @@ func (u *unit) limited() bool {
 // newInvocation draws the ID of this run of the unit.
 func (u *unit) newInvocation() {
 	u.m.invocations++
-	u.invocation = drawID(u.m.p, "invocation", u.name, u.m.bootID, u.m.invocations)
+	u.invocation = machine.DrawID(u.m.p, "invocation", u.name, u.m.bootID, u.m.invocations)
 }
 
 // start begins what a start job is for, and reports how the job ends if it
@@ -198,7 +202,7 @@ func (u *unit) start() (result string, over bool) {
 	}
 	u.result = resultSuccess
 	u.newInvocation()
-	switch unitType(u.name) {
+	switch unitfile.Type(u.name) {
 	case "socket":
 		u.set(active, u.socketSub())
 	case "timer":
@@ -301,14 +305,14 @@ func (c condition) holds(m *manager) bool {
 		info, err := p.Sys.Stat(c.value)
 		return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 	case "Host":
-		return hostname(p) == c.value || machineID(p) == c.value
+		return machine.Hostname(p) == c.value || machine.ID(p) == c.value
 	case "User":
 		return c.value == "root" || c.value == "0" || c.value == "@system"
 	case "KernelCommandLine":
 		return false
 	case "Virtualization":
 		// A host is a virtual machine as far as its software is concerned.
-		b, isBool := parseBool(c.value)
+		b, isBool := unitfile.ParseBool(c.value)
 		return isBool && b || c.value == "vm" || c.value == "kvm"
 	case "Security", "FirstBoot", "ControlGroupController", "ACPower", "NeedsUpdate", "Credential":
 		return false
