@@ -218,6 +218,14 @@ type word struct {
 	attr        bool
 }
 
+// text is the word as it was, without quotation marks.
+func (w word) text() string {
+	if w.attr {
+		return w.name + "=" + w.value
+	}
+	return w.name
+}
+
 // splitRule cuts the text of a rule into words. Quoting is that of a
 // POSIX shell.
 func splitRule(s string) ([]word, error) {
