@@ -25,7 +25,7 @@ const Socket = "/run/enshu/lab"
 const RoleWait = "enshu-wait"
 
 // HostArgs returns the arguments that make a re-executed binary PID 1 of a host,
-// with its connection to the lab as descriptor 3. They are what ps(1) shows of
+// with its connections to the lab as descriptors 3 and 4. They are what ps(1) shows of
 // PID 1 on the real system.
 func HostArgs() []string {
 	return []string{"/usr/lib/systemd/systemd", "--switched-root", "--system", "--deserialize", "31"}
@@ -51,7 +51,7 @@ func init() {
 	}
 	switch {
 	case isHost(os.Args):
-		serve(3, catch())
+		serve(3, 4, catch())
 	case os.Args[0] == RoleWait:
 		var b [1]byte
 		if n, _ := syscall.Read(3, b[:]); n == 1 {
@@ -70,8 +70,7 @@ func init() {
 			die("the lab does not answer: " + err.Error())
 		}
 		signals := catch() // before the Program can say that it is ready for them
-		hello(fd)
-		serve(fd, signals)
+		serve(fd, hello(fd), signals)
 	}
 }
 
@@ -80,8 +79,13 @@ func die(text string) {
 	os.Exit(126)
 }
 
-// hello tells the lab what was executed and lends stdio.
-func hello(fd int) {
+// hello tells the lab what was executed and lends stdio. It returns the
+// connection on which the lab asks.
+func hello(events int) (asks int) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		die("the lab does not answer: " + err.Error())
+	}
 	exe := make([]byte, 4096)
 	n, err := syscall.Readlink("/proc/self/exe", exe)
 	if err != nil {
@@ -100,9 +104,8 @@ func hello(fd int) {
 	m.Str(dir)
 	m.Strs(os.Args)
 	m.Strs(environ())
-	fds := make([]int, 3)
-	for i := range fds {
-		fds[i] = i
+	fds := []int{0, 1, 2, pair[0]}
+	for i := range fds[:3] {
 		if _, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(i), syscall.F_GETFD, 0); e != 0 {
 			null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 			if err != nil {
@@ -111,13 +114,17 @@ func hello(fd int) {
 			fds[i] = null
 		}
 	}
-	syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, MaxMessage)
-	if err := syscall.Sendmsg(fd, m.Bytes(), syscall.UnixRights(fds...), nil, 0); err != nil {
+	for _, fd := range []int{events, pair[0], pair[1]} {
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, MaxMessage)
+	}
+	if err := syscall.Sendmsg(events, m.Bytes(), syscall.UnixRights(fds...), nil, 0); err != nil {
 		if err == syscall.EMSGSIZE {
 			die("Argument list too long")
 		}
 		die("the lab does not answer: " + err.Error())
 	}
+	syscall.Close(pair[0])
+	return pair[1]
 }
 
 // environ returns the environment as it was given; os.Environ leaves out the
@@ -155,27 +162,30 @@ func catch() chan os.Signal {
 	return signals
 }
 
-// serve does what the lab asks until it says how to end. It never returns.
-func serve(fd int, signals chan os.Signal) {
+// serve does what the lab asks until it says how to end, and says what happens
+// meanwhile. It never returns.
+func serve(events, asks int, signals chan os.Signal) {
 	go func() {
 		for s := range signals {
 			sig := s.(syscall.Signal)
 			if sig == syscall.SIGCHLD {
-				reap(fd)
+				reap(events)
 				continue
 			}
 			m := Message{Kind: Signal}
 			m.Int(int64(sig))
-			syscall.Write(fd, m.Bytes())
+			syscall.Write(events, m.Bytes())
 			if sig == syscall.SIGTSTP {
 				syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 			}
 		}
 	}()
-	syscall.CloseOnExec(fd) // PID 1 got its own through execve
+	syscall.CloseOnExec(events) // PID 1 got its own through execve
+	syscall.CloseOnExec(asks)
 	in, oob := make([]byte, MaxMessage), make([]byte, syscall.CmsgSpace(4*MaxFiles))
+	var c caller
 	for {
-		n, oobn, _, _, err := syscall.Recvmsg(fd, in, oob, syscall.MSG_CMSG_CLOEXEC)
+		n, oobn, _, _, err := syscall.Recvmsg(asks, in, oob, syscall.MSG_CMSG_CLOEXEC)
 		if err == syscall.EINTR {
 			continue
 		}
@@ -183,15 +193,17 @@ func serve(fd int, signals chan os.Signal) {
 			os.Exit(125) // the lab is gone
 		}
 		var files []int
-		if scms, err := syscall.ParseSocketControlMessage(oob[:oobn]); err == nil && len(scms) > 0 {
-			files, _ = syscall.ParseUnixRights(&scms[0])
+		if oobn > 0 {
+			if scms, err := syscall.ParseSocketControlMessage(oob[:oobn]); err == nil && len(scms) > 0 {
+				files, _ = syscall.ParseUnixRights(&scms[0])
+			}
 		}
 		m := Parse(in[:n])
 		switch m.Kind {
 		case Calls:
-			calls(fd, m, files)
+			c.perform(asks, &m, files)
 		case Spawn:
-			spawn(fd, m, files)
+			spawn(asks, &m, files)
 		case Exit:
 			end(int(m.NextInt()), syscall.Signal(m.NextInt()))
 		}
@@ -217,7 +229,7 @@ func end(code int, sig syscall.Signal) {
 }
 
 // reap collects children that ended and tells the lab.
-func reap(fd int) {
+func reap(events int) {
 	for {
 		var ws syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG, nil)
@@ -236,38 +248,56 @@ func reap(fd int) {
 			m.Int(int64(ws.ExitStatus()))
 			m.Int(0)
 		}
-		syscall.Write(fd, m.Bytes())
+		syscall.Write(events, m.Bytes())
 	}
 }
 
-// calls performs system calls in order and stops after the first that failed
-// and was not allowed to.
-func calls(fd int, m *Message, files []int) {
-	id := m.NextInt()
-	reply := Message{Kind: Reply}
-	reply.Int(id)
-	var pass, made []int
-	kept := map[int]bool{} // indexes of made
-	fifo := false          // what the call before has found
+// caller performs system calls. It keeps the room that one message needed for
+// the next; what the kernel is told of must not be on a stack, which moves.
+type caller struct {
+	reply Message
+	in    [6][]byte  // by argument: what the kernel is to read
+	out   []byte     // what it is to fill: no call has more than one such argument
+	made  []madeFile // what the calls so far have made, by their index
+	pass  []int
+}
+
+// madeFile is a descriptor that a call made, -1 for none.
+type madeFile struct {
+	fd   int
+	kept bool
+}
+
+// perform performs the calls of a message in order, stops after the first that
+// failed and was not allowed to, and replies.
+func (c *caller) perform(asks int, m *Message, files []int) {
+	c.reply.Reset(Reply)
+	c.made, c.pass = c.made[:0], c.pass[:0]
+	fifo := false // what the call before has found
 	for m.More() {
 		nr, flags, args := uintptr(m.NextInt()), m.NextInt(), int(m.NextInt())
 		var a [6]uintptr
-		var keep [6][]byte
+		var out []byte // of the argument that is sent back
 		for i := 0; i < args && i < 6; i++ {
 			switch m.NextInt() {
 			case ArgInt:
 				a[i] = uintptr(m.NextInt())
 			case ArgIn:
-				keep[i] = append([]byte(m.NextStr()), 0)
-				a[i] = uintptr(unsafe.Pointer(&keep[i][0]))
+				c.in[i] = append(append(c.in[i][:0], m.NextRaw()...), 0)
+				a[i] = uintptr(unsafe.Pointer(&c.in[i][0]))
 			case ArgOut:
-				keep[i] = make([]byte, max(1, min(int(m.NextInt()), MaxMessage/2)))
-				a[i] = uintptr(unsafe.Pointer(&keep[i][0]))
+				buf := c.room(int(m.NextInt()))
+				a[i] = uintptr(unsafe.Pointer(&buf[0]))
+				if flags&OutOf(i) != 0 {
+					out = buf
+				}
 			case ArgResult: // the descriptor that an earlier call made
-				if k := int(m.NextInt()); k >= 0 && k < len(made) {
-					a[i] = uintptr(made[k])
+				a[i] = ^uintptr(0)
+				if k := int(m.NextInt()); k >= 0 && k < len(c.made) {
+					a[i] = uintptr(c.made[k].fd)
 				}
 			case ArgPassed: // a descriptor that came with the message
+				a[i] = ^uintptr(0)
 				if k := int(m.NextInt()); k >= 0 && k < len(files) {
 					a[i] = uintptr(files[k])
 				}
@@ -282,48 +312,57 @@ func calls(fd int, m *Message, files []int) {
 			}
 			ret, _, errno = syscall.Syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5])
 		}
-		reply.Int(int64(ret))
-		reply.Int(int64(errno))
-		var out string
-		for i := range keep {
-			if flags&OutOf(i) != 0 {
-				out = string(keep[i])
-			}
+		if flags&AsMuch != 0 {
+			out = out[:min(len(out), max(0, int(ret)))]
 		}
-		reply.Str(out)
-		fifo = false
-		if errno == 0 && len(out) >= int(unsafe.Sizeof(syscall.Stat_t{})) {
-			fifo = (*syscall.Stat_t)(unsafe.Pointer(unsafe.StringData(out))).Mode&syscall.S_IFMT == syscall.S_IFIFO
+		if errno != 0 {
+			out = nil
 		}
+		c.reply.Int(int64(ret))
+		c.reply.Int(int64(errno))
+		c.reply.Raw(out)
+		fifo = nr == syscall.SYS_NEWFSTATAT && len(out) >= int(unsafe.Sizeof(syscall.Stat_t{})) &&
+			(*syscall.Stat_t)(unsafe.Pointer(&out[0])).Mode&syscall.S_IFMT == syscall.S_IFIFO
+		made := madeFile{fd: -1}
 		if flags&MakesFile != 0 && errno == 0 {
-			made = append(made, int(ret))
+			made = madeFile{int(ret), flags&KeepFile != 0}
 			if flags&PassFile != 0 {
-				pass = append(pass, int(ret))
+				c.pass = append(c.pass, made.fd)
 			}
-			kept[len(made)-1] = flags&KeepFile != 0
-		} else {
-			made = append(made, -1)
 		}
+		c.made = append(c.made, made)
 		if errno != 0 && flags&MayFail == 0 {
-			clear(kept)
+			for i := range c.made {
+				c.made[i].kept = false
+			}
 			break
 		}
 	}
 	var rights []byte
-	if len(pass) > 0 {
-		rights = syscall.UnixRights(pass...)
+	if len(c.pass) > 0 {
+		rights = syscall.UnixRights(c.pass...)
 	}
-	syscall.Sendmsg(fd, reply.Bytes(), rights, nil, 0)
-	for i, f := range made {
-		if f >= 0 && !kept[i] {
-			syscall.Close(f)
+	syscall.Sendmsg(asks, c.reply.Bytes(), rights, nil, 0)
+	for _, f := range c.made {
+		if f.fd >= 0 && !f.kept {
+			syscall.Close(f.fd)
 		}
 	}
 }
 
+// room returns a buffer of n bytes for the kernel to fill; there is one, and
+// nothing of what was in it before is sent on.
+func (c *caller) room(n int) []byte {
+	n = max(1, min(n, MaxMessage/2))
+	if len(c.out) < n {
+		c.out = make([]byte, n)
+	}
+	clear(c.out[:n])
+	return c.out[:n]
+}
+
 // spawn starts a child with the given descriptors as its first ones.
-func spawn(fd int, m *Message, files []int) {
-	id := m.NextInt()
+func spawn(asks int, m *Message, files []int) {
 	path, dir := m.NextStr(), m.NextStr()
 	args, env := m.NextStrs(), m.NextStrs()
 	flags, umask := m.NextInt(), int(m.NextInt())
@@ -350,7 +389,6 @@ func spawn(fd int, m *Message, files []int) {
 		defer syscall.Umask(old)
 	}
 	reply := Message{Kind: Reply}
-	reply.Int(id)
 	pid, err := syscall.ForkExec(path, args, attr)
 	errno, _ := err.(syscall.Errno)
 	if err != nil && errno == 0 {
@@ -358,5 +396,5 @@ func spawn(fd int, m *Message, files []int) {
 	}
 	reply.Int(int64(pid))
 	reply.Int(int64(errno))
-	syscall.Write(fd, reply.Bytes())
+	syscall.Write(asks, reply.Bytes())
 }
