@@ -7,6 +7,7 @@
 package stub
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -122,30 +124,59 @@ func (c *Conn) Serve() {
 
 // handle acts on what the stub says.
 func (c *Conn) handle(m *guest.Message) {
-	switch m.Kind {
-	case guest.Signal:
-		c.mu.Lock()
-		signal := c.signal
-		c.mu.Unlock()
-		if sig := syscall.Signal(m.NextInt()); signal != nil && sig > 0 && sig < 65 {
-			signal(sig)
+	if m.Kind != guest.Signal {
+		return
+	}
+	sig := syscall.Signal(m.NextInt())
+	if sig == syscall.SIGCHLD {
+		c.reap()
+		return
+	}
+	c.mu.Lock()
+	signal := c.signal
+	c.mu.Unlock()
+	if signal != nil && sig > 0 && sig < 65 {
+		signal(sig)
+	}
+}
+
+// reap collects the stub's children that have ended.
+func (c *Conn) reap() {
+	wait := call{unix.SYS_WAIT4, guest.MayFail | guest.OutOf(1), []any{-1, out(unsafe.Sizeof(unix.WaitStatus(0))), unix.WNOHANG, 0}}
+	for {
+		r, fds, err := c.do(wait, wait)
+		closeAll(fds)
+		if err != nil {
+			return
 		}
-	case guest.Child:
-		pid := int(m.NextInt())
-		st := host.Status{Code: int(m.NextInt()), Signal: syscall.Signal(m.NextInt())}
-		c.mu.Lock()
-		ended, signal := c.kids[pid], c.signal
-		delete(c.kids, pid)
-		if ended == nil && c.spawns > 0 {
-			c.early[pid] = st
+		for _, r := range r {
+			if r.errno != 0 || r.value <= 0 || len(r.out) != 4 {
+				return
+			}
+			ws := syscall.WaitStatus(binary.NativeEndian.Uint32([]byte(r.out)))
+			st := host.Status{Code: ws.ExitStatus()}
+			if ws.Signaled() {
+				st = host.Status{Signal: ws.Signal()}
+			}
+			c.buried(int(r.value), st)
 		}
-		c.mu.Unlock()
-		if ended != nil {
-			ended(st)
-		}
-		if signal != nil {
-			signal(syscall.SIGCHLD) // an orphan that PID 1 inherited has nobody else to tell of it
-		}
+	}
+}
+
+// buried tells whom it concerns of the end of a child.
+func (c *Conn) buried(pid int, st host.Status) {
+	c.mu.Lock()
+	ended, signal := c.kids[pid], c.signal
+	delete(c.kids, pid)
+	if ended == nil && c.spawns > 0 {
+		c.early[pid] = st
+	}
+	c.mu.Unlock()
+	if ended != nil {
+		ended(st)
+	}
+	if signal != nil {
+		signal(syscall.SIGCHLD) // an orphan that PID 1 inherited has nobody else to tell of it
 	}
 }
 
@@ -287,7 +318,7 @@ func (c *Conn) doWith(files []*os.File, calls ...call) ([]ret, []int, error) {
 				m.Int(int64(v))
 			case string:
 				m.Int(guest.ArgIn)
-				m.Str(v)
+				m.In(v)
 			case out:
 				m.Int(guest.ArgOut)
 				m.Int(int64(v))

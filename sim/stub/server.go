@@ -79,7 +79,7 @@ func (s *Server) welcome(ctx context.Context, sock *net.UnixConn) {
 	line := s.Host.Clock.Timeline()
 	line.Hold()
 	defer line.Release()
-	m, fds, cred, err := receiveHello(sock)
+	m, fds, cred, early, err := receiveHello(sock)
 	if err != nil || len(fds) != 4 {
 		closeAll(fds)
 		sock.Close()
@@ -108,26 +108,46 @@ func (s *Server) welcome(ctx context.Context, sock *net.UnixConn) {
 	if len(p.Args) == 0 {
 		p.Args = []string{p.Path}
 	}
+	for _, sig := range early {
+		p.Deliver(sig)
+	}
 	go conn.Serve()
 	s.run(ctx, p, conn, cred, files, s.Host.Programs[p.Path], func() { s.ready(p.PID) })
 }
 
-// receiveHello reads the first message of a connection.
-func receiveHello(sock *net.UnixConn) (m guest.Message, fds []int, cred *unix.Ucred, err error) {
+// receiveHello reads the first message of a connection, and the signals that
+// were quicker.
+func receiveHello(sock *net.UnixConn) (m guest.Message, fds []int, cred *unix.Ucred, early []syscall.Signal, err error) {
 	raw, err := sock.SyscallConn()
 	if err != nil {
-		return m, nil, nil, err
+		return m, nil, nil, nil, err
 	}
 	var cerr error
 	raw.Control(func(fd uintptr) { cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
 	if cerr != nil {
-		return m, nil, nil, cerr
+		return m, nil, nil, nil, cerr
 	}
-	var n, oobn int
+	for {
+		if m, fds, err = receive(raw); err != nil || m.Kind != guest.Signal || len(early) > 64 {
+			break
+		}
+		closeAll(fds)
+		early = append(early, syscall.Signal(m.NextInt()))
+	}
+	if err == nil && m.Kind != guest.Hello {
+		closeAll(fds)
+		err = fmt.Errorf("stub: first message is %q", m.Kind)
+	}
+	return m, fds, cred, early, err
+}
+
+// receive reads a message of any length. Most are short; of arguments there
+// may be much.
+func receive(raw syscall.RawConn) (m guest.Message, fds []int, err error) {
 	var buf []byte
 	oob := make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
+	var n, oobn int
 	rerr := raw.Read(func(fd uintptr) bool {
-		// Most are short; of arguments there may be much.
 		if n, _, err = unix.Recvfrom(int(fd), nil, unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT); err == nil {
 			buf = make([]byte, min(n, guest.MaxMessage))
 			n, oobn, _, _, err = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
@@ -135,15 +155,9 @@ func receiveHello(sock *net.UnixConn) (m guest.Message, fds []int, cred *unix.Uc
 		return err != unix.EAGAIN && err != unix.EINTR
 	})
 	if err = errors.Join(err, rerr); err != nil {
-		return m, nil, nil, err
+		return m, nil, err
 	}
-	fds = received(oob[:oobn])
-	m = guest.Parse(buf[:n])
-	if m.Kind != guest.Hello {
-		closeAll(fds)
-		return m, nil, nil, fmt.Errorf("stub: first message is %q", m.Kind)
-	}
-	return m, fds, cred, nil
+	return guest.Parse(buf[:n]), received(oob[:oobn]), nil
 }
 
 // Init runs prog as PID 1 of the host. conn is the host's first stub, labPID

@@ -12,8 +12,7 @@ const (
 	Reply = 'R' // to Calls, per call: result, errno, out bytes; descriptors that were asked for. To Spawn: pid, errno
 
 	Hello  = 'H' // pid, parent, real uid, process group, umask, executable, directory, args, env; descriptors 0 1 2 and the other connection
-	Signal = 'S' // signal received
-	Child  = 'C' // pid, exit status, signal of a child that ended
+	Signal = 'S' // signal received; of SIGCHLD the lab asks more (wait4(2))
 )
 
 // Limits of one message.
@@ -25,7 +24,7 @@ const (
 // Kinds of arguments of a call.
 const (
 	ArgInt    = iota
-	ArgIn     // bytes for the kernel to read; a NUL is put behind them
+	ArgIn     // bytes for the kernel to read, with a NUL behind them
 	ArgOut    // a buffer of that size for the kernel to fill
 	ArgResult // the descriptor that the call of that index made
 	ArgPassed // the descriptor of that index that came with the message
@@ -70,11 +69,6 @@ func Parse(b []byte) Message {
 	return Message{Kind: b[0], data: b, at: 1}
 }
 
-// Reset begins to write another message in the room of the last one.
-func (m *Message) Reset(kind byte) {
-	m.Kind, m.data, m.at = kind, append(m.data[:0], kind), 0
-}
-
 // Bytes returns the message as it is sent.
 func (m *Message) Bytes() []byte {
 	if m.data == nil {
@@ -94,8 +88,11 @@ func (m *Message) Int(v int64) {
 // Str appends a string.
 func (m *Message) Str(s string) { m.Int(int64(len(s))); m.data = append(m.data, s...) }
 
-// Raw appends bytes as Str does.
-func (m *Message) Raw(b []byte) { m.Int(int64(len(b))); m.data = append(m.data, b...) }
+// In appends a string as ArgIn has it.
+func (m *Message) In(s string) {
+	m.Int(int64(len(s)) + 1)
+	m.data = append(append(m.data, s...), 0)
+}
 
 // Strs appends a list of strings.
 func (m *Message) Strs(list []string) {
@@ -121,18 +118,15 @@ func (m *Message) NextInt() int64 {
 }
 
 // NextStr reads a string.
-func (m *Message) NextStr() string { return string(m.NextRaw()) }
-
-// NextRaw reads a string without copying it.
-func (m *Message) NextRaw() []byte {
+func (m *Message) NextStr() string {
 	n := m.NextInt()
 	if n < 0 || n > int64(len(m.data)-m.at) {
 		m.at = len(m.data)
-		return nil
+		return ""
 	}
-	b := m.data[m.at : m.at+int(n)]
+	s := string(m.data[m.at : m.at+int(n)])
 	m.at += int(n)
-	return b
+	return s
 }
 
 // NextStrs reads a list of strings.
