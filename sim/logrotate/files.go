@@ -103,6 +103,24 @@ func (d disk) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 	return d.Files.OpenFile(name, flag, perm)
 }
 
+// regular opens a file that must be neither a link nor a pipe, nor any other
+// thing that could let the reader wait.
+func (d disk) regular(name string, flag int) (*os.File, error) {
+	f, err := d.OpenFile(name, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &os.PathError{Op: "open", Path: name, Err: syscall.EOPNOTSUPP}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // own gives what was just made to the user.
 func (d disk) own(name string) error {
 	if d.as == nil {
@@ -175,7 +193,7 @@ func (j *job) copyLog(source string) {
 	var from *os.File
 	if !j.options.debug {
 		var err error
-		if from, err = j.disk.OpenFile(source, flag|syscall.O_NOFOLLOW, 0); err != nil {
+		if from, err = j.disk.regular(source, flag); err != nil {
 			j.fail("error opening %s: %s\n", source, libc.Strerror(err))
 			return
 		}
@@ -235,9 +253,9 @@ func (j *job) compress(name string, was logInfo) {
 		return
 	}
 	target := name + s.compressExt
-	in, err := j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	in, err := j.disk.regular(name, os.O_RDWR)
 	if err != nil {
-		j.fail("unable to open %s for compression: %s\n", name, libc.Strerror(err))
+		j.fail("unable to open %s (read-only) for compression: %s\n", name, libc.Strerror(err))
 		return
 	}
 	defer in.Close()
@@ -315,27 +333,34 @@ func gzipLevel(options []string) (int, bool) {
 // remove removes an old log.
 func (j *job) remove(name string) {
 	j.out.note("removing old log %s\n", name)
+	var f *os.File
+	if !j.options.debug {
+		var err error
+		if f, err = j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0); err != nil {
+			j.fail("error opening %s: %s\n", name, libc.Strerror(err))
+			return
+		}
+		defer f.Close()
+	}
+	if !j.unlink(name, f) {
+		// The original tells an error number that some earlier call left.
+		j.out.error("Failed to remove old log %s: No data available\n", name)
+	}
+}
+
+// unlink removes an open file, after preremove, overwritten before when shred
+// asks for it. It reports false when preremove failed.
+func (j *job) unlink(name string, f *os.File) bool {
 	if j.set.preRemove != "" {
 		j.out.note("running preremove script\n")
 		if !j.script(j.set.preRemove, name, "") {
-			j.fail("error running preremove script for %s of '%s'. Not removing this log.\n", name, j.set.pattern)
-			return
+			j.fail("error running preremove script for %s of '%s'. Not removing this file.\n", name, j.set.pattern)
+			return false
 		}
 	}
 	if j.options.debug {
-		return
+		return true
 	}
-	f, err := j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
-	if err != nil {
-		j.fail("error opening %s: %s\n", name, libc.Strerror(err))
-		return
-	}
-	defer f.Close()
-	j.unlink(name, f)
-}
-
-// unlink removes an open file, overwritten before when shred asks for it.
-func (j *job) unlink(name string, f *os.File) {
 	if j.set.shred {
 		j.out.note("Using shred to remove the file %s\n", name)
 		cycles := j.set.shredCycles
@@ -349,6 +374,7 @@ func (j *job) unlink(name string, f *os.File) {
 	if err := j.disk.Remove(name); err != nil {
 		j.fail("Failed to remove old log %s: %s\n", name, libc.Strerror(err))
 	}
+	return true
 }
 
 func overwrite(p *host.Proc, f *os.File, cycles int) error {
@@ -379,11 +405,7 @@ func (r *rotation) script(text, log, rotated string) bool {
 		args = append(args, rotated)
 	}
 	if r.options.debug {
-		shown := rotated
-		if shown == "" {
-			shown = "(null)"
-		}
-		r.out.note("running script with args %s %s: \"%s\"\n", log, shown, text)
+		r.out.note("running script with args %s %s: \"%s\"\n", log, rotated, text)
 		return true
 	}
 	child, err := r.p.Start(host.Cmd{Path: "/bin/sh", Args: args, Stdin: r.p.Stdin, Stdout: r.p.Stdout, Stderr: r.p.Stderr})

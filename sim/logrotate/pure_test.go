@@ -26,7 +26,8 @@ func TestWords(t *testing.T) {
 		{`"a b" 'c d'`, []string{"a b", "c d"}, true},
 		{`a\ b "q\"q"`, []string{"a b", `q"q`}, true},
 		{`""`, []string{""}, true},
-		{`"open`, []string{"open"}, false},
+		{`"open x`, []string{"open x"}, true},
+		{`a\`, nil, false},
 		{"", nil, true},
 	} {
 		got, ok := words(c.line)

@@ -183,16 +183,12 @@ func (j *job) consider() {
 	e.fact = fact{info.Size(), info.ModTime()}
 	e.info = infoOf(info)
 	j.entry = e
-	switch mode := info.Mode(); {
-	case mode&fs.ModeSymlink != 0:
+	if info.Mode()&fs.ModeSymlink != 0 {
 		j.out.note("  log %s is symbolic link. Rotation of symbolic links is not allowed to avoid security issues -- skipping.\n", j.log)
-		return
-	case !mode.IsRegular():
-		j.out.note("  log %s is not a regular file -- skipping.\n", j.log)
 		return
 	}
 	if n := links(info); n > 1 && !j.set.allowHardlink {
-		j.out.note("  log %s has multiple (%d) hard links. Rotation of files with multiple hard links is not allowed -- skipping.\n", j.log, n)
+		j.out.note("  log %s has multiple (%d) hard links. Rotation of files with multiple hard links is not allowed for %s -- skipping.\n", j.log, n, j.set.pattern)
 		return
 	}
 	j.out.note("  Now: %s\n", minute(j.now))
@@ -216,8 +212,6 @@ func (j *job) safeParent() bool {
 	if err != nil {
 		if !errors.Is(err, syscall.ENOENT) || !j.set.missingOK {
 			j.fail("stat of %s failed: %s\n", dir, libc.Strerror(err))
-		} else {
-			j.out.note("  log %s does not exist -- skipping\n", j.log)
 		}
 		return false
 	}
@@ -402,22 +396,25 @@ func (j *job) prepareNumbered() {
 		}
 	}
 	present := j.listed(path.Dir(n.number(n.start)))
-	if j.set.maxAge > 0 {
-		for i := 1; i <= count+1; i++ {
-			name := n.number(i)
-			if !present(name) {
-				continue
-			}
-			if info, err := j.p.Sys.Stat(name); err == nil && tooOld(old{name, info.ModTime()}, j.set.maxAge, j.now) {
-				j.discard(name)
-			}
-		}
-	}
 	if j.set.rotate >= 0 {
 		j.dispose = n.number(n.start + count)
 	}
 	for i := n.start + count - 1; i >= n.start && !j.failed; i-- {
 		from, to := n.number(i), n.number(i+1)
+		if j.set.maxAge > 0 {
+			info, err := j.stat(from, present)
+			switch {
+			case errors.Is(err, syscall.ENOENT):
+				j.out.note("old log %s does not exist\n", from)
+				continue
+			case err != nil:
+				j.fail("cannot stat %s: %s\n", from, libc.Strerror(err))
+				continue
+			case tooOld(old{from, info.ModTime()}, j.set.maxAge, j.now):
+				j.discard(from)
+				continue
+			}
+		}
 		j.out.note("renaming %s to %s (rotatecount %d, logstart %d, i %d), \n", from, to, count, n.start, i)
 		if j.options.debug {
 			continue
@@ -448,6 +445,14 @@ func (j *job) listed(dir string) func(name string) bool {
 		_, found := slices.BinarySearch(names, path.Base(name))
 		return found
 	}
+}
+
+// stat looks at an old log that may be there.
+func (j *job) stat(name string, present func(string) bool) (fs.FileInfo, error) {
+	if !present(name) {
+		return nil, syscall.ENOENT
+	}
+	return j.p.Sys.Stat(name)
 }
 
 // move renames a log.

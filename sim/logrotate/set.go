@@ -33,7 +33,6 @@ type set struct {
 	files   []string // what the names matched
 
 	by          criterion
-	bySet       bool // by was set here
 	weekday     int
 	threshold   int64 // of bySize
 	minSize     int64

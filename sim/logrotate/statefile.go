@@ -92,7 +92,7 @@ func (r *rotation) readState() bool {
 	missing := errors.Is(err, syscall.ENOENT)
 	if err != nil {
 		if missing {
-			r.out.note("error: error stat()ing state file %s: %s\n", file, libc.Strerror(err))
+			r.out.note("state file %s does not exist\n", file)
 		} else {
 			r.out.error("error opening state file %s: %s\n", file, libc.Strerror(err))
 		}
@@ -115,10 +115,8 @@ func (r *rotation) writeState() bool {
 	text.WriteString(stateTop)
 	for _, e := range r.state.entries {
 		if e.stale(r.now) {
-			if _, err := r.p.Sys.Lstat(libc.Abs(r.p, e.name)); errors.Is(err, syscall.ENOENT) {
-				r.out.note("Removing %s from state file, because it does not exist and has not been rotated for one year\n", e.name)
-				continue
-			}
+			r.out.note("Removing %s from state file, because it does not exist and has not been rotated for one year\n", e.name)
+			continue
 		}
 		text.WriteString(e.line())
 	}
