@@ -369,6 +369,7 @@ func (r *reader) open() error {
 		return errAbort
 	}
 	b := *r.base
+	b.addExtension = "" // the one setting that a block does not take over
 	b.pattern = names
 	r.block = &b
 	for _, pattern := range patterns {
@@ -459,7 +460,8 @@ func (r *reader) oldDirs() error {
 // makeDir makes a directory of old logs with its parents. Only the last has the
 // mode and the owner of createolddir.
 func (r *reader) makeDir(dir string) error {
-	disk := rights(r.p, r.block)
+	disk, back := rights(r.p, r.block, r.out)
+	defer back()
 	if parent := path.Dir(dir); !libc.Exists(r.p, parent) {
 		if err := libc.MkdirAll(r.p, parent, 0o755); err != nil {
 			r.out.error("error creating %s: %s\n", parent, libc.Strerror(err))

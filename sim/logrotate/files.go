@@ -22,13 +22,19 @@ type disk struct {
 	as *host.Cred // nil: as the process itself
 }
 
-// rights returns the files with the rights that the set asks for.
-func rights(p *host.Proc, s *set) disk {
-	d := disk{Files: p.Sys}
-	if s.su && p.UID == 0 && s.as.uid > 0 {
-		d.as = &host.Cred{UID: s.as.uid, GID: max(s.as.gid, 0)}
+// rights returns the files with the rights that the set asks for. Both sides of
+// their use are told with -v; back is the latter.
+func rights(p *host.Proc, s *set, out *messages) (d disk, back func()) {
+	d.Files = p.Sys
+	if !s.su || s.as.uid == p.UID && s.as.gid == p.GID {
+		return d, func() {}
 	}
-	return d
+	if p.UID == 0 && s.as.uid > 0 {
+		d.as = &host.Cred{UID: s.as.uid, GID: s.as.gid}
+	}
+	const switching = "switching euid from %d to %d and egid from %d to %d (pid %d)\n"
+	out.note(switching, p.UID, s.as.uid, p.GID, s.as.gid, p.PID)
+	return d, func() { out.note(switching, s.as.uid, p.UID, s.as.gid, p.GID, p.PID) }
 }
 
 // may checks a right on a file (4 read, 2 write, 1 search).
@@ -157,7 +163,8 @@ func (j *job) newFile(name string, want ownership) *os.File {
 		return nil
 	}
 	info, err := j.p.Sys.Stat(name)
-	if uid, gid := ownerOf(info, err); uid != want.uid || gid != want.gid {
+	// Only root gives files away; others keep what they make.
+	if uid, gid := ownerOf(info, err); j.p.UID == 0 && j.disk.as == nil && (uid != want.uid || gid != want.gid) {
 		if err := j.disk.Chown(name, want.uid, want.gid); err != nil {
 			j.fail("error setting owner of %s to uid %d and gid %d: %s\n", name, want.uid, want.gid, libc.Strerror(err))
 			f.Close()
@@ -199,7 +206,7 @@ func (j *job) copyLog(source string) {
 		}
 		defer from.Close()
 	}
-	if s.rotate == 0 {
+	if s.rotate == 0 && !s.renameCopy {
 		j.out.note("skip copying %s to %s\n", source, j.final)
 	} else {
 		j.out.note("copying %s to %s\n", source, j.final)
@@ -218,15 +225,17 @@ func (j *job) copyLog(source string) {
 			return
 		}
 		j.p.Stamp(from)
-	case s.renameCopy:
+	default:
+		j.out.note("Not truncating %s\n", source)
+	}
+	if s.renameCopy && !s.keeps() {
+		j.out.note("removing tmp log %s\n", source)
 		if j.options.debug {
 			return
 		}
 		if err := j.disk.Remove(source); err != nil {
 			j.fail("failed to remove %s: %s\n", source, libc.Strerror(err))
 		}
-	default:
-		j.out.note("Not truncating %s\n", source)
 	}
 }
 
@@ -254,6 +263,9 @@ func (j *job) compress(name string, was logInfo) {
 	}
 	target := name + s.compressExt
 	in, err := j.disk.regular(name, os.O_RDWR)
+	if errors.Is(err, syscall.EACCES) {
+		in, err = j.disk.regular(name, os.O_RDONLY)
+	}
 	if err != nil {
 		j.fail("unable to open %s (read-only) for compression: %s\n", name, libc.Strerror(err))
 		return
@@ -333,15 +345,15 @@ func gzipLevel(options []string) (int, bool) {
 // remove removes an old log.
 func (j *job) remove(name string) {
 	j.out.note("removing old log %s\n", name)
-	var f *os.File
-	if !j.options.debug {
-		var err error
-		if f, err = j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0); err != nil {
-			j.fail("error opening %s: %s\n", name, libc.Strerror(err))
-			return
-		}
-		defer f.Close()
+	if j.options.debug {
+		return
 	}
+	f, err := j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		j.fail("error opening %s: %s\n", name, libc.Strerror(err))
+		return
+	}
+	defer f.Close()
 	if !j.unlink(name, f) {
 		// The original tells an error number that some earlier call left.
 		j.out.error("Failed to remove old log %s: No data available\n", name)
@@ -357,9 +369,6 @@ func (j *job) unlink(name string, f *os.File) bool {
 			j.fail("error running preremove script for %s of '%s'. Not removing this file.\n", name, j.set.pattern)
 			return false
 		}
-	}
-	if j.options.debug {
-		return true
 	}
 	if j.set.shred {
 		j.out.note("Using shred to remove the file %s\n", name)

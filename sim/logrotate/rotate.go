@@ -70,7 +70,8 @@ func (r *rotation) set(s *set) bool {
 		r.out.note("No logs found. Rotation not needed.\n")
 		return true
 	}
-	disk := rights(r.p, s)
+	disk, back := rights(r.p, s, r.out)
+	defer back()
 	jobs := make([]*job, len(s.files))
 	due, failed := 0, false
 	for i, log := range s.files {
@@ -392,7 +393,7 @@ func (j *job) prepareNumbered() {
 	case count == 0:
 		count = 1
 	case count < 0:
-		for count = 0; libc.Exists(j.p, n.number(n.start+count)); count++ {
+		for count = 0; libc.Exists(j.p, n.number(count+1)); count++ {
 		}
 	}
 	present := j.listed(path.Dir(n.number(n.start)))

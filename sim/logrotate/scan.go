@@ -162,8 +162,8 @@ func (s *scanner) script() (string, bool) {
 	return "", false
 }
 
-// skipBlock passes the rest of a block that has an error, with its brace.
-// Braces count only at the beginning of a line, and not within scripts. It
+// skipBlock passes the rest of a block that has an error, with its brace, which
+// must stand here or at the very beginning of a line and not within a script. It
 // reports false when the file ended before.
 func (s *scanner) skipBlock() bool {
 	for s.pos < len(s.text) {
@@ -174,9 +174,8 @@ func (s *scanner) skipBlock() bool {
 		case c == '\n':
 			s.pos++
 			s.line++
-		case isBlank(c):
-			s.pos++
 		default:
+			s.blanks()
 			switch s.word() {
 			case "prerotate", "postrotate", "firstaction", "lastaction", "preremove":
 				s.script()

@@ -63,7 +63,7 @@ type set struct {
 func newSet(d Defaults) set {
 	return set{
 		threshold: 1 << 20, start: unset, ifEmpty: true,
-		newFile: anyone, newDir: ownership{0o755, unset, unset}, as: anyone,
+		newFile: anyone, newDir: ownership{0o7777, unset, unset}, as: anyone,
 		compressCmd: d.Compress, uncompressCmd: d.Uncompress, compressExt: d.CompressExt,
 	}
 }

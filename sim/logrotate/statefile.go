@@ -122,8 +122,8 @@ func (r *rotation) writeState() bool {
 	}
 	mode := fs.FileMode(0o640)
 	if info, err := r.p.Sys.Stat(file); err == nil {
-		// Nobody else needs to read it, or to lock it.
-		mode = info.Mode().Perm() &^ 0o007
+		// Who can read it can lock it.
+		mode = info.Mode().Perm() &^ 0o004
 	}
 	tmp := file + ".tmp"
 	// A leftover of a run that was cut short would be in the way.
