@@ -423,8 +423,8 @@ func (r *reader) close() error {
 // oldDirs looks at, or makes, the directories of old logs of the block.
 func (r *reader) oldDirs() error {
 	for _, name := range r.block.files {
-		dir := path.Dir(libc.Abs(r.p, name))
-		info, err := r.p.Sys.Stat(dir)
+		dir := path.Dir(name)
+		info, err := r.p.Sys.Stat(libc.Abs(r.p, dir))
 		if err != nil {
 			if r.block.missingOK {
 				r.out.note("%s:%d verifying log file path failed %s: %s, log is probably missing, but missingok is set, so this is not an error.\n",
@@ -438,7 +438,7 @@ func (r *reader) oldDirs() error {
 		if !strings.HasPrefix(old, "/") {
 			old = dir + "/" + old
 		}
-		oldInfo, err := r.p.Sys.Stat(old)
+		oldInfo, err := r.p.Sys.Stat(libc.Abs(r.p, old))
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && r.block.createOldDir:
 			if err := r.makeDir(old); err != nil {
@@ -462,6 +462,7 @@ func (r *reader) oldDirs() error {
 func (r *reader) makeDir(dir string) error {
 	disk, back := rights(r.p, r.block, r.out)
 	defer back()
+	dir = libc.Abs(r.p, dir)
 	if parent := path.Dir(dir); !libc.Exists(r.p, parent) {
 		if err := libc.MkdirAll(r.p, parent, 0o755); err != nil {
 			r.out.error("error creating %s: %s\n", parent, libc.Strerror(err))

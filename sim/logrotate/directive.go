@@ -83,7 +83,7 @@ func count(what, bad string, least int64, field func(*set) *int) directive {
 		n, rest := cNumber(arg)
 		// The number is taken even if it is bad, which shows in a block that the
 		// end of the file closes.
-		*field(s) = int(max(min(n, 1<<31-1), least))
+		*field(s) = int(max(min(n, 1<<31-1), -1<<31))
 		if rest != "" || n < least {
 			return fmt.Errorf("bad %s '%s'", bad, arg)
 		}

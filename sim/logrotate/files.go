@@ -193,49 +193,55 @@ func (l logInfo) ownership() ownership {
 // copyLog copies the log to its old name and, unless copy says not to, empties it.
 func (j *job) copyLog(source string) {
 	s := j.set
-	flag := os.O_RDWR
-	if s.copy && !s.copyTruncate {
-		flag = os.O_RDONLY
+	skip := s.rotate == 0 && !s.renameCopy
+	if skip {
+		j.out.note("skip copying %s to %s\n", source, j.final)
+	} else {
+		j.out.note("copying %s to %s\n", source, j.final)
 	}
-	var from *os.File
 	if !j.options.debug {
-		var err error
-		if from, err = j.disk.regular(source, flag); err != nil {
+		flag := os.O_RDWR
+		if s.copy && !s.copyTruncate {
+			flag = os.O_RDONLY
+		}
+		from, err := j.disk.regular(source, flag)
+		if err != nil {
 			j.fail("error opening %s: %s\n", source, libc.Strerror(err))
 			return
 		}
 		defer from.Close()
-	}
-	if s.rotate == 0 && !s.renameCopy {
-		j.out.note("skip copying %s to %s\n", source, j.final)
-	} else {
-		j.out.note("copying %s to %s\n", source, j.final)
-		if !j.options.debug && !j.copyTo(from, source) {
+		if !skip && !j.copyTo(from, source) {
 			return
 		}
+		if s.copyTruncate {
+			defer j.truncate(from, source)
+		}
 	}
-	switch {
-	case s.copyTruncate:
+	if s.copyTruncate {
 		j.out.note("truncating %s\n", source)
-		if j.options.debug {
-			return
-		}
-		if err := from.Truncate(0); err != nil {
-			j.fail("error truncating %s: %s\n", source, libc.Strerror(err))
-			return
-		}
-		j.p.Stamp(from)
-	default:
+	} else {
 		j.out.note("Not truncating %s\n", source)
 	}
-	if s.renameCopy && !s.keeps() {
-		j.out.note("removing tmp log %s\n", source)
-		if j.options.debug {
-			return
-		}
-		if err := j.disk.Remove(source); err != nil {
-			j.fail("failed to remove %s: %s\n", source, libc.Strerror(err))
-		}
+}
+
+func (j *job) truncate(f *os.File, name string) {
+	if err := f.Truncate(0); err != nil {
+		j.fail("error truncating %s: %s\n", name, libc.Strerror(err))
+		return
+	}
+	j.p.Stamp(f)
+}
+
+// copyRenamed makes the old log of renamecopy.
+func (j *job) copyRenamed() {
+	name := j.temporary()
+	j.copyLog(name)
+	j.out.note("removing tmp log %s\n", name)
+	if j.failed || j.options.debug {
+		return
+	}
+	if err := j.disk.Remove(name); err != nil {
+		j.fail("failed to remove %s: %s\n", name, libc.Strerror(err))
 	}
 }
 
@@ -429,15 +435,15 @@ func (r *rotation) script(text, log, rotated string) bool {
 // mail sends an old log, uncompressed, to the address of the set.
 func (j *job) mail(name string) {
 	s := j.set
-	if j.options.debug {
-		return
-	}
-	f, err := j.disk.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	f, err := j.disk.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		j.fail("failed to open %s for mailing: %s\n", name, libc.Strerror(err))
 		return
 	}
 	defer f.Close()
+	if j.options.debug {
+		return
+	}
 	var body io.Reader = f
 	if s.compress && !(s.delayCompress && s.mailFirst) && strings.HasSuffix(name, s.compressExt) {
 		plain, err := j.unpack(f)

@@ -379,7 +379,7 @@ func (j *job) prepareDated() {
 	}
 	j.final = n.dated()
 	j.first = n.newest(j.final)
-	if !j.failed && libc.Exists(j.p, j.final+n.comp) {
+	if libc.Exists(j.p, j.final+n.comp) {
 		j.fail("destination %s already exists, skipping rotation\n", j.first)
 	}
 }
@@ -392,12 +392,12 @@ func (j *job) prepareNumbered() {
 	switch {
 	case count == 0:
 		count = 1
-	case count < 0:
+	case count == -1:
 		for count = 0; libc.Exists(j.p, n.number(count+1)); count++ {
 		}
 	}
 	present := j.listed(path.Dir(n.number(n.start)))
-	if j.set.rotate >= 0 {
+	if j.set.rotate != -1 {
 		j.dispose = n.number(n.start + count)
 	}
 	for i := n.start + count - 1; i >= n.start && !j.failed; i-- {
@@ -471,32 +471,38 @@ func (j *job) rotate() {
 		return
 	}
 	s := j.set
-	source := j.path
-	if !s.keeps() {
-		target := j.final
-		if s.renameCopy {
-			target = j.path + ".tmp"
-			source = target
+	if s.keeps() {
+		if !s.renameCopy {
+			j.copyLog(j.path)
 		}
-		j.out.note("renaming %s to %s\n", j.log, target)
-		if !j.options.debug {
-			if err := j.move(j.path, target); err != nil {
-				j.fail("failed to rename %s to %s: %s\n", j.log, target, libc.Strerror(err))
-				return
-			}
-		}
-		if s.rotate == 0 {
-			j.dispose = j.names.newest(j.final)
-			j.out.note("disposeName will be %s\n", j.dispose)
-		}
-		if s.create {
-			j.createLog()
+		return
+	}
+	if !j.options.debug {
+		if _, err := j.p.Sys.Lstat(j.path); err != nil {
+			j.fail("getting file ACL %s: %s\n", j.log, libc.Strerror(err))
 		}
 	}
-	if !j.failed && (s.keeps() || s.renameCopy) {
-		j.copyLog(source)
+	target := j.final
+	if s.renameCopy {
+		target = j.temporary()
+	}
+	j.out.note("renaming %s to %s\n", j.log, target)
+	if !j.failed && !j.options.debug {
+		if err := j.move(j.path, target); err != nil {
+			j.fail("failed to rename %s to %s: %s\n", j.log, target, libc.Strerror(err))
+		}
+	}
+	if s.rotate == 0 {
+		j.dispose = j.names.newest(j.final)
+		j.out.note("disposeName will be %s\n", j.dispose)
+	}
+	if s.create && !j.failed {
+		j.createLog()
 	}
 }
+
+// temporary is where renamecopy keeps the log until postrotate has run.
+func (j *job) temporary() string { return j.path + ".tmp" }
 
 // createLog makes the new, empty log.
 func (j *job) createLog() {
@@ -526,7 +532,10 @@ func (j *job) finish() {
 		return
 	}
 	s := j.set
-	if s.compress && !s.delayCompress {
+	if s.renameCopy {
+		j.copyRenamed()
+	}
+	if !j.failed && s.compress && !s.delayCompress {
 		j.compress(j.final, j.entry.info)
 	}
 	if !j.failed && s.mail != "" {
