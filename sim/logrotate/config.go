@@ -389,6 +389,10 @@ func (r *reader) add(name string) bool {
 		return true
 	}
 	if r.known[name] {
+		if r.block.ignoreDuplicates {
+			r.out.note("%s:%d ignore duplicate log entry for %s\n", r.name, r.line, name)
+			return true
+		}
 		r.complain("duplicate log entry for " + name)
 		r.failed = true
 		return false

@@ -218,7 +218,7 @@ var directives = map[string]directive{
 	"notifempty":       off(func(s *set) *bool { return &s.ifEmpty }),
 	"missingok":        on(func(s *set) *bool { return &s.missingOK }),
 	"nomissingok":      off(func(s *set) *bool { return &s.missingOK }),
-	"ignoreduplicates": {apply: func(*set, string, *lookups) error { return nil }},
+	"ignoreduplicates": on(func(s *set) *bool { return &s.ignoreDuplicates }),
 	"errors":           {apply: func(*set, string, *lookups) error { return errDeprecated }},
 	"allowhardlink":    on(func(s *set) *bool { return &s.allowHardlink }),
 	"noallowhardlink":  off(func(s *set) *bool { return &s.allowHardlink }),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -22,6 +23,9 @@ type disk struct {
 	as *host.Cred // nil: as the process itself
 }
 
+// switching is told by -v of each process that changes its identity.
+const switching = "switching euid from %d to %d and egid from %d to %d (pid %d)\n"
+
 // rights returns the files with the rights that the set asks for. Both sides of
 // their use are told with -v; back is the latter.
 func rights(p *host.Proc, s *set, out *messages) (d disk, back func()) {
@@ -32,7 +36,6 @@ func rights(p *host.Proc, s *set, out *messages) (d disk, back func()) {
 	if p.UID == 0 && s.as.uid > 0 {
 		d.as = &host.Cred{UID: s.as.uid, GID: s.as.gid}
 	}
-	const switching = "switching euid from %d to %d and egid from %d to %d (pid %d)\n"
 	out.note(switching, p.UID, s.as.uid, p.GID, s.as.gid, p.PID)
 	return d, func() { out.note(switching, s.as.uid, p.UID, s.as.gid, p.GID, p.PID) }
 }
@@ -269,7 +272,7 @@ func (j *job) compress(name string, was logInfo) {
 	}
 	target := name + s.compressExt
 	in, err := j.disk.regular(name, os.O_RDWR)
-	if errors.Is(err, syscall.EACCES) {
+	if err != nil {
 		in, err = j.disk.regular(name, os.O_RDONLY)
 	}
 	if err != nil {
@@ -315,10 +318,15 @@ func (j *job) pack(name string, in, out *os.File) error {
 		Env:   append(j.p.Env[:len(j.p.Env):len(j.p.Env)], "LOGROTATE_COMPRESSED_FILENAME="+name),
 		Stdin: in, Stdout: out, Stderr: &told, Cred: j.disk.as,
 	})
+	var st host.Status
 	if err != nil {
-		return err
+		fmt.Fprintf(&told, "error: cannot execute compress command '%s': %s\n", s.compressCmd, libc.Strerror(err))
+	} else {
+		if as := j.disk.as; as != nil {
+			j.out.note("switching uid to %d and gid to %d permanently (pid %d)\n", as.UID, as.GID, child.PID)
+		}
+		st, err = child.Wait(j.ctx)
 	}
-	st, err := child.Wait(j.ctx)
 	if told.Len() > 0 {
 		j.out.error("Compressing program wrote following message to stderr when compressing log %s:\n%s", name, told.String())
 	}
@@ -428,12 +436,15 @@ func (r *rotation) script(text, log, rotated string) bool {
 		r.out.error("cannot run /bin/sh: %s\n", libc.Strerror(err))
 		return false
 	}
+	if as := r.disk.as; as != nil {
+		r.out.note(switching, as.UID, r.p.UID, as.GID, r.p.GID, child.PID)
+	}
 	st, err := child.Wait(r.ctx)
 	return err == nil && st.Success()
 }
 
 // mail sends an old log, uncompressed, to the address of the set.
-func (j *job) mail(name string) {
+func (j *job) mail(name, subject string) {
 	s := j.set
 	f, err := j.disk.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -454,7 +465,7 @@ func (j *job) mail(name string) {
 		body = plain
 	}
 	child, err := j.p.Start(host.Cmd{
-		Path: j.options.mail, Args: []string{j.options.mail, "-s", name, s.mail},
+		Path: j.options.mail, Args: []string{j.options.mail, "-s", subject, s.mail},
 		Stdin: body, Stdout: j.p.Stdout, Stderr: j.p.Stderr,
 	})
 	if err == nil {

@@ -24,6 +24,7 @@ type rotation struct {
 	out      *messages
 	now      time.Time // local; all logs of a run share it
 	state    *state
+	disk     disk // with the rights of the set at hand
 }
 
 // logInfo is what is kept of a log's file before it is rotated.
@@ -42,7 +43,6 @@ func infoOf(info fs.FileInfo) logInfo {
 type job struct {
 	*rotation
 	set    *set
-	disk   disk
 	log    string // as the configuration names it
 	path   string // absolute
 	entry  *entry
@@ -70,12 +70,13 @@ func (r *rotation) set(s *set) bool {
 		r.out.note("No logs found. Rotation not needed.\n")
 		return true
 	}
-	disk, back := rights(r.p, s, r.out)
+	var back func()
+	r.disk, back = rights(r.p, s, r.out)
 	defer back()
 	jobs := make([]*job, len(s.files))
 	due, failed := 0, false
 	for i, log := range s.files {
-		j := &job{rotation: r, set: s, disk: disk, log: log, path: libc.Abs(r.p, log)}
+		j := &job{rotation: r, set: s, log: log, path: libc.Abs(r.p, log)}
 		jobs[i] = j
 		j.consider()
 		// A log that is not there gets its entry too.
@@ -256,8 +257,6 @@ func (r *rotation) together(s *set, jobs []*job, due int, failed bool) bool {
 	each := func(stage func(*job)) {
 		for _, j := range jobs {
 			j.failed = j.failed || failed
-		}
-		for _, j := range jobs {
 			stage(j)
 			failed = failed || j.failed
 		}
@@ -373,6 +372,7 @@ func (j *job) prepareDated() {
 	gone := tooMany(logs, j.set.rotate, j.set.maxAge, j.now)
 	if len(gone) > 0 {
 		for _, name := range gone[:len(gone)-1] {
+			j.out.note("removing %s\n", name)
 			j.discard(name)
 		}
 		j.dispose = gone[len(gone)-1]
@@ -539,12 +539,13 @@ func (j *job) finish() {
 		j.compress(j.final, j.entry.info)
 	}
 	if !j.failed && s.mail != "" {
-		name := j.dispose
-		if s.mailFirst {
-			name = j.first
-		}
-		if name != "" {
-			j.mail(name)
+		switch {
+		case s.mailFirst && s.compress && !s.delayCompress:
+			j.mail(j.first, j.log)
+		case s.mailFirst:
+			j.mail(j.first, j.first)
+		case j.dispose != "":
+			j.mail(j.dispose, j.dispose)
 		}
 	}
 	if !j.failed && j.dispose != "" {
@@ -555,7 +556,7 @@ func (j *job) finish() {
 // discard removes an old log before its time, mailed if mails are wanted.
 func (j *job) discard(name string) {
 	if !j.failed && j.set.mail != "" {
-		j.mail(name)
+		j.mail(name, name)
 	}
 	if !j.failed {
 		j.remove(name)

@@ -45,6 +45,7 @@ type set struct {
 
 	ifEmpty, missingOK, mailFirst, sharedScripts     bool
 	compress, delayCompress, shred, allowHardlink    bool
+	ignoreDuplicates                                 bool
 	create, createOldDir, copy, copyTruncate         bool
 	renameCopy, su, dateExt, dateYesterday, dateHour bool
 
