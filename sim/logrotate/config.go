@@ -34,7 +34,7 @@ type config struct {
 	global set
 	base   *set // what directives outside of a block change: global, or the block that includes the file
 	sets   []*set
-	known  map[string]bool // the logs of all sets
+	known  map[string]*set // the logs of all sets
 	taboos []string
 	depth  int
 }
@@ -241,11 +241,14 @@ func (r *reader) keyword(word string) error {
 	switch d.shape {
 	case flag:
 		r.separator()
+	case assigned:
+		arg = r.value()
 	case value, global:
 		arg = r.value()
 		if word != "include" && d.shape == global && r.block != nil {
 			r.complain(word + " may not appear inside of log file definition")
 			r.swallow(from)
+			r.step()
 			return r.skip()
 		}
 		if arg == "" {
@@ -254,6 +257,7 @@ func (r *reader) keyword(word string) error {
 			if d.lenient {
 				return nil
 			}
+			r.step()
 			return r.skip()
 		}
 	case line:
@@ -279,6 +283,9 @@ func (r *reader) keyword(word string) error {
 		return nil
 	}
 	r.complain(err.Error())
+	if d.lenient && arg == "" {
+		return nil
+	}
 	if d.fatal {
 		return errAbort
 	}
@@ -388,8 +395,8 @@ func (r *reader) add(name string) bool {
 	if info, err := r.p.Sys.Lstat(libc.Abs(r.p, name)); err == nil && info.IsDir() {
 		return true
 	}
-	if r.known[name] {
-		if r.block.ignoreDuplicates {
+	if first := r.known[name]; first != nil {
+		if first.ignoreDuplicates {
 			r.out.note("%s:%d ignore duplicate log entry for %s\n", r.name, r.line, name)
 			return true
 		}
@@ -397,7 +404,7 @@ func (r *reader) add(name string) bool {
 		r.failed = true
 		return false
 	}
-	r.known[name] = true
+	r.known[name] = r.block
 	r.block.files = append(r.block.files, name)
 	return true
 }
@@ -467,6 +474,9 @@ func (r *reader) makeDir(dir string) error {
 	disk, back := rights(r.p, r.block, r.out)
 	defer back()
 	dir = libc.Abs(r.p, dir)
+	if trimmed := strings.TrimRight(dir, "/"); trimmed != "" {
+		dir = trimmed
+	}
 	if parent := path.Dir(dir); !libc.Exists(r.p, parent) {
 		if err := libc.MkdirAll(r.p, parent, 0o755); err != nil {
 			r.out.error("error creating %s: %s\n", parent, libc.Strerror(err))

@@ -13,6 +13,7 @@ const (
 	flag   shape = iota // nothing
 	value               // [=] the rest of the line, which must not be empty
 	line                // the rest of the line, which may be empty
+	assigned            // [=] the rest of the line, which may be empty
 	script              // lines up to endscript
 	global              // a value that is not about logs but about directories of configuration files
 )
@@ -266,7 +267,10 @@ var directives = map[string]directive{
 	"nodateext":     off(func(s *set) *bool { return &s.dateExt }),
 	"dateyesterday": on(func(s *set) *bool { return &s.dateYesterday }),
 	"datehourago":   on(func(s *set) *bool { return &s.dateHour }),
-	"dateformat": {shape: value, what: "dateformat", lenient: true, apply: func(s *set, arg string, _ *lookups) error {
+	"dateformat": {shape: assigned, lenient: true, apply: func(s *set, arg string, _ *lookups) error {
+		if arg == "" {
+			return errors.New("argument expected after dateformat")
+		}
 		s.dateFormat = arg
 		return nil
 	}},
@@ -277,8 +281,8 @@ var directives = map[string]directive{
 	"lastaction":  code(func(s *set) *string { return &s.last }),
 	"preremove":   code(func(s *set) *string { return &s.preRemove }),
 	"include":     {shape: global, what: "include"},
-	"tabooext":    {shape: global, what: "tabooext"},
-	"taboopat":    {shape: global, what: "taboopat"},
+	"tabooext":    {shape: global, what: "tabooext", lenient: true},
+	"taboopat":    {shape: global, what: "taboopat", lenient: true},
 }
 
 // parseSize reads bytes, or a number with k, M or G.

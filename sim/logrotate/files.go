@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 	"syscall"
 
 	"enshu/sim/host"
@@ -271,12 +270,14 @@ func (j *job) compress(name string, was logInfo) {
 		return
 	}
 	target := name + s.compressExt
-	in, err := j.disk.regular(name, os.O_RDWR)
-	if err != nil {
-		in, err = j.disk.regular(name, os.O_RDONLY)
+	// Only to be overwritten it has to be writable.
+	flag, access := os.O_RDONLY, "read-only"
+	if s.shred {
+		flag, access = os.O_RDWR, "read-write"
 	}
+	in, err := j.disk.regular(name, flag)
 	if err != nil {
-		j.fail("unable to open %s (read-only) for compression: %s\n", name, libc.Strerror(err))
+		j.fail("unable to open %s (%s) for compression: %s\n", name, access, libc.Strerror(err))
 		return
 	}
 	defer in.Close()
@@ -456,11 +457,10 @@ func (j *job) mail(name, subject string) {
 		return
 	}
 	var body io.Reader = f
-	if s.compress && !(s.delayCompress && s.mailFirst) && strings.HasSuffix(name, s.compressExt) {
+	if s.compress && !(s.delayCompress && s.mailFirst) {
 		plain, err := j.unpack(f)
 		if err != nil {
 			j.fail("uncompress command failed mailing %s\n", name)
-			return
 		}
 		body = plain
 	}

@@ -104,7 +104,7 @@ func run(ctx context.Context, p *host.Proc, d Defaults) int {
 
 // rotateAll reads the configuration and the state, rotates, and writes the state.
 func rotateAll(ctx context.Context, p *host.Proc, d Defaults, o options, files []string, out *messages) int {
-	c := &config{p: p, out: out, global: newSet(d), known: map[string]bool{}, taboos: taboos}
+	c := &config{p: p, out: out, global: newSet(d), known: map[string]*set{}, taboos: taboos}
 	c.base = &c.global
 	ok := true
 	for _, f := range files {

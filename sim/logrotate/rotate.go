@@ -393,7 +393,10 @@ func (j *job) prepareNumbered() {
 	case count == 0:
 		count = 1
 	case count == -1:
-		for count = 0; libc.Exists(j.p, n.number(count+1)); count++ {
+		// The number of the last one, whatever the first has.
+		count = 0
+		for i := max(n.start, 1); libc.Exists(j.p, n.number(i)); i++ {
+			count = i
 		}
 	}
 	present := j.listed(path.Dir(n.number(n.start)))
