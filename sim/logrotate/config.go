@@ -380,8 +380,16 @@ func (r *reader) open() error {
 	b.pattern = names
 	r.block = &b
 	for _, pattern := range patterns {
-		for _, name := range glob(r.p, pattern) {
-			if !r.add(name) {
+		names := glob(r.p, pattern)
+		paths := make([]string, len(names))
+		for i, name := range names {
+			paths[i] = libc.Abs(r.p, name)
+		}
+		for i, look := range host.Lstats(r.p.Sys, paths) {
+			if look.Err == nil && look.Info.IsDir() {
+				continue
+			}
+			if !r.add(names[i]) {
 				break // the rest of this pattern is given up
 			}
 		}
@@ -389,12 +397,8 @@ func (r *reader) open() error {
 	return nil
 }
 
-// add takes a log into the block, unless it is a directory. It reports false
-// when the log is known already.
+// add takes a log into the block. It reports false when the log is known already.
 func (r *reader) add(name string) bool {
-	if info, err := r.p.Sys.Lstat(libc.Abs(r.p, name)); err == nil && info.IsDir() {
-		return true
-	}
 	if first := r.known[name]; first != nil {
 		if first.ignoreDuplicates {
 			r.out.note("%s:%d ignore duplicate log entry for %s\n", r.name, r.line, name)

@@ -10,12 +10,12 @@ import (
 type shape int
 
 const (
-	flag   shape = iota // nothing
-	value               // [=] the rest of the line, which must not be empty
-	line                // the rest of the line, which may be empty
-	assigned            // [=] the rest of the line, which may be empty
-	script              // lines up to endscript
-	global              // a value that is not about logs but about directories of configuration files
+	flag     shape = iota // nothing
+	value                 // [=] the rest of the line, which must not be empty
+	line                  // the rest of the line, which may be empty
+	assigned              // [=] the rest of the line, which may be empty
+	script                // lines up to endscript
+	global                // a value that is not about logs but about directories of configuration files
 )
 
 // directive is one keyword of the language. apply changes a set; its error is
@@ -152,8 +152,8 @@ func owners(name string, on func(*set) *bool, field func(*set) *ownership) direc
 	}}
 }
 
-// clear makes an option empty.
-func clear(field func(*set) *string) directive {
+// without makes an option empty.
+func without(field func(*set) *string) directive {
 	return directive{apply: func(s *set, _ string, _ *lookups) error { *field(s) = ""; return nil }}
 }
 
@@ -208,7 +208,7 @@ var directives = map[string]directive{
 	"nocreate": off(func(s *set) *bool { return &s.create }),
 
 	"olddir":   name("olddir", told("olddir", func(s *set) *string { return &s.oldDir })),
-	"noolddir": clear(func(s *set) *string { return &s.oldDir }),
+	"noolddir": without(func(s *set) *string { return &s.oldDir }),
 	"createolddir": owners("createolddir", func(s *set) *bool { return &s.createOldDir },
 		func(s *set) *ownership { return &s.newDir }),
 	"nocreateolddir": off(func(s *set) *bool { return &s.createOldDir }),
@@ -231,7 +231,7 @@ var directives = map[string]directive{
 		s.mail = arg
 		return nil
 	}},
-	"nomail":    clear(func(s *set) *string { return &s.mail }),
+	"nomail":    without(func(s *set) *string { return &s.mail }),
 	"mailfirst": on(func(s *set) *bool { return &s.mailFirst }),
 	"maillast":  off(func(s *set) *bool { return &s.mailFirst }),
 

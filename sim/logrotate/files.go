@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"syscall"
 
 	"enshu/sim/host"
@@ -16,10 +17,44 @@ import (
 	"enshu/sim/trace"
 )
 
-// disk is the files as the user of su may use them.
+// disk is the files as the user of su may use them. It remembers what is in the
+// directories of old logs, which saves a call for each number up to rotate; what
+// else runs in between, such as a script, may change them, and then they are
+// forgotten.
 type disk struct {
 	host.Files
-	as *host.Cred // nil: as the process itself
+	as   *host.Cred          // nil: as the process itself
+	seen map[string][]string // sorted
+}
+
+func (d disk) forget() { clear(d.seen) }
+
+// note keeps what is remembered of a directory true.
+func (d disk) note(name string, there bool) {
+	dir, base := path.Split(name)
+	names, ok := d.seen[dir]
+	if !ok {
+		return
+	}
+	switch at, found := slices.BinarySearch(names, base); {
+	case there && !found:
+		d.seen[dir] = slices.Insert(names, at, base)
+	case found && !there:
+		d.seen[dir] = slices.Delete(names, at, at+1)
+	}
+}
+
+// list returns what is in a directory, whose name ends with a slash.
+func (d disk) list(p *host.Proc, dir string) ([]string, error) {
+	names, ok := d.seen[dir]
+	if ok {
+		return names, nil
+	}
+	names, err := libc.ReadDir(p, dir)
+	if err == nil {
+		d.seen[dir] = names
+	}
+	return names, err
 }
 
 // switching is told by -v of each process that changes its identity.
@@ -28,7 +63,7 @@ const switching = "switching euid from %d to %d and egid from %d to %d (pid %d)\
 // rights returns the files with the rights that the set asks for. Both sides of
 // their use are told with -v; back is the latter.
 func rights(p *host.Proc, s *set, out *messages) (d disk, back func()) {
-	d.Files = p.Sys
+	d = disk{Files: p.Sys, seen: map[string][]string{}}
 	if !s.su || s.as.uid == p.UID && s.as.gid == p.GID {
 		return d, func() {}
 	}
@@ -73,7 +108,11 @@ func (d disk) Remove(name string) error {
 	if err := d.may(path.Dir(name), 3); err != nil {
 		return err
 	}
-	return d.Files.Remove(name)
+	err := d.Files.Remove(name)
+	if err == nil {
+		d.note(name, false)
+	}
+	return err
 }
 
 func (d disk) Mkdir(name string, perm fs.FileMode) error {
@@ -92,6 +131,7 @@ func (d disk) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 		if err != nil {
 			return nil, err
 		}
+		d.note(name, true)
 		if err := d.own(name); err != nil {
 			f.Close()
 			return nil, err
@@ -148,9 +188,15 @@ func (d disk) Chown(name string, uid, gid int) error {
 // newFile makes a file that must not exist; one that does is put aside.
 func (j *job) newFile(name string, want ownership) *os.File {
 	open := func() (*os.File, error) {
-		return j.disk.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fs.FileMode(want.mode)&0o600)
+		return j.disk.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, newMode(want))
 	}
-	f, err := open()
+	f, err := j.fresh, error(nil)
+	if f != nil && name == j.path {
+		j.fresh = nil
+		j.disk.note(name, true)
+	} else {
+		f, err = open()
+	}
 	if errors.Is(err, syscall.EEXIST) {
 		aside := name + j.now.Format("-2006010215") + ".backup"
 		j.out.error("destination %s already exists, renaming to %s\n", name, aside)
@@ -164,22 +210,25 @@ func (j *job) newFile(name string, want ownership) *os.File {
 		j.fail("error creating output file %s: %s\n", name, libc.Strerror(err))
 		return nil
 	}
-	info, err := j.p.Sys.Stat(name)
+	info, err := f.Stat()
 	// Only root gives files away; others keep what they make.
 	if uid, gid := ownerOf(info, err); j.p.UID == 0 && j.disk.as == nil && (uid != want.uid || gid != want.gid) {
-		if err := j.disk.Chown(name, want.uid, want.gid); err != nil {
+		if err := f.Chown(want.uid, want.gid); err != nil {
 			j.fail("error setting owner of %s to uid %d and gid %d: %s\n", name, want.uid, want.gid, libc.Strerror(err))
 			f.Close()
 			return nil
 		}
 	}
-	if err := j.disk.Chmod(name, fileMode(want.mode)); err != nil {
+	if err := f.Chmod(fileMode(want.mode)); err != nil {
 		j.fail("error setting mode of %s: %s\n", name, libc.Strerror(err))
 		f.Close()
 		return nil
 	}
 	return f
 }
+
+// newMode is what a new file may be used for before it has its owner.
+func newMode(want ownership) fs.FileMode { return fs.FileMode(want.mode) & 0o600 }
 
 func ownerOf(info fs.FileInfo, err error) (uid, gid int) {
 	if err != nil {
@@ -432,6 +481,7 @@ func (r *rotation) script(text, log, rotated string) bool {
 		r.out.note("running script with args %s %s: \"%s\"\n", log, rotated, text)
 		return true
 	}
+	defer r.disk.forget()
 	child, err := r.p.Start(host.Cmd{Path: "/bin/sh", Args: args, Stdin: r.p.Stdin, Stdout: r.p.Stdout, Stderr: r.p.Stderr})
 	if err != nil {
 		r.out.error("cannot run /bin/sh: %s\n", libc.Strerror(err))
