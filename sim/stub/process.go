@@ -112,6 +112,7 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 		if err != nil {
 			return fail(err)
 		}
+		waits(r)
 		files, opened = append(files, r), append(opened, r)
 		go func() { io.Copy(w, in); w.Close() }()
 	}
@@ -142,6 +143,7 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 				return fail(err)
 			}
 			same = output
+			waits(pw)
 			files, opened = append(files, pw), append(opened, pw)
 			copied := make(chan struct{})
 			go func() { io.Copy(output, r); close(copied) }()
@@ -209,6 +211,12 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	s.server.adopt(pid, k)
 	s.conn.adopt(pid, func(st host.Status) { s.server.bury(pid, k, st) })
 	return child, nil
+}
+
+// waits makes the end of a pipe that a child gets one that waits, as programs
+// expect: with os.Pipe's own setting cat(1) fails where there is nothing to read yet.
+func waits(f *os.File) {
+	control(f, func(fd int) { _ = unix.SetNonblock(fd, false) }) // of a pipe it cannot fail
 }
 
 // comparable reports whether two writers are the same one.
