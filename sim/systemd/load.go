@@ -48,10 +48,16 @@ type loader struct {
 	// [Install] sections.
 	seen map[string]*fragment
 	told []string
+
+	machine machine
 }
 
 func newLoader(p *host.Proc) *loader {
-	return &loader{p: p, index: map[string]map[string]bool{}, seen: map[string]*fragment{}}
+	return &loader{p: p, index: map[string]map[string]bool{}, seen: map[string]*fragment{}, machine: machine{
+		hostname:  func() string { return hostname(p) },
+		machineID: func() string { return machineID(p) },
+		bootID:    func() string { return bootID(p).String() },
+	}}
 }
 
 // has reports whether a directory of the load path has a name.
@@ -154,6 +160,14 @@ func (l *loader) note(f *fragment) {
 	}
 }
 
+// takeTold returns what is to be said of the [Install] sections read since it
+// was last asked.
+func (l *loader) takeTold() []string {
+	told := l.told
+	l.told = nil
+	return told
+}
+
 func (l *loader) loadNew(name string) *fragment {
 	real, file, masked := l.find(name)
 	f := &fragment{name: real, path: file, stamps: map[string]time.Time{}, state: loadOK}
@@ -225,7 +239,7 @@ func (l *loader) read(f *fragment, file, kind string) error {
 		return err
 	}
 	for _, s := range settings {
-		v, bad := l.specifiers(s.value, f.name, strings.HasPrefix(s.key, "Exec"))
+		v, bad := l.machine.specifiers(s.value, f.name, strings.HasPrefix(s.key, "Exec"))
 		if bad != "" {
 			f.problems = append(f.problems, problem{file, s.line, "Failed to resolve unit specifiers in " + s.value + ", ignoring: Invalid slot"})
 			continue
@@ -321,212 +335,6 @@ func (l *loader) changed(f *fragment) bool {
 func (l *loader) found(name string) bool {
 	_, file, _ := l.find(name)
 	return file != ""
-}
-
-// specifiers resolves %n and its kin (systemd.unit(5)). In commands what is
-// unknown stays.
-func (l *loader) specifiers(s, name string, command bool) (string, string) {
-	if !strings.Contains(s, "%") {
-		return s, ""
-	}
-	prefix, instance, _, _ := splitName(name)
-	stem := strings.TrimSuffix(name, "."+unitType(name))
-	last := prefix[strings.LastIndexByte(prefix, '-')+1:]
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '%' || i+1 == len(s) {
-			b.WriteByte(s[i])
-			continue
-		}
-		i++
-		switch s[i] {
-		case '%':
-			b.WriteByte('%')
-		case 'n':
-			b.WriteString(name)
-		case 'N':
-			b.WriteString(stem)
-		case 'p':
-			b.WriteString(prefix)
-		case 'P':
-			b.WriteString(unescapeName(prefix))
-		case 'i':
-			b.WriteString(instance)
-		case 'I':
-			b.WriteString(unescapeName(instance))
-		case 'j':
-			b.WriteString(last)
-		case 'J':
-			b.WriteString(unescapeName(last))
-		case 'f':
-			if instance != "" {
-				b.WriteString("/" + unescapeName(instance))
-			} else {
-				b.WriteString("/" + unescapeName(prefix))
-			}
-		case 'H':
-			b.WriteString(hostname(l.p))
-		case 'l':
-			short, _, _ := strings.Cut(hostname(l.p), ".")
-			b.WriteString(short)
-		case 'm':
-			b.WriteString(machineID(l.p))
-		case 'b':
-			b.WriteString(bootID(l.p).String())
-		case 't':
-			b.WriteString("/run")
-		case 'S':
-			b.WriteString("/var/lib")
-		case 'C':
-			b.WriteString("/var/cache")
-		case 'L':
-			b.WriteString("/var/log")
-		case 'E':
-			b.WriteString("/etc")
-		case 'T':
-			b.WriteString("/tmp")
-		case 'V':
-			b.WriteString("/var/tmp")
-		case 'h':
-			b.WriteString("/root")
-		case 'u', 'g':
-			b.WriteString("root")
-		case 'U', 'G':
-			b.WriteString("0")
-		case 's':
-			b.WriteString("/bin/sh")
-		default:
-			if !command {
-				return "", s[i-1 : i+1]
-			}
-			b.WriteString(s[i-1 : i+1])
-		}
-	}
-	return b.String(), ""
-}
-
-// check returns why systemd refuses a unit.
-func (c *config) check(kind string) string {
-	v := c.service
-	if kind != "service" {
-		return ""
-	}
-	starts := len(v.exec["ExecStart"])
-	if v.kind == "" {
-		v.kind = "simple"
-		switch {
-		case v.busName != "":
-			v.kind = "dbus"
-		case starts == 0:
-			v.kind = "oneshot"
-		}
-	}
-	switch {
-	case starts == 0 && len(v.exec["ExecStop"]) == 0:
-		return "Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing."
-	case v.kind != "oneshot" && starts == 0:
-		return "Service has no ExecStart= setting, which is only allowed for Type=oneshot services. Refusing."
-	case starts == 0 && !v.remainAfterExit:
-		return "Service has no ExecStart= setting, which is only allowed for RemainAfterExit=yes services. Refusing."
-	case v.kind != "oneshot" && starts > 1:
-		return "Service has more than one ExecStart= setting, which is only allowed for Type=oneshot services. Refusing."
-	case v.kind == "oneshot" && (v.restart == "always" || v.restart == "on-success"):
-		return "Service has Restart= set to either always or on-success, which isn't allowed for Type=oneshot services. Refusing."
-	case v.kind == "dbus" && v.busName == "":
-		return "Service is of type D-Bus but no D-Bus service name has been specified. Refusing."
-	}
-	return ""
-}
-
-// defaults adds the dependencies that every unit of a type has.
-func (c *config) defaults(name string) {
-	kind := unitType(name)
-	add := func(d dep, names ...string) {
-		for _, n := range names {
-			if !slices.Contains(c.deps[d], n) && n != name {
-				c.deps[d] = append(c.deps[d], n)
-			}
-		}
-	}
-	if v := c.service; v != nil {
-		if v.notifyAccess == "" {
-			v.notifyAccess = "none"
-			if strings.HasPrefix(v.kind, "notify") {
-				v.notifyAccess = "main"
-			}
-		}
-		if v.slice == "" {
-			v.slice = "system.slice"
-			// Instances of a template share a slice of their own.
-			if prefix, _, instance, _ := splitName(name); instance {
-				v.slice = "system-" + strings.ReplaceAll(prefix, "-", `\x2d`) + ".slice"
-			}
-		}
-		add(requires, v.slice)
-		add(after, v.slice)
-		if v.kind == "oneshot" && v.timeoutStart == 90*time.Second {
-			v.timeoutStart = forever
-		}
-		for _, s := range v.sockets {
-			add(wants, s)
-			add(after, s)
-		}
-	}
-	if s := c.socket; s != nil {
-		if s.service == "" {
-			s.service = strings.TrimSuffix(name, ".socket") + ".service"
-		}
-		if s.accept {
-			s.service = ""
-		} else {
-			add(triggers, s.service)
-			add(before, s.service)
-		}
-	}
-	if t := c.timer; t != nil {
-		if t.unit == "" {
-			t.unit = strings.TrimSuffix(name, ".timer") + ".service"
-		}
-		add(triggers, t.unit)
-		add(before, t.unit)
-	}
-	if c.noDefaults {
-		return
-	}
-	switch kind {
-	case "service":
-		add(requires, "sysinit.target")
-		add(after, "sysinit.target", "basic.target")
-		add(conflicts, "shutdown.target")
-		add(before, "shutdown.target")
-	case "target":
-		for _, d := range []dep{requires, wants, requisite, bindsTo} {
-			for _, n := range c.deps[d] {
-				if !slices.Contains(c.deps[before], n) {
-					add(after, n)
-				}
-			}
-		}
-		if name != "shutdown.target" {
-			add(conflicts, "shutdown.target")
-			add(before, "shutdown.target")
-		}
-	case "socket":
-		add(requires, "sysinit.target")
-		add(after, "sysinit.target")
-		add(before, "sockets.target", "shutdown.target")
-		add(conflicts, "shutdown.target")
-	case "timer":
-		add(requires, "sysinit.target")
-		add(after, "sysinit.target")
-		add(before, "timers.target", "shutdown.target")
-		add(conflicts, "shutdown.target")
-	case "path":
-		add(requires, "sysinit.target")
-		add(after, "sysinit.target")
-		add(before, "paths.target", "shutdown.target")
-		add(conflicts, "shutdown.target")
-	}
 }
 
 // builtin gives the units that exist without a file their description.

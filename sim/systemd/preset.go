@@ -81,28 +81,6 @@ func presetWord(rules []presetRule, name, state string) string {
 	return "disabled"
 }
 
-// applyPresets enables units as the presets say when /etc was never populated
-// (first boot): it holds no link at all.
-func (m *manager) applyPresets() {
-	names, _ := libc.ReadDir(m.p, "/etc/systemd/system")
-	for _, n := range names {
-		if strings.HasSuffix(n, ".wants") {
-			return
-		}
-	}
-	rules := presetRules(m.p)
-	op := installer{p: m.p, l: m.loader}
-	for _, n := range unitFiles(m.p, m.loader) {
-		if enable, _ := presetIn(rules, n); enable && fileState(m.p, m.loader, n) == "disabled" {
-			op.preset([]string{n})
-		}
-	}
-	if len(op.changes) > 0 {
-		m.loader = newLoader(m.p)
-		m.log(6, "Populated /etc with preset unit settings.")
-	}
-}
-
 // preset makes units enabled or disabled as the presets say.
 func (i *installer) preset(units []string) error {
 	i.unread = true

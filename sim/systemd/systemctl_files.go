@@ -52,7 +52,7 @@ func (s *systemctl) change(method string, units []string) (noInstall bool, chang
 	}
 	op := installer{p: s.p, l: s.loader, runtime: s.runtime, force: s.force, mode: s.presetMode}
 	err := op.do(method, units)
-	s.loader.tell(s)
+	s.tellLoaded()
 	s.tellChanges(op.changes, verb)
 	s.loader = newLoader(s.p)
 	c, told := changeOf(err)
@@ -157,7 +157,7 @@ func (s *systemctl) isEnabled(args []string) int {
 		} else {
 			state = fileState(s.p, s.loader, name)
 		}
-		s.loader.tell(s)
+		s.tellLoaded()
 		if state == "bad" {
 			state, why = "", "Bad message"
 		}
@@ -192,16 +192,16 @@ func (s *systemctl) installTargets(name string) {
 	}
 }
 
-// tell prints what is wrong with the files that systemctl read itself, in place
+// tellLoaded prints what is wrong with the files that systemctl read itself, in place
 // of PID 1, which logs it: of [Install] sections, for the rest it does not read.
-func (l *loader) tell(s *systemctl) {
+func (s *systemctl) tellLoaded() {
+	told := s.loader.takeTold()
 	if s.bus != nil {
 		return
 	}
-	for _, p := range l.told {
+	for _, p := range told {
 		s.note("%s", p)
 	}
-	l.told = nil
 }
 
 func (s *systemctl) getDefault([]string) int {
@@ -370,4 +370,53 @@ func (s *systemctl) editFile(editor []string, target string, before []byte) erro
 		return nil
 	}
 	return s.p.Sys.Rename(tmp, target)
+}
+
+// told is the change in the words of systemctl, whose verb it was.
+func (s *systemctl) told(c change, verb string) (text string, failed bool) {
+	verb = "Failed to " + verb
+	switch c.Kind {
+	case changeSymlink:
+		return "Created symlink " + c.Path + " " + s.glyph("arrow") + " " + c.Source + ".", false
+	case changeUnlink:
+		return "Removed \"" + c.Path + "\".", false
+	case changeMasked:
+		return "Unit " + c.Path + " is masked, ignoring.", false
+	case changeAbsent:
+		return "Unit " + c.Source + " is added as a dependency to a non-existent unit " + c.Path + ".", false
+	case changeAuxiliary:
+		return "Failed to enable auxiliary unit " + c.Path + ", ignoring.", false
+	case errKindExists:
+		if c.Source == "" {
+			return verb + " unit, file \"" + c.Path + "\" already exists.", true
+		}
+		return verb + " unit, file \"" + c.Path + "\" already exists and is a symlink to \"" + c.Source + "\".", true
+	case errKindMasked:
+		return verb + " unit, unit " + c.Path + " is masked.", true
+	case errKindPlain:
+		return verb + " " + c.Source + ", destination unit " + c.Path + " is a non-template unit.", true
+	case errKindName:
+		return verb + " unit, \"" + c.Path + "\" is not a valid unit name.", true
+	case errKindLoop:
+		return verb + " unit, refusing to operate on linked unit file " + c.Path + ".", true
+	case errKindAlias:
+		return verb + " unit, cannot alias " + c.Source + " as " + c.Path + ".", true
+	case errKindNone:
+		return verb + " unit, unit " + c.Path + " does not exist.", true
+	}
+	return verb + " unit, file \"" + c.Path + "\": " + errnoText[c.Kind], true
+}
+
+// tellChanges says what was done to links, and what could not be.
+func (s *systemctl) tellChanges(list []change, verb string) {
+	for _, c := range list {
+		text, failed := s.told(c, verb)
+		switch {
+		case failed:
+			s.fail("%s", text)
+		case s.quiet:
+		default:
+			s.note("%s", text)
+		}
+	}
 }

@@ -223,7 +223,7 @@ func (s *systemctl) listUnitFiles(args []string) int {
 		}
 		rows = append(rows, []cell{{n, nameColor}, {state, enabledColor(state)}, {preset, color}})
 	}
-	s.loader.tell(s)
+	s.tellLoaded()
 	legend := !s.noLegend && !s.quiet
 	s.table([]string{"UNIT FILE", "STATE", "PRESET"}, rows, legend, false)
 	if legend {
