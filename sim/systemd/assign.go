@@ -37,7 +37,8 @@ func (c *config) assignUnit(s setting) string {
 			c.documentation = nil
 		}
 		c.documentation = append(c.documentation, strings.Fields(s.value)...)
-	case "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Conflicts", "Before", "After", "OnFailure", "OnSuccess":
+	case "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Conflicts", "Before", "After", "OnFailure", "OnSuccess", "Upholds",
+		"PropagatesReloadTo", "ReloadPropagatedFrom", "PropagatesStopTo", "StopPropagatedFrom":
 		for _, name := range strings.Fields(s.value) {
 			if validName(name) && !slices.Contains(c.deps[dep(s.key)], name) {
 				c.deps[dep(s.key)] = append(c.deps[dep(s.key)], name)
@@ -53,6 +54,8 @@ func (c *config) assignUnit(s setting) string {
 		return setBool(s, func(b bool) { c.refuseStop = b })
 	case "AllowIsolate":
 		return setBool(s, func(b bool) { c.isolate = b })
+	case "IgnoreOnIsolate":
+		return setBool(s, func(b bool) { c.ignoreOnIsolate = &b })
 	case "StopWhenUnneeded":
 		return setBool(s, func(b bool) { c.stopWhenUnneeded = b })
 	case "StartLimitIntervalSec", "StartLimitInterval":

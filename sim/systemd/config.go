@@ -28,12 +28,23 @@ const (
 	conflicted dep = "ConflictedBy"
 	triggered  dep = "TriggeredBy"
 	requisiteO dep = "RequisiteOf"
+	upholds    dep = "Upholds"
+	upheldBy   dep = "UpheldBy"
+
+	propagatesReload dep = "PropagatesReloadTo"
+	reloadFrom       dep = "ReloadPropagatedFrom"
+	propagatesStop   dep = "PropagatesStopTo"
+	stopFrom         dep = "StopPropagatedFrom"
+	onFailureOf      dep = "OnFailureOf"
+	onSuccessOf      dep = "OnSuccessOf"
 )
 
 // inverse of a dependency: what the other unit has.
 var inverse = map[dep]dep{
 	requires: requiredBy, requisite: requisiteO, wants: wantedBy, bindsTo: boundBy, partOf: consistsOf,
-	conflicts: conflicted, before: after, after: before, triggers: triggered,
+	conflicts: conflicted, before: after, after: before, triggers: triggered, upholds: upheldBy,
+	propagatesReload: reloadFrom, reloadFrom: propagatesReload, propagatesStop: stopFrom, stopFrom: propagatesStop,
+	onFailure: onFailureOf, onSuccess: onSuccessOf,
 }
 
 // command is one line of ExecStart= and the like.
@@ -65,6 +76,7 @@ type config struct {
 	noDefaults                       bool // DefaultDependencies=no
 	refuseStart, refuseStop, isolate bool
 	stopWhenUnneeded                 bool
+	ignoreOnIsolate                  *bool // nil: as the type of the unit has it
 	limitInterval                    time.Duration
 	limitBurst                       int
 	jobTimeout                       time.Duration

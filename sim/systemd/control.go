@@ -154,14 +154,7 @@ func (c *client) handle(r request, answer func(reply)) {
 	}
 	switch r.Method {
 	case "Job":
-		j, err := m.request(r.Unit, r.Kind)
-		if err != nil {
-			fail(err)
-			return
-		}
-		c.took(j, answer)
-	case "Isolate":
-		j, err := m.isolate(r.Unit)
+		j, err := m.request(r.Unit, r.Kind, r.Mode)
 		if err != nil {
 			fail(err)
 			return
@@ -261,6 +254,20 @@ func (m *manager) kill(r request) error {
 		return nil
 	}
 	s, sig := u.svc, syscall.Signal(r.Signal)
+	switch r.Whom {
+	case "", "all":
+		r.Whom = "all"
+	case "main":
+		if s.mainPID == 0 {
+			return &errUnit{errNoProcess, "No main process to kill"}
+		}
+	case "control":
+		if s.control == nil {
+			return &errUnit{errNoProcess, "No control process to kill"}
+		}
+	default:
+		return &errUnit{errInvalidArgs, "Invalid who argument " + r.Whom}
+	}
 	for _, pid := range s.members() {
 		what := ""
 		switch {
@@ -284,8 +291,9 @@ func (m *manager) kill(r request) error {
 func (m *manager) resetFailed(name string) error {
 	list := m.sorted()
 	if name != "" {
-		u := m.get(name)
-		if u.frag.state == loadNotFound && u.state == inactive {
+		m.collect()
+		u := m.units[m.realName(name)]
+		if u == nil || u.frag.state == loadNotFound && u.state == inactive {
 			return &errUnit{errNoSuchUnit, "Unit " + name + " not loaded."}
 		}
 		list = []*unit{u}

@@ -177,7 +177,7 @@ func (m *manager) boot() {
 		}
 	}
 	m.log(syslog.Info, "Queued start job for default target "+target.description()+".")
-	m.enqueue(target, jobStart, true, nil)
+	m.enqueue(target, jobStart)
 }
 
 // shutdown takes every unit down and ends PID 1.
@@ -197,12 +197,10 @@ func (m *manager) shutdown(kind string, force bool) {
 	target := m.get("shutdown.target")
 	w := &jobWait{jobs: map[int]bool{}}
 	for _, u := range m.sorted() {
-		if u.isInactive() || keptOnIsolate(u) || u == target {
+		if u.isInactive() || u.ignoresIsolate() || strings.HasPrefix(u.name, "systemd-journald") || u == target {
 			continue
 		}
-		if j := m.enqueue(u, jobStop, true, nil); j != nil {
-			m.watch(w, j)
-		}
+		m.watch(w, m.install(u, jobStop))
 	}
 	m.await(w, func([]jobResult) {
 		if t := m.get(kind + ".target"); t.loadProblem() == nil {

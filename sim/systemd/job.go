@@ -3,7 +3,6 @@ package systemd
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"enshu/sim/wire/syslog"
 )
@@ -37,6 +36,8 @@ type job struct {
 	resting bool // between the stop and the start of a restart
 	told    bool // the line about its beginning was logged
 	ended   bool // and that about its end
+
+	unordered bool // --job-mode=ignore-dependencies: it waits for nobody
 }
 
 // jobWait is somebody who waits for jobs.
@@ -70,7 +71,13 @@ func (u *unit) loadProblem() error {
 }
 
 // request checks and enqueues a job that a client asked for, with all it brings.
-func (m *manager) request(name, kind string) (*job, error) {
+func (m *manager) request(name, kind, mode string) (*job, error) {
+	if mode == "" {
+		mode = modeReplace
+	}
+	if !slices.Contains(jobModes, mode) {
+		return nil, &errUnit{errInvalidArgs, "Job mode " + mode + " invalid"}
+	}
 	if m.stopping {
 		return nil, &errUnit{errShutdown, "Transaction for " + name + "/" + kind + " is destructive (shutdown in progress)."}
 	}
@@ -89,7 +96,14 @@ func (m *manager) request(name, kind string) (*job, error) {
 	if u.isInactive() && u.frag.state != loadOK && len(u.frag.stamps) > 0 && m.loader.changed(u.frag) {
 		m.reloadUnit(u)
 	}
-	reloads := u.svc != nil && len(u.config().service.exec["ExecReload"]) > 0
+	switch {
+	case mode != modeIsolate:
+	case kind != jobStart:
+		return nil, &errUnit{errInvalidArgs, "Isolate is only valid for start."}
+	case !u.config().isolate:
+		return nil, &errUnit{errNoIsolation, "Operation refused, unit may not be isolated."}
+	}
+	reloads := u.canReload()
 	switch kind {
 	case jobReloadOr:
 		kind = jobRestart
@@ -127,47 +141,16 @@ func (m *manager) request(name, kind string) (*job, error) {
 	case kind == jobStop && u.config().refuseStop:
 		return nil, &errUnit{errOnlyDependency, "Operation refused, unit " + u.name + " may be requested by dependency only (it is configured to refuse manual start/stop)."}
 	}
-	return m.enqueue(u, kind, true, nil), nil
+	t, err := m.plan(u, kind, mode)
+	if err != nil {
+		return nil, err
+	}
+	return t.commit(), nil
 }
 
-// enqueue makes a job for u and for what it pulls in. seen breaks cycles.
-func (m *manager) enqueue(u *unit, kind string, anchor bool, seen map[*unit]bool) *job {
-	if seen == nil {
-		seen = map[*unit]bool{}
-	}
-	if seen[u] {
-		return u.job
-	}
-	seen[u] = true
-	if u.loadProblem() != nil && kind != jobStop {
-		return nil
-	}
-	switch kind {
-	case jobStart, jobRestart:
-		if kind == jobStart && !anchor && u.isActive() && u.job == nil {
-			return nil // nothing to do, and neither for what it needs
-		}
-		for _, v := range u.deps(requires, bindsTo, requisite, wants) {
-			m.enqueue(v, jobStart, false, seen)
-		}
-		for _, v := range u.deps(conflicts, conflicted) {
-			if !v.isInactive() || v.job != nil && v.job.kind == jobStart {
-				m.enqueue(v, jobStop, false, seen)
-			}
-		}
-	}
-	if kind == jobStop || kind == jobRestart {
-		propagated := jobStop
-		if kind == jobRestart {
-			propagated = jobRestart
-		}
-		for _, v := range u.deps(requiredBy, boundBy, consistsOf, requisiteO) {
-			if !v.isInactive() {
-				m.enqueue(v, propagated, false, seen)
-			}
-		}
-	}
-	return m.install(u, kind)
+// canReload: there is something to run for a reload.
+func (u *unit) canReload() bool {
+	return u.svc != nil && len(u.config().service.exec["ExecReload"]) > 0
 }
 
 // install puts a job on a unit, merging it with the one there.
@@ -211,23 +194,29 @@ func (m *manager) dispatch() {
 	m.checkBoot()
 }
 
-// runnable: does ordering allow the job now?
+// runnable: does ordering allow the job now? Of two units of which one comes
+// after the other, the later one goes down first and up last.
 func (m *manager) runnable(j *job) bool {
-	for _, v := range j.u.deps(after) {
-		if k := v.job; k != nil && v != j.u && j.kind != jobStop {
-			// A start waits for what it comes after, whatever happens to that.
-			if !(k.kind == jobReload) {
+	if j.unordered {
+		return true
+	}
+	if !j.down() {
+		for _, v := range j.u.deps(after) {
+			if v.job != nil && v != j.u {
 				return false
 			}
 		}
 	}
 	for _, v := range j.u.deps(before) {
-		if k := v.job; k != nil && v != j.u && (k.kind == jobStop || k.kind == jobRestart && !k.u.isInactive()) && (j.kind == jobStop || j.kind == jobRestart) {
-			return false // stopped in the other order
+		if v.job != nil && v != j.u && v.job.down() {
+			return false
 		}
 	}
 	return true
 }
+
+// down: the job takes its unit down, if only for a moment.
+func (j *job) down() bool { return j.kind == jobStop || j.kind == jobRestart }
 
 // perform begins a job.
 func (m *manager) perform(j *job) {
@@ -244,6 +233,13 @@ func (m *manager) perform(j *job) {
 			return
 		}
 		m.began(j)
+	case jobVerifyActive:
+		if u.isActive() {
+			m.finish(j, resultDone)
+			return
+		}
+		u.log(syslog.Notice, "", u.name+" is inactive.")
+		m.finish(j, resultFailed)
 	case jobStop, jobRestart:
 		if u.isInactive() {
 			m.stopped(j, false)
@@ -356,7 +352,7 @@ func (m *manager) finish(j *job, result string) {
 			}
 		}
 	}
-	if j.kind == jobStart && result != resultDone && result != resultSkipped && result != resultCanceled {
+	if (j.kind == jobStart || j.kind == jobVerifyActive) && result != resultDone && result != resultSkipped && result != resultCanceled {
 		for _, v := range u.deps(requiredBy, boundBy, requisiteO) {
 			if k := v.job; k != nil && k.kind == jobStart && !k.running {
 				m.finish(k, resultDependency)
@@ -386,33 +382,4 @@ func (m *manager) await(w *jobWait, done func([]jobResult)) {
 // forget ends a wait.
 func (m *manager) forget(w *jobWait) {
 	m.waiting = slices.DeleteFunc(m.waiting, func(x *jobWait) bool { return x == w })
-}
-
-// isolate starts a unit and stops what it does not need.
-func (m *manager) isolate(name string) (*job, error) {
-	u := m.get(name)
-	if !u.config().isolate {
-		return nil, &errUnit{errNoIsolation, "Operation refused, unit may not be isolated."}
-	}
-	if err := u.loadProblem(); err != nil {
-		return nil, err
-	}
-	seen := map[*unit]bool{}
-	j := m.enqueue(u, jobStart, true, seen)
-	for _, v := range m.sorted() {
-		if seen[v] || v.isInactive() || v.job != nil || keptOnIsolate(v) {
-			continue
-		}
-		m.enqueue(v, jobStop, false, nil)
-	}
-	return j, nil
-}
-
-// keptOnIsolate: slices, scopes, mounts and PID 1's own stay.
-func keptOnIsolate(u *unit) bool {
-	switch unitType(u.name) {
-	case "slice", "scope", "mount":
-		return true
-	}
-	return strings.HasPrefix(u.name, "systemd-journald")
 }

@@ -111,10 +111,14 @@ var wordsOf = map[string]jobWords{
 }
 
 func (u *unit) words() jobWords {
-	if w, ok := wordsOf[unitType(u.name)]; ok {
-		return w
+	w, ok := wordsOf[unitType(u.name)]
+	if !ok {
+		w = wordsOf["service"]
 	}
-	return wordsOf["service"]
+	if u.svc != nil && u.config().service.kind == "oneshot" {
+		w.started = "Finished %s."
+	}
+	return w
 }
 
 // announce logs the line of a job.

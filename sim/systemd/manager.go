@@ -247,19 +247,15 @@ func (m *manager) notify(u *unit, from string) {
 	if u.isInactive() && from != inactive && from != failed {
 		for _, v := range u.deps(boundBy) {
 			if !v.isInactive() && v.job == nil {
-				m.enqueue(v, jobStop, true, nil)
+				m.enqueue(v, jobStop)
 			}
 		}
 	}
 	if u.state == failed && from != failed && !(u.svc != nil && u.svc.willRestart) {
-		for _, v := range u.config().deps[onFailure] {
-			m.enqueue(m.get(v), jobStart, false, nil)
-		}
+		m.trigger(u, onFailure)
 	}
-	if u.state == inactive && from == active {
-		for _, v := range u.config().deps[onSuccess] {
-			m.enqueue(m.get(v), jobStart, false, nil)
-		}
+	if u.state == inactive && from != inactive && from != failed {
+		m.trigger(u, onSuccess)
 	}
 	for _, s := range u.deps(triggered) {
 		if s.state == active && unitType(s.name) == "socket" {
@@ -268,6 +264,18 @@ func (m *manager) notify(u *unit, from string) {
 		if s.timer != nil && s.state == active && u.isInactive() {
 			s.timer.arm()
 		}
+	}
+}
+
+// trigger starts the units of OnFailure= or OnSuccess=.
+func (m *manager) trigger(u *unit, d dep) {
+	list := u.deps(d)
+	if len(list) == 0 {
+		return
+	}
+	u.say(syslog.Info, "", "Triggering %s= dependencies.", d)
+	for _, v := range list {
+		m.enqueue(v, jobStart)
 	}
 }
 
@@ -308,6 +316,11 @@ func (m *manager) systemState() string {
 		return "stopping"
 	case !m.bootDone:
 		return "starting"
+	}
+	for _, name := range []string{"rescue.service", "emergency.service"} {
+		if u := m.units[name]; u != nil && !u.isInactive() {
+			return "maintenance"
+		}
 	}
 	for _, u := range m.units {
 		if u.state == failed {
@@ -360,6 +373,10 @@ const (
 	errNoPID          = "NoUnitForPID"
 	errFileExists     = "FileExists"
 	errShutdown       = "ShuttingDown"
+	errConflicting    = "TransactionJobsConflicting"
+	errCyclic         = "TransactionOrderIsCyclic"
+	errDestructive    = "TransactionIsDestructive"
+	errNoProcess      = "NoSuchProcess"
 )
 
 func asErrUnit(err error) *errUnit {

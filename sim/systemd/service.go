@@ -379,7 +379,7 @@ func (s *service) dead(mayRestart bool) {
 		s.restartTimer = true
 		s.u.log(syslog.Info, msgRestart, s.u.name+": Scheduled restart job, restart counter is at "+itoa(s.restarts)+".",
 			journal.Field{Name: "N_RESTARTS", Value: itoa(s.restarts)})
-		s.u.m.enqueue(s.u, jobRestart, true, nil)
+		s.u.m.enqueue(s.u, jobRestart)
 	})
 }
 

@@ -21,6 +21,21 @@ func parseSignal(s string) (syscall.Signal, bool) {
 	return sig, ok
 }
 
+// signalsHelp is what --signal=help lists: every signal there is.
+func signalsHelp() string {
+	var b strings.Builder
+	for n := range 65 {
+		switch {
+		case n == 0, n == 32, n == 33:
+			b.WriteString(strconv.Itoa(n))
+		default:
+			b.WriteString(signalName(syscall.Signal(n)))
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
 // signalName returns "KILL" for SIGKILL.
 func signalName(sig syscall.Signal) string {
 	for name, s := range signals {

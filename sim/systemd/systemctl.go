@@ -27,7 +27,7 @@ type systemctl struct {
 	lines                                                         int
 	output                                                        string
 	signal                                                        syscall.Signal
-	whom, presetMode                                              string
+	whom, presetMode, jobMode                                     string
 	rules                                                         []presetRule
 	loader                                                        *loader
 }
@@ -246,10 +246,18 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 			return true, 1
 		}
 		s.output = o.Value
+	case "job-mode":
+		s.jobMode = o.Value
+	case "fail":
+		s.jobMode = modeFail
 	case "s":
+		if o.Value == "help" {
+			fmt.Fprint(s.out, signalsHelp())
+			return true, 0
+		}
 		sig, ok := parseSignal(o.Value)
 		if !ok {
-			s.fail("Failed to parse signal string %s.", o.Value)
+			s.fail("Failed to parse signal string \"%s\".", o.Value)
 			return true, 1
 		}
 		s.signal = sig
@@ -316,7 +324,7 @@ func (s *systemctl) jobs(kind string, args []string) int {
 		if s.needsReload(name) {
 			s.warnReload(name)
 		}
-		if _, err := s.bus.call(request{Method: "Job", Unit: name, Kind: kind}); err != nil {
+		if _, err := s.bus.call(request{Method: "Job", Unit: name, Kind: kind, Mode: s.jobMode}); err != nil {
 			status = s.jobError(kind, name, err)
 		}
 	}
@@ -340,7 +348,7 @@ func (s *systemctl) jobError(kind, name string, err error) int {
 		return 3
 	case errMasked:
 		return 1
-	case errNoIsolation:
+	case errNoIsolation, errDestructive, errOnlyDependency:
 		s.fail("See system logs and 'systemctl status %s' for details.", name)
 		return 4
 	}
@@ -417,9 +425,15 @@ func (s *systemctl) warnReload(name string) {
 }
 
 func (s *systemctl) isolate(args []string) int {
-	name := mangle(args[0])
-	if _, err := s.bus.call(request{Method: "Isolate", Unit: name}); err != nil {
+	name := args[0]
+	if unitType(name) == "" {
+		name += ".target"
+	}
+	if _, err := s.bus.call(request{Method: "Job", Unit: name, Kind: jobStart, Mode: modeIsolate}); err != nil {
 		return s.jobError(jobStart, name, err)
+	}
+	if s.noBlock {
+		return 0
 	}
 	return s.wait()
 }

@@ -105,11 +105,7 @@ func (t *timer) elapse() {
 	}
 	t.last = m.p.Now()
 	t.u.set(active, "running")
-	u := m.get(t.u.config().timer.unit)
-	if m.enqueue(u, jobStart, true, nil) == nil || u.isActive() {
-		t.arm()
-		return
-	}
+	m.enqueue(m.get(t.u.config().timer.unit), jobStart)
 	t.arm()
 }
 

@@ -1,0 +1,369 @@
+package systemd
+
+import (
+	"slices"
+	"strings"
+
+	"enshu/sim/wire/syslog"
+)
+
+// Job modes (--job-mode=, systemctl(1)).
+const (
+	modeReplace    = "replace"
+	modeFail       = "fail"
+	modeIsolate    = "isolate"
+	modeFlush      = "flush"
+	modeIgnoreDeps = "ignore-dependencies"
+)
+
+// transaction are the jobs that one request brings: its own and those of the
+// dependencies, checked as a whole before any of them is put in the queue.
+type transaction struct {
+	m      *manager
+	anchor *unit
+	mode   string
+	jobs   map[*unit]map[string]bool // kind → the anchor fails without it
+	order  []*unit                   // of jobs, as they were added
+}
+
+// jobModes are all there are; those without a constant are as good as replace.
+var jobModes = []string{modeFail, modeReplace, "replace-irreversibly", modeIsolate, modeFlush, modeIgnoreDeps, "ignore-requirements", "triggering"}
+
+// plan makes the transaction of a job.
+func (m *manager) plan(u *unit, kind, mode string) (*transaction, error) {
+	t := &transaction{m: m, anchor: u, mode: mode, jobs: map[*unit]map[string]bool{}}
+	if err := t.add(u, kind, true); err != nil {
+		return nil, err
+	}
+	if mode == modeIsolate {
+		t.isolate()
+	}
+	if err := t.breakCycles(); err != nil {
+		m.log(syslog.Warning, "Requested transaction contains an unfixable cyclic ordering dependency: "+err.Error())
+		return nil, err
+	}
+	if err := t.merge(); err != nil {
+		m.log(syslog.Warning, "Requested transaction contains unmergeable jobs: "+err.Error())
+		return nil, err
+	}
+	if err := t.destructive(); err != nil {
+		m.log(syslog.Warning, "Requested transaction contradicts existing jobs: "+err.Error())
+		return nil, err
+	}
+	return t, nil
+}
+
+// add puts a job and those that it needs into the transaction. matters says
+// that the anchor cannot be without it.
+func (t *transaction) add(u *unit, kind string, matters bool) error {
+	if kind == jobTryRestart {
+		if u.isInactive() {
+			return nil
+		}
+		kind = jobRestart
+	}
+	if _, there := t.jobs[u][kind]; there {
+		t.jobs[u][kind] = t.jobs[u][kind] || matters
+		return nil
+	}
+	if kind != jobStop {
+		if err := u.loadProblem(); err != nil {
+			return err
+		}
+	}
+	if t.redundant(u, kind) {
+		return nil
+	}
+	if t.jobs[u] == nil {
+		t.jobs[u] = map[string]bool{}
+		t.order = append(t.order, u)
+	}
+	t.jobs[u][kind] = matters
+	if t.mode == modeIgnoreDeps {
+		return nil
+	}
+	switch kind {
+	case jobStart, jobRestart:
+		for _, v := range u.deps(requires, bindsTo) {
+			if err := t.add(v, jobStart, matters); err != nil {
+				return err
+			}
+		}
+		for _, v := range u.deps(wants, upholds) {
+			t.add(v, jobStart, false) // what cannot be had is done without
+		}
+		for _, v := range u.deps(requisite) {
+			if err := t.add(v, jobVerifyActive, matters); err != nil {
+				return err
+			}
+		}
+		for _, v := range u.deps(conflicts) {
+			if err := t.add(v, jobStop, matters); err != nil {
+				return err
+			}
+		}
+		for _, v := range u.deps(conflicted) {
+			t.add(v, jobStop, false)
+		}
+	}
+	switch kind {
+	case jobStop:
+		for _, v := range u.deps(requiredBy, requisiteO, boundBy, consistsOf, propagatesStop) {
+			if err := t.add(v, jobStop, matters); err != nil {
+				return err
+			}
+		}
+	case jobRestart:
+		for _, v := range u.deps(requiredBy, requisiteO, boundBy, consistsOf) {
+			t.add(v, jobTryRestart, matters)
+		}
+	case jobReload:
+		for _, v := range u.deps(propagatesReload) {
+			if v.isActive() && v.canReload() {
+				t.add(v, jobReload, false)
+			}
+		}
+	}
+	return nil
+}
+
+// redundant: the unit is already where the job would bring it, and neither is
+// there anything to do for what the unit needs. An isolation wants to know of
+// all that stays.
+func (t *transaction) redundant(u *unit, kind string) bool {
+	if u == t.anchor || t.mode == modeIsolate || u.job != nil {
+		return false
+	}
+	switch kind {
+	case jobStart, jobVerifyActive:
+		return u.isActive()
+	case jobStop:
+		return u.isInactive()
+	}
+	return false
+}
+
+// isolate stops everything that the transaction does not start.
+func (t *transaction) isolate() {
+	for _, v := range t.m.sorted() {
+		switch {
+		case t.jobs[v] != nil, v.isInactive() && v.job == nil, v.ignoresIsolate():
+		case slices.ContainsFunc(v.deps(triggered), func(by *unit) bool { return t.jobs[by] != nil }):
+		default:
+			t.add(v, jobStop, true)
+		}
+	}
+	for _, u := range slices.Clone(t.order) {
+		for kind := range t.jobs[u] {
+			if u != t.anchor && u.job == nil && (kind == jobStart && u.isActive() || kind == jobStop && u.isInactive()) {
+				t.drop(u, kind)
+			}
+		}
+	}
+}
+
+// ignoresIsolate is IgnoreOnIsolate= with its default of the unit's type.
+func (u *unit) ignoresIsolate() bool {
+	if v := u.config().ignoreOnIsolate; v != nil {
+		return *v
+	}
+	switch unitType(u.name) {
+	case "slice", "scope", "device", "swap", "mount", "automount":
+		return true
+	}
+	return false
+}
+
+func (t *transaction) drop(u *unit, kind string) {
+	delete(t.jobs[u], kind)
+	if len(t.jobs[u]) == 0 {
+		delete(t.jobs, u)
+		t.order = slices.DeleteFunc(t.order, func(v *unit) bool { return v == u })
+	}
+}
+
+// merge makes one job of those that a unit got.
+func (t *transaction) merge() error {
+	for _, u := range slices.Clone(t.order) {
+		kinds := t.jobs[u]
+		if _, stops := kinds[jobStop]; stops && len(kinds) > 1 {
+			other := ""
+			for _, k := range []string{jobStart, jobRestart, jobReload, jobVerifyActive} {
+				if _, there := kinds[k]; there {
+					other = k
+				}
+			}
+			switch {
+			case !kinds[jobStop]:
+				t.drop(u, jobStop)
+			case !kinds[other]:
+				t.drop(u, other)
+			default:
+				return &errUnit{errConflicting, "Transaction contains conflicting jobs 'stop' and '" + other + "' for " + u.name + ". Probably contradicting requirement dependencies configured."}
+			}
+		}
+		if len(kinds) < 2 {
+			continue
+		}
+		merged, matters := "", false
+		for k, m := range kinds {
+			matters = matters || m
+			merged = mergedKind(merged, k)
+		}
+		t.jobs[u] = map[string]bool{merged: matters}
+	}
+	return nil
+}
+
+// mergedKind is the job that does what two do; the stronger one comes later in
+// this order.
+func mergedKind(a, b string) string {
+	strength := []string{"", jobVerifyActive, jobStart, jobReload, jobRestart}
+	if slices.Index(strength, a) > slices.Index(strength, b) {
+		return a
+	}
+	return b
+}
+
+// kind is the only job of a unit, once they are merged.
+func (t *transaction) kind(u *unit) string {
+	for k := range t.jobs[u] {
+		return k
+	}
+	return ""
+}
+
+// destructive checks what --job-mode=fail forbids: taking back a job that is
+// in the queue.
+func (t *transaction) destructive() error {
+	if t.mode != modeFail {
+		return nil
+	}
+	for _, u := range t.order {
+		kind := t.kind(u)
+		if j := u.job; j != nil && (j.kind == jobStop) != (kind == jobStop) {
+			return &errUnit{errDestructive, "Transaction for " + t.anchor.name + "/" + t.kind(t.anchor) + " is destructive (" + u.name + " has '" +
+				j.kind + "' job queued, but '" + kind + "' is included in transaction)."}
+		}
+	}
+	return nil
+}
+
+// breakCycles drops a job of every circle in the order of starts, one that the
+// anchor can do without.
+func (t *transaction) breakCycles() error {
+	for {
+		cycle := t.cycle()
+		if cycle == nil {
+			return nil
+		}
+		first := cycle[0]
+		kind := func(u *unit) string { return u.name + "/" + t.kind(u) }
+		victim := -1
+		for i := 1; i < len(cycle) && victim < 0; i++ {
+			if u := cycle[i]; u != t.anchor && !t.matters(u) {
+				victim = i
+			}
+		}
+		for i := 1; i < len(cycle); i++ {
+			word := "Found dependency on "
+			if i == 1 {
+				word = "Found ordering cycle on "
+			}
+			first.say(syslog.Err, "", "%s%s", word, kind(cycle[i]))
+		}
+		first.say(syslog.Err, "", "Found dependency on %s", kind(first))
+		if victim < 0 {
+			first.say(syslog.Err, "", "Unable to break cycle starting with %s", kind(first))
+			return &errUnit{errCyclic, "Transaction order is cyclic. See system logs for details."}
+		}
+		first.say(syslog.Err, "", "Job %s deleted to break ordering cycle starting with %s", kind(cycle[victim]), kind(first))
+		for k := range t.jobs[cycle[victim]] {
+			t.drop(cycle[victim], k)
+		}
+	}
+}
+
+func (t *transaction) matters(u *unit) bool {
+	for _, m := range t.jobs[u] {
+		if m {
+			return true
+		}
+	}
+	return false
+}
+
+// cycle finds units that all come after each other; it begins with the last
+// but one that was looked at, as the real search does.
+func (t *transaction) cycle() []*unit {
+	const looking, done = 1, 2
+	state := map[*unit]int{}
+	var path []*unit
+	var visit func(u *unit) []*unit
+	visit = func(u *unit) []*unit {
+		switch state[u] {
+		case done:
+			return nil
+		case looking:
+			i := slices.Index(path, u)
+			round := slices.Clone(path[i:])
+			// The unit at which the search noticed is named last.
+			return append(round[1:], round[0])
+		}
+		state[u] = looking
+		path = append(path, u)
+		for _, v := range u.deps(after) {
+			if t.jobs[v] == nil || t.jobs[v][jobStop] && !t.jobs[v][jobStart] {
+				continue
+			}
+			if c := visit(v); c != nil {
+				return c
+			}
+		}
+		path = path[:len(path)-1]
+		state[u] = done
+		return nil
+	}
+	for _, u := range t.order {
+		if _, stops := t.jobs[u][jobStop]; stops {
+			continue
+		}
+		if c := visit(u); c != nil {
+			return c
+		}
+	}
+	return nil
+}
+
+// commit puts the jobs of the transaction in the queue and returns the anchor's.
+func (t *transaction) commit() *job {
+	m := t.m
+	if t.mode == modeFlush || t.mode == modeIsolate {
+		for _, j := range slices.Clone(m.jobs) {
+			if t.jobs[j.u] == nil {
+				m.finish(j, resultCanceled)
+			}
+		}
+	}
+	var anchor *job
+	for _, u := range t.order {
+		j := m.install(u, t.kind(u))
+		if t.mode == modeIgnoreDeps {
+			j.unordered = true
+		}
+		if u == t.anchor {
+			anchor = j
+		}
+	}
+	return anchor
+}
+
+// enqueue makes a job of PID 1's own accord; nil when it cannot be.
+func (m *manager) enqueue(u *unit, kind string) *job {
+	t, err := m.plan(u, kind, modeReplace)
+	if err != nil {
+		m.log(syslog.Warning, u.name+": Failed to enqueue "+kind+" job: "+strings.TrimSuffix(err.Error(), "."))
+		return nil
+	}
+	return t.commit()
+}
