@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -86,7 +87,7 @@ func (a *app) root() *cobra.Command {
 		&cobra.Group{ID: "machine", Title: "For the machine:"},
 	)
 	for _, c := range []*cobra.Command{
-		a.listCommand(), a.showCommand(), a.runCommand(), a.startCommand(), a.shellCommand(), a.execCommand(), a.checkCommand(),
+		a.learnCommand(), a.listCommand(), a.showCommand(), a.runCommand(), a.startCommand(), a.shellCommand(), a.execCommand(), a.checkCommand(),
 		a.hintCommand(), a.eventsCommand(), a.whyCommand(), a.captureCommand(), a.statusCommand(), a.clockCommand(), a.resetCommand(), a.finishCommand(),
 	} {
 		c.GroupID = "learner"
@@ -132,6 +133,20 @@ func columns() int {
 
 func colored() bool {
 	return term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// formatFlag adds --format.
+func formatFlag(c *cobra.Command, format *string, kinds ...string) {
+	c.Flags().StringVar(format, "format", "text", "text or "+strings.Join(kinds, ", "))
+	c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(append(kinds, "text"), cobra.ShellCompDirectiveNoFileComp))
+	c.PreRunE = func(*cobra.Command, []string) error {
+		for _, k := range append(kinds, "text") {
+			if *format == k {
+				return nil
+			}
+		}
+		return fmt.Errorf("--format %s: use text or %s", *format, strings.Join(kinds, ", "))
+	}
 }
 
 func (a *app) completeRunning(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

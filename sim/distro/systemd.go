@@ -5,6 +5,8 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/systemd"
+	"enshu/sim/systemd/journalctl"
+	"enshu/sim/systemd/journald"
 	"enshu/sim/timedate"
 )
 
@@ -17,10 +19,10 @@ func systemdPackage() Package {
 		Programs: map[string]host.Program{
 			"/usr/lib/systemd/systemd":          systemd.Init,
 			"/usr/lib/systemd/systemd-executor": systemd.Executor,
-			"/usr/lib/systemd/systemd-journald": systemd.Journald,
+			"/usr/lib/systemd/systemd-journald": journald.Daemon,
 			"/usr/bin/systemctl":                systemd.Systemctl,
-			"/usr/bin/journalctl":               systemd.Journalctl,
-			"/usr/bin/systemd-cat":              systemd.SystemdCat,
+			"/usr/bin/journalctl":               journalctl.Command,
+			"/usr/bin/systemd-cat":              journalctl.Cat,
 			"/usr/bin/systemd-analyze":          systemd.Analyze,
 			"/usr/bin/systemd-notify":           systemd.SystemdNotify,
 			"/usr/bin/hostnamectl":              systemd.Hostnamectl,

@@ -11,6 +11,10 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/screen"
+	"enshu/sim/systemd/unitfile"
 )
 
 const analyzeHelp = `systemd-analyze [OPTIONS...] COMMAND ...
@@ -30,7 +34,7 @@ See the systemd-analyze(1) man page for details.
 
 // Analyze is /usr/bin/systemd-analyze with the commands of its help text.
 func Analyze(ctx context.Context, p *host.Proc) int {
-	s := &systemctl{ctx: ctx, p: p, screen: newScreen(p), loader: newLoader(p)}
+	s := &systemctl{ctx: ctx, p: p, Screen: screen.New(p), loader: newLoader(p)}
 	options, args, err := libc.Getopt(p.Args[1:], "h", []libc.LongOption{{Name: "help", Short: "h"}, {Name: "version"}, {Name: "no-pager"},
 		{Name: "man", Arg: libc.OptionalArgument}, {Name: "recursive-errors", Arg: libc.RequiredArgument}})
 	if err != nil {
@@ -43,7 +47,7 @@ func Analyze(ctx context.Context, p *host.Proc) int {
 			io.WriteString(p.Stdout, analyzeHelp)
 			return 0
 		case "version":
-			io.WriteString(p.Stdout, "systemd "+versionLine+"\n"+featureLine+"\n")
+			io.WriteString(p.Stdout, "systemd "+machine.Version+"\n"+machine.Features+"\n")
 			return 0
 		}
 	}
@@ -55,13 +59,13 @@ func Analyze(ctx context.Context, p *host.Proc) int {
 	case "verify":
 		return s.verify(args)
 	case "unit-paths":
-		fmt.Fprintln(s.out, strings.Join(unitDirs, "\n"))
+		fmt.Fprintln(s.Out, strings.Join(unitDirs, "\n"))
 		return 0
 	case "cat-config":
 		return s.catConfig(args)
 	case "time", "blame":
 		if s.bus, err = dialBus(ctx, p); err != nil {
-			s.fail("%s", err)
+			s.Fail("%s", err)
 			return 1
 		}
 		defer s.bus.close()
@@ -70,14 +74,14 @@ func Analyze(ctx context.Context, p *host.Proc) int {
 		}
 		return s.bootTime()
 	}
-	s.fail("Unknown command verb %s.", verb)
+	s.Fail("Unknown command verb %s.", verb)
 	return 1
 }
 
 // verify loads units as PID 1 would and says what PID 1 would say.
 func (s *systemctl) verify(args []string) int {
 	if len(args) == 0 {
-		s.fail("Too few arguments.")
+		s.Fail("Too few arguments.")
 		return 1
 	}
 	status := 0
@@ -86,18 +90,18 @@ func (s *systemctl) verify(args []string) int {
 		if strings.Contains(a, "/") {
 			file := libc.Abs(s.p, a)
 			if _, err := s.p.Sys.Stat(file); err != nil {
-				s.fail("Failed to prepare filename %s: %s", a, libc.Strerror(err))
+				s.Fail("Failed to prepare filename %s: %s", a, libc.Strerror(err))
 				return 1
 			}
 			f = s.loader.checkFile(path.Base(file), file)
 		} else {
-			f = s.loader.load(mangle(a))
+			f = s.loader.load(unitfile.Mangle(a))
 		}
 		for _, p := range f.problems {
-			s.note("%s", p)
+			s.Note("%s", p)
 		}
 		if f.state != loadOK {
-			s.note("%s", f.reason)
+			s.Note("%s", f.reason)
 			status = 1
 			continue
 		}
@@ -121,8 +125,8 @@ func (l *loader) checkFile(name, file string) *fragment {
 		f.reason = "Unit " + name + " failed to load properly, please adjust/correct and reload service manager: Bad message"
 		return f
 	}
-	if why := f.config.check(unitType(name)); why != "" {
-		f.problems = append(f.problems, problem{file: name, text: why})
+	if why := f.config.check(unitfile.Type(name)); why != "" {
+		f.problems = append(f.problems, unitfile.Problem{File: name, Text: why})
 		f.state, f.reason = loadBad, "Unit "+name+" has a bad unit file setting."
 	}
 	return f
@@ -138,28 +142,28 @@ func (s *systemctl) executable(unit string, c command) bool {
 			return true
 		}
 	}
-	s.note("%s: Command %s is not executable: %s", unit, c.path, libc.Strerror(err))
+	s.Note("%s: Command %s is not executable: %s", unit, c.path, libc.Strerror(err))
 	return false
 }
 
 // catConfig shows a configuration file of systemd and its drop-ins.
 func (s *systemctl) catConfig(args []string) int {
 	for i, a := range args {
-		files := confFiles(s.p, strings.TrimPrefix(strings.TrimPrefix(a, "/etc/"), "systemd/"))
+		files := machine.ConfFiles(s.p, strings.TrimPrefix(strings.TrimPrefix(a, "/etc/"), "systemd/"))
 		if len(files) == 0 {
-			s.fail("Failed to cat %s: No such file or directory", a)
+			s.Fail("Failed to cat %s: No such file or directory", a)
 			return 1
 		}
 		for k, file := range files {
 			data, err := libc.ReadFile(s.p, file)
 			if err != nil {
-				s.fail("Failed to open %s: %s", file, libc.Strerror(err))
+				s.Fail("Failed to open %s: %s", file, libc.Strerror(err))
 				return 1
 			}
 			if i+k > 0 {
-				fmt.Fprintln(s.out)
+				fmt.Fprintln(s.Out)
 			}
-			fmt.Fprintf(s.out, "# %s\n%s", file, data)
+			fmt.Fprintf(s.Out, "# %s\n%s", file, data)
 		}
 	}
 	return 0
@@ -183,12 +187,12 @@ func (s *systemctl) bootTime() int {
 		}
 	}
 	if end <= kernel {
-		s.fail("Bootup is not yet finished. Please try again later.\nHint: Use 'systemctl list-jobs' to see active jobs")
+		s.Fail("Bootup is not yet finished. Please try again later.\nHint: Use 'systemctl list-jobs' to see active jobs")
 		return 1
 	}
-	span := func(d time.Duration) string { return formatSpan(d, time.Millisecond) }
-	fmt.Fprintf(s.out, "Startup finished in %s (kernel) + %s (userspace) = %s \n", span(kernel), span(end-kernel), span(end))
-	fmt.Fprintf(s.out, "%s reached after %s in userspace.\n", target, span(end-kernel))
+	span := func(d time.Duration) string { return calendar.FormatSpan(d, time.Millisecond) }
+	fmt.Fprintf(s.Out, "Startup finished in %s (kernel) + %s (userspace) = %s \n", span(kernel), span(end-kernel), span(end))
+	fmt.Fprintf(s.Out, "%s reached after %s in userspace.\n", target, span(end-kernel))
 	return 0
 }
 
@@ -207,12 +211,12 @@ func (s *systemctl) blame() int {
 	for _, u := range units {
 		if d := u.ActiveEnter.Mono - u.InactiveExit.Mono; d > 0 && u.Service != nil && u.Active == active {
 			rows = append(rows, row{d, u.Name})
-			width = max(width, len(formatSpan(d, time.Millisecond)))
+			width = max(width, len(calendar.FormatSpan(d, time.Millisecond)))
 		}
 	}
 	sort.SliceStable(rows, func(i, j int) bool { return rows[i].took > rows[j].took })
 	for _, r := range rows {
-		fmt.Fprintf(s.out, "%*s %s\n", width, formatSpan(r.took, time.Millisecond), r.unit)
+		fmt.Fprintf(s.Out, "%*s %s\n", width, calendar.FormatSpan(r.took, time.Millisecond), r.unit)
 	}
 	return 0
 }

@@ -14,6 +14,8 @@ import (
 	"enshu/sim/libc"
 	"enshu/sim/memnet"
 	"enshu/sim/systemd"
+	"enshu/sim/systemd/journalctl"
+	"enshu/sim/systemd/journald"
 	"enshu/sim/wire/syslog"
 )
 
@@ -22,10 +24,10 @@ func programs() map[string]host.Program {
 	return map[string]host.Program{
 		"/usr/lib/systemd/systemd":          systemd.Init,
 		"/usr/lib/systemd/systemd-executor": systemd.Executor,
-		"/usr/lib/systemd/systemd-journald": systemd.Journald,
+		"/usr/lib/systemd/systemd-journald": journald.Daemon,
 		"/usr/bin/systemctl":                systemd.Systemctl,
-		"/usr/bin/journalctl":               systemd.Journalctl,
-		"/usr/bin/systemd-cat":              systemd.SystemdCat,
+		"/usr/bin/journalctl":               journalctl.Command,
+		"/usr/bin/systemd-cat":              journalctl.Cat,
 		"/usr/bin/systemd-analyze":          systemd.Analyze,
 		"/usr/bin/systemd-notify":           systemd.SystemdNotify,
 		"/usr/bin/hostnamectl":              systemd.Hostnamectl,

@@ -1,6 +1,10 @@
 package systemd
 
-import "enshu/sim/libc"
+import (
+	"enshu/sim/libc"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
+)
 
 // holds evaluates a condition, its negation aside.
 func (m *manager) holds(c condition) bool {
@@ -28,14 +32,14 @@ func (m *manager) holds(c condition) bool {
 		info, err := p.Sys.Stat(c.value)
 		return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 	case "Host":
-		return hostname(p) == c.value || machineID(p) == c.value
+		return machine.Hostname(p) == c.value || machine.ID(p) == c.value
 	case "User":
 		return c.value == "root" || c.value == "0" || c.value == "@system"
 	case "KernelCommandLine":
 		return false
 	case "Virtualization":
 		// A host is a virtual machine as far as its software is concerned.
-		b, isBool := parseBool(c.value)
+		b, isBool := unitfile.ParseBool(c.value)
 		return isBool && b || c.value == "vm" || c.value == "kvm"
 	case "Security", "FirstBoot", "ControlGroupController", "ACPower", "NeedsUpdate", "Credential":
 		return false

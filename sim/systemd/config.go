@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"enshu/sim/systemd/calendar"
 	"strings"
 	"syscall"
 	"time"
@@ -150,7 +151,7 @@ type installConfig struct {
 }
 
 func newConfig(kind string) *config {
-	c := &config{deps: map[dep][]string{}, limitInterval: 10 * time.Second, limitBurst: 5, jobTimeout: forever}
+	c := &config{deps: map[dep][]string{}, limitInterval: 10 * time.Second, limitBurst: 5, jobTimeout: calendar.Forever}
 	switch kind {
 	case "service":
 		c.service = &serviceConfig{

@@ -12,6 +12,7 @@ import (
 
 	"enshu/sim/clock"
 	"enshu/sim/host"
+	"enshu/sim/systemd/machine"
 	"enshu/sim/wire/syslog"
 )
 
@@ -330,14 +331,14 @@ func (m *manager) unitOf(pid int) *unit {
 		if u := m.byPID[pid]; u != nil {
 			return u
 		}
-		if id := procInvocation(m.p, pid); id != "" {
+		if id := machine.ProcInvocation(m.p, pid); id != "" {
 			for _, u := range m.units {
 				if u.invocation.String() == id {
 					return u
 				}
 			}
 		}
-		if pid = procParent(m.p, pid); pid <= 1 {
+		if pid = machine.ProcParent(m.p, pid); pid <= 1 {
 			return nil
 		}
 	}

@@ -1,6 +1,8 @@
 package systemd
 
 import (
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/unitfile"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +43,7 @@ func (c *config) check(kind string) string {
 
 // defaults adds the dependencies that every unit of a type has.
 func (c *config) defaults(name string) {
-	kind := unitType(name)
+	kind := unitfile.Type(name)
 	add := func(d dep, names ...string) {
 		for _, n := range names {
 			if !slices.Contains(c.deps[d], n) && n != name {
@@ -59,14 +61,14 @@ func (c *config) defaults(name string) {
 		if v.slice == "" {
 			v.slice = "system.slice"
 			// Instances of a template share a slice of their own.
-			if prefix, _, instance, _ := splitName(name); instance {
+			if prefix, _, instance, _ := unitfile.SplitName(name); instance {
 				v.slice = "system-" + strings.ReplaceAll(prefix, "-", `\x2d`) + ".slice"
 			}
 		}
 		add(requires, v.slice)
 		add(after, v.slice)
 		if v.kind == "oneshot" && v.timeoutStart == 90*time.Second {
-			v.timeoutStart = forever
+			v.timeoutStart = calendar.Forever
 		}
 		for _, s := range v.sockets {
 			add(wants, s)

@@ -1,22 +1,15 @@
 // Package systemd is PID 1 of a host and what belongs to it: unit files and
-// services ([Init], [Systemctl], [Service]), the journal ([Journald],
-// [Journalctl], [SystemdCat]) and the host's name ([Hostnamectl]). All are
-// Programs; they meet in files and sockets under /run/systemd, as the real ones
-// do.
+// services ([Init], [Systemctl], [Service]) and the host's name ([Hostnamectl]).
+// The journal is in the packages journald and journalctl below; unitfile, calendar,
+// machine and screen are what all of them are made of. All are Programs; they meet
+// in files and sockets under /run/systemd, as the real ones do.
 //
 // # The roads
 //
 //   - systemctl speaks to PID 1 over /run/systemd/private (control.go).
 //   - PID 1 tells journald whose process is whose by links in
 //     /run/systemd/units ([manager.publish]); journald never waits for PID 1.
-//   - Messages come in by /run/systemd/journal/socket and dev-log (/dev/log leads
-//     there), outputs of services by /run/systemd/journal/stdout, the kernel's
-//     from its ring buffer. Before there is a journal, PID 1 logs to the kernel.
-//   - The journal's files are those of sim/wire/journal; sim/sdjournal reads them,
-//     also for programs of other suites.
-//   - journald tells readers of new entries over /run/systemd/journal/notify, and
-//     does what journalctl --rotate, --flush and --sync want over
-//     /run/systemd/journal/io.systemd.journal.
+//   - Before there is a journal, PID 1 logs to the kernel.
 //   - A host goes down by PID 1's end; its exit status says what is to follow
 //     ([ExitPoweroff], [ExitReboot], [ExitHalt]).
 //
@@ -25,8 +18,7 @@
 //
 // Sources: systemd(1), systemd.unit(5), systemd.service(5), systemd.exec(5),
 // systemd.kill(5), systemd.syntax(7), systemd.time(7), systemd.preset(5),
-// systemctl(1), journalctl(1), systemd-journald.service(8), journald.conf(5),
-// systemd-cat(1), hostnamectl(1), recorded output of version 252.
+// systemctl(1), hostnamectl(1), recorded output of version 252.
 //
 // # Divergences
 //
@@ -54,13 +46,4 @@
 //     told once, where the real systemctl reads it anew for each step.
 //   - PID 1 waits two milliseconds between the stop and the start of a restart and
 //     before it answers after it logged something, so that the journal has it.
-//   - Journal files have a format of their own; sealing, compression, namespaces,
-//     --machine, --setup-keys and memfd messages are not modelled. Default limits
-//     are 64 MiB (volatile) and 256 MiB (persistent) since a file system's size
-//     is not known; SystemKeepFree=, SyncIntervalSec= and MaxFileSec= have no effect.
-//   - The volatile journal is not waited for at boot: /var is there from the start,
-//     so journald opens the persistent one at once where it is wanted.
-//   - Without ACLs, only the group systemd-journal reads the journal.
-//   - Without /proc, _COMM, _EXE, _CMDLINE and _CAP_EFFECTIVE are missing.
-//   - Regular expressions of -g are Go's, which lack backreferences.
 package systemd

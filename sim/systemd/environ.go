@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"enshu/sim/libc"
+	"enshu/sim/systemd/unitfile"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ func parseEnvFile(data []byte) []string {
 	lines := libc.Lines(data)
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimLeft(lines[i], " \t")
-		for trailingBackslashes(line) && i+1 < len(lines) {
+		for unitfile.TrailingBackslashes(line) && i+1 < len(lines) {
 			i++
 			line = line[:len(line)-1] + lines[i]
 		}
@@ -65,7 +66,7 @@ func expand(argv, env []string) []string {
 	var out []string
 	for i, a := range argv {
 		if i > 0 && len(a) > 1 && a[0] == '$' && a[1] != '{' && a[1] != '$' && isName(a[1:]) {
-			words, _ := splitWords(get(a[1:]))
+			words, _ := unitfile.SplitWords(get(a[1:]))
 			out = append(out, words...)
 			continue
 		}

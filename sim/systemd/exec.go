@@ -12,6 +12,9 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/sdjournal"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
 )
 
@@ -306,10 +309,10 @@ func (s *service) stdio(cmd *host.Cmd, ident string) ([]io.Closer, error) {
 // about stands in its first lines (see stream.go).
 func (m *manager) dialStream(ident, unit string, v *serviceConfig) (io.WriteCloser, error) {
 	// Which process writes is known only once it runs; journald waits for it.
-	m.p.Sys.Remove(execLink(unit, ident))
+	m.p.Sys.Remove(machine.ExecLink(unit, ident))
 	ctx, cancel := context.WithCancel(m.ctx)
 	defer cancel()
-	c, err := m.p.Sys.Dial(ctx, "unix", stdoutSock)
+	c, err := m.p.Sys.Dial(ctx, "unix", sdjournal.StdoutSocket)
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +324,7 @@ func (m *manager) dialStream(ident, unit string, v *serviceConfig) (io.WriteClos
 	if f, ok := syslog.ParseFacility(v.facility); ok {
 		facility = f
 	}
-	if _, err := c.Write(streamHeader{ident: ident, unit: unit, priority: syslog.Make(facility, level), prefix: !v.plainOutput}.encode()); err != nil {
+	if _, err := c.Write(journal.StreamHeader{Ident: ident, Unit: unit, Priority: int(syslog.Make(facility, level)), Prefix: !v.plainOutput}.Encode()); err != nil {
 		c.Close()
 		return nil, err
 	}

@@ -1,117 +1,119 @@
 package systemd
 
 import (
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/unitfile"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-func (c *config) assignService(s setting) string {
+func (c *config) assignService(s unitfile.Setting) string {
 	v := c.service
 	list := func(into *[]string) string {
-		if s.value == "" {
+		if s.Value == "" {
 			*into = nil
 			return ""
 		}
-		words, ok := splitWords(s.value)
+		words, ok := unitfile.SplitWords(s.Value)
 		*into = append(*into, words...)
 		if !ok {
-			return "Invalid syntax, ignoring: " + s.value
+			return "Invalid syntax, ignoring: " + s.Value
 		}
 		return ""
 	}
-	switch s.key {
+	switch s.Key {
 	case "Type":
-		return setWord(s, &v.kind, "service type", "simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")
+		return s.Word(&v.kind, "service type", "simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")
 	case "ExecStart", "ExecStartPre", "ExecStartPost", "ExecCondition", "ExecReload", "ExecStop", "ExecStopPost":
 		return v.assignExec(s)
 	case "Restart":
-		return setWord(s, &v.restart, "service restart specifier", "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always")
+		return s.Word(&v.restart, "service restart specifier", "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always")
 	case "RemainAfterExit":
-		return setBool(s, func(b bool) { v.remainAfterExit = b })
+		return s.Bool(func(b bool) { v.remainAfterExit = b })
 	case "GuessMainPID":
-		return setBool(s, func(b bool) { v.guessMainPID = b })
+		return s.Bool(func(b bool) { v.guessMainPID = b })
 	case "RestartSec":
-		return setSpan(s, &v.restartSec)
+		return s.Span(&v.restartSec)
 	case "TimeoutStartSec", "TimeoutStopSec", "TimeoutSec":
-		d, ok := parseSpan(s.value, time.Second)
+		d, ok := calendar.ParseSpan(s.Value, time.Second)
 		if !ok {
-			return "Failed to parse " + s.key + "= parameter, ignoring: " + s.value
+			return "Failed to parse " + s.Key + "= parameter, ignoring: " + s.Value
 		}
 		if d == 0 {
-			d = forever
+			d = calendar.Forever
 		}
-		if s.key != "TimeoutStopSec" {
+		if s.Key != "TimeoutStopSec" {
 			v.timeoutStart = d
 		}
-		if s.key != "TimeoutStartSec" {
+		if s.Key != "TimeoutStartSec" {
 			v.timeoutStop = d
 		}
 	case "StartLimitInterval", "StartLimitBurst":
-		s.section = "Unit"
+		s.Section = "Unit"
 		return c.assignUnit(s)
 	case "PIDFile":
-		v.pidFile = s.value
+		v.pidFile = s.Value
 		if v.pidFile != "" && !strings.HasPrefix(v.pidFile, "/") {
 			v.pidFile = "/run/" + v.pidFile
 		}
 	case "BusName":
-		v.busName = s.value
+		v.busName = s.Value
 	case "KillMode":
-		return setWord(s, &v.killMode, "kill mode", "control-group", "process", "mixed", "none")
+		return s.Word(&v.killMode, "kill mode", "control-group", "process", "mixed", "none")
 	case "KillSignal":
-		sig, ok := parseSignal(s.value)
+		sig, ok := parseSignal(s.Value)
 		if !ok {
-			return "Failed to parse kill signal, ignoring: " + s.value
+			return "Failed to parse kill signal, ignoring: " + s.Value
 		}
 		v.killSignal = sig
 	case "SendSIGKILL":
-		return setBool(s, func(b bool) { v.sendSIGKILL = b })
+		return s.Bool(func(b bool) { v.sendSIGKILL = b })
 	case "SendSIGHUP":
-		return setBool(s, func(b bool) { v.sendSIGHUP = b })
+		return s.Bool(func(b bool) { v.sendSIGHUP = b })
 	case "User":
-		v.user = s.value
+		v.user = s.Value
 	case "Group":
-		v.group = s.value
+		v.group = s.Value
 	case "SupplementaryGroups":
 		return list(&v.supplementary)
 	case "Environment":
 		return list(&v.environment)
 	case "EnvironmentFile":
-		if s.value == "" {
+		if s.Value == "" {
 			v.envFiles = nil
 		} else {
-			v.envFiles = append(v.envFiles, s.value)
+			v.envFiles = append(v.envFiles, s.Value)
 		}
 	case "PassEnvironment":
 		return list(&v.passEnv)
 	case "UnsetEnvironment":
 		return list(&v.unsetEnv)
 	case "UMask":
-		n, err := strconv.ParseUint(s.value, 8, 32)
+		n, err := strconv.ParseUint(s.Value, 8, 32)
 		if err != nil || n > 0o777 {
-			return "Failed to parse mode value, ignoring: " + s.value
+			return "Failed to parse mode value, ignoring: " + s.Value
 		}
 		v.umask = int(n)
 	case "WorkingDirectory":
-		v.dir, v.dirOptional = strings.CutPrefix(s.value, "-")
+		v.dir, v.dirOptional = strings.CutPrefix(s.Value, "-")
 		if v.dir != "" && v.dir != "~" && !strings.HasPrefix(v.dir, "/") {
 			v.dir = ""
-			return "WorkingDirectory= path is not absolute: " + s.value
+			return "WorkingDirectory= path is not absolute: " + s.Value
 		}
 	case "StandardInput":
-		v.stdin = s.value
+		v.stdin = s.Value
 	case "StandardOutput":
-		v.stdout = outputOf(s.value)
+		v.stdout = outputOf(s.Value)
 	case "StandardError":
-		v.stderr = outputOf(s.value)
+		v.stderr = outputOf(s.Value)
 	case "SyslogIdentifier":
-		v.identifier = s.value
+		v.identifier = s.Value
 	case "SyslogFacility":
-		v.facility = s.value
+		v.facility = s.Value
 	case "SyslogLevel":
-		v.level = s.value
+		v.level = s.Value
 	case "SuccessExitStatus":
 		return list(&v.successStatus)
 	case "RestartPreventExitStatus":
@@ -127,13 +129,13 @@ func (c *config) assignService(s setting) string {
 	case "CacheDirectory":
 		return list(&v.cacheDirs)
 	case "NotifyAccess":
-		return setWord(s, &v.notifyAccess, "notify access specifier", "none", "main", "exec", "all")
+		return s.Word(&v.notifyAccess, "notify access specifier", "none", "main", "exec", "all")
 	case "SyslogLevelPrefix":
-		return setBool(s, func(b bool) { v.plainOutput = !b })
+		return s.Bool(func(b bool) { v.plainOutput = !b })
 	case "Sockets":
 		return list(&v.sockets)
 	case "Slice":
-		v.slice = s.value
+		v.slice = s.Value
 	}
 	return ""
 }
@@ -150,14 +152,14 @@ func outputOf(s string) string {
 }
 
 // assignExec adds the commands of a line; several are parted by a word ";".
-func (v *serviceConfig) assignExec(s setting) string {
-	if s.value == "" {
-		v.exec[s.key] = nil
+func (v *serviceConfig) assignExec(s unitfile.Setting) string {
+	if s.Value == "" {
+		v.exec[s.Key] = nil
 		return ""
 	}
-	words, ok := splitWords(s.value)
+	words, ok := unitfile.SplitWords(s.Value)
 	if !ok {
-		return "Unbalanced quoting or invalid escape, ignoring: " + s.value
+		return "Unbalanced quoting or invalid escape, ignoring: " + s.Value
 	}
 	for len(words) > 0 {
 		n := slices.Index(words, ";")
@@ -189,14 +191,14 @@ func (v *serviceConfig) assignExec(s setting) string {
 			first = first[1:]
 		}
 		if first == "" {
-			return "Empty path in command line, ignoring: " + s.value
+			return "Empty path in command line, ignoring: " + s.Value
 		}
 		c.path = first
 		c.argv = append([]string{first}, line[1:]...)
 		if argv0 && len(c.argv) > 1 {
 			c.argv = c.argv[1:]
 		}
-		v.exec[s.key] = append(v.exec[s.key], c)
+		v.exec[s.Key] = append(v.exec[s.Key], c)
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"enshu/sim/host"
+	"enshu/sim/systemd/unitfile"
 )
 
 // fileState is what is-enabled says of a unit; "" when there is no such unit.
@@ -25,7 +26,7 @@ func fileState(p *host.Proc, l *loader, name string) string {
 		}
 		return "masked"
 	}
-	if _, _, instance, _ := splitName(info.name); name != path.Base(info.path) && !instance {
+	if _, _, instance, _ := unitfile.SplitName(info.name); name != path.Base(info.path) && !instance {
 		return "alias"
 	}
 	if state := in.linkState(info, true); state != "" {
@@ -63,7 +64,7 @@ func (i *installer) linkState(info *installInfo, known bool) string {
 		// Below the unit file itself a link of its name does not count.
 		below = below || path.Dir(info.path) == dir
 	}
-	_, _, instance, _ := splitName(info.name)
+	_, _, instance, _ := unitfile.SplitName(info.name)
 	switch {
 	case runtime:
 		return "enabled-runtime"
@@ -95,7 +96,7 @@ func (i *installer) linksIn(dir string, info *installInfo, known, below bool) (f
 			}
 			continue
 		}
-		if unitType(n) != unitType(info.name) {
+		if unitfile.Type(n) != unitfile.Type(info.name) {
 			continue
 		}
 		target, err := i.p.Sys.Readlink(path.Join(dir, n))
@@ -116,8 +117,8 @@ func (i *installer) stands(info *installInfo, name string, known bool) bool {
 	if name == info.name || slices.Contains(info.config.alias, name) {
 		return true
 	}
-	prefix, _, _, template := splitName(info.name)
-	return template && info.config.defaultInstance != "" && name == prefix+"@"+info.config.defaultInstance+"."+unitType(name)
+	prefix, _, _, template := unitfile.SplitName(info.name)
+	return template && info.config.defaultInstance != "" && name == prefix+"@"+info.config.defaultInstance+"."+unitfile.Type(name)
 }
 
 // unitFiles lists the names of all unit files.
@@ -127,7 +128,7 @@ func unitFiles(p *host.Proc, l *loader) []string {
 	for _, dir := range unitDirs {
 		l.has(dir, "")
 		for n := range l.index[dir] {
-			if !seen[n] && unitType(n) != "" {
+			if !seen[n] && unitfile.Type(n) != "" {
 				if info, err := p.Sys.Lstat(path.Join(dir, n)); err == nil && !info.IsDir() {
 					seen[n] = true
 					names = append(names, n)
@@ -142,7 +143,7 @@ func unitFiles(p *host.Proc, l *loader) []string {
 // sortUnits sorts by type, then by name.
 func sortUnits(names []string) {
 	sort.Slice(names, func(i, j int) bool {
-		a, b := unitType(names[i]), unitType(names[j])
+		a, b := unitfile.Type(names[i]), unitfile.Type(names[j])
 		if a != b {
 			return a < b
 		}

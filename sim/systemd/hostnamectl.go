@@ -12,11 +12,13 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/screen"
 )
 
 // Hostnamectl is /usr/bin/hostnamectl.
 func Hostnamectl(ctx context.Context, p *host.Proc) int {
-	s := newScreen(p)
+	s := screen.New(p)
 	options, args, err := libc.Getopt(p.Args[1:], "hH:M:", []libc.LongOption{
 		{Name: "help", Short: "h"}, {Name: "version"}, {Name: "transient"}, {Name: "static"}, {Name: "pretty"}, {Name: "no-ask-password"},
 		{Name: "host", Arg: libc.RequiredArgument, Short: "H"}, {Name: "machine", Arg: libc.RequiredArgument, Short: "M"}, {Name: "json", Arg: libc.RequiredArgument},
@@ -32,7 +34,7 @@ func Hostnamectl(ctx context.Context, p *host.Proc) int {
 			io.WriteString(p.Stdout, hostnamectlHelp)
 			return 0
 		case "version":
-			io.WriteString(p.Stdout, "systemd "+versionLine+"\n"+featureLine+"\n")
+			io.WriteString(p.Stdout, "systemd "+machine.Version+"\n"+machine.Features+"\n")
 			return 0
 		case "transient", "static", "pretty":
 			which = append(which, o.Name)
@@ -53,13 +55,13 @@ func Hostnamectl(ctx context.Context, p *host.Proc) int {
 		hostStatus(s, p)
 		return 0
 	case names[verb] == "":
-		s.fail("Unknown command verb %s.", verb)
+		s.Fail("Unknown command verb %s.", verb)
 		return 1
 	case len(args) > 1:
-		s.fail("Too many arguments.")
+		s.Fail("Too many arguments.")
 		return 1
 	case len(args) == 0 && strings.HasPrefix(verb, "set-"):
-		s.fail("Too few arguments.")
+		s.Fail("Too few arguments.")
 		return 1
 	case len(args) == 0 && verb == "hostname":
 		kind := "hostname"
@@ -82,11 +84,11 @@ func Hostnamectl(ctx context.Context, p *host.Proc) int {
 }
 
 // denied reports that a change failed, in polkit's words when rights lack.
-func denied(s *screen, what string, err error) int {
+func denied(s *screen.Screen, what string, err error) int {
 	if errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) {
-		s.fail("%s: Interactive authentication required.", what)
+		s.Fail("%s: Interactive authentication required.", what)
 	} else {
-		s.fail("%s: %s", what, libc.Strerror(err))
+		s.Fail("%s: %s", what, libc.Strerror(err))
 	}
 	return 1
 }
@@ -99,7 +101,7 @@ func hostnameOf(p *host.Proc, kind string) string {
 		data, _ := libc.ReadFile(p, "/etc/hostname")
 		return strings.TrimSpace(string(data))
 	}
-	return hostname(p)
+	return machine.Hostname(p)
 }
 
 // validHostname: labels of letters, digits and inner hyphens, 64 bytes in all.
@@ -121,7 +123,7 @@ func validHostname(s string) bool {
 	return true
 }
 
-func setHostname(ctx context.Context, s *screen, p *host.Proc, name string, which []string) int {
+func setHostname(ctx context.Context, s *screen.Screen, p *host.Proc, name string, which []string) int {
 	if slices.Equal(which, []string{"pretty"}) {
 		if err := setMachineInfo(p, "PRETTY_HOSTNAME", name); err != nil {
 			return denied(s, "Could not set pretty hostname", err)
@@ -131,7 +133,7 @@ func setHostname(ctx context.Context, s *screen, p *host.Proc, name string, whic
 	plain := strings.TrimSuffix(name, ".")
 	if !validHostname(plain) && plain != "" {
 		if len(which) > 0 {
-			s.fail("Could not set %s hostname: Invalid %s hostname '%s'", which[0], which[0], name)
+			s.Fail("Could not set %s hostname: Invalid %s hostname '%s'", which[0], which[0], name)
 			return 1
 		}
 		// A name that no host may have is a pretty one; the rest is derived from it.
@@ -218,7 +220,7 @@ func setMachineInfo(p *host.Proc, name, value string) error {
 	return libc.WriteFile(p, "/etc/machine-info", []byte(b.String()), 0o644)
 }
 
-func hostStatus(s *screen, p *host.Proc) {
+func hostStatus(s *screen.Screen, p *host.Proc) {
 	var lines [][2]string
 	width := 0
 	line := func(label, value string) {
@@ -240,16 +242,16 @@ func hostStatus(s *screen, p *host.Proc) {
 	}
 	line("Icon name", icon)
 	mark := map[string]string{"vm": " 🖴", "container": " ☐", "server": " 🖳", "laptop": " 💻", "desktop": " 🖥️"}[chassis]
-	if !s.utf8 {
+	if !s.UTF8 {
 		mark = ""
 	}
 	line("Chassis", chassis+mark)
 	line("Deployment", info["DEPLOYMENT"])
 	line("Location", info["LOCATION"])
-	line("Machine ID", machineID(p))
-	line("Boot ID", bootID(p).String())
+	line("Machine ID", machine.ID(p))
+	line("Boot ID", machine.BootID(p).String())
 	line("Virtualization", "kvm")
-	line("Operating System", s.link(release["HOME_URL"], release["PRETTY_NAME"]))
+	line("Operating System", s.Link(release["HOME_URL"], release["PRETTY_NAME"]))
 	line("CPE OS Name", release["CPE_NAME"])
 	kernel, _ := libc.ReadFile(p, "/proc/sys/kernel/osrelease")
 	if k := strings.TrimSpace(string(kernel)); k != "" {
@@ -257,7 +259,7 @@ func hostStatus(s *screen, p *host.Proc) {
 	}
 	line("Architecture", map[string]string{"amd64": "x86-64", "arm64": "arm64"}[runtime.GOARCH])
 	for _, l := range lines {
-		fmt.Fprintf(s.out, "%*s: %s\n", width, l[0], l[1])
+		fmt.Fprintf(s.Out, "%*s: %s\n", width, l[0], l[1])
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/sdjournal"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/wire/syslog"
 	"enshu/sim/wire/utmp"
 )
@@ -64,25 +67,25 @@ func Init(ctx context.Context, p *host.Proc) int {
 // prepare makes what PID 1 keeps under /run, and the machine ID at the first boot.
 func (m *manager) prepare() error {
 	p := m.p
-	for _, dir := range []string{runDir, "/run/systemd/system", journalDir, unitsDir, "/run/log"} {
+	for _, dir := range []string{runDir, "/run/systemd/system", sdjournal.RunDir, machine.UnitsDir, "/run/log"} {
 		if err := libc.MkdirAll(p, dir, 0o755); err != nil {
 			return err
 		}
 	}
-	names, _ := libc.ReadDir(p, unitsDir)
+	names, _ := libc.ReadDir(p, machine.UnitsDir)
 	for _, n := range names {
-		p.Sys.Remove(path.Join(unitsDir, n))
+		p.Sys.Remove(path.Join(machine.UnitsDir, n))
 	}
-	for _, stale := range []string{privateSock, notifySock, journaldPID, flushedFile, nativeSock, devLogSock, stdoutSock} {
+	for _, stale := range []string{privateSock, notifySock, journaldPID, sdjournal.FlushedFile, sdjournal.NativeSocket, sdjournal.DevLogSocket, sdjournal.StdoutSocket} {
 		p.Sys.Remove(stale)
 	}
-	m.bootID = drawID(p, "boot", p.Now().UnixNano())
-	if err := libc.WriteFile(p, bootIDFile, []byte(m.bootID.String()+"\n"), 0o444); err != nil {
+	m.bootID = machine.DrawID(p, "boot", p.Now().UnixNano())
+	if err := libc.WriteFile(p, machine.BootIDFile, []byte(m.bootID.String()+"\n"), 0o444); err != nil {
 		return err
 	}
-	if machineID(p) == "" {
-		id := drawID(p, "machine")
-		if err := libc.WriteFile(p, machineIDFile, []byte(id.String()+"\n"), 0o444); err != nil {
+	if machine.ID(p) == "" {
+		id := machine.DrawID(p, "machine")
+		if err := libc.WriteFile(p, machine.IDFile, []byte(id.String()+"\n"), 0o444); err != nil {
 			return err
 		}
 	}
@@ -158,13 +161,13 @@ func (m *manager) boot() {
 	if osName == "" {
 		osName = "Linux"
 	}
-	m.log(syslog.Info, "systemd "+versionLine+" running in system mode")
+	m.log(syslog.Info, "systemd "+machine.Version+" running in system mode")
 	m.log(syslog.Info, "Welcome to "+osName+"!")
-	m.log(syslog.Info, "Hostname set to <"+hostname(m.p)+">.")
+	m.log(syslog.Info, "Hostname set to <"+machine.Hostname(m.p)+">.")
 	for _, name := range []string{"-.slice", "system.slice", "init.scope", "-.mount"} {
 		u := m.get(name)
 		u.state, u.changed, u.activeEnter, u.inactiveExit = active, m.startedAt, m.startedAt, m.startedAt
-		u.sub = map[string]string{"slice": "active", "scope": "running", "mount": "mounted"}[unitType(name)]
+		u.sub = map[string]string{"slice": "active", "scope": "running", "mount": "mounted"}[unitfile.Type(name)]
 	}
 	m.byPID[1] = m.units["init.scope"]
 	m.applyPresets()
@@ -219,9 +222,6 @@ func (m *manager) shutdown(kind string, force bool) {
 		m.over = true
 	})
 }
-
-// versionLine is what systemctl --version begins with.
-const versionLine = "252 (252-51.el9_6.1)"
 
 // osRelease reads os-release(5).
 func osRelease(p *host.Proc) map[string]string {

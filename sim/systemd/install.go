@@ -8,6 +8,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/unitfile"
 )
 
 const (
@@ -103,15 +104,15 @@ func (i *installer) discover(name string, follow bool) (*installInfo, error) {
 	if strings.HasPrefix(name, "/") {
 		return i.discoverPath(name)
 	}
-	if !validName(name) {
+	if !unitfile.ValidName(name) {
 		return nil, i.bad(errKindName, name, "")
 	}
 	asked := name
 	for range 64 {
 		file, target, ok := i.l.look(name)
 		if !ok {
-			if _, _, instance, _ := splitName(name); instance {
-				file, target, ok = i.l.look(templateOf(name))
+			if _, _, instance, _ := unitfile.SplitName(name); instance {
+				file, target, ok = i.l.look(unitfile.TemplateOf(name))
 			}
 		}
 		switch {
@@ -132,9 +133,9 @@ func (i *installer) discover(name string, follow bool) (*installInfo, error) {
 				if !follow && inConfig(file) {
 					return nil, i.bad(errKindLoop, asked, "")
 				}
-				if prefix, _, _, template := splitName(next); template {
-					if _, instance, is, _ := splitName(name); is {
-						next = prefix + "@" + instance + "." + unitType(next)
+				if prefix, _, _, template := unitfile.SplitName(next); template {
+					if _, instance, is, _ := unitfile.SplitName(name); is {
+						next = prefix + "@" + instance + "." + unitfile.Type(next)
 					}
 				}
 				if next != name {
@@ -162,7 +163,7 @@ func inLoadPath(file string) bool {
 // discoverPath is discover for the path of a unit file.
 func (i *installer) discoverPath(file string) (*installInfo, error) {
 	name := path.Base(file)
-	if !validName(name) {
+	if !unitfile.ValidName(name) {
 		return nil, i.bad(errKindInvalid, file, "")
 	}
 	if _, err := i.p.Sys.Stat(file); err != nil {
@@ -299,7 +300,7 @@ func (i *installer) applyOne(info *installInfo, preset bool) (n int, err error) 
 func (i *installer) disable(units []string) error {
 	something := false
 	for _, u := range units {
-		if !validName(u) {
+		if !unitfile.ValidName(u) {
 			return i.bad(errKindName, u, "")
 		}
 		info, err := i.discover(u, true)
@@ -362,8 +363,8 @@ func (i *installer) removeIn(dir string, names map[string]bool) (again bool) {
 			}
 			continue
 		}
-		_, _, instance, _ := splitName(n)
-		if !validName(n) || !names[n] && !(instance && names[templateOf(n)]) && !names[path.Base(i.origin(link))] && !names[path.Base(target)] {
+		_, _, instance, _ := unitfile.SplitName(n)
+		if !unitfile.ValidName(n) || !names[n] && !(instance && names[unitfile.TemplateOf(n)]) && !names[path.Base(i.origin(link))] && !names[path.Base(target)] {
 			continue
 		}
 		i.unlink(link)
@@ -385,7 +386,7 @@ func (i *installer) mask(units []string) error {
 	var err error
 	for _, u := range units {
 		bad := error(syscall.EINVAL)
-		if validName(u) {
+		if unitfile.ValidName(u) {
 			bad = i.symlink("/dev/null", path.Join(i.configDir(), u), i.force)
 		}
 		if err == nil {
@@ -397,7 +398,7 @@ func (i *installer) mask(units []string) error {
 
 func (i *installer) unmask(units []string) error {
 	for _, u := range units {
-		if !validName(u) {
+		if !unitfile.ValidName(u) {
 			return syscall.EINVAL
 		}
 		link := path.Join(i.configDir(), u)
@@ -410,7 +411,7 @@ func (i *installer) unmask(units []string) error {
 }
 
 func (i *installer) setDefault(name string) error {
-	if unitType(name) != "target" || name == "default.target" || !validName(name) {
+	if unitfile.Type(name) != "target" || name == "default.target" || !unitfile.ValidName(name) {
 		return syscall.EINVAL
 	}
 	info, err := i.discover(name, true)
@@ -424,7 +425,7 @@ func (i *installer) setDefault(name string) error {
 func (i *installer) link(files []string) error {
 	var todo []string
 	for _, f := range files {
-		if !validName(path.Base(f)) {
+		if !unitfile.ValidName(path.Base(f)) {
 			return i.bad(errKindName, f, "")
 		}
 		info, err := i.p.Sys.Lstat(f)

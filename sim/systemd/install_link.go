@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"enshu/sim/libc"
+	"enshu/sim/systemd/unitfile"
 	"errors"
 	"path"
 	"syscall"
@@ -9,16 +10,16 @@ import (
 
 // alias makes the link of a word of Alias=.
 func (i *installer) alias(info *installInfo, alias string) (n int, err error) {
-	_, instance, isInstance, template := splitName(info.name)
-	prefix, _, aliasInstance, aliasTemplate := splitName(alias)
+	_, instance, isInstance, template := unitfile.SplitName(info.name)
+	prefix, _, aliasInstance, aliasTemplate := unitfile.SplitName(alias)
 	if aliasTemplate && isInstance {
-		alias = prefix + "@" + instance + "." + unitType(alias)
+		alias = prefix + "@" + instance + "." + unitfile.Type(alias)
 		aliasTemplate, aliasInstance = false, true
 	}
 	switch {
 	case alias == info.name:
 		return 0, nil
-	case unitType(alias) != unitType(info.name), template != aliasTemplate && !(template && aliasInstance), isInstance != aliasInstance && !template:
+	case unitfile.Type(alias) != unitfile.Type(info.name), template != aliasTemplate && !(template && aliasInstance), isInstance != aliasInstance && !template:
 		return 0, i.bad(errKindAlias, alias, info.name)
 	}
 	link := path.Join(i.configDir(), alias)
@@ -33,16 +34,16 @@ func (i *installer) alias(info *installInfo, alias string) (n int, err error) {
 // wants makes the links in the .wants or .requires directories of targets.
 func (i *installer) wants(info *installInfo, targets []string, suffix string, preset bool) (n int, err error) {
 	name := info.name
-	prefix, _, _, template := splitName(name)
+	prefix, _, _, template := unitfile.SplitName(name)
 	if template && info.config.defaultInstance != "" {
-		name, template = prefix+"@"+info.config.defaultInstance+"."+unitType(name), false
+		name, template = prefix+"@"+info.config.defaultInstance+"."+unitfile.Type(name), false
 	}
 	for _, t := range targets {
-		_, _, isInstance, isTemplate := splitName(t)
-		if !validName(t) || template && !isInstance && !isTemplate {
+		_, _, isInstance, isTemplate := unitfile.SplitName(t)
+		if !unitfile.ValidName(t) || template && !isInstance && !isTemplate {
 			switch {
 			case preset:
-			case validName(t):
+			case unitfile.ValidName(t):
 				err = i.bad(errKindPlain, t, name)
 			default:
 				err = i.bad(errKindName, t, "")

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/wire/syslog"
 )
 
@@ -81,10 +82,10 @@ func (m *manager) request(name, kind, mode string) (*job, error) {
 	if m.stopping {
 		return nil, &errUnit{errShutdown, "Transaction for " + name + "/" + kind + " is destructive (shutdown in progress)."}
 	}
-	if !validName(name) {
+	if !unitfile.ValidName(name) {
 		return nil, &errUnit{errInvalidArgs, "Invalid unit name " + strconv.Quote(name) + "."}
 	}
-	if _, _, _, template := splitName(name); template {
+	if _, _, _, template := unitfile.SplitName(name); template {
 		return nil, &errUnit{errInvalidArgs, "Unit name " + name + " is missing the instance name."}
 	}
 	if kind == jobStop && m.units[m.realName(name)] == nil {

@@ -11,6 +11,8 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
 )
 
 // unitDirs are the load path, what comes first wins.
@@ -35,7 +37,7 @@ type fragment struct {
 	state    string
 	reason   string
 	config   *config
-	problems []problem
+	problems []unitfile.Problem
 }
 
 // loader reads units from disk, as the disk is when the first is looked up.
@@ -49,14 +51,14 @@ type loader struct {
 	seen map[string]*fragment
 	told []string
 
-	machine machine
+	names hostNames
 }
 
 func newLoader(p *host.Proc) *loader {
-	return &loader{p: p, index: map[string]map[string]bool{}, seen: map[string]*fragment{}, machine: machine{
-		hostname:  func() string { return hostname(p) },
-		machineID: func() string { return machineID(p) },
-		bootID:    func() string { return bootID(p).String() },
+	return &loader{p: p, index: map[string]map[string]bool{}, seen: map[string]*fragment{}, names: hostNames{
+		hostname:  func() string { return machine.Hostname(p) },
+		machineID: func() string { return machine.ID(p) },
+		bootID:    func() string { return machine.BootID(p).String() },
 	}}
 }
 
@@ -82,11 +84,11 @@ func (l *loader) find(name string) (real, file string, masked bool) {
 		seen[name] = true
 		file, target, ok := l.look(name)
 		if !ok {
-			_, _, instance, _ := splitName(name)
+			_, _, instance, _ := unitfile.SplitName(name)
 			if !instance {
 				return name, "", false
 			}
-			file, target, ok = l.look(templateOf(name))
+			file, target, ok = l.look(unitfile.TemplateOf(name))
 			if !ok {
 				return name, "", false
 			}
@@ -94,11 +96,11 @@ func (l *loader) find(name string) (real, file string, masked bool) {
 		if target == "/dev/null" {
 			return name, file, true
 		}
-		if target != "" && unitType(path.Base(target)) != "" && l.inPath(file, target) {
+		if target != "" && unitfile.Type(path.Base(target)) != "" && l.inPath(file, target) {
 			next := path.Base(target)
-			if prefix, _, _, template := splitName(next); template {
-				if _, instance, is, _ := splitName(name); is {
-					next = prefix + "@" + instance + "." + unitType(next)
+			if prefix, _, _, template := unitfile.SplitName(next); template {
+				if _, instance, is, _ := unitfile.SplitName(name); is {
+					next = prefix + "@" + instance + "." + unitfile.Type(next)
 				}
 			}
 			if next != name {
@@ -154,7 +156,7 @@ func (l *loader) load(name string) *fragment {
 // note keeps what is wrong with the [Install] section of a unit, or with the whole.
 func (l *loader) note(f *fragment) {
 	for _, p := range f.problems {
-		if f.state == loadError || strings.Contains(p.text, "[Install]") {
+		if f.state == loadError || strings.Contains(p.Text, "[Install]") {
 			l.told = append(l.told, p.String())
 		}
 	}
@@ -171,7 +173,7 @@ func (l *loader) takeTold() []string {
 func (l *loader) loadNew(name string) *fragment {
 	real, file, masked := l.find(name)
 	f := &fragment{name: real, path: file, stamps: map[string]time.Time{}, state: loadOK}
-	kind := unitType(real)
+	kind := unitfile.Type(real)
 	f.config = newConfig(kind)
 	if real != name {
 		f.aliases = append(f.aliases, name)
@@ -202,7 +204,7 @@ func (l *loader) loadNew(name string) *fragment {
 	}
 	l.links(f)
 	if why := f.config.check(kind); why != "" {
-		f.problems = append(f.problems, problem{file: real, text: why})
+		f.problems = append(f.problems, unitfile.Problem{File: real, Text: why})
 		f.state, f.reason = loadBad, "Unit "+real+" has a bad unit file setting."
 	}
 	f.config.defaults(real)
@@ -211,8 +213,8 @@ func (l *loader) loadNew(name string) *fragment {
 
 // loadFile reads a unit from a file outside of the load path.
 func (l *loader) loadFile(name, file string) *fragment {
-	f := &fragment{name: name, path: file, stamps: map[string]time.Time{}, state: loadOK, config: newConfig(unitType(name))}
-	if err := l.read(f, file, unitType(name)); err != nil {
+	f := &fragment{name: name, path: file, stamps: map[string]time.Time{}, state: loadOK, config: newConfig(unitfile.Type(name))}
+	if err := l.read(f, file, unitfile.Type(name)); err != nil {
 		f.state = loadError
 	}
 	return f
@@ -233,20 +235,20 @@ func (l *loader) read(f *fragment, file, kind string) error {
 		return err
 	}
 	f.stamp(l, file)
-	settings, problems, err := parseUnitFile(file, data, sectionsOf(kind))
+	settings, problems, err := unitfile.Parse(file, data, sectionsOf(kind))
 	f.problems = append(f.problems, problems...)
 	if err != nil {
 		return err
 	}
 	for _, s := range settings {
-		v, bad := l.machine.specifiers(s.value, f.name, strings.HasPrefix(s.key, "Exec"))
+		v, bad := l.names.specifiers(s.Value, f.name, strings.HasPrefix(s.Key, "Exec"))
 		if bad != "" {
-			f.problems = append(f.problems, problem{file, s.line, "Failed to resolve unit specifiers in " + s.value + ", ignoring: Invalid slot"})
+			f.problems = append(f.problems, s.Wrong("Failed to resolve unit specifiers in "+s.Value+", ignoring: Invalid slot"))
 			continue
 		}
-		s.value = v
+		s.Value = v
 		if why := f.config.assign(s); why != "" {
-			f.problems = append(f.problems, problem{file, s.line, why})
+			f.problems = append(f.problems, s.Wrong(why))
 		}
 	}
 	return nil
@@ -255,12 +257,12 @@ func (l *loader) read(f *fragment, file, kind string) error {
 // dropIns lists the *.conf files for a unit, by their names, the earlier
 // directory winning.
 func (l *loader) dropIns(name string) []string {
-	kind := unitType(name)
+	kind := unitfile.Type(name)
 	var dirs []string
 	add := func(n string) { dirs = append(dirs, n+".d") }
 	add(name)
-	if _, _, instance, _ := splitName(name); instance {
-		add(templateOf(name))
+	if _, _, instance, _ := unitfile.SplitName(name); instance {
+		add(unitfile.TemplateOf(name))
 	}
 	stem := strings.TrimSuffix(name, "."+kind)
 	for i := strings.LastIndexByte(stem, '-'); i > 0; i = strings.LastIndexByte(stem[:i], '-') {
@@ -300,8 +302,8 @@ func (l *loader) dropIns(name string) []string {
 // links adds what stands in NAME.wants and NAME.requires.
 func (l *loader) links(f *fragment) {
 	names := []string{f.name}
-	if _, _, instance, _ := splitName(f.name); instance {
-		names = append(names, templateOf(f.name))
+	if _, _, instance, _ := unitfile.SplitName(f.name); instance {
+		names = append(names, unitfile.TemplateOf(f.name))
 	}
 	for _, name := range names {
 		for suffix, kind := range map[string]dep{".wants": wants, ".requires": requires} {
@@ -311,7 +313,7 @@ func (l *loader) links(f *fragment) {
 				}
 				in, _ := libc.ReadDir(l.p, path.Join(dir, name+suffix))
 				for _, n := range in {
-					if validName(n) && !slices.Contains(f.config.deps[kind], n) {
+					if unitfile.ValidName(n) && !slices.Contains(f.config.deps[kind], n) {
 						f.config.deps[kind] = append(f.config.deps[kind], n)
 					}
 				}
@@ -345,7 +347,7 @@ func builtin(f *fragment) bool {
 	}
 	text, ok := texts[f.name]
 	if stem, slice := strings.CutSuffix(f.name, ".slice"); !ok && slice {
-		text, ok = "Slice /"+unescapeName(stem), true
+		text, ok = "Slice /"+unitfile.UnescapeName(stem), true
 	}
 	if !ok {
 		return false

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"enshu/sim/sdjournal"
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/trace"
 	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
@@ -70,7 +72,7 @@ func about(fields []journal.Field) string {
 // sendNative hands a datagram to journald. A journald that does not read must
 // not hold PID 1 up.
 func (m *manager) sendNative(b []byte) error {
-	c, err := m.p.Sys.Dial(context.Background(), "unixgram", nativeSock)
+	c, err := m.p.Sys.Dial(context.Background(), "unixgram", sdjournal.NativeSocket)
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ var wordsOf = map[string]jobWords{
 }
 
 func (u *unit) words() jobWords {
-	w, ok := wordsOf[unitType(u.name)]
+	w, ok := wordsOf[unitfile.Type(u.name)]
 	if !ok {
 		w = wordsOf["service"]
 	}

@@ -6,13 +6,15 @@ import (
 	"path"
 	"slices"
 	"sort"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
 )
@@ -258,7 +260,7 @@ func (m *manager) notify(u *unit, from string) {
 		m.trigger(u, onSuccess)
 	}
 	for _, s := range u.deps(triggered) {
-		if s.state == active && unitType(s.name) == "socket" {
+		if s.state == active && unitfile.Type(s.name) == "socket" {
 			s.set(active, s.socketSub())
 		}
 		if s.timer != nil && s.state == active && u.isInactive() {
@@ -279,23 +281,15 @@ func (m *manager) trigger(u *unit, d dep) {
 	}
 }
 
-// publish makes known which unit a process belongs to: journald asks the
-// links that stand in /run/systemd/units, since it must not wait for PID 1.
-//
-//	pid:PID             → UNIT
-//	exec:UNIT:IDENT     → PID, of the last process started with that identifier
-//	invocation:UNIT     → its invocation ID, as with the real PID 1
+// publish makes known which unit a process belongs to, by the links of
+// [machine.UnitsDir].
 func (m *manager) publish(u *unit, ident string, pid int) {
 	m.byPID[pid] = u
-	replaceLink(m.p, u.name, path.Join(unitsDir, "pid:"+itoa(pid)))
+	machine.ReplaceLink(m.p, u.name, path.Join(machine.UnitsDir, "pid:"+itoa(pid)))
 	if ident != "" {
-		replaceLink(m.p, itoa(pid), execLink(u.name, ident))
+		machine.ReplaceLink(m.p, itoa(pid), machine.ExecLink(u.name, ident))
 	}
-	replaceLink(m.p, u.invocation.String(), path.Join(unitsDir, "invocation:"+u.name))
-}
-
-func execLink(unit, ident string) string {
-	return path.Join(unitsDir, "exec:"+unit+":"+strings.ReplaceAll(ident, "/", "_"))
+	machine.ReplaceLink(m.p, u.invocation.String(), path.Join(machine.UnitsDir, "invocation:"+u.name))
 }
 
 // withdraw forgets a process that ended; the last of them stay a while, since
@@ -304,7 +298,7 @@ func (m *manager) withdraw(pid int) {
 	delete(m.byPID, pid)
 	m.past = append(m.past, pid)
 	if len(m.past) > 32 {
-		m.p.Sys.Remove(path.Join(unitsDir, "pid:"+itoa(m.past[0])))
+		m.p.Sys.Remove(path.Join(machine.UnitsDir, "pid:"+itoa(m.past[0])))
 		m.past = m.past[1:]
 	}
 }
@@ -338,7 +332,7 @@ func (m *manager) checkBoot() {
 	m.bootDone = true
 	m.p.Ready()
 	took := m.p.Clock.Monotonic() - m.started
-	m.log(syslog.Info, "Startup finished in "+formatSpan(took, time.Millisecond)+".",
+	m.log(syslog.Info, "Startup finished in "+calendar.FormatSpan(took, time.Millisecond)+".",
 		journal.Field{Name: "MESSAGE_ID", Value: msgStartupEnd},
 		journal.Field{Name: "USERSPACE_USEC", Value: itoa(int(took.Microseconds()))})
 }

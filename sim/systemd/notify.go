@@ -11,6 +11,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/machine"
 	"enshu/sim/wire/syslog"
 )
 
@@ -74,21 +75,6 @@ func (s *service) notified(pid int, told map[string]string) {
 	}
 }
 
-// sdNotify tells PID 1 about the process, when PID 1 wants to know.
-func sdNotify(ctx context.Context, p *host.Proc, text string) error {
-	name := p.Getenv("NOTIFY_SOCKET")
-	if name == "" {
-		return nil
-	}
-	c, err := p.Sys.Dial(ctx, "unixgram", name)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	_, err = io.WriteString(c, text)
-	return err
-}
-
 const systemdNotifyHelp = `systemd-notify [OPTIONS...] [VARIABLE=VALUE...]
 
 Notify the init system about service status updates.
@@ -126,7 +112,7 @@ func SystemdNotify(ctx context.Context, p *host.Proc) int {
 			io.WriteString(p.Stdout, systemdNotifyHelp)
 			return 0
 		case "version":
-			io.WriteString(p.Stdout, "systemd "+versionLine+"\n"+featureLine+"\n")
+			io.WriteString(p.Stdout, "systemd "+machine.Version+"\n"+machine.Features+"\n")
 			return 0
 		case "booted":
 			if libc.Exists(p, "/run/systemd/system") {
@@ -155,7 +141,7 @@ func SystemdNotify(ctx context.Context, p *host.Proc) int {
 	if p.Getenv("NOTIFY_SOCKET") == "" {
 		return fail("No status data could be sent: $NOTIFY_SOCKET was not set")
 	}
-	if err := sdNotify(ctx, p, strings.Join(lines, "\n")+"\n"); err != nil && !errors.Is(err, context.Canceled) {
+	if err := machine.Notify(ctx, p, strings.Join(lines, "\n")+"\n"); err != nil && !errors.Is(err, context.Canceled) {
 		return fail("Failed to notify init system: %s", libc.Strerror(err))
 	}
 	return 0

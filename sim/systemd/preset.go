@@ -8,6 +8,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/unitfile"
 )
 
 // presetDirs hold the files that say which units are to be enabled
@@ -52,7 +53,7 @@ func presetRules(p *host.Proc) []presetRule {
 // presetIn reports whether a unit is to be enabled, and for a template which
 // instances.
 func presetIn(rules []presetRule, name string) (enable bool, instances []string) {
-	_, instance, isInstance, _ := splitName(name)
+	_, instance, isInstance, _ := unitfile.SplitName(name)
 	for _, r := range rules {
 		if ok, _ := path.Match(r.pattern, name); ok {
 			if r.enable {
@@ -61,7 +62,7 @@ func presetIn(rules []presetRule, name string) (enable bool, instances []string)
 			return r.enable, instances
 		}
 		if isInstance && slices.Contains(r.instances, instance) {
-			if ok, _ := path.Match(r.pattern, templateOf(name)); ok {
+			if ok, _ := path.Match(r.pattern, unitfile.TemplateOf(name)); ok {
 				return r.enable, nil
 			}
 		}
@@ -122,9 +123,9 @@ func (i *installer) sort(units []string, all bool) (plus, minus []string, err er
 		case len(instances) == 0:
 			plus = append(plus, u)
 		default:
-			prefix, _, _, _ := splitName(info.name)
+			prefix, _, _, _ := unitfile.SplitName(info.name)
 			for _, in := range instances {
-				plus = append(plus, prefix+"@"+in+"."+unitType(info.name))
+				plus = append(plus, prefix+"@"+in+"."+unitfile.Type(info.name))
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/calendar"
 	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
 )
@@ -84,7 +85,7 @@ func (s *service) setSub(sub string) { s.u.set(activeOf[sub], sub) }
 // arm makes timeout happen after d, in place of what was armed.
 func (s *service) arm(d time.Duration, timeout func()) {
 	s.disarm()
-	if d == forever {
+	if d == calendar.Forever {
 		return
 	}
 	var t *clock.LocalTimer
@@ -390,17 +391,8 @@ func (s *service) tidy() {
 		s.u.m.p.Sys.Remove(v.pidFile)
 	}
 	for _, d := range v.runtimeDirs {
-		removeAll(s.u.m.p, path.Join("/run", d))
+		libc.RemoveAll(s.u.m.p, path.Join("/run", d))
 	}
-}
-
-func removeAll(p *host.Proc, name string) {
-	if names, err := libc.ReadDir(p, name); err == nil {
-		for _, n := range names {
-			removeAll(p, path.Join(name, n))
-		}
-	}
-	p.Sys.Remove(name)
 }
 
 // startTimeout: the start took too long.

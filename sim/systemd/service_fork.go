@@ -3,6 +3,7 @@ package systemd
 import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/machine"
 	"enshu/sim/wire/syslog"
 	"maps"
 	"path"
@@ -70,7 +71,7 @@ func pidFrom(p *host.Proc, name string) (int, error) {
 // noticed when PID 1, which inherits it, is told of a child's end.
 func (s *service) adopt(pid int) {
 	s.mainPID = pid
-	comm := procComm(s.u.m.p, pid)
+	comm := machine.ProcComm(s.u.m.p, pid)
 	if comm == "" {
 		comm = path.Base(s.runs["ExecStart"].Comm)
 	}

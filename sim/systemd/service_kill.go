@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"enshu/sim/systemd/machine"
 	"enshu/sim/wire/syslog"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ func (s *service) members() []int {
 	if s.mainPID > 0 && !slices.Contains(pids, s.mainPID) {
 		pids = append(pids, s.mainPID)
 	}
-	for _, pid := range invocationPIDs(s.u.m.p, s.u.invocation.String()) {
+	for _, pid := range machine.InvocationPIDs(s.u.m.p, s.u.invocation.String()) {
 		if !slices.Contains(pids, pid) {
 			pids = append(pids, pid)
 		}
@@ -60,7 +61,7 @@ func (s *service) signalAll(sub, result string) {
 
 // comm is the name of a process.
 func (s *service) comm(pid int) string {
-	if c := procComm(s.u.m.p, pid); c != "" {
+	if c := machine.ProcComm(s.u.m.p, pid); c != "" {
 		return c
 	}
 	if s.mainRun != nil && s.mainRun.PID == pid {

@@ -1,6 +1,8 @@
 package systemd
 
 import (
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
 	"slices"
 	"strings"
 )
@@ -43,7 +45,7 @@ func (u *unit) snapshot() UnitState {
 	}
 	st.Slice = u.slice()
 	st.ControlPath = slicePath(st.Slice) + "/" + u.name
-	switch unitType(u.name) {
+	switch unitfile.Type(u.name) {
 	case "slice":
 		st.ControlPath = slicePath(u.name)
 		if u.name == "-.slice" {
@@ -117,11 +119,11 @@ func (s *service) snapshot() *ServiceState {
 	for _, pid := range s.members() {
 		st.Processes = append(st.Processes, Proc{pid, s.commandLine(pid)})
 		st.Tasks++
-		if u := procUsage(s.u.m.p, pid); u.known {
+		if u := machine.ProcUsage(s.u.m.p, pid); u.Known {
 			st.UsageKnown = true
-			st.Tasks += u.threads - 1
-			st.Memory += u.memory
-			st.CPU += u.cpu
+			st.Tasks += u.Threads - 1
+			st.Memory += u.Memory
+			st.CPU += u.CPU
 		}
 	}
 	return st
@@ -130,7 +132,7 @@ func (s *service) snapshot() *ServiceState {
 // commandLine is how a process appears in the tree of status: its arguments,
 // quoted where they hold blanks.
 func (s *service) commandLine(pid int) string {
-	args := procArgs(s.u.m.p, pid)
+	args := machine.ProcArgs(s.u.m.p, pid)
 	if len(args) == 0 {
 		args = slices.Clone(s.args[pid])
 	}

@@ -1,21 +1,24 @@
 package systemd
 
-import "strings"
+import (
+	"enshu/sim/systemd/unitfile"
+	"strings"
+)
 
-// machine is what specifiers tell of the host; each is asked for when a
+// hostNames is what specifiers tell of the host; each is asked for when a
 // specifier wants it.
-type machine struct {
+type hostNames struct {
 	hostname, machineID, bootID func() string
 }
 
 // specifiers resolves %n and its kin (systemd.unit(5)) in a setting of the unit
 // called name. In commands what is unknown stays; elsewhere it is returned as bad.
-func (m machine) specifiers(s, name string, command bool) (resolved, bad string) {
+func (m hostNames) specifiers(s, name string, command bool) (resolved, bad string) {
 	if !strings.Contains(s, "%") {
 		return s, ""
 	}
-	prefix, instance, _, _ := splitName(name)
-	stem := strings.TrimSuffix(name, "."+unitType(name))
+	prefix, instance, _, _ := unitfile.SplitName(name)
+	stem := strings.TrimSuffix(name, "."+unitfile.Type(name))
 	last := prefix[strings.LastIndexByte(prefix, '-')+1:]
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -34,20 +37,20 @@ func (m machine) specifiers(s, name string, command bool) (resolved, bad string)
 		case 'p':
 			b.WriteString(prefix)
 		case 'P':
-			b.WriteString(unescapeName(prefix))
+			b.WriteString(unitfile.UnescapeName(prefix))
 		case 'i':
 			b.WriteString(instance)
 		case 'I':
-			b.WriteString(unescapeName(instance))
+			b.WriteString(unitfile.UnescapeName(instance))
 		case 'j':
 			b.WriteString(last)
 		case 'J':
-			b.WriteString(unescapeName(last))
+			b.WriteString(unitfile.UnescapeName(last))
 		case 'f':
 			if instance != "" {
-				b.WriteString("/" + unescapeName(instance))
+				b.WriteString("/" + unitfile.UnescapeName(instance))
 			} else {
-				b.WriteString("/" + unescapeName(prefix))
+				b.WriteString("/" + unitfile.UnescapeName(prefix))
 			}
 		case 'H':
 			b.WriteString(m.hostname())

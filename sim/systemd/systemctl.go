@@ -11,13 +11,17 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/journalctl"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/screen"
+	"enshu/sim/systemd/unitfile"
 )
 
 // systemctl is one run of the tool.
 type systemctl struct {
 	ctx context.Context
 	p   *host.Proc
-	*screen
+	*screen.Screen
 	bus *bus
 
 	types, states, properties                                     []string
@@ -83,7 +87,7 @@ func verbTable() map[string]verb {
 		"emergency": {0, 0, false, func(s *systemctl, _ []string) int { return s.isolate([]string{"emergency.target"}) }},
 		"log-level": {0, 1, false, func(s *systemctl, a []string) int {
 			if len(a) == 0 {
-				fmt.Fprintln(s.out, "info")
+				fmt.Fprintln(s.Out, "info")
 			}
 			return 0
 		}},
@@ -112,14 +116,14 @@ var systemctlLong = []libc.LongOption{
 // Systemctl is /usr/bin/systemctl, and reboot, poweroff, halt, shutdown and
 // telinit, which are links to it.
 func Systemctl(ctx context.Context, p *host.Proc) int {
-	s := &systemctl{ctx: ctx, p: p, screen: newScreen(p), lines: 10, output: "short", signal: syscall.SIGTERM, whom: "all", loader: newLoader(p)}
+	s := &systemctl{ctx: ctx, p: p, Screen: screen.New(p), lines: 10, output: "short", signal: syscall.SIGTERM, whom: "all", loader: newLoader(p)}
 	switch name := path.Base(p.Args[0]); name {
 	case "reboot", "poweroff", "halt", "shutdown", "telinit", "init":
 		return s.legacy(name)
 	}
 	options, args, err := libc.Getopt(p.Args[1:], "ht:p:P:alqfs:H:M:n:o:iTr.::", systemctlLong)
 	if err != nil {
-		fmt.Fprintln(s.err, "systemctl: "+err.Error())
+		fmt.Fprintln(s.Err, "systemctl: "+err.Error())
 		return 1
 	}
 	for _, o := range options {
@@ -135,18 +139,18 @@ func Systemctl(ctx context.Context, p *host.Proc) int {
 	v, ok := verbTable()[name]
 	switch {
 	case !ok:
-		s.fail("Unknown command verb %s.", name)
+		s.Fail("Unknown command verb %s.", name)
 		return 1
 	case len(args) < v.least:
-		s.fail("Too few arguments.")
+		s.Fail("Too few arguments.")
 		return 1
 	case v.most >= 0 && len(args) > v.most:
-		s.fail("Too many arguments.")
+		s.Fail("Too many arguments.")
 		return 1
 	}
 	s.bus, err = dialBus(ctx, p)
 	if err != nil && !v.offline {
-		s.fail("%s", err)
+		s.Fail("%s", err)
 		return 1
 	}
 	if s.bus != nil {
@@ -161,30 +165,30 @@ func Systemctl(ctx context.Context, p *host.Proc) int {
 func (s *systemctl) option(o libc.Option) (done bool, status int) {
 	switch o.Name {
 	case "h":
-		fmt.Fprint(s.out, systemctlHelp)
+		fmt.Fprint(s.Out, systemctlHelp)
 		return true, 0
 	case "version":
-		fmt.Fprint(s.out, "systemd "+versionLine+"\n"+featureLine+"\n")
+		fmt.Fprint(s.Out, "systemd "+machine.Version+"\n"+machine.Features+"\n")
 		return true, 0
 	case "t":
 		for _, t := range strings.Split(o.Value, ",") {
 			switch {
 			case t == "help":
-				fmt.Fprintln(s.out, "Available unit types:\nservice\nmount\nswap\nsocket\ntarget\ndevice\nautomount\ntimer\npath\nslice\nscope")
+				fmt.Fprintln(s.Out, "Available unit types:\nservice\nmount\nswap\nsocket\ntarget\ndevice\nautomount\ntimer\npath\nslice\nscope")
 				return true, 0
-			case slices.Contains(unitTypes, t):
+			case slices.Contains(unitfile.Types, t):
 				s.types = append(s.types, t)
 			case slices.Contains(loadStates, t):
 				s.states = append(s.states, t)
 			default:
-				s.fail("Unknown unit type or load state '%s'.", t)
-				s.note("Use -t help to see a list of allowed values.")
+				s.Fail("Unknown unit type or load state '%s'.", t)
+				s.Note("Use -t help to see a list of allowed values.")
 				return true, 1
 			}
 		}
 	case "state":
 		if o.Value == "help" {
-			fmt.Fprint(s.out, statesHelp)
+			fmt.Fprint(s.Out, statesHelp)
 			return true, 0
 		}
 		s.states = append(s.states, strings.Split(o.Value, ",")...)
@@ -204,7 +208,7 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 	case "no-legend":
 		s.noLegend = true
 	case "legend":
-		b, _ := parseBool(o.Value)
+		b, _ := unitfile.ParseBool(o.Value)
 		s.noLegend = !b
 	case "no-pager":
 		s.noPager = true
@@ -231,18 +235,18 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 	case "dry-run":
 		s.dry = true
 	case "user":
-		s.fail("Failed to connect to bus: No medium found")
+		s.Fail("Failed to connect to bus: No medium found")
 		return true, 1
 	case "n":
 		n, err := strconv.Atoi(o.Value)
 		if err != nil || n < 0 {
-			s.fail("Failed to parse lines '%s'", o.Value)
+			s.Fail("Failed to parse lines '%s'", o.Value)
 			return true, 1
 		}
 		s.lines = n
 	case "o":
-		if !slices.Contains(outputModes, o.Value) {
-			s.fail("Unknown output '%s'.", o.Value)
+		if !slices.Contains(journalctl.OutputModes, o.Value) {
+			s.Fail("Unknown output '%s'.", o.Value)
 			return true, 1
 		}
 		s.output = o.Value
@@ -252,18 +256,18 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 		s.jobMode = modeFail
 	case "s":
 		if o.Value == "help" {
-			fmt.Fprint(s.out, signalsHelp())
+			fmt.Fprint(s.Out, signalsHelp())
 			return true, 0
 		}
 		sig, ok := parseSignal(o.Value)
 		if !ok {
-			s.fail("Failed to parse signal string \"%s\".", o.Value)
+			s.Fail("Failed to parse signal string \"%s\".", o.Value)
 			return true, 1
 		}
 		s.signal = sig
 	case "preset-mode":
 		if !slices.Contains([]string{"full", "enable-only", "disable-only"}, o.Value) {
-			s.fail("Failed to parse preset mode: %s.", o.Value)
+			s.Fail("Failed to parse preset mode: %s.", o.Value)
 			return true, 1
 		}
 		s.presetMode = o.Value
@@ -276,17 +280,17 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 // page sends what follows through a pager, for the verbs that have much to say.
 func (s *systemctl) page(name string) func(status int) int {
 	plain := func(status int) int { return status }
-	if s.noPager || s.width == 0 || !slices.Contains([]string{"status", "show", "cat", "list-units", "list-unit-files", "list-dependencies",
+	if s.noPager || s.Width == 0 || !slices.Contains([]string{"status", "show", "cat", "list-units", "list-unit-files", "list-dependencies",
 		"list-timers", "list-sockets", "list-jobs"}, name) {
 		return plain
 	}
-	pg := startPager(s.ctx, s.p)
+	pg := screen.StartPager(s.ctx, s.p)
 	if pg == nil {
 		return plain
 	}
-	s.out = pg
+	s.Out = pg
 	return func(status int) int {
-		pg.finish(s.ctx)
+		pg.Finish(s.ctx)
 		return status
 	}
 }
@@ -295,8 +299,8 @@ func (s *systemctl) page(name string) func(status int) int {
 func (s *systemctl) names(args []string) []string {
 	var list []string
 	for _, a := range args {
-		n := mangle(a)
-		if !isGlob(n) {
+		n := unitfile.Mangle(a)
+		if !unitfile.IsGlob(n) {
 			list = append(list, n)
 			continue
 		}
@@ -340,7 +344,7 @@ func (s *systemctl) jobs(kind string, args []string) int {
 // jobError tells why no job was made and returns the exit status for that.
 func (s *systemctl) jobError(kind, name string, err error) int {
 	e := asErrUnit(err)
-	s.fail("Failed to %s %s: %s", verbWord(kind), name, e.text)
+	s.Fail("Failed to %s %s: %s", verbWord(kind), name, e.text)
 	switch e.name {
 	case errNoSuchUnit:
 		return 5
@@ -349,10 +353,10 @@ func (s *systemctl) jobError(kind, name string, err error) int {
 	case errMasked:
 		return 1
 	case errNoIsolation, errDestructive, errOnlyDependency:
-		s.fail("See system logs and 'systemctl status %s' for details.", name)
+		s.Fail("See system logs and 'systemctl status %s' for details.", name)
 		return 4
 	}
-	s.fail("See system logs and 'systemctl status %s' for details.", name)
+	s.Fail("See system logs and 'systemctl status %s' for details.", name)
 	return 1
 }
 
@@ -384,13 +388,13 @@ func (s *systemctl) jobResult(j jobResult) int {
 	case resultDone, resultSkipped:
 		return 0
 	case resultInvalid:
-		s.fail("%s is not active, cannot reload.", j.Unit)
+		s.Fail("%s is not active, cannot reload.", j.Unit)
 	case resultCanceled:
-		s.fail("Job for %s canceled.", j.Unit)
+		s.Fail("Job for %s canceled.", j.Unit)
 	case resultDependency:
-		s.fail("A dependency job for %s failed. See 'journalctl -xe' for details.", j.Unit)
+		s.Fail("A dependency job for %s failed. See 'journalctl -xe' for details.", j.Unit)
 	case resultAssert:
-		s.fail("Assertion failed on job for %s.", j.Unit)
+		s.Fail("Assertion failed on job for %s.", j.Unit)
 	default:
 		why := map[string]string{
 			resultNoFiles:  "of unavailable resources or another system error",
@@ -402,14 +406,14 @@ func (s *systemctl) jobResult(j jobResult) int {
 			resultLimit:    "start of the service was attempted too often",
 		}[j.UnitResult]
 		if why == "" {
-			s.fail("Job for %s failed.\n%s", j.Unit, see)
+			s.Fail("Job for %s failed.\n%s", j.Unit, see)
 			return 1
 		}
-		s.fail("Job for %s failed because %s.", j.Unit, why)
-		s.fail("%s", see)
+		s.Fail("Job for %s failed because %s.", j.Unit, why)
+		s.Fail("%s", see)
 		if j.UnitResult == resultLimit {
-			s.fail("To force a start use \"systemctl reset-failed %s\"", j.Unit)
-			s.fail("followed by \"systemctl start %s\" again.", j.Unit)
+			s.Fail("To force a start use \"systemctl reset-failed %s\"", j.Unit)
+			s.Fail("followed by \"systemctl start %s\" again.", j.Unit)
 		}
 	}
 	return 1
@@ -421,12 +425,12 @@ func (s *systemctl) needsReload(name string) bool {
 }
 
 func (s *systemctl) warnReload(name string) {
-	s.warn("Warning: The unit file, source configuration file or drop-ins of %s changed on disk. Run 'systemctl daemon-reload' to reload units.", name)
+	s.Warn("Warning: The unit file, source configuration file or drop-ins of %s changed on disk. Run 'systemctl daemon-reload' to reload units.", name)
 }
 
 func (s *systemctl) isolate(args []string) int {
 	name := args[0]
-	if unitType(name) == "" {
+	if unitfile.Type(name) == "" {
 		name += ".target"
 	}
 	if _, err := s.bus.call(request{Method: "Job", Unit: name, Kind: jobStart, Mode: modeIsolate}); err != nil {
@@ -442,7 +446,7 @@ func (s *systemctl) kill(args []string) int {
 	status := 0
 	for _, name := range s.names(args) {
 		if _, err := s.bus.call(request{Method: "Kill", Unit: name, Signal: int(s.signal), Whom: s.whom}); err != nil {
-			s.fail("Failed to kill unit %s: %s", name, err)
+			s.Fail("Failed to kill unit %s: %s", name, err)
 			status = 1
 		}
 	}
@@ -455,7 +459,7 @@ func (s *systemctl) isFailed(args []string) int {
 	if len(args) == 0 {
 		r, err := s.bus.call(request{Method: "State"})
 		if err == nil && !s.quiet {
-			fmt.Fprintln(s.out, r.State)
+			fmt.Fprintln(s.Out, r.State)
 		}
 		if r.State == "degraded" {
 			return 0
@@ -478,7 +482,7 @@ func (s *systemctl) isState(args []string, no int, good ...string) int {
 			status = 0
 		}
 		if !s.quiet {
-			fmt.Fprintln(s.out, r.Unit.Active)
+			fmt.Fprintln(s.Out, r.Unit.Active)
 		}
 	}
 	return status
@@ -487,7 +491,7 @@ func (s *systemctl) isState(args []string, no int, good ...string) int {
 // simple calls a method that has no arguments.
 func (s *systemctl) simple(method, what string) int {
 	if _, err := s.bus.call(request{Method: method}); err != nil {
-		s.fail("%s: %s", what, err)
+		s.Fail("%s: %s", what, err)
 		return 1
 	}
 	return 0
@@ -500,7 +504,7 @@ func (s *systemctl) resetFailed(args []string) int {
 	status := 0
 	for _, name := range s.names(args) {
 		if _, err := s.bus.call(request{Method: "ResetFailed", Unit: name}); err != nil {
-			s.fail("Failed to reset failed state of unit %s: %s", name, err)
+			s.Fail("Failed to reset failed state of unit %s: %s", name, err)
 			status = 1
 		}
 	}
@@ -510,11 +514,11 @@ func (s *systemctl) resetFailed(args []string) int {
 func (s *systemctl) systemRunning([]string) int {
 	r, err := s.bus.call(request{Method: "State"})
 	if err != nil {
-		s.fail("%s", err)
+		s.Fail("%s", err)
 		return 1
 	}
 	if !s.quiet {
-		fmt.Fprintln(s.out, r.State)
+		fmt.Fprintln(s.Out, r.State)
 	}
 	if r.State == "running" {
 		return 0
@@ -528,14 +532,14 @@ func (s *systemctl) showEnvironment([]string) int {
 		return 1
 	}
 	for _, e := range r.Env {
-		fmt.Fprintln(s.out, e)
+		fmt.Fprintln(s.Out, e)
 	}
 	return 0
 }
 
 func (s *systemctl) environment(method string, args []string) int {
 	if _, err := s.bus.call(request{Method: method, Env: args}); err != nil {
-		s.fail("Failed to set environment: %s", err)
+		s.Fail("Failed to set environment: %s", err)
 		return 1
 	}
 	return 0
@@ -545,7 +549,7 @@ func (s *systemctl) reference(args []string) int {
 	for _, name := range s.names(args) {
 		r, err := s.bus.call(request{Method: "Show", Unit: name})
 		if err == nil && r.Unit.Load == loadNotFound {
-			s.fail("Failed to add reference to unit %s: Unit %s not found.", name, name)
+			s.Fail("Failed to add reference to unit %s: Unit %s not found.", name, name)
 			return 1
 		}
 	}
@@ -554,7 +558,7 @@ func (s *systemctl) reference(args []string) int {
 
 // unsupported is for what a real system does and this one cannot.
 func (s *systemctl) unsupported(what string) int {
-	s.fail("%s: not modelled in this lab.", what)
+	s.Fail("%s: not modelled in this lab.", what)
 	return 1
 }
 
@@ -599,5 +603,3 @@ failed
 auto-restart
 cleaning
 `
-
-const featureLine = "+PAM +AUDIT +SELINUX -APPARMOR +IMA +SMACK +SECCOMP +GCRYPT +GNUTLS +OPENSSL +ACL +BLKID +CURL +ELFUTILS -FIDO2 +IDN2 -IDN -IPTC +KMOD +LIBCRYPTSETUP +LIBFDISK +PCRE2 -PWQUALITY +P11KIT -QRENCODE +TPM2 +BZIP2 +LZ4 +XZ +ZLIB +ZSTD -BPF_FRAMEWORK +XKBCOMMON +UTMP +SYSVINIT default-hierarchy=unified"

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"enshu/sim/libc"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
 )
 
 const noInstallText = `The unit files have no installation config (WantedBy=, RequiredBy=, Also=,
@@ -37,13 +39,13 @@ func (s *systemctl) change(method string, units []string) (noInstall bool, chang
 		if err != nil {
 			switch method {
 			case "SetDefault":
-				s.fail("Failed to set default target: %s", err)
+				s.Fail("Failed to set default target: %s", err)
 			case "AddWants", "AddRequires":
-				s.fail("Failed to add dependency: %s", err)
+				s.Fail("Failed to add dependency: %s", err)
 			case "PresetAll":
-				s.fail("Failed to preset all units: %s", err)
+				s.Fail("Failed to preset all units: %s", err)
 			default:
-				s.fail("Failed to %s unit: %s", verb, err)
+				s.Fail("Failed to %s unit: %s", verb, err)
 			}
 			return false, false, 1
 		}
@@ -60,7 +62,7 @@ func (s *systemctl) change(method string, units []string) (noInstall bool, chang
 	case err == nil:
 		return op.noInstall && method != "Disable", len(op.changes) > 0, 0
 	case !told:
-		s.fail("Failed to %s: %s.", strings.Replace(verb, " on", "", 1), libc.Strerror(err))
+		s.Fail("Failed to %s: %s.", strings.Replace(verb, " on", "", 1), libc.Strerror(err))
 	case method == "Disable" && c.Kind != errKindName:
 		return false, false, 0
 	}
@@ -81,7 +83,7 @@ func (s *systemctl) unitFiles(method string, args []string) int {
 		s.bus.call(request{Method: "Reload"})
 	}
 	if noInstall && !s.quiet && (method == "Enable" || method == "Disable" || method == "Reenable") {
-		s.note("%s", noInstallText)
+		s.Note("%s", noInstallText)
 	}
 	if s.now && s.bus != nil {
 		for n, u := range units {
@@ -110,23 +112,23 @@ func (s *systemctl) fileNames(method string, args []string) (units []string, ok 
 	for _, a := range args {
 		switch {
 		case a == "":
-			s.fail("Failed to mangle unit name or path '': Invalid argument")
+			s.Fail("Failed to mangle unit name or path '': Invalid argument")
 			return nil, false
 		case strings.Contains(a, "/"):
 			a = libc.Abs(s.p, a)
 			switch {
 			case method == "Disable":
-				s.note("Warning: Can't execute disable on the unit file path. Proceeding with the unit name.")
+				s.Note("Warning: Can't execute disable on the unit file path. Proceeding with the unit name.")
 				a = path.Base(a)
 			}
 		default:
-			name := mangle(a)
-			if !isGlob(a) && strings.Contains(name, "\\x") && !strings.Contains(a, "\\x") {
-				s.note("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", a, strings.TrimSuffix(name, ".service"))
+			name := unitfile.Mangle(a)
+			if !unitfile.IsGlob(a) && strings.Contains(name, "\\x") && !strings.Contains(a, "\\x") {
+				s.Note("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", a, strings.TrimSuffix(name, ".service"))
 			}
 			if method == "Link" {
-				s.fail("Link argument must contain at least one directory separator.")
-				s.fail("If you intended to link a file in the current directory, try ./%s instead.", name)
+				s.Fail("Link argument must contain at least one directory separator.")
+				s.Fail("If you intended to link a file in the current directory, try ./%s instead.", name)
 				return nil, false
 			}
 			a = name
@@ -136,7 +138,7 @@ func (s *systemctl) fileNames(method string, args []string) (units []string, ok 
 	if method == "Mask" && s.bus != nil {
 		for _, u := range units {
 			if !s.loader.found(u) {
-				s.note("Unit %s does not exist, proceeding anyway.", u)
+				s.Note("Unit %s does not exist, proceeding anyway.", u)
 			}
 		}
 	}
@@ -162,7 +164,7 @@ func (s *systemctl) isEnabled(args []string) int {
 			state, why = "", "Bad message"
 		}
 		if state == "" {
-			s.fail("Failed to get unit file state for %s: %s", name, why)
+			s.Fail("Failed to get unit file state for %s: %s", name, why)
 			return 1
 		}
 		switch state {
@@ -170,7 +172,7 @@ func (s *systemctl) isEnabled(args []string) int {
 			status = 0
 		}
 		if !s.quiet {
-			fmt.Fprintln(s.out, state)
+			fmt.Fprintln(s.Out, state)
 		}
 		if s.full && !s.quiet {
 			s.installTargets(name)
@@ -186,7 +188,7 @@ func (s *systemctl) installTargets(name string) {
 		op.remove(op.marked([]string{name}))
 		for _, c := range op.changes {
 			if c.Kind == changeUnlink {
-				fmt.Fprintln(s.out, "  "+c.Path)
+				fmt.Fprintln(s.Out, "  "+c.Path)
 			}
 		}
 	}
@@ -200,23 +202,23 @@ func (s *systemctl) tellLoaded() {
 		return
 	}
 	for _, p := range told {
-		s.note("%s", p)
+		s.Note("%s", p)
 	}
 }
 
 func (s *systemctl) getDefault([]string) int {
 	real, file, _ := s.loader.find("default.target")
 	if file == "" {
-		s.fail("Failed to get default target: No such file or directory")
+		s.Fail("Failed to get default target: No such file or directory")
 		return 1
 	}
-	fmt.Fprintln(s.out, real)
+	fmt.Fprintln(s.Out, real)
 	return 0
 }
 
 func (s *systemctl) setDefault(args []string) int {
 	name := args[0]
-	if unitType(name) == "" {
+	if unitfile.Type(name) == "" {
 		name += ".target"
 	}
 	if _, _, status := s.change("SetDefault", []string{name}); status != 0 {
@@ -231,7 +233,7 @@ func (s *systemctl) setDefault(args []string) int {
 // addDependency is add-wants and add-requires.
 func (s *systemctl) addDependency(method string, args []string) int {
 	target := args[0]
-	if unitType(target) == "" {
+	if unitfile.Type(target) == "" {
 		target += ".target"
 	}
 	units, ok := s.fileNames(method, args[1:])
@@ -249,7 +251,7 @@ func (s *systemctl) addDependency(method string, args []string) int {
 func (s *systemctl) cat(args []string) int {
 	first := true
 	for _, a := range args {
-		name := mangle(a)
+		name := unitfile.Mangle(a)
 		real, file, masked := s.loader.find(name)
 		drops := s.loader.dropIns(real)
 		if s.bus != nil {
@@ -263,7 +265,7 @@ func (s *systemctl) cat(args []string) int {
 			}
 		}
 		if file == "" && len(drops) == 0 {
-			s.fail("No files found for %s.", name)
+			s.Fail("No files found for %s.", name)
 			return 1
 		}
 		for _, f := range append([]string{file}, drops...) {
@@ -271,21 +273,21 @@ func (s *systemctl) cat(args []string) int {
 				continue
 			}
 			if !first {
-				fmt.Fprintln(s.out)
+				fmt.Fprintln(s.Out)
 			}
 			first = false
-			fmt.Fprintln(s.out, s.paint("\x1b[0;38;5;69m", "# "+s.link("file://"+hostname(s.p)+f, f)))
+			fmt.Fprintln(s.Out, s.Paint("\x1b[0;38;5;69m", "# "+s.Link("file://"+machine.Hostname(s.p)+f, f)))
 			if masked && f == file {
 				continue
 			}
 			data, err := libc.ReadFile(s.p, f)
 			if err != nil {
-				s.fail("Failed to open %s: %s", f, libc.Strerror(err))
+				s.Fail("Failed to open %s: %s", f, libc.Strerror(err))
 				return 1
 			}
-			s.out.Write(data)
+			s.Out.Write(data)
 			if len(data) > 0 && data[len(data)-1] != '\n' {
-				fmt.Fprintln(s.out)
+				fmt.Fprintln(s.Out)
 			}
 		}
 	}
@@ -295,7 +297,7 @@ func (s *systemctl) cat(args []string) int {
 // edit lets the user write a drop-in, or with --full the unit file.
 func (s *systemctl) edit(args []string) int {
 	if _, ok := libc.Terminal(s.p.Stdin); !ok {
-		s.fail("Cannot edit units if not on a tty.")
+		s.Fail("Cannot edit units if not on a tty.")
 		return 1
 	}
 	editor := ""
@@ -304,7 +306,7 @@ func (s *systemctl) edit(args []string) int {
 			break
 		}
 	}
-	words, _ := splitWords(editor)
+	words, _ := unitfile.SplitWords(editor)
 	if len(words) == 0 {
 		for _, e := range []string{"nano", "vim", "vi"} {
 			if found, err := s.p.LookPath(e); err == nil {
@@ -314,15 +316,15 @@ func (s *systemctl) edit(args []string) int {
 		}
 	}
 	if len(words) == 0 {
-		s.fail("Cannot edit unit(s), no editor available. Please set either $SYSTEMD_EDITOR, $EDITOR or $VISUAL.")
+		s.Fail("Cannot edit unit(s), no editor available. Please set either $SYSTEMD_EDITOR, $EDITOR or $VISUAL.")
 		return 1
 	}
 	for _, a := range args {
-		name := mangle(a)
+		name := unitfile.Mangle(a)
 		_, file, _ := s.loader.find(name)
 		if file == "" && !s.force {
-			s.fail("No files found for %s.", name)
-			s.note("Run 'systemctl edit --force --full %s' to create a new unit.", name)
+			s.Fail("No files found for %s.", name)
+			s.Note("Run 'systemctl edit --force --full %s' to create a new unit.", name)
 			return 1
 		}
 		target := path.Join("/etc/systemd/system", name+".d", "override.conf")
@@ -334,7 +336,7 @@ func (s *systemctl) edit(args []string) int {
 			before, _ = libc.ReadFile(s.p, target)
 		}
 		if err := s.editFile(words, target, before); err != nil {
-			s.fail("Failed to edit %s: %s", target, libc.Strerror(err))
+			s.Fail("Failed to edit %s: %s", target, libc.Strerror(err))
 			return 1
 		}
 	}
@@ -350,7 +352,7 @@ func (s *systemctl) editFile(editor []string, target string, before []byte) erro
 	if err := libc.MkdirAll(s.p, path.Dir(target), 0o755); err != nil {
 		return err
 	}
-	tmp := path.Join(path.Dir(target), ".#"+path.Base(target)+drawID(s.p, target, s.p.PID).String()[:16])
+	tmp := path.Join(path.Dir(target), ".#"+path.Base(target)+machine.DrawID(s.p, target, s.p.PID).String()[:16])
 	if err := libc.WriteFile(s.p, tmp, before, 0o644); err != nil {
 		return err
 	}
@@ -363,7 +365,7 @@ func (s *systemctl) editFile(editor []string, target string, before []byte) erro
 		return err
 	}
 	if len(strings.TrimSpace(string(after))) == 0 {
-		s.note("Editing \"%s\" canceled: temporary file is empty.", target)
+		s.Note("Editing \"%s\" canceled: temporary file is empty.", target)
 		return nil
 	}
 	if string(after) == string(before) {
@@ -377,7 +379,7 @@ func (s *systemctl) told(c change, verb string) (text string, failed bool) {
 	verb = "Failed to " + verb
 	switch c.Kind {
 	case changeSymlink:
-		return "Created symlink " + c.Path + " " + s.glyph("arrow") + " " + c.Source + ".", false
+		return "Created symlink " + c.Path + " " + s.Glyph("arrow") + " " + c.Source + ".", false
 	case changeUnlink:
 		return "Removed \"" + c.Path + "\".", false
 	case changeMasked:
@@ -413,10 +415,10 @@ func (s *systemctl) tellChanges(list []change, verb string) {
 		text, failed := s.told(c, verb)
 		switch {
 		case failed:
-			s.fail("%s", text)
+			s.Fail("%s", text)
 		case s.quiet:
 		default:
-			s.note("%s", text)
+			s.Note("%s", text)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/screen"
+	"enshu/sim/systemd/unitfile"
 )
 
 // tasksMax is the default of DefaultTasksMax=: 15% of what the kernel allows.
@@ -35,7 +37,7 @@ type cell struct {
 // table prints rows in columns as wide as their widest cell. The header is
 // underlined where there are colours. On a terminal that is too narrow the last
 // column, and shrink, give way.
-func (s *screen) table(header []string, rows [][]cell, legend bool, indent bool) {
+func (s *systemctl) table(header []string, rows [][]cell, legend bool, indent bool) {
 	widths := make([]int, len(header))
 	if legend {
 		for i, h := range header {
@@ -47,13 +49,13 @@ func (s *screen) table(header []string, rows [][]cell, legend bool, indent bool)
 			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
 		}
 	}
-	if s.width > 0 {
+	if s.Width > 0 {
 		total := len(widths) - 1
 		for _, w := range widths {
 			total += w
 		}
 		// What is too wide is taken from the columns in proportion.
-		if over := total - s.width; over > 0 && len(widths) > 1 {
+		if over := total - s.Width; over > 0 && len(widths) > 1 {
 			last := len(widths) - 1
 			cut := min(over, max(0, widths[last]-11))
 			widths[last] -= cut
@@ -66,29 +68,29 @@ func (s *screen) table(header []string, rows [][]cell, legend bool, indent bool)
 	put := func(cells []cell, underline bool) {
 		var b strings.Builder
 		for i, c := range cells {
-			text := ellipsizeEnd(c.text, widths[i], s.glyph("ellipsis"))
+			text := screen.EllipsizeEnd(c.text, widths[i], s.Glyph("ellipsis"))
 			pad := widths[i] - utf8.RuneCountInString(text)
 			last := i == len(cells)-1
 			switch {
-			case underline && s.colors:
+			case underline && s.Colors:
 				if i > 0 {
 					text = " " + text
 				}
-				b.WriteString(ansiNormal + ansiUnder + text + strings.Repeat(" ", max(pad, 0)) + ansiNormal)
+				b.WriteString(screen.Normal + screen.Under + text + strings.Repeat(" ", max(pad, 0)) + screen.Normal)
 				continue
 			case i > 0:
-				b.WriteString(s.paint(cells[i-1].color, " "))
+				b.WriteString(s.Paint(cells[i-1].color, " "))
 			}
 			if !last || c.color != "" {
 				text += strings.Repeat(" ", max(pad, 0))
 			}
-			b.WriteString(s.paint(c.color, text))
+			b.WriteString(s.Paint(c.color, text))
 		}
 		line := b.String()
-		if !s.colors {
+		if !s.Colors {
 			line = strings.TrimRight(line, " ")
 		}
-		fmt.Fprintln(s.out, line)
+		fmt.Fprintln(s.Out, line)
 	}
 	if legend {
 		cells := make([]cell, len(header))
@@ -104,14 +106,14 @@ func (s *screen) table(header []string, rows [][]cell, legend bool, indent bool)
 
 // selects applies --type, --state and patterns to a unit.
 func (s *systemctl) selects(u *UnitState, patterns []string) bool {
-	if len(s.types) > 0 && !slices.Contains(s.types, unitType(u.Name)) {
+	if len(s.types) > 0 && !slices.Contains(s.types, unitfile.Type(u.Name)) {
 		return false
 	}
 	if len(s.states) > 0 && !slices.Contains(s.states, u.Load) && !slices.Contains(s.states, u.Sub) && !slices.Contains(s.states, u.Active) {
 		return false
 	}
 	if len(patterns) > 0 && !slices.ContainsFunc(patterns, func(p string) bool {
-		ok, _ := path.Match(mangle(p), u.Name)
+		ok, _ := path.Match(unitfile.Mangle(p), u.Name)
 		return ok
 	}) {
 		return false
@@ -126,11 +128,11 @@ func (s *systemctl) selects(u *UnitState, patterns []string) bool {
 func (s *systemctl) list() ([]UnitState, bool) {
 	r, err := s.bus.call(request{Method: "List"})
 	if err != nil {
-		s.fail("Failed to list units: %s", err)
+		s.Fail("Failed to list units: %s", err)
 		return nil, false
 	}
 	sort.SliceStable(r.Units, func(i, j int) bool {
-		a, b := unitType(r.Units[i].Name), unitType(r.Units[j].Name)
+		a, b := unitfile.Type(r.Units[i].Name), unitfile.Type(r.Units[j].Name)
 		if a != b {
 			return a < b
 		}
@@ -156,11 +158,11 @@ func (s *systemctl) listUnits(args []string) int {
 		dot, dotColor, load, activeColor := " ", "", "", ""
 		switch {
 		case u.Active == failed:
-			dot, dotColor, activeColor = s.glyph("black"), ansiRed, ansiRed
+			dot, dotColor, activeColor = s.Glyph("black"), screen.Red, screen.Red
 		case u.Load == loadNotFound || u.Load == loadBad || u.Load == loadError || u.Load == loadMasked:
-			dot, dotColor, load = s.glyph("black"), ansiYellow, ansiRed
+			dot, dotColor, load = s.Glyph("black"), screen.Yellow, screen.Red
 			if u.Load == loadMasked {
-				load = ansiYellow
+				load = screen.Yellow
 			}
 		}
 		row := []cell{{u.Name, dotColor}, {u.Load, load}, {u.Active, activeColor}, {u.Sub, activeColor}, {u.Description, ""}}
@@ -177,26 +179,26 @@ func (s *systemctl) listUnits(args []string) int {
 		return 0
 	}
 	if len(rows) > 0 {
-		fmt.Fprintln(s.out, "\nLOAD   = Reflects whether the unit definition was properly loaded.")
-		fmt.Fprintln(s.out, "ACTIVE = The high-level unit activation state, i.e. generalization of SUB.")
-		fmt.Fprintln(s.out, "SUB    = The low-level unit activation state, values depend on unit type.")
+		fmt.Fprintln(s.Out, "\nLOAD   = Reflects whether the unit definition was properly loaded.")
+		fmt.Fprintln(s.Out, "ACTIVE = The high-level unit activation state, i.e. generalization of SUB.")
+		fmt.Fprintln(s.Out, "SUB    = The low-level unit activation state, values depend on unit type.")
 	}
 	count := fmt.Sprintf("%d loaded units listed.", len(rows))
-	color := ansiBold
+	color := screen.Bold
 	if len(rows) == 0 {
-		color = ansiRed
+		color = screen.Red
 	}
-	count = s.paint(color, count)
-	files := s.paint(ansiGrey, "To show all installed unit files use 'systemctl list-unit-files'.")
+	count = s.Paint(color, count)
+	files := s.Paint(screen.Grey, "To show all installed unit files use 'systemctl list-unit-files'.")
 	switch {
 	case len(s.states) > 0 && len(rows) > 0:
-		fmt.Fprintf(s.out, "%d loaded units listed.\n", len(rows))
+		fmt.Fprintf(s.Out, "%d loaded units listed.\n", len(rows))
 	case len(s.states) > 0:
-		fmt.Fprintln(s.out, count)
+		fmt.Fprintln(s.Out, count)
 	case s.all:
-		fmt.Fprintf(s.out, "%s\n%s\n", count, files)
+		fmt.Fprintf(s.Out, "%s\n%s\n", count, files)
 	default:
-		fmt.Fprintf(s.out, "%s %s\n%s\n", count, s.paint(ansiGrey, "Pass --all to see loaded but inactive units, too."), files)
+		fmt.Fprintf(s.Out, "%s %s\n%s\n", count, s.Paint(screen.Grey, "Pass --all to see loaded but inactive units, too."), files)
 	}
 	return 0
 }
@@ -209,13 +211,13 @@ func (s *systemctl) listUnitFiles(args []string) int {
 			continue
 		}
 		state := fileState(s.p, s.loader, n)
-		if len(s.types) > 0 && !slices.Contains(s.types, unitType(n)) || len(s.states) > 0 && !slices.Contains(s.states, state) {
+		if len(s.types) > 0 && !slices.Contains(s.types, unitfile.Type(n)) || len(s.states) > 0 && !slices.Contains(s.states, state) {
 			continue
 		}
 		preset := presetWord(rules, n, state)
 		color := enabledColor(preset)
 		if preset == "" {
-			preset, color = "-", ansiGrey
+			preset, color = "-", screen.Grey
 		}
 		nameColor := ""
 		if state == "masked" {
@@ -227,7 +229,7 @@ func (s *systemctl) listUnitFiles(args []string) int {
 	legend := !s.noLegend && !s.quiet
 	s.table([]string{"UNIT FILE", "STATE", "PRESET"}, rows, legend, false)
 	if legend {
-		fmt.Fprintf(s.out, "\n%d unit files listed.\n", len(rows))
+		fmt.Fprintf(s.Out, "\n%d unit files listed.\n", len(rows))
 	}
 	if len(rows) == 0 && s.bus == nil {
 		return 1
@@ -238,12 +240,12 @@ func (s *systemctl) listUnitFiles(args []string) int {
 func (s *systemctl) listJobs([]string) int {
 	r, err := s.bus.call(request{Method: "Jobs"})
 	if err != nil {
-		s.fail("Failed to list jobs: %s", err)
+		s.Fail("Failed to list jobs: %s", err)
 		return 1
 	}
 	if len(r.Jobs) == 0 {
 		if !s.noLegend {
-			fmt.Fprintln(s.out, "No jobs running.")
+			fmt.Fprintln(s.Out, "No jobs running.")
 		}
 		return 0
 	}
@@ -253,7 +255,7 @@ func (s *systemctl) listJobs([]string) int {
 	}
 	s.table([]string{"JOB", "UNIT", "TYPE", "STATE"}, rows, !s.noLegend, false)
 	if !s.noLegend {
-		fmt.Fprintf(s.out, "\n%d jobs listed.\n", len(rows))
+		fmt.Fprintf(s.Out, "\n%d jobs listed.\n", len(rows))
 	}
 	return 0
 }
@@ -267,7 +269,7 @@ func (s *systemctl) listSockets(args []string) int {
 	var list []socket
 	for i := range units {
 		u := &units[i]
-		if unitType(u.Name) != "socket" || !s.selects(u, args) {
+		if unitfile.Type(u.Name) != "socket" || !s.selects(u, args) {
 			continue
 		}
 		activates := "-"
@@ -289,9 +291,9 @@ func (s *systemctl) listSockets(args []string) int {
 	}
 	s.table([]string{"LISTEN", "UNIT", "ACTIVATES"}, rows, !s.noLegend, false)
 	if !s.noLegend {
-		fmt.Fprintf(s.out, "\n%d sockets listed.\n", len(rows))
+		fmt.Fprintf(s.Out, "\n%d sockets listed.\n", len(rows))
 		if !s.all {
-			fmt.Fprintln(s.out, "Pass --all to see loaded but inactive sockets, too.")
+			fmt.Fprintln(s.Out, "Pass --all to see loaded but inactive sockets, too.")
 		}
 	}
 	return 0
@@ -304,7 +306,7 @@ func (s *systemctl) listTimers(args []string) int {
 	}
 	var timers []*UnitState
 	for i := range units {
-		if u := &units[i]; unitType(u.Name) == "timer" && s.selects(u, args) {
+		if u := &units[i]; unitfile.Type(u.Name) == "timer" && s.selects(u, args) {
 			timers = append(timers, u)
 		}
 	}
@@ -330,9 +332,9 @@ func (s *systemctl) listTimers(args []string) int {
 	}
 	s.table([]string{"NEXT", "LEFT", "LAST", "PASSED", "UNIT", "ACTIVATES"}, rows, !s.noLegend, false)
 	if !s.noLegend {
-		fmt.Fprintf(s.out, "\n%d timers listed.\n", len(rows))
+		fmt.Fprintf(s.Out, "\n%d timers listed.\n", len(rows))
 		if !s.all {
-			fmt.Fprintln(s.out, "Pass --all to see loaded but inactive timers, too.")
+			fmt.Fprintln(s.Out, "Pass --all to see loaded but inactive timers, too.")
 		}
 	}
 	return 0
@@ -345,14 +347,14 @@ func (s *systemctl) listDependencies(args []string) int {
 	}
 	for i, name := range s.names(args) {
 		if i > 0 {
-			fmt.Fprintln(s.out)
+			fmt.Fprintln(s.Out)
 		}
 		r, err := s.bus.call(request{Method: "Show", Unit: name})
 		if err != nil {
-			s.fail("%s", err)
+			s.Fail("%s", err)
 			return 1
 		}
-		fmt.Fprintln(s.out, r.Unit.Name)
+		fmt.Fprintln(s.Out, r.Unit.Name)
 		seen := map[string]bool{r.Unit.Name: true}
 		s.dependencies(r.Unit, 0, nil, seen)
 	}
@@ -383,7 +385,7 @@ func (s *systemctl) dependencies(u *UnitState, level int, bars []bool, seen map[
 	}
 	// Targets come last, as in the real tree.
 	sort.SliceStable(names, func(i, j int) bool {
-		a, b := unitType(names[i]) == "target", unitType(names[j]) == "target"
+		a, b := unitfile.Type(names[i]) == "target", unitfile.Type(names[j]) == "target"
 		if a != b {
 			return b
 		}
@@ -397,26 +399,26 @@ func (s *systemctl) dependencies(u *UnitState, level int, bars []bool, seen map[
 		}
 	}
 	for i, v := range list {
-		glyph, more := s.glyph("branch"), i < len(list)-1
+		glyph, more := s.Glyph("branch"), i < len(list)-1
 		if !more {
-			glyph = s.glyph("right")
+			glyph = s.Glyph("right")
 		}
 		var b strings.Builder
 		if !s.plain {
 			b.WriteString(s.dot(v.Active) + " ")
 			for _, bar := range bars {
 				if bar {
-					b.WriteString(s.glyph("vertical"))
+					b.WriteString(s.Glyph("vertical"))
 				} else {
-					b.WriteString(s.glyph("space"))
+					b.WriteString(s.Glyph("space"))
 				}
 			}
 			b.WriteString(glyph)
 		} else {
 			b.WriteString(strings.Repeat("  ", level+1))
 		}
-		fmt.Fprintln(s.out, b.String()+v.Name)
-		if (s.all || unitType(v.Name) == "target") && !seen[v.Name] {
+		fmt.Fprintln(s.Out, b.String()+v.Name)
+		if (s.all || unitfile.Type(v.Name) == "target") && !seen[v.Name] {
 			seen[v.Name] = true
 			s.dependencies(v, level+1, append(slices.Clone(bars), more), seen)
 		}

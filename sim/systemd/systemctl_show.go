@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/machine"
 )
 
 // property is one line of systemctl show.
@@ -15,17 +18,17 @@ type property struct{ name, value string }
 func (s *systemctl) show(args []string) int {
 	if len(args) == 0 {
 		st, _ := s.bus.call(request{Method: "State"})
-		s.printProperties([]property{{"Version", versionLine}, {"Virtualization", "kvm"}, {"SystemState", st.State}, {"DefaultStandardOutput", "journal"}})
+		s.printProperties([]property{{"Version", machine.Version}, {"Virtualization", "kvm"}, {"SystemState", st.State}, {"DefaultStandardOutput", "journal"}})
 		return 0
 	}
 	for i, name := range s.names(args) {
 		r, err := s.bus.call(request{Method: "Show", Unit: name})
 		if err != nil {
-			s.fail("Failed to get properties: %s", err)
+			s.Fail("Failed to get properties: %s", err)
 			return 1
 		}
 		if i > 0 {
-			fmt.Fprintln(s.out)
+			fmt.Fprintln(s.Out)
 		}
 		s.printProperties(s.unitProperties(r.Unit))
 	}
@@ -41,9 +44,9 @@ func (s *systemctl) printProperties(list []property) {
 			continue
 		}
 		if s.value {
-			fmt.Fprintln(s.out, p.value)
+			fmt.Fprintln(s.Out, p.value)
 		} else {
-			fmt.Fprintf(s.out, "%s=%s\n", p.name, p.value)
+			fmt.Fprintf(s.Out, "%s=%s\n", p.name, p.value)
 		}
 	}
 }
@@ -67,7 +70,7 @@ func (s *systemctl) unitProperties(u *UnitState) []property {
 		add(name, text)
 		add(name+"Monotonic", mono)
 	}
-	span := func(d time.Duration) string { return formatSpan(d, time.Microsecond) }
+	span := func(d time.Duration) string { return calendar.FormatSpan(d, time.Microsecond) }
 	if v := u.Service; v != nil {
 		add("Type", v.Type)
 		add("Restart", v.Restart)

@@ -13,6 +13,11 @@ import (
 
 	"enshu/sim/libc"
 	"enshu/sim/sdjournal"
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/journalctl"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/screen"
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/wire/journal"
 )
 
@@ -28,7 +33,7 @@ func (s *systemctl) status(args []string) int {
 		if pid, err := strconv.Atoi(a); err == nil {
 			r, err := s.bus.call(request{Method: "UnitByPID", PID: pid})
 			if err != nil {
-				s.fail("Failed to get unit for PID %d: %s", pid, err)
+				s.Fail("Failed to get unit for PID %d: %s", pid, err)
 				if result == 0 {
 					result = 1
 				}
@@ -41,12 +46,12 @@ func (s *systemctl) status(args []string) int {
 		for _, name := range names {
 			r, err := s.bus.call(request{Method: "Show", Unit: name})
 			if err != nil {
-				s.fail("Failed to get properties: %s", err)
+				s.Fail("Failed to get properties: %s", err)
 				return 1
 			}
 			u := r.Unit
 			if u.Load == loadNotFound && u.Active == inactive {
-				s.note("Unit %s could not be found.", name)
+				s.Note("Unit %s could not be found.", name)
 				result = 4
 				continue
 			}
@@ -54,7 +59,7 @@ func (s *systemctl) status(args []string) int {
 				s.warnReload(u.Name)
 			}
 			if !first {
-				fmt.Fprintln(s.out)
+				fmt.Fprintln(s.Out)
 			}
 			first = false
 			s.unitStatus(u)
@@ -67,29 +72,29 @@ func (s *systemctl) status(args []string) int {
 }
 
 // dot is the mark of an active state, in its colour.
-func (s *screen) dot(state string) string {
+func (s *systemctl) dot(state string) string {
 	switch state {
 	case failed:
-		return s.paint(ansiRed, s.glyph("cross"))
+		return s.Paint(screen.Red, s.Glyph("cross"))
 	case active:
-		return s.paint(ansiGreen, s.glyph("black"))
+		return s.Paint(screen.Green, s.Glyph("black"))
 	case reloading:
-		return s.paint(ansiGreen, s.glyph("circle"))
+		return s.Paint(screen.Green, s.Glyph("circle"))
 	case inactive:
-		return s.glyph("white")
+		return s.Glyph("white")
 	case "maintenance":
-		return s.glyph("white")
+		return s.Glyph("white")
 	}
-	return s.glyph("black")
+	return s.Glyph("black")
 }
 
 // stateColor colours the words about an active state.
 func stateColor(state string) string {
 	switch state {
 	case failed:
-		return ansiRed
+		return screen.Red
 	case active, reloading:
-		return ansiGreen
+		return screen.Green
 	}
 	return ""
 }
@@ -99,19 +104,19 @@ func enabledColor(state string) string {
 	switch state {
 	case "enabled", "enabled-runtime", "alias", "static", "generated", "transient", "indirect", "linked":
 		if state == "enabled" || state == "alias" {
-			return ansiGreen
+			return screen.Green
 		}
 		return ""
 	case "disabled":
-		return ansiYellow
+		return screen.Yellow
 	case "masked", "masked-runtime", "bad":
-		return ansiRed
+		return screen.Red
 	}
 	return ""
 }
 
 func (s *systemctl) line(label, format string, args ...any) {
-	fmt.Fprintf(s.out, "%11s: %s\n", label, fmt.Sprintf(format, args...))
+	fmt.Fprintf(s.Out, "%11s: %s\n", label, fmt.Sprintf(format, args...))
 }
 
 const statusIndent = "             "
@@ -121,14 +126,14 @@ func (s *systemctl) stamp(t time.Time) string {
 	return t.In(libc.Zone(s.p)).Format("Mon 2006-01-02 15:04:05 MST")
 }
 
-func (s *systemctl) ago(t time.Time) string { return formatAgo(s.p.Now().Sub(t)) }
+func (s *systemctl) ago(t time.Time) string { return calendar.FormatAgo(s.p.Now().Sub(t)) }
 
 func (s *systemctl) unitStatus(u *UnitState) {
-	fmt.Fprintf(s.out, "%s %s", s.dot(u.Active), u.Name)
+	fmt.Fprintf(s.Out, "%s %s", s.dot(u.Active), u.Name)
 	if u.Description != "" && u.Description != u.Name {
-		fmt.Fprintf(s.out, " - %s", u.Description)
+		fmt.Fprintf(s.Out, " - %s", u.Description)
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(s.Out)
 	s.loadedLine(u)
 	if u.Name == "init.scope" {
 		s.line("Transient", "yes")
@@ -136,9 +141,9 @@ func (s *systemctl) unitStatus(u *UnitState) {
 	s.dropIns(u.DropIns)
 	s.activeLine(u)
 	if !u.ConditionMet && !u.Condition.Real.IsZero() && u.Active == inactive {
-		s.line("Condition", "start %s at %s; %s", s.paint(ansiYellow, "condition failed"), s.stamp(u.Condition.Real), s.ago(u.Condition.Real))
+		s.line("Condition", "start %s at %s; %s", s.Paint(screen.Yellow, "condition failed"), s.stamp(u.Condition.Real), s.ago(u.Condition.Real))
 		if u.ConditionText != "" {
-			fmt.Fprintf(s.out, "%s%s %s was not met\n", statusIndent, s.glyph("right"), u.ConditionText)
+			fmt.Fprintf(s.Out, "%s%s %s was not met\n", statusIndent, s.Glyph("right"), u.ConditionText)
 		}
 	}
 	if !u.TimerNext.IsZero() && u.Active == active {
@@ -147,11 +152,11 @@ func (s *systemctl) unitStatus(u *UnitState) {
 	s.related("TriggeredBy", u, string(triggered))
 	s.related("Triggers", u, string(triggers))
 	for i, d := range u.Documentation {
-		text := s.link(d, d)
+		text := s.Link(d, d)
 		if i == 0 {
 			s.line("Docs", "%s", text)
 		} else {
-			fmt.Fprintf(s.out, "%s%s\n", statusIndent, text)
+			fmt.Fprintf(s.Out, "%s%s\n", statusIndent, text)
 		}
 	}
 	if u.Service != nil {
@@ -162,13 +167,13 @@ func (s *systemctl) unitStatus(u *UnitState) {
 		if i == 0 {
 			s.line("Listen", "%s (%s)", addr, kind)
 		} else {
-			fmt.Fprintf(s.out, "%s%s (%s)\n", statusIndent, addr, kind)
+			fmt.Fprintf(s.Out, "%s%s (%s)\n", statusIndent, addr, kind)
 		}
 	}
 	if u.Accept {
 		s.line("Accepted", "0; Connected: 0;")
 	}
-	switch unitType(u.Name) {
+	switch unitfile.Type(u.Name) {
 	case "socket":
 		if u.Active == active {
 			s.line("CGroup", "%s", u.ControlPath)
@@ -187,7 +192,7 @@ func (s *systemctl) loadedLine(u *UnitState) {
 	if u.Load != loadOK {
 		word := u.Load
 		if u.Load == loadError || u.Load == loadBad || u.Load == loadNotFound {
-			word = s.paint(ansiRed, word)
+			word = s.Paint(screen.Red, word)
 		}
 		if u.LoadReason != "" {
 			s.line("Loaded", "%s (Reason: %s)", word, u.LoadReason)
@@ -200,15 +205,15 @@ func (s *systemctl) loadedLine(u *UnitState) {
 		s.line("Loaded", "loaded")
 		return
 	}
-	text := s.link("file://"+hostname(s.p)+u.Fragment, u.Fragment)
+	text := s.Link("file://"+machine.Hostname(s.p)+u.Fragment, u.Fragment)
 	state := fileState(s.p, s.loader, u.Name)
 	if state != "" {
-		text += "; " + s.paint(enabledColor(state), state)
+		text += "; " + s.Paint(enabledColor(state), state)
 		if s.rules == nil {
 			s.rules = presetRules(s.p)
 		}
 		if preset := presetWord(s.rules, u.Name, state); preset != "" {
-			text += "; preset: " + s.paint(enabledColor(preset), preset)
+			text += "; preset: " + s.Paint(enabledColor(preset), preset)
 		}
 	}
 	s.line("Loaded", "loaded (%s)", text)
@@ -221,15 +226,15 @@ func (s *systemctl) dropIns(files []string) {
 			if dir == "" {
 				s.line("Drop-In", "%s", d)
 			} else {
-				fmt.Fprintf(s.out, "%s%s\n", statusIndent, d)
+				fmt.Fprintf(s.Out, "%s%s\n", statusIndent, d)
 			}
 			dir = d
 		}
-		glyph := s.glyph("branch")
+		glyph := s.Glyph("branch")
 		if i+1 == len(files) || path.Dir(files[i+1]) != dir {
-			glyph = s.glyph("right")
+			glyph = s.Glyph("right")
 		}
-		fmt.Fprintf(s.out, "%s%s%s\n", statusIndent, glyph, s.link("file://"+hostname(s.p)+f, path.Base(f)))
+		fmt.Fprintf(s.Out, "%s%s%s\n", statusIndent, glyph, s.Link("file://"+machine.Hostname(s.p)+f, path.Base(f)))
 	}
 }
 
@@ -238,10 +243,10 @@ func (s *systemctl) activeLine(u *UnitState) {
 	if u.Sub != u.Active {
 		text += " (" + u.Sub + ")"
 	}
-	text = s.paint(stateColor(u.Active), text)
+	text = s.Paint(stateColor(u.Active), text)
 	if u.Result != resultSuccess && u.Result != "" && (u.Active == failed || u.Sub == subAutoRestart) {
 		if u.Active == failed {
-			text = s.paint(ansiRed, "failed") + " (Result: " + u.Result + ")"
+			text = s.Paint(screen.Red, "failed") + " (Result: " + u.Result + ")"
 		} else {
 			text += " (Result: " + u.Result + ")"
 		}
@@ -266,7 +271,7 @@ func (s *systemctl) activeLine(u *UnitState) {
 	s.line("Active", "%s", text)
 	if (u.Active == inactive || u.Active == failed) && u.Service != nil && !u.ActiveEnter.Real.IsZero() && !u.ActiveExit.Real.IsZero() {
 		if d := u.ActiveExit.Mono - u.ActiveEnter.Mono; d >= 0 {
-			s.line("Duration", "%s", formatSpan(d, time.Millisecond))
+			s.line("Duration", "%s", calendar.FormatSpan(d, time.Millisecond))
 		}
 	}
 }
@@ -279,12 +284,12 @@ func (s *systemctl) related(label string, u *UnitState, kind string) {
 	for i, name := range u.Deps[kind] {
 		text := s.dot(u.DepsActive[name]) + " " + name
 		if kind == string(triggers) && u.DepsActive[name] == inactive {
-			text = s.glyph("black") + " " + name // it only waits
+			text = s.Glyph("black") + " " + name // it only waits
 		}
 		if i == 0 {
 			s.line(label, "%s", text)
 		} else {
-			fmt.Fprintf(s.out, "%s%s\n", statusIndent, text)
+			fmt.Fprintf(s.Out, "%s%s\n", statusIndent, text)
 		}
 	}
 }
@@ -294,7 +299,7 @@ func (s *systemctl) ended(r *run) string {
 	good := r.Code == "exited" && r.Status == 0
 	color := ""
 	if !good {
-		color = ansiRed
+		color = screen.Red
 	}
 	var b strings.Builder
 	b.WriteString("(code=" + r.Code + ", ")
@@ -306,7 +311,7 @@ func (s *systemctl) ended(r *run) string {
 	} else {
 		b.WriteString("signal=" + signalName(syscall.Signal(r.Status)))
 	}
-	return s.paint(color, b.String()+")")
+	return s.Paint(color, b.String()+")")
 }
 
 func (s *systemctl) serviceLines(u *UnitState) {
@@ -329,7 +334,7 @@ func (s *systemctl) serviceLines(u *UnitState) {
 		s.line("Cntrl PID", "%d", v.ControlPID)
 	}
 	if v.StatusText != "" {
-		s.line("Status", "%s", s.paint("\x1b[0;1;36m", `"`+v.StatusText+`"`))
+		s.line("Status", "%s", s.Paint("\x1b[0;1;36m", `"`+v.StatusText+`"`))
 	}
 	if len(v.Processes) == 0 {
 		return
@@ -346,15 +351,15 @@ func (s *systemctl) statusLog(u *UnitState) {
 		return
 	}
 	defer r.Close()
-	match := unitMatch(u.Name)
-	if unitType(u.Name) == "slice" {
-		match = anyOf(match, field("_SYSTEMD_SLICE", u.Name))
+	match := journalctl.UnitMatch(u.Name)
+	if unitfile.Type(u.Name) == "slice" {
+		match = journalctl.AnyOf(match, journalctl.Field("_SYSTEMD_SLICE", u.Name))
 	}
-	boot := bootID(s.p)
+	boot := machine.BootID(s.p)
 	since := u.InactiveExit.Mono
 	thisBoot := []journal.Field{{Name: "_BOOT_ID", Value: boot.String()}}
 	r.Filter = func(e *journal.Entry) bool { return e.BootID == boot && match(e) }
-	r.Only = [][]journal.Field{thisBoot, unitFields(u.Name)}
+	r.Only = [][]journal.Field{thisBoot, journalctl.UnitFields(u.Name)}
 	r.SeekTail()
 	var list []*journal.Entry
 	for len(list) < s.lines {
@@ -368,23 +373,23 @@ func (s *systemctl) statusLog(u *UnitState) {
 	if len(list) == 0 && !rotated {
 		return
 	}
-	fmt.Fprintln(s.out)
+	fmt.Fprintln(s.Out)
 	slices.Reverse(list)
-	pr := &printer{screen: s.screen, p: s.p, mode: s.output, zone: libc.Zone(s.p), full: s.full || s.width == 0, oneLine: true}
+	pr := &journalctl.Printer{Screen: s.Screen, P: s.p, Mode: s.output, Zone: libc.Zone(s.p), Full: s.full || s.Width == 0, OneLine: true}
 	for _, e := range list {
-		fmt.Fprint(s.out, pr.format(e))
+		fmt.Fprint(s.Out, pr.Format(e))
 	}
 	switch {
 	case !rotated:
 	case len(r.Denied) == 0:
-		fmt.Fprintln(s.out, "Notice: journal has been rotated since unit was started, output may be incomplete.")
+		fmt.Fprintln(s.Out, "Notice: journal has been rotated since unit was started, output may be incomplete.")
 	case len(list) == 0:
-		fmt.Fprintln(s.out, "Warning: some journal files were not opened due to insufficient permissions.")
+		fmt.Fprintln(s.Out, "Warning: some journal files were not opened due to insufficient permissions.")
 	default:
-		fmt.Fprintln(s.out, "Warning: journal has been rotated since unit was started and some journal files were not opened due to insufficient permissions, output may be incomplete.")
+		fmt.Fprintln(s.Out, "Warning: journal has been rotated since unit was started and some journal files were not opened due to insufficient permissions, output may be incomplete.")
 	}
-	if pr.cut {
-		fmt.Fprintln(s.out, "Hint: Some lines were ellipsized, use -l to show in full.")
+	if pr.Cut {
+		fmt.Fprintln(s.Out, "Hint: Some lines were ellipsized, use -l to show in full.")
 	}
 }
 

@@ -7,18 +7,23 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/screen"
+	"enshu/sim/systemd/unitfile"
 )
 
 // systemStatus is systemctl status without a unit.
 func (s *systemctl) systemStatus() int {
 	st, err := s.bus.call(request{Method: "State"})
 	if err != nil {
-		s.fail("%s", err)
+		s.Fail("%s", err)
 		return 1
 	}
 	list, err := s.bus.call(request{Method: "List"})
 	if err != nil {
-		s.fail("%s", err)
+		s.Fail("%s", err)
 		return 1
 	}
 	bad, loaded, jobs := 0, 0, 0
@@ -35,15 +40,15 @@ func (s *systemctl) systemStatus() int {
 			since = u.ActiveEnter.Real
 		}
 	}
-	color := ansiGreen
+	color := screen.Green
 	if st.State == "degraded" {
-		color = ansiRed
+		color = screen.Red
 	}
-	fmt.Fprintf(s.out, "%s %s\n", s.paint(color, s.glyph("black")), hostname(s.p))
-	fmt.Fprintf(s.out, "    State: %s\n", s.paint(color, st.State))
-	fmt.Fprintf(s.out, "    Units: %d loaded (incl. loaded aliases)\n", loaded)
-	fmt.Fprintf(s.out, "     Jobs: %d queued\n   Failed: %d units\n", jobs, bad)
-	fmt.Fprintf(s.out, "    Since: %s; %s\n  systemd: %s\n   CGroup: /\n", s.stamp(since), s.ago(since), strings.Trim(versionLine[strings.IndexByte(versionLine, '('):], "()"))
+	fmt.Fprintf(s.Out, "%s %s\n", s.Paint(color, s.Glyph("black")), machine.Hostname(s.p))
+	fmt.Fprintf(s.Out, "    State: %s\n", s.Paint(color, st.State))
+	fmt.Fprintf(s.Out, "    Units: %d loaded (incl. loaded aliases)\n", loaded)
+	fmt.Fprintf(s.Out, "     Jobs: %d queued\n   Failed: %d units\n", jobs, bad)
+	fmt.Fprintf(s.Out, "    Since: %s; %s\n  systemd: %s\n   CGroup: /\n", s.stamp(since), s.ago(since), strings.Trim(machine.Version[strings.IndexByte(machine.Version, '('):], "()"))
 	s.tree("           ", s.groups(list.Units), "/")
 	return 0
 }
@@ -71,13 +76,13 @@ func (s *systemctl) groups(units []UnitState) map[string]*ServiceState {
 
 // init is what init.scope has: PID 1.
 func (s *systemctl) init() *ServiceState {
-	args := procArgs(s.p, 1)
+	args := machine.ProcArgs(s.p, 1)
 	if len(args) == 0 {
 		args = []string{"/usr/lib/systemd/systemd"}
 	}
 	v := &ServiceState{Tasks: 1, Processes: []Proc{{1, strings.Join(args, " ")}}}
-	if u := procUsage(s.p, 1); u.known {
-		v.Tasks, v.Memory, v.CPU, v.UsageKnown = u.threads, u.memory, u.cpu, true
+	if u := machine.ProcUsage(s.p, 1); u.Known {
+		v.Tasks, v.Memory, v.CPU, v.UsageKnown = u.Threads, u.Memory, u.CPU, true
 	}
 	return v
 }
@@ -107,8 +112,8 @@ func (s *systemctl) tree(indent string, all map[string]*ServiceState, parent str
 		if i == len(below)-1 {
 			glyph, under = "right", "space"
 		}
-		fmt.Fprintf(s.out, "%s%s%s\n", indent, s.glyph(glyph), path.Base(p))
-		s.tree(indent+s.glyph(under), all, p)
+		fmt.Fprintf(s.Out, "%s%s%s\n", indent, s.Glyph(glyph), path.Base(p))
+		s.tree(indent+s.Glyph(under), all, p)
 	}
 }
 
@@ -128,25 +133,27 @@ func (s *systemctl) processLines(indent, last string, list []Proc) {
 			glyph = last
 		}
 		text := fmt.Sprintf("%*d %s", width, p.PID, p.Command)
-		if s.width > 0 && !s.full {
-			text = ellipsizeEnd(text, max(s.width-len([]rune(indent))-2, 10), s.glyph("ellipsis"))
+		if s.Width > 0 && !s.full {
+			text = screen.EllipsizeEnd(text, max(s.Width-len([]rune(indent))-2, 10), s.Glyph("ellipsis"))
 		}
-		fmt.Fprintf(s.out, "%s%s%s\n", indent, s.glyph(glyph), s.paint(ansiGrey, text))
+		fmt.Fprintf(s.Out, "%s%s%s\n", indent, s.Glyph(glyph), s.Paint(screen.Grey, text))
 	}
 }
 
-func usageSum(v *ServiceState) usage { return usage{v.Tasks, v.Memory, v.CPU, v.UsageKnown} }
+func usageSum(v *ServiceState) machine.Usage {
+	return machine.Usage{Threads: v.Tasks, Memory: v.Memory, CPU: v.CPU, Known: v.UsageKnown}
+}
 
 // usageLines tell what processes take; a service and a scope may have so many.
-func (s *systemctl) usageLines(u usage, limited bool) {
+func (s *systemctl) usageLines(u machine.Usage, limited bool) {
 	limit := ""
 	if limited {
-		limit = s.paint(ansiGrey, fmt.Sprintf(" (limit: %d)", tasksMax(s.p)))
+		limit = s.Paint(screen.Grey, fmt.Sprintf(" (limit: %d)", tasksMax(s.p)))
 	}
-	s.line("Tasks", "%d%s", u.threads, limit)
-	if u.known {
-		s.line("Memory", "%s", formatBytes(u.memory))
-		s.line("CPU", "%s", formatSpan(u.cpu, time.Millisecond))
+	s.line("Tasks", "%d%s", u.Threads, limit)
+	if u.Known {
+		s.line("Memory", "%s", unitfile.FormatSize(u.Memory))
+		s.line("CPU", "%s", calendar.FormatSpan(u.CPU, time.Millisecond))
 	}
 }
 
@@ -157,13 +164,13 @@ func (s *systemctl) groupLines(u *UnitState) {
 		return
 	}
 	all := s.groups(list.Units)
-	var sum usage
+	var sum machine.Usage
 	for p, v := range all {
 		if u.ControlPath == "/" || p == u.ControlPath || strings.HasPrefix(p, u.ControlPath+"/") {
-			sum = usage{sum.threads + v.Tasks, sum.memory + v.Memory, sum.cpu + v.CPU, sum.known || v.UsageKnown}
+			sum = machine.Usage{Threads: sum.Threads + v.Tasks, Memory: sum.Memory + v.Memory, CPU: sum.CPU + v.CPU, Known: sum.Known || v.UsageKnown}
 		}
 	}
-	s.usageLines(sum, unitType(u.Name) == "scope")
+	s.usageLines(sum, unitfile.Type(u.Name) == "scope")
 	s.line("CGroup", "%s", u.ControlPath)
 	if all[u.ControlPath] != nil {
 		s.tree(statusIndent, all, u.ControlPath)

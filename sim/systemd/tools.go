@@ -4,131 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"path"
 	"strconv"
 	"strings"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
-	"enshu/sim/wire/syslog"
+	"enshu/sim/systemd/unitfile"
 )
-
-const systemdCatHelp = `systemd-cat [OPTIONS...] COMMAND ...
-
-Execute process with stdout/stderr connected to the journal.
-
-  -h --help                      Show this help
-     --version                   Show package version
-  -t --identifier=STRING         Set syslog identifier
-  -p --priority=PRIORITY         Set priority value (0..7)
-     --stderr-priority=PRIORITY  Set priority value (0..7) used for stderr
-     --level-prefix=BOOL         Control whether level prefix shall be parsed
-
-See the systemd-cat(1) man page for details.
-`
-
-// SystemdCat is /usr/bin/systemd-cat: a command whose output goes to the
-// journal, or what comes on standard input.
-func SystemdCat(ctx context.Context, p *host.Proc) int {
-	fail := func(format string, args ...any) int {
-		fmt.Fprintf(p.Stderr, format+"\n", args...)
-		return 1
-	}
-	options, args, err := libc.Getopt(p.Args[1:], "+ht:p:", []libc.LongOption{
-		{Name: "help", Short: "h"}, {Name: "version"}, {Name: "identifier", Arg: libc.RequiredArgument, Short: "t"},
-		{Name: "priority", Arg: libc.RequiredArgument, Short: "p"}, {Name: "stderr-priority", Arg: libc.RequiredArgument},
-		{Name: "level-prefix", Arg: libc.RequiredArgument},
-	})
-	if err != nil {
-		return fail("systemd-cat: %s", err)
-	}
-	h := streamHeader{priority: syslog.Priority(syslog.Info), prefix: true}
-	forErrors := syslog.Severity(-1)
-	for _, o := range options {
-		switch o.Name {
-		case "h":
-			io.WriteString(p.Stdout, systemdCatHelp)
-			return 0
-		case "version":
-			io.WriteString(p.Stdout, "systemd "+versionLine+"\n"+featureLine+"\n")
-			return 0
-		case "t":
-			h.ident = o.Value
-		case "p", "stderr-priority":
-			l, ok := catPriority(o.Value)
-			if !ok && o.Name == "p" {
-				return fail("Failed to parse priority value.")
-			}
-			if !ok {
-				return fail("Failed to parse stderr priority value.")
-			}
-			if o.Name == "p" {
-				h.priority = syslog.Priority(l)
-			} else {
-				forErrors = l
-			}
-		case "level-prefix":
-			b, ok := parseBool(o.Value)
-			if !ok {
-				return fail("Failed to parse level prefix value.")
-			}
-			h.prefix = b
-		}
-	}
-	if h.ident == "" && len(args) > 0 {
-		h.ident = path.Base(args[0])
-	}
-	open := func(h streamHeader) (io.WriteCloser, error) {
-		c, err := p.Sys.Dial(ctx, "unix", stdoutSock)
-		if err != nil {
-			return nil, err
-		}
-		_, err = c.Write(h.encode())
-		return c, err
-	}
-	out, err := open(h)
-	if err != nil {
-		return fail("Failed to create stream fd: %s", libc.Strerror(err))
-	}
-	defer out.Close()
-	if len(args) == 0 {
-		if _, err := io.Copy(out, p.Stdin); err != nil {
-			return fail("Failed to copy: %s", libc.Strerror(err))
-		}
-		return 0
-	}
-	errs := out
-	if forErrors >= 0 {
-		h.priority = syslog.Priority(forErrors)
-		if errs, err = open(h); err != nil {
-			return fail("Failed to create stream fd: %s", libc.Strerror(err))
-		}
-		defer errs.Close()
-	}
-	child, err := p.Start(host.Cmd{Args: args, Stdin: p.Stdin, Stdout: out, Stderr: errs})
-	if err != nil {
-		return fail("Failed to execute process: %s", libc.Strerror(err))
-	}
-	st, err := child.Wait(ctx)
-	if err != nil {
-		return 1
-	}
-	return st.Shell()
-}
-
-// catPriority reads a level as log_level_from_string does.
-func catPriority(s string) (syslog.Severity, bool) {
-	if len(s) == 1 && s[0] >= '0' && s[0] <= '7' {
-		return syslog.Severity(s[0] - '0'), true
-	}
-	for l := syslog.Emerg; l <= syslog.Debug; l++ {
-		if l.String() == s {
-			return l, true
-		}
-	}
-	return 0, false
-}
 
 const serviceUsage = "Usage: service < option > | --status-all | [ service_name [ command | --full-restart ] ]"
 
@@ -168,7 +50,7 @@ func Service(ctx context.Context, p *host.Proc) int {
 		say("The service command supports only basic LSB actions (start, stop, restart, try-restart, reload, reload-or-restart, try-reload-or-restart, force-reload, status, condrestart). For other actions, please try to use systemctl.")
 		return 2
 	}
-	if unitType(name) == "" {
+	if unitfile.Type(name) == "" {
 		name += ".service"
 	}
 	say("Redirecting to /bin/systemctl " + action + " " + name)
@@ -202,8 +84,8 @@ func (s *systemctl) shutdown(kind string) int {
 	_, err := s.bus.call(r)
 	var e *errUnit
 	if errors.As(err, &e) {
-		s.fail("Failed to set wall message, ignoring: %s", e.text)
-		s.fail("Call to %s failed: %s", map[string]string{"reboot": "Reboot", "poweroff": "PowerOff", "halt": "Halt"}[kind], e.text)
+		s.Fail("Failed to set wall message, ignoring: %s", e.text)
+		s.Fail("Call to %s failed: %s", map[string]string{"reboot": "Reboot", "poweroff": "PowerOff", "halt": "Halt"}[kind], e.text)
 		return 1
 	}
 	return 0 // PID 1 may have gone before it answered
@@ -217,7 +99,7 @@ func (s *systemctl) legacy(name string) int {
 		{Name: "wtmp-only", Short: "w"}, {Name: "no-wtmp", Short: "d"}, {Name: "no-wall"}, {Name: "no-sync", Short: "n"}, {Name: "show"},
 	})
 	if err != nil {
-		fmt.Fprintln(s.err, name+": "+err.Error())
+		fmt.Fprintln(s.Err, name+": "+err.Error())
 		return 1
 	}
 	if name == "shutdown" {
@@ -226,7 +108,7 @@ func (s *systemctl) legacy(name string) int {
 	for _, o := range options {
 		switch o.Name {
 		case "help":
-			fmt.Fprintf(s.out, "%s [OPTIONS...]\n", name)
+			fmt.Fprintf(s.Out, "%s [OPTIONS...]\n", name)
 			return 0
 		case "H":
 			kind = "halt"
@@ -248,13 +130,13 @@ func (s *systemctl) legacy(name string) int {
 	}
 	if name == "telinit" || name == "init" {
 		if len(operands) != 1 {
-			s.fail("Too few arguments.")
+			s.Fail("Too few arguments.")
 			return 1
 		}
 		return s.telinit(operands[0])
 	}
 	if s.bus, err = dialBus(s.ctx, s.p); err != nil {
-		s.fail("%s", err)
+		s.Fail("%s", err)
 		return 1
 	}
 	defer s.bus.close()
@@ -273,7 +155,7 @@ func (s *systemctl) legacy(name string) int {
 func (s *systemctl) telinit(level string) int {
 	var err error
 	if s.bus, err = dialBus(s.ctx, s.p); err != nil {
-		s.fail("%s", err)
+		s.Fail("%s", err)
 		return 1
 	}
 	defer s.bus.close()
@@ -291,6 +173,6 @@ func (s *systemctl) telinit(level string) int {
 	case "q", "Q", "u", "U":
 		return s.simple("Reload", "Reload daemon failed")
 	}
-	s.fail("Invalid runlevel.")
+	s.Fail("Invalid runlevel.")
 	return 1
 }

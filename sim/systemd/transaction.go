@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/wire/syslog"
 )
 
@@ -167,7 +168,7 @@ func (u *unit) ignoresIsolate() bool {
 	if v := u.config().ignoreOnIsolate; v != nil {
 		return *v
 	}
-	switch unitType(u.name) {
+	switch unitfile.Type(u.name) {
 	case "slice", "scope", "device", "swap", "mount", "automount":
 		return true
 	}

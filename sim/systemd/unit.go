@@ -4,6 +4,9 @@ import (
 	"slices"
 	"time"
 
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/trace"
 	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
@@ -70,7 +73,7 @@ type unit struct {
 
 func (m *manager) newUnit(f *fragment) *unit {
 	u := &unit{m: m, name: f.name, frag: f, state: inactive, sub: "dead", result: resultSuccess}
-	switch unitType(f.name) {
+	switch unitfile.Type(f.name) {
 	case "service":
 		u.svc = &service{u: u, runs: map[string]*run{}, args: map[int][]string{}}
 	case "timer":
@@ -151,7 +154,7 @@ func (u *unit) limited() bool {
 		return false
 	}
 	now := u.m.p.Clock.Monotonic()
-	if u.windowN == 0 || c.limitInterval != forever && now-u.windowFrom > c.limitInterval {
+	if u.windowN == 0 || c.limitInterval != calendar.Forever && now-u.windowFrom > c.limitInterval {
 		u.windowFrom, u.windowN = now, 1
 		return false
 	}
@@ -165,7 +168,7 @@ func (u *unit) limited() bool {
 // newInvocation draws the ID of this run of the unit.
 func (u *unit) newInvocation() {
 	u.m.invocations++
-	u.invocation = drawID(u.m.p, "invocation", u.name, u.m.bootID, u.m.invocations)
+	u.invocation = machine.DrawID(u.m.p, "invocation", u.name, u.m.bootID, u.m.invocations)
 }
 
 // start begins what a start job is for, and reports how the job ends if it
@@ -197,7 +200,7 @@ func (u *unit) start() (result string, over bool) {
 	}
 	u.result = resultSuccess
 	u.newInvocation()
-	switch unitType(u.name) {
+	switch unitfile.Type(u.name) {
 	case "socket":
 		u.set(active, u.socketSub())
 	case "timer":
