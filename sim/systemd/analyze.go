@@ -32,9 +32,17 @@ Commands:
 See the systemd-analyze(1) man page for details.
 `
 
+// analysis is one run of the tool.
+type analysis struct {
+	p *host.Proc
+	*screen.Screen
+	bus    *bus
+	loader *loader
+}
+
 // Analyze is /usr/bin/systemd-analyze with the commands of its help text.
 func Analyze(ctx context.Context, p *host.Proc) int {
-	s := &systemctl{ctx: ctx, p: p, Screen: screen.New(p), loader: newLoader(p)}
+	s := &analysis{p: p, Screen: screen.New(p), loader: newLoader(p)}
 	options, args, err := libc.Getopt(p.Args[1:], "h", []libc.LongOption{{Name: "help", Short: "h"}, {Name: "version"}, {Name: "no-pager"},
 		{Name: "man", Arg: libc.OptionalArgument}, {Name: "recursive-errors", Arg: libc.RequiredArgument}})
 	if err != nil {
@@ -79,7 +87,7 @@ func Analyze(ctx context.Context, p *host.Proc) int {
 }
 
 // verify loads units as PID 1 would and says what PID 1 would say.
-func (s *systemctl) verify(args []string) int {
+func (s *analysis) verify(args []string) int {
 	if len(args) == 0 {
 		s.Fail("Too few arguments.")
 		return 1
@@ -118,22 +126,8 @@ func (s *systemctl) verify(args []string) int {
 	return status
 }
 
-// checkFile is load for a unit file wherever it stands.
-func (l *loader) checkFile(name, file string) *fragment {
-	f := l.loadFile(name, file)
-	if f.state == loadError {
-		f.reason = "Unit " + name + " failed to load properly, please adjust/correct and reload service manager: Bad message"
-		return f
-	}
-	if why := f.config.check(unitfile.Type(name)); why != "" {
-		f.problems = append(f.problems, unitfile.Problem{File: name, Text: why})
-		f.state, f.reason = loadBad, "Unit "+name+" has a bad unit file setting."
-	}
-	return f
-}
-
 // executable says of a command that cannot be run why.
-func (s *systemctl) executable(unit string, c command) bool {
+func (s *analysis) executable(unit string, c command) bool {
 	file, err := s.p.LookPath(c.path)
 	if err == nil {
 		var info interface{ IsDir() bool }
@@ -147,7 +141,7 @@ func (s *systemctl) executable(unit string, c command) bool {
 }
 
 // catConfig shows a configuration file of systemd and its drop-ins.
-func (s *systemctl) catConfig(args []string) int {
+func (s *analysis) catConfig(args []string) int {
 	for i, a := range args {
 		files := machine.ConfFiles(s.p, strings.TrimPrefix(strings.TrimPrefix(a, "/etc/"), "systemd/"))
 		if len(files) == 0 {
@@ -170,15 +164,16 @@ func (s *systemctl) catConfig(args []string) int {
 }
 
 // bootTime tells how long the boot took.
-func (s *systemctl) bootTime() int {
-	units, ok := s.list()
-	if !ok {
+func (s *analysis) bootTime() int {
+	r, err := s.bus.call(request{Method: "List"})
+	if err != nil {
+		s.Fail("Failed to list units: %s", err)
 		return 1
 	}
 	var kernel, end time.Duration
 	target := ""
 	real, _, _ := s.loader.find("default.target")
-	for _, u := range units {
+	for _, u := range r.Units {
 		switch u.Name {
 		case "init.scope":
 			kernel = u.ActiveEnter.Mono
@@ -197,9 +192,10 @@ func (s *systemctl) bootTime() int {
 }
 
 // blame lists the units by how long their start took.
-func (s *systemctl) blame() int {
-	units, ok := s.list()
-	if !ok {
+func (s *analysis) blame() int {
+	r, err := s.bus.call(request{Method: "List"})
+	if err != nil {
+		s.Fail("Failed to list units: %s", err)
 		return 1
 	}
 	type row struct {
@@ -208,7 +204,7 @@ func (s *systemctl) blame() int {
 	}
 	var rows []row
 	width := 0
-	for _, u := range units {
+	for _, u := range r.Units {
 		if d := u.ActiveEnter.Mono - u.InactiveExit.Mono; d > 0 && u.Service != nil && u.Active == active {
 			rows = append(rows, row{d, u.Name})
 			width = max(width, len(calendar.FormatSpan(d, time.Millisecond)))

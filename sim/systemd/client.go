@@ -14,6 +14,9 @@ import (
 	"enshu/sim/libc"
 )
 
+// privateSock is where PID 1 listens for clients.
+const privateSock = "/run/systemd/private"
+
 // bus is a client's connection to PID 1.
 type bus struct {
 	conn net.Conn

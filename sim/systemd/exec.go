@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -75,7 +76,7 @@ func (s *service) spawn(c command) (*process, error) {
 	}
 	if err != nil {
 		child, err = m.p.Sys.Start(host.Cmd{
-			Path: executorPath, Args: []string{path.Base(c.path), itoa(code)}, Env: m.environ(), Dir: "/",
+			Path: executorPath, Args: []string{path.Base(c.path), strconv.Itoa(code)}, Env: m.environ(), Dir: "/",
 			Cred: &host.Cred{}, Stdout: cmd.Stdout, Stderr: cmd.Stderr, Session: true,
 		})
 		if err != nil {
@@ -144,7 +145,7 @@ func (s *service) prepare(c command) (cmd host.Cmd, code int) {
 	}
 	env = append(env, "INVOCATION_ID="+s.u.invocation.String(), "SYSTEMD_EXEC_PID=0")
 	if s.mainPID > 0 {
-		env = append(env, "MAINPID="+itoa(s.mainPID))
+		env = append(env, "MAINPID="+strconv.Itoa(s.mainPID))
 	}
 	if v.notifyAccess != "none" {
 		env = append(env, "NOTIFY_SOCKET="+notifySock)
@@ -207,7 +208,7 @@ func (s *service) outcome() []string {
 	}
 	env := []string{"SERVICE_RESULT=" + s.u.result}
 	if r := s.mainRun; r != nil && !r.End.IsZero() {
-		status := itoa(r.Status)
+		status := strconv.Itoa(r.Status)
 		if r.Code != "exited" {
 			status = signalName(syscall.Signal(r.Status))
 		}

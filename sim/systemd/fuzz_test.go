@@ -28,11 +28,6 @@ func FuzzParseUnitFile(f *testing.F) {
 	})
 }
 
-func FuzzDecodeRequest(f *testing.F) {
-	f.Add([]byte(`{"Method":"Job","Unit":"x.service","Kind":"start"}`))
-	f.Fuzz(func(t *testing.T, b []byte) { decodeRequest(b) })
-}
-
 func FuzzEnvFile(f *testing.F) {
 	f.Add([]byte("A=b\n# no\nC='d e'\n"))
 	f.Fuzz(func(t *testing.T, b []byte) { parseEnvFile(b) })

@@ -223,20 +223,6 @@ func (m *manager) shutdown(kind string, force bool) {
 	})
 }
 
-// osRelease reads os-release(5).
-func osRelease(p *host.Proc) map[string]string {
-	data, err := libc.ReadFile(p, "/etc/os-release")
-	if err != nil {
-		data, _ = libc.ReadFile(p, "/usr/lib/os-release")
-	}
-	values := map[string]string{}
-	for _, e := range parseEnvFile(data) {
-		name, value, _ := strings.Cut(e, "=")
-		values[name] = value
-	}
-	return values
-}
-
 // journaldChanged notes whether journald takes messages: from when it is up
 // until it is no more.
 func (m *manager) journaldChanged(u *unit) {

@@ -8,25 +8,6 @@ import (
 	"enshu/sim/wire/syslog"
 )
 
-// Kinds of jobs.
-const (
-	jobStart         = "start"
-	jobStop          = "stop"
-	jobRestart       = "restart"
-	jobReload        = "reload"
-	jobTryRestart    = "try-restart"
-	jobReloadOr      = "reload-or-restart"
-	jobReloadOrTry   = "reload-or-try-restart"
-	jobVerifyActive  = "verify-active"
-	resultDone       = "done"
-	resultFailed     = "failed"
-	resultDependency = "dependency"
-	resultCanceled   = "canceled"
-	resultAssert     = "assert"
-	resultSkipped    = "skipped"
-	resultInvalid    = "invalid"
-)
-
 // job is a change of a unit that was asked for.
 type job struct {
 	id      int
@@ -47,14 +28,6 @@ type jobWait struct {
 	results []jobResult
 	done    func([]jobResult) // nil until somebody asks
 }
-
-type jobResult struct {
-	ID           int
-	Unit, Result string
-	UnitResult   string
-}
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // loadProblem says why no job may be made for a unit.
 func (u *unit) loadProblem() error {

@@ -362,3 +362,17 @@ func builtin(f *fragment) bool {
 	}
 	return true
 }
+
+// checkFile is load for a unit file wherever it stands.
+func (l *loader) checkFile(name, file string) *fragment {
+	f := l.loadFile(name, file)
+	if f.state == loadError {
+		f.reason = "Unit " + name + " failed to load properly, please adjust/correct and reload service manager: Bad message"
+		return f
+	}
+	if why := f.config.check(unitfile.Type(name)); why != "" {
+		f.problems = append(f.problems, unitfile.Problem{File: name, Text: why})
+		f.state, f.reason = loadBad, "Unit "+name+" has a bad unit file setting."
+	}
+	return f
+}

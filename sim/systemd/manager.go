@@ -6,6 +6,7 @@ import (
 	"path"
 	"slices"
 	"sort"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -285,9 +286,9 @@ func (m *manager) trigger(u *unit, d dep) {
 // [machine.UnitsDir].
 func (m *manager) publish(u *unit, ident string, pid int) {
 	m.byPID[pid] = u
-	machine.ReplaceLink(m.p, u.name, path.Join(machine.UnitsDir, "pid:"+itoa(pid)))
+	machine.ReplaceLink(m.p, u.name, path.Join(machine.UnitsDir, "pid:"+strconv.Itoa(pid)))
 	if ident != "" {
-		machine.ReplaceLink(m.p, itoa(pid), machine.ExecLink(u.name, ident))
+		machine.ReplaceLink(m.p, strconv.Itoa(pid), machine.ExecLink(u.name, ident))
 	}
 	machine.ReplaceLink(m.p, u.invocation.String(), path.Join(machine.UnitsDir, "invocation:"+u.name))
 }
@@ -298,7 +299,7 @@ func (m *manager) withdraw(pid int) {
 	delete(m.byPID, pid)
 	m.past = append(m.past, pid)
 	if len(m.past) > 32 {
-		m.p.Sys.Remove(path.Join(machine.UnitsDir, "pid:"+itoa(m.past[0])))
+		m.p.Sys.Remove(path.Join(machine.UnitsDir, "pid:"+strconv.Itoa(m.past[0])))
 		m.past = m.past[1:]
 	}
 }
@@ -334,7 +335,7 @@ func (m *manager) checkBoot() {
 	took := m.p.Clock.Monotonic() - m.started
 	m.log(syslog.Info, "Startup finished in "+calendar.FormatSpan(took, time.Millisecond)+".",
 		journal.Field{Name: "MESSAGE_ID", Value: msgStartupEnd},
-		journal.Field{Name: "USERSPACE_USEC", Value: itoa(int(took.Microseconds()))})
+		journal.Field{Name: "USERSPACE_USEC", Value: strconv.Itoa(int(took.Microseconds()))})
 }
 
 func globExists(p *host.Proc, pattern string) bool {
@@ -347,31 +348,6 @@ func globExists(p *host.Proc, pattern string) bool {
 	}
 	return false
 }
-
-// errUnit is an error that systemctl tells its user.
-type errUnit struct{ name, text string }
-
-func (e *errUnit) Error() string { return e.text }
-
-// Names of errors, as on D-Bus without their prefix.
-const (
-	errNoSuchUnit     = "NoSuchUnit"
-	errLoadFailed     = "LoadFailed"
-	errMasked         = "UnitMasked"
-	errBadSetting     = "BadUnitSetting"
-	errNotApplicable  = "JobTypeNotApplicable"
-	errNoIsolation    = "NoIsolation"
-	errInvalidArgs    = "InvalidArgs"
-	errAuth           = "InteractiveAuthorizationRequired"
-	errOnlyDependency = "OnlyByDependency"
-	errNoPID          = "NoUnitForPID"
-	errFileExists     = "FileExists"
-	errShutdown       = "ShuttingDown"
-	errConflicting    = "TransactionJobsConflicting"
-	errCyclic         = "TransactionOrderIsCyclic"
-	errDestructive    = "TransactionIsDestructive"
-	errNoProcess      = "NoSuchProcess"
-)
 
 func asErrUnit(err error) *errUnit {
 	var e *errUnit

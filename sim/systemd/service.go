@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"path"
+	"strconv"
 	"time"
 
 	"enshu/sim/clock"
@@ -12,44 +13,11 @@ import (
 	"enshu/sim/wire/syslog"
 )
 
-// States of a service (the SUB of systemctl).
-const (
-	subDead         = "dead"
-	subCondition    = "condition"
-	subStartPre     = "start-pre"
-	subStart        = "start"
-	subStartPost    = "start-post"
-	subRunning      = "running"
-	subExited       = "exited"
-	subReload       = "reload"
-	subStop         = "stop"
-	subStopSigterm  = "stop-sigterm"
-	subStopSigkill  = "stop-sigkill"
-	subStopPost     = "stop-post"
-	subFinalSigterm = "final-sigterm"
-	subFinalSigkill = "final-sigkill"
-	subFailed       = "failed"
-	subAutoRestart  = "auto-restart"
-)
-
 var activeOf = map[string]string{
 	subDead: inactive, subCondition: activating, subStartPre: activating, subStart: activating, subStartPost: activating,
 	subRunning: active, subExited: active, subReload: reloading, subStop: deactivating, subStopSigterm: deactivating,
 	subStopSigkill: deactivating, subStopPost: deactivating, subFinalSigterm: deactivating, subFinalSigkill: deactivating,
 	subFailed: failed, subAutoRestart: activating,
-}
-
-// run is one command that was started, as systemctl status tells of it.
-type run struct {
-	Kind      string // ExecStart …
-	Command   string
-	PID       int
-	Comm      string
-	Start     time.Time
-	End       time.Time // zero while it runs
-	Code      string    // "exited", "killed", "dumped"
-	Status    int
-	StatusTxt string
 }
 
 // service is the state machine of a service unit.
@@ -378,8 +346,8 @@ func (s *service) dead(mayRestart bool) {
 		}
 		s.restarts++
 		s.restartTimer = true
-		s.u.log(syslog.Info, msgRestart, s.u.name+": Scheduled restart job, restart counter is at "+itoa(s.restarts)+".",
-			journal.Field{Name: "N_RESTARTS", Value: itoa(s.restarts)})
+		s.u.log(syslog.Info, msgRestart, s.u.name+": Scheduled restart job, restart counter is at "+strconv.Itoa(s.restarts)+".",
+			journal.Field{Name: "N_RESTARTS", Value: strconv.Itoa(s.restarts)})
 		s.u.m.enqueue(s.u, jobRestart)
 	})
 }

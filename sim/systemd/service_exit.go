@@ -40,7 +40,7 @@ func (s *service) sayExit(what string, r *run, result string) {
 	if result == resultSuccess {
 		return // logged at debug level, which PID 1 does not do
 	}
-	status := itoa(r.Status)
+	status := strconv.Itoa(r.Status)
 	switch {
 	case r.Code != "exited":
 		status += "/" + signalName(syscall.Signal(r.Status))
@@ -52,7 +52,7 @@ func (s *service) sayExit(what string, r *run, result string) {
 		status += "/n/a"
 	}
 	s.u.log(sev, msgExit, s.u.name+": "+what+" process exited, code="+r.Code+", status="+status,
-		journal.Field{Name: "COMMAND", Value: r.Kind}, journal.Field{Name: "EXIT_CODE", Value: r.Code}, journal.Field{Name: "EXIT_STATUS", Value: itoa(r.Status)})
+		journal.Field{Name: "COMMAND", Value: r.Kind}, journal.Field{Name: "EXIT_CODE", Value: r.Code}, journal.Field{Name: "EXIT_STATUS", Value: strconv.Itoa(r.Status)})
 }
 
 // exited is told of every end of a child.

@@ -78,3 +78,16 @@ type Exec struct {
 
 // execKinds are the kinds of commands in the order of status.
 var execKinds = []string{"ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost"}
+
+// run is one command that was started, as systemctl status tells of it.
+type run struct {
+	Kind      string // ExecStart …
+	Command   string
+	PID       int
+	Comm      string
+	Start     time.Time
+	End       time.Time // zero while it runs
+	Code      string    // "exited", "killed", "dumped"
+	Status    int
+	StatusTxt string
+}

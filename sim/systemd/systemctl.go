@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -343,7 +344,10 @@ func (s *systemctl) jobs(kind string, args []string) int {
 
 // jobError tells why no job was made and returns the exit status for that.
 func (s *systemctl) jobError(kind, name string, err error) int {
-	e := asErrUnit(err)
+	var e *errUnit
+	if !errors.As(err, &e) {
+		e = &errUnit{text: libc.Strerror(err)}
+	}
 	s.Fail("Failed to %s %s: %s", verbWord(kind), name, e.text)
 	switch e.name {
 	case errNoSuchUnit:

@@ -8,15 +8,6 @@ import (
 	"enshu/sim/wire/syslog"
 )
 
-// Job modes (--job-mode=, systemctl(1)).
-const (
-	modeReplace    = "replace"
-	modeFail       = "fail"
-	modeIsolate    = "isolate"
-	modeFlush      = "flush"
-	modeIgnoreDeps = "ignore-dependencies"
-)
-
 // transaction are the jobs that one request brings: its own and those of the
 // dependencies, checked as a whole before any of them is put in the queue.
 type transaction struct {

@@ -12,29 +12,6 @@ import (
 	"enshu/sim/wire/syslog"
 )
 
-// Active states.
-const (
-	active       = "active"
-	reloading    = "reloading"
-	inactive     = "inactive"
-	failed       = "failed"
-	activating   = "activating"
-	deactivating = "deactivating"
-)
-
-// Results of a unit.
-const (
-	resultSuccess  = "success"
-	resultExit     = "exit-code"
-	resultSignal   = "signal"
-	resultCore     = "core-dump"
-	resultTimeout  = "timeout"
-	resultProtocol = "protocol"
-	resultLimit    = "start-limit-hit"
-	resultNoFiles  = "resources"
-	resultSkip     = "exec-condition"
-)
-
 // moment is a point of time on both clocks.
 type moment struct {
 	real time.Time

@@ -1,0 +1,21 @@
+package systemd
+
+import (
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"strings"
+)
+
+// osRelease reads os-release(5).
+func osRelease(p *host.Proc) map[string]string {
+	data, err := libc.ReadFile(p, "/etc/os-release")
+	if err != nil {
+		data, _ = libc.ReadFile(p, "/usr/lib/os-release")
+	}
+	values := map[string]string{}
+	for _, e := range parseEnvFile(data) {
+		name, value, _ := strings.Cut(e, "=")
+		values[name] = value
+	}
+	return values
+}
