@@ -1,8 +1,0 @@
-package systemd
-
-import "testing"
-
-func FuzzDecodeRequest(f *testing.F) {
-	f.Add([]byte(`{"Method":"Job","Unit":"x.service","Kind":"start"}`))
-	f.Fuzz(func(t *testing.T, b []byte) { decodeRequest(b) })
-}
