@@ -105,7 +105,7 @@ func (c *command) serviceEdit(name string) error {
 			s := a.Service
 			c.say(map[string]string{"ports": joinPorts(s.Ports), "source-ports": joinPorts(s.SourcePorts), "protocols": strings.Join(s.Protocols, " "),
 				"modules": strings.Join(s.Modules, " "), "service-helpers": strings.Join(s.Helpers, " "),
-				"includes": strings.Join(s.Includes, " "), "destinations": s.destinations()}[kind])
+				"includes": strings.Join(s.Includes, " "), "destinations": s.Destinations()}[kind])
 		}
 		return err
 	case "query":

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"enshu/sim/firewalld/conf"
+	"enshu/sim/firewalld/rules"
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/nft"
@@ -32,7 +34,7 @@ type daemon struct {
 	mu     sync.Mutex // guards what follows; held for one request at a time
 	perm   *config    // what the files have, with what was made permanent since
 	loaded *config    // the files as they were when they were last loaded
-	rt     *state
+	rt     *rules.State
 	auto   map[string]bool // interfaces that follow the default zone
 	age    int             // counts the reloads
 	failed bool            // the configuration could not be used at start
@@ -93,7 +95,7 @@ func (d *daemon) start() {
 		d.failed = true
 		if cfg, err = loadConfig(d.p, true); err != nil {
 			d.log(err)
-			cfg = &config{zones: map[string]*Zone{}}
+			cfg = &config{zones: map[string]*conf.Zone{}}
 		}
 	}
 	d.use(cfg)
@@ -125,7 +127,7 @@ func (d *daemon) stop(l net.Listener) {
 		c.Close()
 	}
 	d.conns = nil
-	if d.perm.conf.yes("CleanupOnExit") && d.p.Host.Filter != nil {
+	if d.perm.conf.Yes("CleanupOnExit") && d.p.Host.Filter != nil {
 		if err := d.p.Host.Filter.Apply(&nft.Ruleset{}); err != nil {
 			d.note("ERROR", err.Error())
 		}
@@ -202,7 +204,7 @@ func (d *daemon) request(ctx context.Context, line []byte, root bool) []byte {
 // log notes an error where firewalld does: what is so already as a warning.
 func (d *daemon) log(err error) {
 	level := "ERROR"
-	if e, ok := err.(*Error); ok && e.warning() {
+	if e, ok := err.(*conf.Error); ok && e.Warning() {
 		level = "WARNING"
 	}
 	d.note(level, err.Error())
@@ -230,17 +232,17 @@ func (d *daemon) use(cfg *config) {
 	d.perm, d.loaded = cfg, cfg.clone()
 	d.age++
 	d.auto = map[string]bool{}
-	d.rt = &state{
-		Default: cfg.conf.get("DefaultZone"), Zones: map[string]*Zone{}, IPSets: map[string]*IPSet{},
-		Direct: slices.Clone(cfg.direct), Denied: cfg.conf.get("LogDenied"), Panic: panicked,
-		RPFilter: cfg.conf.yes("IPv6_rpfilter"), RFC3964: cfg.conf.yes("RFC3964_IPv4"),
-		service: func(name string) *Service { return d.loaded.service(d.p, name) },
+	d.rt = &rules.State{
+		Default: cfg.conf.Get("DefaultZone"), Zones: map[string]*conf.Zone{}, IPSets: map[string]*conf.IPSet{},
+		Direct: slices.Clone(cfg.direct), Denied: cfg.conf.Get("LogDenied"), Panic: panicked,
+		RPFilter: cfg.conf.Yes("IPv6_rpfilter"), RFC3964: cfg.conf.Yes("RFC3964_IPv4"),
+		Service: func(name string) *conf.Service { return d.loaded.service(d.p, name) },
 	}
-	if !slices.Contains(logDeniedValues, d.rt.Denied) {
+	if !slices.Contains(conf.LogDeniedValues, d.rt.Denied) {
 		d.rt.Denied = "off"
 	}
 	for name, z := range cfg.zones {
-		d.rt.Zones[name] = z.clone()
+		d.rt.Zones[name] = z.Clone()
 	}
 	for name, s := range cfg.ipsets {
 		c := *s
@@ -253,13 +255,13 @@ func (d *daemon) use(cfg *config) {
 		d.note("ERROR", "DefaultZone is '"+d.rt.Default+"' but there is no such zone; using 'public'")
 		d.rt.Default = "public"
 		if d.rt.Zones["public"] == nil {
-			d.rt.Zones["public"] = &Zone{Name: "public", Target: "default"}
+			d.rt.Zones["public"] = &conf.Zone{Name: "public", Target: "default"}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.rt.Zones)) {
 		z := d.rt.Zones[name]
-		d.rt.bound = append(d.rt.bound, z.Values(kindInterface)...)
-		if len(z.Values(kindInterface))+len(z.Values(kindSource)) > 0 {
+		d.rt.Bound = append(d.rt.Bound, z.Values(conf.KindInterface)...)
+		if len(z.Values(conf.KindInterface))+len(z.Values(conf.KindSource)) > 0 {
 			d.rt.Applied = append(d.rt.Applied, name)
 		}
 	}
@@ -274,8 +276,8 @@ func (d *daemon) use(cfg *config) {
 func (d *daemon) bindInterfaces() {
 	names, _ := libc.ReadDir(d.p, ifaceDir)
 	for _, name := range names {
-		if name != "lo" && checkInterface(name) == nil && d.rt.zoneOf(kindInterface, name) == "" {
-			d.bind(d.rt.Default, kindInterface, name)
+		if name != "lo" && conf.CheckInterface(name) == nil && d.rt.ZoneOf(conf.KindInterface, name) == "" {
+			d.bind(d.rt.Default, conf.KindInterface, name)
 			d.auto[name] = true
 		}
 	}
@@ -293,8 +295,8 @@ func (d *daemon) apply() error {
 	if d.p.Host.Filter == nil {
 		return nil
 	}
-	if err := d.p.Host.Filter.Apply(d.rt.compile()); err != nil {
-		return fail("COMMAND_FAILED", err.Error())
+	if err := d.p.Host.Filter.Apply(d.rt.Compile()); err != nil {
+		return conf.Fail("COMMAND_FAILED", err.Error())
 	}
 	return nil
 }

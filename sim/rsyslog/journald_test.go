@@ -21,7 +21,7 @@ func (r *oracleRun) startJournald() {
 	r.server.WriteFile("/etc/machine-id", strings.Repeat("0123456789abcdef", 2)+"\n")
 	r.server.Symlink("/run/systemd/journal/dev-log", "/dev/log")
 	r.server.Go(nil, func(ctx context.Context, p *host.Proc) int {
-		c, err := p.Sys.ListenPacket("unixgram", systemdSocket)
+		c, err := p.Sys.ListenPacket("unixgram", "/run/systemd/journal/syslog")
 		if err != nil {
 			r.t.Error(err)
 			return 1
