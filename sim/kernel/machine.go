@@ -54,6 +54,7 @@ type Machine struct {
 	process *os.Process
 	life    uint64 // numbers the boots of a lab
 	inside  *worker
+	rules   rulesInForce
 	root    *os.File // the root directory, O_PATH
 	destroy sync.Once
 }
