@@ -144,9 +144,13 @@ func Launch(ids IDs, args []string, stderr *os.File, files ...*os.File) (*os.Pro
 		return nil, err
 	}
 	defer w.Close()
+	args = append([]string{RoleLab}, args...)
+	if ids.helper {
+		args = append([]string{guest.RoleWait}, args...)
+	}
 	c := &exec.Cmd{
 		Path:       "/proc/self/exe",
-		Args:       append([]string{guest.RoleWait, RoleLab}, args...),
+		Args:       args,
 		Stderr:     stderr,
 		ExtraFiles: append([]*os.File{r}, files...),
 		Dir:        "/",
@@ -168,17 +172,17 @@ func Launch(ids IDs, args []string, stderr *os.File, files ...*os.File) (*os.Pro
 	if err != nil {
 		return nil, explain(err)
 	}
-	if ids.helper {
-		if err := ids.write(c.Process.Pid); err != nil {
-			c.Process.Kill()
-			c.Wait()
-			return nil, explain(err)
-		}
+	if !ids.helper {
+		return c.Process, nil
 	}
-	if _, err := w.Write([]byte{1}); err != nil {
+	err = ids.write(c.Process.Pid)
+	if err == nil {
+		_, err = w.Write([]byte{1})
+	}
+	if err != nil {
 		c.Process.Kill()
 		c.Wait()
-		return nil, err
+		return nil, explain(err)
 	}
 	return c.Process, nil
 }

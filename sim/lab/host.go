@@ -20,7 +20,7 @@ import (
 	"enshu/sim/kernel"
 	"enshu/sim/scenario"
 	"enshu/sim/stub"
-	"enshu/sim/systemd"
+	"enshu/sim/systemd/pid1"
 	"enshu/sim/trace"
 )
 
@@ -186,7 +186,7 @@ func (h *Host) after(st host.Status) {
 	h.mu.Lock()
 	closed := h.closed
 	h.mu.Unlock()
-	if closed || st.Code != systemd.ExitReboot || st.Signal != 0 {
+	if closed || st.Code != pid1.ExitReboot || st.Signal != 0 {
 		return
 	}
 	h.unplug()
