@@ -53,7 +53,7 @@ func (s *sys) Renew(from, to string, perm fs.FileMode) (*os.File, bool, error) {
 		closeAll(files)
 		return nil, moved, pathError("open", from, err)
 	}
-	f, err := named(files[0], from, true)
+	f, err := opened(files[0], from, true)
 	if err != nil {
 		return nil, moved, pathError("open", from, err)
 	}

@@ -157,39 +157,39 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	s.server.starting.RLock()
 	defer s.server.starting.RUnlock()
 	defer s.conn.spawning()()
-	a, err := s.conn.ask(guest.Spawn, func(m *guest.Message) {
-		m.Str(c.Path)
-		m.Str(c.Dir)
-		m.Strs(c.Args)
-		m.Strs(c.Env)
-		var flags int64
-		if c.Session {
-			flags |= guest.SpawnSession
-			if interactive {
-				flags |= guest.SpawnTerminal
-			}
+	m := guest.Message{Kind: guest.Spawn}
+	m.Str(c.Path)
+	m.Str(c.Dir)
+	m.Strs(c.Args)
+	m.Strs(c.Env)
+	var flags int64
+	if c.Session {
+		flags |= guest.SpawnSession
+		if interactive {
+			flags |= guest.SpawnTerminal
 		}
-		other := c.Cred != nil && (c.Cred.UID != s.proc.UID || c.Cred.GID != s.proc.GID)
-		if s.server.SingleID && s.proc.PID == 1 {
-			other = false // a unit's User= has no id here: it runs as root
+	}
+	other := c.Cred != nil && (c.Cred.UID != s.proc.UID || c.Cred.GID != s.proc.GID)
+	if s.server.SingleID && s.proc.PID == 1 {
+		other = false // a unit's User= has no id here: it runs as root
+	}
+	if other {
+		flags |= guest.SpawnCred
+		if s.server.SingleID {
+			flags |= guest.SpawnKeepGroups
 		}
-		if other {
-			flags |= guest.SpawnCred
-			if s.server.SingleID {
-				flags |= guest.SpawnKeepGroups
-			}
+	}
+	m.Int(flags)
+	m.Int(int64(c.Umask))
+	if other {
+		m.Int(int64(c.Cred.UID))
+		m.Int(int64(c.Cred.GID))
+		m.Int(int64(len(c.Cred.Groups)))
+		for _, g := range c.Cred.Groups {
+			m.Int(int64(g))
 		}
-		m.Int(flags)
-		m.Int(int64(c.Umask))
-		if other {
-			m.Int(int64(c.Cred.UID))
-			m.Int(int64(c.Cred.GID))
-			m.Int(int64(len(c.Cred.Groups)))
-			for _, g := range c.Cred.Groups {
-				m.Int(int64(g))
-			}
-		}
-	}, files)
+	}
+	a, err := s.conn.ask(&m, files, 1+2*8)
 	if err != nil {
 		line.Release()
 		return fail(err)
