@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -34,6 +35,9 @@ func DaemonLog(p *host.Proc, c *conf.Config, name string) *Logger {
 func CommandLog(p *host.Proc, name string) *Logger {
 	return &Logger{Proc: p, Tag: "postfix/" + name, Name: name, Stderr: p.Stderr}
 }
+
+// Zone is the time zone in which the program writes times.
+func (l *Logger) Zone() *time.Location { return l.out.Zone(l.Proc) }
 
 // Put writes a message of any severity.
 func (l *Logger) Put(severity syslog.Severity, text string) {

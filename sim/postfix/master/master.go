@@ -268,6 +268,7 @@ func (m *master) accept(ctx context.Context, ln net.Listener, socket string) {
 				c, err := m.p.Sys.Dial(ctx, "unix", peer.Dir+"/"+socket)
 				if err == nil {
 					w = service.NewWireConn(c)
+					fmt.Fprintf(w, "%s %s\n", conn.RemoteAddr(), conn.LocalAddr())
 					if _, err = w.Reader.ReadByte(); err == nil {
 						break
 					}
@@ -281,7 +282,6 @@ func (m *master) accept(ctx context.Context, ln net.Listener, socket string) {
 				return
 			}
 			defer w.Close()
-			fmt.Fprintf(w, "%s %s\n", conn.RemoteAddr(), conn.LocalAddr())
 			splice(m.p, conn, w)
 		})
 	}
