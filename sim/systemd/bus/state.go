@@ -56,7 +56,7 @@ type ServiceState struct {
 	MainPID, ControlPID, Restarts                   int
 	MainComm                                        string
 	Main                                            *Run              `json:",omitempty"`
-	Runs                                            []Run             // that ended, in the order of their kinds
+	Runs                                            []Run             // the last of each kind since the files were read, in the order of their kinds
 	Exec                                            map[string][]Exec // by ExecStart …
 	Environment                                     []string
 	EnvironmentFiles                                []string

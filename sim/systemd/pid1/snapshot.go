@@ -111,7 +111,7 @@ func (s *service) snapshot() *bus.ServiceState {
 		}
 	}
 	for _, kind := range bus.ExecKinds {
-		if r := s.runs[kind]; r != nil && !r.End.IsZero() {
+		if r := s.runs[kind]; r != nil {
 			st.Runs = append(st.Runs, *r)
 		}
 	}

@@ -204,9 +204,6 @@ func (s *systemctl) execText(kind string, e bus.Exec, v *bus.ServiceState) strin
 			r = &v.Runs[i]
 		}
 	}
-	if r == nil && kind == "ExecStart" && v.Main != nil && v.Main.Command == strings.Join(e.Argv, " ") {
-		r = v.Main
-	}
 	if r != nil {
 		start, pid = "["+s.stamp(r.Start)+"]", strconv.Itoa(r.PID)
 		if !r.End.IsZero() {
