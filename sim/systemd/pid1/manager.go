@@ -269,6 +269,9 @@ func (m *manager) notify(u *unit, from string) {
 		if s.timer != nil && s.state == bus.Active && u.isInactive() {
 			s.timer.arm()
 		}
+		if s.watcher != nil && u.isInactive() {
+			s.watcher.ended(u)
+		}
 	}
 }
 

@@ -46,8 +46,9 @@ type unit struct {
 	windowFrom time.Duration // of the start rate limit
 	windowN    int
 
-	svc   *service // of a service
-	timer *timer   // of a timer
+	svc     *service // of a service
+	timer   *timer   // of a timer
+	watcher *watcher // of a path unit
 }
 
 func (m *manager) newUnit(f *units.Fragment) *unit {
@@ -57,6 +58,8 @@ func (m *manager) newUnit(f *units.Fragment) *unit {
 		u.svc = &service{u: u, runs: map[string]*bus.Run{}, args: map[int][]string{}}
 	case "timer":
 		u.timer = &timer{u: u}
+	case "path":
+		u.watcher = &watcher{u: u}
 	}
 	return u
 }
@@ -188,7 +191,7 @@ func (u *unit) start() (result string, over bool) {
 	case "mount":
 		u.set(bus.Active, "mounted")
 	case "path":
-		u.set(bus.Active, "waiting")
+		u.watcher.arm()
 	case "scope":
 		u.set(bus.Active, "running")
 	default:
@@ -221,6 +224,9 @@ func (u *unit) stop() {
 	}
 	if u.timer != nil {
 		u.timer.disarm()
+	}
+	if u.watcher != nil {
+		u.watcher.disarm()
 	}
 	u.set(bus.Inactive, "dead")
 }
