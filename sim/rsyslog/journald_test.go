@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"enshu/sim/host"
-	"enshu/sim/systemd"
+	"enshu/sim/systemd/journald"
 )
 
 // startJournald starts a journald that owns /dev/log, and makes the socket that
@@ -47,7 +47,7 @@ func (r *oracleRun) sendLocal(raw string) {
 
 func (r *oracleRun) addJournald(programs map[string]host.Program) {
 	if r.c.Journald {
-		programs["/usr/lib/systemd/systemd-journald"] = systemd.Journald
+		programs["/usr/lib/systemd/systemd-journald"] = journald.Daemon
 	}
 }
 
