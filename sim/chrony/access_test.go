@@ -1,9 +1,12 @@
-package chrony
+package chrony_test
 
 import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"enshu/sim/chrony/clients"
+	"enshu/sim/chrony/conf"
 )
 
 func TestAccessTables(t *testing.T) {
@@ -16,18 +19,18 @@ func TestAccessTables(t *testing.T) {
 		}
 		oracle(t, "conf/"+name+".yaml", &c)
 		for _, e := range c.Expected {
-			p := newParser(noHost{"/c": e.Conf}, nil, func(string) {})
-			if err := p.readFile("/c"); err != nil {
+			p := conf.NewParser(noHost{"/c": e.Conf}, nil, func(string) {})
+			if err := p.ReadFile("/c"); err != nil {
 				t.Fatalf("%q: %v", e.Conf, err)
 			}
-			var table accessTable
-			for _, r := range append(p.conf.allow, p.conf.cmdAllow...) {
-				if !table.add(r) {
+			var table clients.Access
+			for _, r := range append(p.Conf.Allow, p.Conf.CmdAllow...) {
+				if !table.Add(r) {
 					t.Fatalf("%q is refused", e.Conf)
 				}
 			}
 			for addr, want := range e.Results {
-				if got := table.allows(netip.MustParseAddr(addr)); got != strings.Contains(want, "allowed") {
+				if got := table.Allows(netip.MustParseAddr(addr)); got != strings.Contains(want, "allowed") {
 					t.Errorf("%q: %s is allowed: %v, want %s", e.Conf, addr, got, want)
 				}
 			}

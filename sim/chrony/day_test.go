@@ -1,4 +1,4 @@
-package chrony
+package chrony_test
 
 import (
 	"bytes"

@@ -2,16 +2,14 @@
 // clock against NTP servers and reference clocks, steers it and serves time, and
 // its control program chronyc.
 //
-// A measurement's way reads off the files: network.go receives an answer,
-// association.go judges it (RFC 5905 section 9.2), stats.go and regress.go turn
-// the samples of a source into an estimate, select.go chooses among the sources,
-// reference.go decides how the clock is corrected, servo.go turns that into
-// rates of the clock, and daemon.go does it. server.go answers clients, command.go
-// answers chronyc. parse.go and directives.go are chrony.conf. What has no I/O
-// takes values and a time.
+// The programs are in chronyd and chronyc. What has no I/O stands beside them and
+// takes values and a time: conf is chrony.conf, polling asks a source and judges
+// its answers (RFC 5905 sections 8 and 9), measure turns the samples into estimates
+// and chooses among the sources, discipline corrects the clock, clients is what a
+// server knows of those who ask it.
 //
 // A reference clock is a device of the host with a time of its own, which only
-// refclock.go reads.
+// the daemon's refclock.go reads.
 //
 // Sources: chrony.conf(5), chronyd(8), chronyc(1) of chrony 4.3; RFC 5905, RFC
 // 7822, RFC 8573; and recorded runs of the programs, which the tests repeat.
@@ -42,3 +40,6 @@
 //   - A daemon's parent process leaves a child that was started anew, not forked; in
 //     its environment stands CHRONYD_FORKED.
 package chrony
+
+// Version is the release that the programs behave as.
+const Version = "4.3"

@@ -1,4 +1,4 @@
-package chrony
+package chrony_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"enshu/sim/chrony/chronyc"
 	"enshu/sim/host"
 	"enshu/sim/memnet"
 	"enshu/sim/wire/candm"
@@ -86,7 +87,7 @@ func printed(t *testing.T, data [][]byte, runs map[string]func(stdout string, ex
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(t)
-		h := n.Host(t, memnet.Config{Name: "c", Programs: map[string]host.Program{"/usr/sbin/answering": answering(data), "/usr/bin/chronyc": Chronyc}})
+		h := n.Host(t, memnet.Config{Name: "c", Programs: map[string]host.Program{"/usr/sbin/answering": answering(data), "/usr/bin/chronyc": chronyc.Main}})
 		h.MkdirAll("/run/chrony", 0o750)
 		d := h.Start("/usr/sbin/answering")
 		for run, check := range runs {

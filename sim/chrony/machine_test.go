@@ -1,4 +1,4 @@
-package chrony
+package chrony_test
 
 import (
 	"bytes"
@@ -13,11 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"enshu/sim/chrony/chronyc"
+	"enshu/sim/chrony/chronyd"
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/trace"
+
+	"golang.org/x/sys/unix"
 )
 
 // machine is the kernel of the machine that runs the tests, so that our
@@ -103,7 +105,7 @@ func startOurs(t testing.TB, config string) {
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan bool), make(chan bool)
 	go func() {
-		p.Run(ctx, Chronyd, func() { close(ready) })
+		p.Run(ctx, chronyd.Main, func() { close(ready) })
 		close(ended)
 	}()
 	t.Cleanup(func() { stop(); <-ended })
@@ -117,7 +119,7 @@ func startOurs(t testing.TB, config string) {
 // ourClient runs our chronyc.
 func ourClient(args ...string) (stdout string, status int) {
 	p, out, errs := onMachine("/usr/bin/chronyc", args...)
-	st := p.Run(context.Background(), Chronyc, nil)
+	st := p.Run(context.Background(), chronyc.Main, nil)
 	return out.String() + errs.String(), st.Shell()
 }
 

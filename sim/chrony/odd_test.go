@@ -1,4 +1,4 @@
-package chrony
+package chrony_test
 
 import (
 	"context"
@@ -53,12 +53,12 @@ func TestFarClocks(t *testing.T) {
 // follows, who may not goes on slewing and says so.
 func TestServerJumpsAYear(t *testing.T) {
 	for _, c := range []struct {
-		name, makestep string
+		name, Makestep string
 		follows        bool
 	}{{"stepping", "makestep 1 -1\n", true}, {"slewing", "makestep 1 3\n", false}} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, client, d := pair(t, "local stratum 1\nallow\n", "server 192.0.2.1 iburst minpoll 4 maxpoll 4\n"+c.makestep, 0)
+				s, client, d := pair(t, "local stratum 1\nallow\n", "server 192.0.2.1 iburst minpoll 4 maxpoll 4\n"+c.Makestep, 0)
 				time.Sleep(5 * time.Minute)
 				s.Clock.Step(year)
 				time.Sleep(10 * time.Minute)

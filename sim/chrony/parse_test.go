@@ -1,4 +1,4 @@
-package chrony
+package chrony_test
 
 import (
 	"io/fs"
@@ -9,20 +9,22 @@ import (
 	"syscall"
 	"testing"
 
+	"enshu/sim/chrony/conf"
+
 	"gopkg.in/yaml.v3"
 )
 
 // noHost is a host without files and names.
 type noHost map[string]string
 
-func (h noHost) readFile(name string) ([]byte, error) {
+func (h noHost) ReadFile(name string) ([]byte, error) {
 	if s, ok := h[name]; ok {
 		return []byte(s), nil
 	}
 	return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ENOENT}
 }
 
-func (h noHost) readDir(dir string) ([]string, error) {
+func (h noHost) ReadDir(dir string) ([]string, error) {
 	var names []string
 	for n := range h {
 		if filepath.Dir(n) == dir {
@@ -35,7 +37,7 @@ func (h noHost) readDir(dir string) ([]string, error) {
 	return names, nil
 }
 
-func (h noHost) resolve(string) (netip.Addr, bool) { return netip.Addr{}, false }
+func (h noHost) Resolve(string) (netip.Addr, bool) { return netip.Addr{}, false }
 
 func oracle(t testing.TB, name string, v any) {
 	t.Helper()
@@ -68,8 +70,8 @@ func TestDirectives(t *testing.T) {
 				host := noHost{"/etc/chrony.conf": "# line one is a comment\n" + e.Directive + "\n"}
 				var out strings.Builder
 				text := ""
-				p := newParser(host, func(l string) { out.WriteString(l + "\n") }, func(w string) { text += "<time> " + w + "\n" })
-				if err := p.readFile("/etc/chrony.conf"); err != nil {
+				p := conf.NewParser(host, func(l string) { out.WriteString(l + "\n") }, func(w string) { text += "<time> " + w + "\n" })
+				if err := p.ReadFile("/etc/chrony.conf"); err != nil {
 					text += "<time> Fatal error : " + err.Error() + "\n"
 				}
 				if out.String() != e.PrintStdout {
@@ -87,8 +89,8 @@ func FuzzConfig(f *testing.F) {
 	f.Add("server a iburst minpoll 4\nallow 192.0.2/24\nmakestep 1 3\nlocal stratum 10 orphan\nrefclock SHM 0 refid X\n")
 	f.Add("include /c\nconfdir /\nratelimit interval 3 burst")
 	f.Fuzz(func(t *testing.T, text string) {
-		p := newParser(noHost{"/c": text}, func(string) {}, func(string) {})
-		p.readFile("/c")
+		p := conf.NewParser(noHost{"/c": text}, func(string) {}, func(string) {})
+		p.ReadFile("/c")
 	})
 }
 
@@ -109,8 +111,8 @@ func TestRecordedDirectives(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Conf, func(t *testing.T) {
 			var lines []string
-			p := newParser(noHost{"rec.conf": c.Conf + "\n"}, func(string) {}, func(w string) { lines = append(lines, w) })
-			if err := p.readFile("rec.conf"); err != nil {
+			p := conf.NewParser(noHost{"rec.conf": c.Conf + "\n"}, func(string) {}, func(w string) { lines = append(lines, w) })
+			if err := p.ReadFile("rec.conf"); err != nil {
 				lines = append(lines, "Fatal error : "+err.Error())
 			} else if c.Exit != 0 {
 				t.Error("no error")

@@ -1,4 +1,4 @@
-package chrony
+package chrony_test
 
 import (
 	"fmt"
@@ -15,6 +15,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"enshu/sim/chrony/chronyc"
+	"enshu/sim/chrony/chronyd"
+	"enshu/sim/chrony/measure"
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/memnet"
@@ -23,7 +26,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-var programs = map[string]host.Program{"/usr/sbin/chronyd": Chronyd, "/usr/bin/chronyc": Chronyc}
+var programs = map[string]host.Program{"/usr/sbin/chronyd": chronyd.Main, "/usr/bin/chronyc": chronyc.Main}
 
 const passwd = "root:x:0:0:root:/root:/bin/bash\nchrony:x:993:990:chrony:/var/lib/chrony:/sbin/nologin\n"
 
@@ -212,7 +215,7 @@ func (c *simCase) play(t *testing.T) *simRun {
 			ppm, _ := h.Freq.(float64)
 			m := n.Host(t, memnet.Config{
 				Name: h.Name, Addrs: []string{h.Address + "/24"}, Programs: programs, Seed: 1,
-				Offset: seconds(h.Offset), PPM: ppm * 1e6,
+				Offset: measure.Seconds(h.Offset), PPM: ppm * 1e6,
 			})
 			hosts[h.Name] = m
 			m.WriteFile("/etc/passwd", passwd)
@@ -255,7 +258,7 @@ func (c *simCase) play(t *testing.T) *simRun {
 			if err != nil {
 				t.Fatal(err)
 			}
-			jitter = seconds(2 * mean) // ours is evenly distributed
+			jitter = measure.Seconds(2 * mean) // ours is evenly distributed
 		}
 		for _, a := range hosts {
 			for _, b := range hosts {
@@ -270,9 +273,9 @@ func (c *simCase) play(t *testing.T) *simRun {
 			if strings.Contains(o.Delay, "exponential") {
 				jitter := 20 * time.Microsecond
 				if v := e.args[len(e.args)-1]; v.op == "*" {
-					jitter = seconds(2 * v.args[0].num)
+					jitter = measure.Seconds(2 * v.args[0].num)
 				}
-				n.OneWay(hosts[o.From], hosts[o.To], memnet.Link{Delay: seconds(e.args[0].num), Jitter: jitter})
+				n.OneWay(hosts[o.From], hosts[o.To], memnet.Link{Delay: measure.Seconds(e.args[0].num), Jitter: jitter})
 				continue
 			}
 			drops[[2]string{o.From, o.To}] = e
@@ -362,7 +365,7 @@ func (c *simCase) play(t *testing.T) *simRun {
 						case !w.step:
 							w.h.Clock.SetFrequencyError(v * 1e6)
 						case v != 0:
-							w.h.Clock.Step(seconds(v))
+							w.h.Clock.Step(measure.Seconds(v))
 						}
 					}
 				}

@@ -1,4 +1,4 @@
-package chrony
+package chrony_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"enshu/sim/chrony/measure"
 	"enshu/sim/host"
 	"enshu/sim/memnet"
 	"enshu/sim/wire/ntp"
@@ -113,7 +114,7 @@ func (l *lie) answer(req *ntp.Packet, now time.Time, n int) []byte {
 		p.Mode = l.Mode
 	}
 	if l.RefAge != nil {
-		p.Reference = ntp.FromTime(addSeconds(now, -*l.RefAge))
+		p.Reference = ntp.FromTime(measure.AddSeconds(now, -*l.RefAge))
 	}
 	if l.Poll != nil {
 		p.Poll = *l.Poll
@@ -149,7 +150,7 @@ func (l *lie) serve(ctx context.Context, p *host.Proc) int {
 		}
 		reply := l.answer(&req, p.Now(), n)
 		if l.Hold > 0 {
-			p.Sleep(ctx, seconds(l.Hold))
+			p.Sleep(ctx, measure.Seconds(l.Hold))
 		}
 		for range max(l.Copies, 1) {
 			conn.WriteTo(reply, from)

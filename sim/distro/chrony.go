@@ -3,7 +3,8 @@ package distro
 import (
 	"io/fs"
 
-	"enshu/sim/chrony"
+	"enshu/sim/chrony/chronyc"
+	"enshu/sim/chrony/chronyd"
 	"enshu/sim/host"
 )
 
@@ -13,8 +14,8 @@ func chronyPackage() Package {
 		Name: "chrony", Version: "4.3", Release: "1.el9", Arch: "x86_64", Base: true,
 		Summary: "An NTP client/server",
 		Programs: map[string]host.Program{
-			"/usr/sbin/chronyd": chrony.Chronyd,
-			"/usr/bin/chronyc":  chrony.Chronyc,
+			"/usr/sbin/chronyd": chronyd.Main,
+			"/usr/bin/chronyc":  chronyc.Main,
 		},
 		Files: map[string]File{
 			"/etc/chrony.keys": {Mode: 0o640, Group: "chrony"},

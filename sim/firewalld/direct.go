@@ -2,144 +2,193 @@ package firewalld
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
-	"enshu/sim/nft"
+	"enshu/sim/firewalld/conf"
+	"enshu/sim/firewalld/rules"
 )
 
-const directFile = userDir + "/direct.xml"
-
-// directRule is a rule in the words of iptables(8), given past the zones.
-type directRule struct {
-	Family, Table, Chain string // "ipv4", "filter", "INPUT"
-	Priority             int
-	Args                 []string
-}
-
-func (r directRule) equal(o directRule) bool {
-	return r.Family == o.Family && r.Table == o.Table && r.Chain == o.Chain && r.Priority == o.Priority && slices.Equal(r.Args, o.Args)
-}
-
-// String is the rule as --get-all-rules shows it.
-func (r directRule) String() string {
-	return strings.Join(append([]string{r.Family, r.Table, r.Chain, strconv.Itoa(r.Priority)}, r.Args...), " ")
-}
-
-// parseDirect reads the words behind --add-rule.
-func parseDirect(words []string) (directRule, error) {
-	if len(words) < 5 {
-		return directRule{}, fail("INVALID_COMMAND", "wrong number of arguments\nusage: --direct --add-rule { ipv4 | ipv6 | eb } <table> <chain> <priority> <args>")
+// directCall answers --direct. Kind is what is asked: a verb and what it is
+// about, as in the option.
+func (d *daemon) directCall(q request) (*reply, error) {
+	list, quote := &d.perm.direct, pythonList
+	if !q.Permanent {
+		list = &d.rt.Direct
 	}
-	n, err := strconv.Atoi(words[3])
-	if err != nil {
-		return directRule{}, fail("INVALID_PRIORITY", "wrong priority\nusage: --direct --add-rule { ipv4 | ipv6 | eb } <table> <chain> <priority> <args>")
+	verb, what, _ := strings.Cut(q.Kind, "-")
+	if verb == "get" {
+		return listed(directListing(list, what, q.Args))
 	}
-	r := directRule{words[0], words[1], words[2], n, words[4:]}
+	var has bool
+	var err error
+	switch what {
+	case "chain":
+		has, err = editChain(list, verb, q.Args, !q.Permanent)
+	case "rule":
+		if !q.Permanent {
+			quote = pythonTuple
+		}
+		has, err = editRule(list, verb, q.Args, quote)
+	case "rules":
+		err = removeRules(list, q.Args)
+	case "passthrough":
+		has, err = editPassthrough(list, verb, q.Args)
+	default:
+		err = conf.Fail("INVALID_COMMAND", q.Kind)
+	}
 	switch {
-	case !slices.Contains([]string{"ipv4", "ipv6", "eb"}, r.Family):
-		return r, fail("INVALID_IPV", "'"+r.Family+"' not in {'ipv4'|'ipv6'|'eb'}")
-	case !slices.Contains([]string{"filter", "nat", "mangle", "raw", "security", "broute"}, r.Table):
-		return r, fail("INVALID_TABLE", "'"+r.Table+"' not in {'filter'|'nat'|'mangle'|'raw'|'security'}")
+	case err != nil:
+		return nil, err
+	case verb == "query":
+		return &reply{Yes: has}, nil
+	case q.Permanent:
+		return done(d.saveDirect())
 	}
-	return r, nil
+	d.changed("", verb+" direct "+what+" "+strings.Join(q.Args, " "))
+	return done(d.apply())
 }
 
-func readDirect(data []byte) ([]directRule, error) {
-	x := newXMLReader("direct", data)
-	var list []directRule
-	for {
-		e, depth, err, ok := x.next()
-		if !ok {
-			return list, err
-		}
-		switch {
-		case depth == 0 && e.start == "direct":
-		case depth == 1 && e.start == "rule":
-			if err = needs(e, []string{"ipv", "table", "chain", "priority"}); err == nil {
-				args := append([]string{e.attrs.get("ipv"), e.attrs.get("table"), e.attrs.get("chain"), e.attrs.get("priority")}, strings.Fields(e.text)...)
-				var r directRule
-				r, err = parseDirect(args)
-				list = append(list, r)
+// directListing is the answer to --get-… of --direct, one item a line.
+func directListing(list *conf.Direct, what string, args []string) []string {
+	all := strings.HasPrefix(what, "all-")
+	in := func(family, table, chain string) bool {
+		return all || slices.Equal(args, []string{family}) || slices.Equal(args, []string{family, table}) || slices.Equal(args, []string{family, table, chain})
+	}
+	var lines []string
+	switch strings.TrimPrefix(what, "all-") {
+	case "chains":
+		for _, c := range list.Chains {
+			switch {
+			case all:
+				lines = append(lines, c.Family+" "+c.Table+" "+c.Name)
+			case in(c.Family, c.Table, ""):
+				lines = append(lines, c.Name)
 			}
-		default:
-			err = unexpected(e.start)
 		}
-		if err != nil {
-			return nil, err
+		if !all && len(lines) > 0 {
+			lines = []string{strings.Join(lines, " ")}
+		}
+	case "rules":
+		for _, r := range list.Rules {
+			switch {
+			case all:
+				lines = append(lines, r.String())
+			case in(r.Family, r.Table, r.Chain):
+				lines = append(lines, r.Short())
+			}
+		}
+	case "passthroughs":
+		for _, p := range list.Passthroughs {
+			switch {
+			case all:
+				lines = append(lines, p.Family+" "+conf.ShellWords(p.Args))
+			case in(p.Family, "", ""):
+				lines = append(lines, conf.ShellWords(p.Args))
+			}
 		}
 	}
+	return lines
 }
 
-func writeDirect(list []directRule) []byte {
-	w := &xmlWriter{}
-	w.root("direct")
-	for _, r := range list {
-		w.open(1, "rule", attrs{{"ipv", r.Family}, {"table", r.Table}, {"chain", r.Chain}, {"priority", strconv.Itoa(r.Priority)}})
-		w.WriteString(">" + escapeXML(strings.Join(r.Args, " ")) + "</rule>\n")
+// editChain adds, removes or looks for a chain. inForce says that the packet
+// filter has it, which keeps a chain that rules need.
+func editChain(list *conf.Direct, verb string, args []string, inForce bool) (bool, error) {
+	c := conf.DirectChain{Family: args[0], Table: args[1], Name: args[2]}
+	if err := c.Check(); err != nil {
+		return false, err
 	}
-	w.WriteString("</direct>\n")
-	return []byte(w.String())
+	at := slices.Index(list.Chains, c)
+	used := slices.ContainsFunc(list.Rules, func(r conf.DirectRule) bool {
+		return r.Family == c.Family && r.Table == c.Table && (r.Chain == c.Name || slices.Contains(r.Args, c.Name))
+	})
+	switch {
+	case verb == "query":
+	case verb == "add" && at >= 0:
+		return false, conf.Fail("ALREADY_ENABLED", "chain '"+c.Name+"' already is in '"+c.Family+":"+c.Table+"'")
+	case verb == "add":
+		list.Chains = append(list.Chains, c)
+	case at < 0:
+		return false, conf.Fail("NOT_ENABLED", "chain '"+c.Name+"' is not in '"+c.Family+":"+c.Table+"'")
+	case used && inForce:
+		return false, conf.Fail("COMMAND_FAILED", "'/usr/sbin/iptables-restore -w -n' failed: iptables-restore v1.8.9 (nf_tables): \n"+
+			"line 2: CHAIN_DEL failed (Device or resource busy): chain "+c.Name+"\n")
+	default:
+		list.Chains = slices.Delete(slices.Clone(list.Chains), at, at+1)
+	}
+	return at >= 0, nil
 }
 
-// directHooks are the chains of iptables' filter table.
-var directHooks = map[string]nft.Hook{"INPUT": nft.Input, "FORWARD": nft.Forward, "OUTPUT": nft.Output}
+// editRule adds, removes or looks for a rule; quote writes its arguments in messages.
+func editRule(list *conf.Direct, verb string, args []string, quote func([]string) string) (bool, error) {
+	r, err := conf.ParseDirect(args)
+	if err != nil {
+		return false, err
+	}
+	at := slices.IndexFunc(list.Rules, r.Equal)
+	where := "'" + r.Family + ":" + r.Table + ":" + r.Chain + "'"
+	switch {
+	case verb == "query":
+	case verb == "add" && at >= 0:
+		return false, conf.Fail("ALREADY_ENABLED", "rule '"+quote(r.Args)+"' already is in "+where)
+	case verb == "add":
+		if _, err := rules.Direct(r, list.Chains); err != nil {
+			return false, err
+		}
+		list.Rules = append(list.Rules, r)
+	case at < 0:
+		return false, conf.Fail("NOT_ENABLED", "rule '"+quote(r.Args)+"' is not in "+where)
+	default:
+		list.Rules = slices.Delete(slices.Clone(list.Rules), at, at+1)
+	}
+	return at >= 0, nil
+}
 
-// compile translates the part of iptables' language that is modelled: -p, -s,
-// -d, -i, -o, --sport, --dport, -m of these, and the targets ACCEPT, DROP and
-// REJECT, in the filter table.
-func (r directRule) compile() (nft.Rule, error) {
-	unknown := func(what string) error {
-		return fail("COMMAND_FAILED", "'"+what+"' is not modelled in direct rules")
+// removeRules takes all rules of a chain away.
+func removeRules(list *conf.Direct, args []string) error {
+	if err := conf.CheckDirectTable(args[0], args[1]); err != nil {
+		return err
 	}
-	if _, ok := directHooks[r.Chain]; !ok || r.Table != "filter" || r.Family == "eb" {
-		return nil, unknown(r.Family + " " + r.Table + " " + r.Chain)
+	list.Rules = slices.DeleteFunc(slices.Clone(list.Rules), func(r conf.DirectRule) bool {
+		return r.Family == args[0] && r.Table == args[1] && r.Chain == args[2]
+	})
+	return nil
+}
+
+func editPassthrough(list *conf.Direct, verb string, args []string) (bool, error) {
+	p := conf.Passthrough{Family: args[0], Args: args[1:]}
+	if err := conf.CheckDirectFamily(p.Family); err != nil {
+		return false, err
 	}
-	var rule nft.Rule
-	proto := ""
-	for i := 0; i < len(r.Args); i += 2 {
-		if i+1 == len(r.Args) {
-			return nil, unknown(r.Args[i])
+	at := slices.IndexFunc(list.Passthroughs, p.Equal)
+	text := "passthrough '" + p.Family + "', '" + pythonList(p.Args) + "'"
+	switch {
+	case verb == "query":
+	case verb == "add" && at >= 0:
+		return false, conf.Fail("ALREADY_ENABLED", text)
+	case verb == "add":
+		if r, ok := rules.PassedRule(p); ok {
+			if _, err := rules.Direct(r, list.Chains); err != nil {
+				return false, err
+			}
 		}
-		option, value := r.Args[i], r.Args[i+1]
-		switch option {
-		case "-p", "--protocol":
-			proto = value
-			n, ok := nft.ProtocolNumber(value)
-			if !ok {
-				return nil, unknown(value)
-			}
-			rule = append(rule, nft.L4Proto{Protos: []uint8{n}})
-		case "-m", "--match":
-			if value != "tcp" && value != "udp" && value != "sctp" && value != "dccp" {
-				return nil, unknown("-m " + value)
-			}
-		case "-s", "--source", "-d", "--destination":
-			p, ok := parseAddress(value)
-			if !ok || p.Addr().Is6() != (r.Family == "ipv6") {
-				return nil, fail("INVALID_ADDR", value)
-			}
-			rule = append(rule, addrMatch(option[1] == 'd' || option == "--destination", false, p))
-		case "-i", "--in-interface", "-o", "--out-interface":
-			rule = append(rule, nft.IfName{Out: option == "-o" || option == "--out-interface", Name: strings.Replace(value, "+", "*", 1)})
-		case "--dport", "--destination-port", "--sport", "--source-port":
-			p, err := ParsePort(strings.Replace(value, ":", "-", 1) + "/" + proto)
-			if err != nil {
-				return nil, err
-			}
-			rule = append(rule, p.match(strings.HasPrefix(option, "--s")))
-		case "-j", "--jump":
-			end, ok := map[string]nft.Expr{"ACCEPT": nft.Verdict{Kind: nft.Accept}, "DROP": nft.Verdict{Kind: nft.Drop}}[value]
-			if value == "REJECT" {
-				end, ok = defaultReject(r.Family), true // as iptables does
-			}
-			if !ok || i+2 != len(r.Args) {
-				return nil, unknown("-j " + value)
-			}
-			return append(rule, end), nil
-		default:
-			return nil, unknown(option)
-		}
+		list.Passthroughs = append(list.Passthroughs, p)
+	case at < 0:
+		return false, conf.Fail("NOT_ENABLED", text)
+	default:
+		list.Passthroughs = slices.Delete(slices.Clone(list.Passthroughs), at, at+1)
 	}
-	return nil, unknown("a rule without -j")
+	return at >= 0, nil
+}
+
+// pythonList writes words as Python prints a list of them, which is how messages
+// show the arguments of iptables.
+func pythonList(words []string) string { return "['" + strings.Join(words, "', '") + "']" }
+
+// pythonTuple writes words as Python prints a tuple.
+func pythonTuple(words []string) string {
+	end := ")"
+	if len(words) == 1 {
+		end = ",)"
+	}
+	return "('" + strings.Join(words, "', '") + "'" + end
 }

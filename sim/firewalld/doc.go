@@ -3,13 +3,13 @@
 //
 // The daemon has two configurations: the permanent one, which is XML files in
 // /etc/firewalld over those of the package in /usr/lib/firewalld, and the one in
-// force. It compiles the latter to the rules of a [nft.Ruleset] and gives them
+// force. It compiles the latter to the rules of a [enshu/sim/nft.Ruleset] and gives them
 // to the host's packet filter. Zones, and what they let by, are lists in the
 // order of their setting, because that is the order of the rules.
 //
-// Who reads on: zone.go and rich.go are the model, xml.go and config.go the
-// files, compile.go and compilezone.go the rules, daemon.go, runtime.go and
-// permanent.go the daemon, argparse.go and cmd.go the command.
+// Package conf is the model: zones, rich rules, and the files that hold them.
+// Package rules compiles it. Here are the daemon (daemon.go, config.go,
+// runtime.go, permanent.go) and the commands (argparse.go, cmd.go, offline.go).
 //
 // Sources: firewalld(1), firewalld.conf(5), firewalld.zone(5),
 // firewalld.richlanguage(5), firewall-cmd(1), and the recordings of firewalld
@@ -27,11 +27,22 @@
 //   - Files edited by hand are read by a reload (or restart), not when they change.
 //   - Rich rules in force are listed by priority and age; firewalld's own order
 //     is that of a hash table.
-//   - Policies other than the predefined allow-host-ipv6, own ICMP types and
-//     helpers, lockdown whitelists, and the rich rule elements nflog and
-//     tcp-mss-clamp are not modelled; of direct rules the filter table with the
-//     common matches is, chains and passthroughs are not.
-//   - ipset types are hash:ip, hash:net and hash:mac.
+//   - Policies other than the predefined allow-host-ipv6, own ICMP types and own
+//     helpers are not modelled.
+//   - Of the lockdown whitelist users count, who are told by the socket; commands
+//     and SELinux contexts are kept and shown and let nobody in.
+//   - Direct rules and passthroughs are translated to the packet filter, not given
+//     to iptables: the common matches and targets are, without counters. The
+//     tables come before firewalld's own, and go when they are empty.
+//     --passthrough alone, which runs iptables once, is not modelled.
+//   - ipset types of several parts (hash:ip,port …) are kept and shown and not put
+//     into the packet filter.
+//   - A quotation mark in a value of a rich rule is shown with a backslash, so
+//     that the rule can be given back.
+//   - Where firewalld ends with an error of Python (a rule "rule not accept", a
+//     range in an ipset, a priority that is no number), it is an error about the value.
+//   - nflog groups 8 to 15 of rich rules are those by which a lab carries kernel
+//     messages (see package nft): such a packet is logged as well.
 //   - The descriptions of the predefined services are not those of firewalld.
 //   - complete-reload does what reload does: there are no kernel modules, and
 //     connection tracking is kept.

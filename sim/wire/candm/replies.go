@@ -362,6 +362,18 @@ const (
 	OptRequire  = 8
 )
 
+// OptionLetters shows selection options in five columns, as chronyc selectdata
+// and the selection log do.
+func OptionLetters(o uint16) string {
+	b := []byte("-----")
+	for i, c := range "NPTR" {
+		if o>>i&1 != 0 {
+			b[i] = byte(c)
+		}
+	}
+	return string(b)
+}
+
 // SelectData is a line of chronyc selectdata.
 type SelectData struct {
 	RefID                      uint32

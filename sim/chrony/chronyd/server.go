@@ -1,0 +1,66 @@
+package chronyd
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"enshu/sim/chrony/clients"
+	"enshu/sim/chrony/polling"
+	"enshu/sim/trace"
+	"enshu/sim/wire/ntp"
+)
+
+// serve answers a request that came at a raw time; nil is no answer.
+func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
+	pkt, err := ntp.Decode(b)
+	if err != nil {
+		return nil
+	}
+	reply := ntp.Packet{Version: pkt.Version, Poll: pkt.Poll}
+	switch {
+	case pkt.Mode == ntp.Client:
+		reply.Mode = ntp.Server
+	case pkt.Mode == ntp.SymmetricActive:
+		reply.Mode = ntp.SymmetricPassive
+	case pkt.Mode == ntp.Reserved && pkt.Version == 1 && from.Port() != 123:
+		// NTPv1 had no modes.
+		reply.Mode = ntp.Server
+	default:
+		return nil
+	}
+	if !d.access.Allows(from.Addr()) {
+		return nil
+	}
+	now := d.servo.Cook(raw)
+	rec, drop := d.clients.Hit(clients.NTP, from.Addr(), now, d.rand)
+	if drop {
+		return nil
+	}
+	key, known := d.keys[pkt.KeyID]
+	if pkt.Authenticated {
+		if !known || len(pkt.Digest) == 0 || !pkt.Verify(b, key) {
+			return nil
+		}
+		d.clients.Authenticated++
+	}
+	p := d.ref.Params(now)
+	polling.FillReference(&reply, p, d.precision)
+	reply.Origin = pkt.Transmit
+	reply.Receive = ntp.FromTime(now)
+	if rec != nil && !rec.Reported {
+		// One event for a client is enough to see that it is served.
+		rec.Reported = true
+		d.p.Emit(trace.QueryAnswered, trace.Attrs{
+			"protocol": "ntp", "from": from.String(), "question": "time", "answer": "stratum " + strconv.Itoa(p.Stratum),
+		})
+	}
+	reply.Transmit = ntp.FromTime(d.cooked())
+	if d.clients.Answers.Answer(&pkt, &reply) {
+		d.clients.Interleaved++
+	}
+	if pkt.Authenticated {
+		reply.Sign(pkt.KeyID, key)
+	}
+	return reply.Append(nil)
+}
