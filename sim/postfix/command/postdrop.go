@@ -25,8 +25,7 @@ func Postdrop(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		l.Fatal("%s", err)
+	if !l.Configured(c, err) {
 		return 1
 	}
 	limit := c.Int64("message_size_limit")

@@ -117,8 +117,7 @@ func Postqueue(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		l.Fatal("%s", err)
+	if !l.Configured(c, err) {
 		return exTempfail
 	}
 	d := &postqueue{&service.Daemon{Proc: p, Conf: c, Log: l, Queue: queue.Open(p, c), Peers: service.NewPeers(p, c)}}

@@ -3,6 +3,7 @@
 package maillog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -66,6 +67,27 @@ func (l *Logger) Error(format string, args ...any) {
 // Fatal writes a message that begins with "fatal: "; the caller ends the program.
 func (l *Logger) Fatal(format string, args ...any) {
 	l.Put(syslog.Crit, "fatal: "+fmt.Sprintf(format, args...))
+}
+
+// Configured says what there is to say of a configuration that was loaded: the
+// warnings, and why the program ends when err is set. It returns whether it may
+// go on.
+func (l *Logger) Configured(c *conf.Config, err error) bool {
+	if c != nil {
+		for _, w := range c.Warnings {
+			l.Warning("%s", w)
+		}
+	}
+	var fault *conf.Fault
+	if errors.As(err, &fault) {
+		for _, w := range fault.Warnings {
+			l.Warning("%s", w)
+		}
+	}
+	if err != nil {
+		l.Fatal("%s", err)
+	}
+	return err == nil
 }
 
 // Emit appends to the trace.

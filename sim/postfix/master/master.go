@@ -38,8 +38,7 @@ func Master(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		(&maillog.Logger{Proc: p, Tag: "postfix/master"}).Fatal("%s", err)
+	if !(&maillog.Logger{Proc: p, Tag: "postfix/master"}).Configured(c, err) {
 		return 1
 	}
 	m := &master{p: p, c: c, log: maillog.DaemonLog(p, c, "master"), children: map[string]*child{}}

@@ -284,8 +284,7 @@ func New(ctx context.Context, p *host.Proc, tag string, a Args, params ...string
 	if err == nil {
 		err = c.Check(append(append([]string(nil), conf.Global...), params...)...)
 	}
-	if err != nil {
-		early.Fatal("%s", err)
+	if !early.Configured(c, err) {
 		return nil, conf.ErrBad
 	}
 	d := &Daemon{Proc: p, Conf: c, Log: maillog.DaemonLog(p, c, tag), Queue: queue.Open(p, c), Name: a.Name, Peers: NewPeers(p, c)}
