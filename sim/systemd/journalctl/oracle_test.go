@@ -34,6 +34,9 @@ func fixtureHost(t testing.TB) *memnet.Host {
 	n := memnet.New(t)
 	h := n.Host(t, memnet.Config{Name: "server1", Programs: map[string]host.Program{"/usr/bin/journalctl": journalctl.Command}, Seed: 1, Offset: recordedAt.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))})
 	h.MkdirAll("/j", 0o755)
+	h.MkdirAll("/usr/sbin", 0o755)
+	h.WriteFile("/usr/sbin/sshd", "\x7fELF")
+	h.Chmod("/usr/sbin/sshd", 0o755)
 	h.MkdirAll("/usr/lib/systemd/catalog", 0o755)
 	catalog, err := os.ReadFile("../../distro/files/systemd/usr/lib/systemd/catalog/systemd.catalog")
 	if err != nil {

@@ -2,7 +2,7 @@ package journald_test
 
 import (
 	"enshu/sim/host"
-	"enshu/sim/rsyslog"
+	"enshu/sim/rsyslog/logger"
 	"enshu/sim/systemd/journalctl"
 	"enshu/sim/systemd/journald"
 )
@@ -13,6 +13,6 @@ func programs() map[string]host.Program {
 		"/usr/lib/systemd/systemd-journald": journald.Daemon,
 		"/usr/bin/journalctl":               journalctl.Command,
 		"/usr/bin/systemd-cat":              journalctl.Cat,
-		"/usr/bin/logger":                   rsyslog.Logger,
+		"/usr/bin/logger":                   logger.Program,
 	}
 }
