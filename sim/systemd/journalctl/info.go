@@ -33,6 +33,7 @@ func boots(r *sdjournal.Reader) []bootSpan {
 	defer func() { r.Filter = filter }()
 	r.Filter, r.Only = nil, nil
 	r.SeekHead()
+	r.SeekHead()
 	for {
 		e, err := r.Next()
 		if err != nil {

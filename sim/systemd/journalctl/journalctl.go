@@ -116,10 +116,7 @@ func (j *query) run(args []string) int {
 	case "list-boots":
 		return j.listBoots(r)
 	}
-	switch j.action {
-	case "field":
-		return j.fieldValues(r)
-	case "fields":
+	if j.action == "fields" {
 		return j.fieldNames(r)
 	}
 	filter, st := j.filter(r, args)
@@ -127,6 +124,9 @@ func (j *query) run(args []string) int {
 		return st
 	}
 	r.Filter = filter
+	if j.action == "field" {
+		return j.fieldValues(r)
+	}
 	out, finish := j.page()
 	st = j.show(r, out)
 	finish()
