@@ -51,7 +51,7 @@ var rules = []rule{
 		"namespaces and wires, under the software and ignorant of it"},
 	{"sim/scenario", "sim/wire/... gopkg.in/yaml.v3 github.com/invopop/jsonschema", "what a lab file says; data for whoever builds the lab"},
 	{"sim/distro", "sim/host SUITE", "the one table that knows all software"},
-	{"sim/lab", "sim/scenario sim/distro sim/kernel sim/stub sim/memnet sim/host sim/link sim/libc sim/clock sim/trace sim/nft/... sim/wire/... sim/systemd sim/dnf golang.org/x/sys",
+	{"sim/lab", "sim/scenario sim/distro sim/kernel sim/stub sim/memnet sim/host sim/link sim/libc sim/clock sim/trace sim/nft/... sim/wire/... sim/systemd/pid1 sim/dnf golang.org/x/sys",
 		"builds and runs a lab; of the suites it knows the one whose Program is process 1 and the one that puts packages on a running host"},
 	{"sim/peer", "", "tests only: where the real programs are that they run beside ours"},
 	{"sim/hostscript", "github.com/rogpeppe/go-internal", "tests only: scripts that command a lab, wherever it runs"},

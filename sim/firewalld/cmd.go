@@ -154,6 +154,14 @@ func (c *command) check() error {
 			return c.misuse("--" + o.name + " is not modelled here.")
 		}
 	}
+	for _, o := range []string{"add", "remove", "query"} {
+		for _, v := range c.values[o+"-lockdown-whitelist-uid"] {
+			if _, err := strconv.Atoi(v); err != nil {
+				c.complain(usageLine + "\n" + c.name + ": error: argument --" + o + "-lockdown-whitelist-uid: invalid int value: '" + v + "'")
+				return exit(2)
+			}
+		}
+	}
 	perm := c.has("permanent")
 	switch main.class {
 	case alone:
@@ -238,6 +246,8 @@ func (c *command) run() error {
 		return c.entries(main.name)
 	case directOnly:
 		return c.direct(main.name)
+	case whitelisting:
+		return c.whitelist(main.name)
 	}
 	if c.has("service") {
 		return c.serviceEdit(main.name)

@@ -19,10 +19,19 @@ var public = []string{"get-default-zone", "get-active-zones", "get-zones", "get-
 // errRefused is what a user without rights is told.
 var errRefused = &conf.Error{Code: "NOT_AUTHORIZED"}
 
-// handle answers a request. The caller holds mu.
-func (d *daemon) handle(ctx context.Context, q request, root bool) *reply {
-	if !root && (q.Permanent || !slices.Contains(public, q.Op)) {
+// handle answers a request of a user. The caller holds mu.
+func (d *daemon) handle(ctx context.Context, q request, uid int) *reply {
+	if uid != 0 && (q.Permanent || !slices.Contains(public, q.Op)) {
 		return &reply{Error: errRefused.Error()}
+	}
+	if !q.unchanging() {
+		switch {
+		case d.locked(uid):
+			return d.answer(conf.Fail("ACCESS_DENIED", "lockdown is enabled"))
+		case d.failed && q.Permanent:
+			return d.answer(conf.Fail("RUNNING_BUT_FAILED", "Changing permanent configuration is not allowed while firewalld is in FAILED state. "+
+				"The permanent configuration must be fixed and then firewalld restarted. Try `firewall-offline-cmd --check-config`."))
+		}
 	}
 	if f, ok := general[q.Op]; ok {
 		a, err := f(d, q)
@@ -72,10 +81,14 @@ var general = map[string]func(*daemon, request) (*reply, error){
 	"query-panic":          func(d *daemon, _ request) (*reply, error) { return &reply{Yes: d.rt.Panic}, nil },
 	"lockdown-on":          func(d *daemon, _ request) (*reply, error) { return done(d.setLockdown(true)) },
 	"lockdown-off":         func(d *daemon, _ request) (*reply, error) { return done(d.setLockdown(false)) },
-	"query-lockdown":       func(d *daemon, _ request) (*reply, error) { return &reply{Yes: d.perm.conf.Yes("Lockdown")}, nil },
+	"query-lockdown":       func(d *daemon, _ request) (*reply, error) { return &reply{Yes: d.lockdown}, nil },
 	"get-default-zone":     func(d *daemon, _ request) (*reply, error) { return listed([]string{d.rt.Default}) },
 	"set-default-zone":     func(d *daemon, q request) (*reply, error) { return done(d.setDefault(q.arg(0))) },
 	"get-active-zones":     func(d *daemon, _ request) (*reply, error) { return d.activeZones(), nil },
+	"list-whitelisted":     (*daemon).whitelistCall,
+	"add-whitelisted":      (*daemon).whitelistCall,
+	"remove-whitelisted":   (*daemon).whitelistCall,
+	"query-whitelisted":    (*daemon).whitelistCall,
 	"direct":               func(d *daemon, q request) (*reply, error) { return d.directCall(q) },
 }
 
@@ -133,11 +146,12 @@ func (d *daemon) setPanic(on bool) error {
 
 func (d *daemon) setLockdown(on bool) error {
 	switch {
-	case on && d.perm.conf.Yes("Lockdown"):
+	case on && d.lockdown:
 		return conf.Fail("ALREADY_ENABLED", "enable_lockdown()")
-	case !on && !d.perm.conf.Yes("Lockdown"):
+	case !on && !d.lockdown:
 		return conf.Fail("NOT_ENABLED", "disable_lockdown()")
 	}
+	d.lockdown = on
 	return d.setConf("Lockdown", map[bool]string{true: "yes", false: "no"}[on])
 }
 
@@ -279,7 +293,16 @@ func (d *daemon) lookup(e conf.Element) (conf.Element, error) {
 			set = ""
 		}
 	case conf.KindRule:
-		if r, _ := conf.ParseRule(e.Value); r.Element != nil {
+		r, err := conf.ParseRule(e.Value)
+		if err != nil {
+			return e, err
+		}
+		for _, a := range []*conf.RuleAddr{r.Source, r.Destination} {
+			if a != nil && a.IPSet != "" {
+				set = a.IPSet
+			}
+		}
+		if r.Element != nil {
 			switch r.Element.Kind {
 			case "service":
 				service = r.Element.Attrs.Get("name")
@@ -412,6 +435,9 @@ func (d *daemon) ipset(q request) (*reply, error) {
 	case q.Op == "add-entry" && at >= 0:
 		return nil, conf.Fail("ALREADY_ENABLED", "'"+entry+"' already is in '"+s.Name+"'")
 	case q.Op == "add-entry":
+		if err := s.CheckOverlap(entry); err != nil {
+			return nil, err
+		}
 		s.Entries = append(s.Entries, entry)
 	case at < 0:
 		return nil, conf.Fail("NOT_ENABLED", "'"+entry+"' not in '"+s.Name+"'")

@@ -30,7 +30,6 @@ func Port(p *host.Proc, name, protocol string) (int, bool) {
 	return 0, false
 }
 
-
 // Network returns the network of a protocol that an IP address belongs to, as Dial
 // takes it: "tcp4" of "tcp" and "192.0.2.1".
 func Network(protocol, ip string) string {

@@ -281,7 +281,7 @@ func (r *oracleRun) build() {
 		r.terminal("/dev/" + line)
 	}
 	r.server.WriteFile("/run/utmp", string(utmp))
-	if strings.Contains(strings.ToLower(c.Config["/etc/rsyslog.conf"]), "ratelimit") { // its messages name the sender
+	if c.Journald || strings.Contains(strings.ToLower(c.Config["/etc/rsyslog.conf"]), "ratelimit") { // who sent is told
 		for pid := 1; pid < 200; pid++ {
 			r.server.WriteFile(fmt.Sprintf("/proc/%d/comm", pid), "logger\n")
 		}

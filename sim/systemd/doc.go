@@ -1,17 +1,30 @@
-// Package systemd is PID 1 of a host and what belongs to it: unit files and
-// services ([Init], [Systemctl], [Service]) and the host's name ([Hostnamectl]).
-// The journal is in the packages journald and journalctl below; unitfile, calendar,
-// machine and screen are what all of them are made of. All are Programs; they meet
-// in files and sockets under /run/systemd, as the real ones do.
+// Package systemd is PID 1 of a host, the journal and what belongs to them. The
+// folder itself holds no code: it is the map of the rooms below, what all of them
+// differ in from the real systemd, and the tests in which they meet.
 //
-// # The roads
+// # The rooms
 //
-//   - systemctl speaks to PID 1 over /run/systemd/private (control.go).
+//	unitfile     what a unit file can say: grammar, words, names, settings (pure)
+//	calendar     times, spans and calendar events as systemd.time(7) has them (pure)
+//	machine      the host's identity, its processes, the links that name them
+//	screen       where tools write: colours, special characters, pager
+//	units        units as the disk has them: load path, drop-ins, enable, preset
+//	bus          how clients speak to PID 1, and the words both use
+//	pid1         process 1: units in memory, transactions, jobs, services
+//	systemctl    systemctl and the other commands that speak to PID 1
+//	analyze      systemd-analyze
+//	hostnamectl  hostnamectl
+//	journald     the journal's daemon
+//	journalctl   its reader, and systemd-cat
+//
+// All are Programs; they meet in files and sockets under /run/systemd, as the
+// real ones do:
+//
+//   - systemctl speaks to PID 1 over /run/systemd/private (package bus).
 //   - PID 1 tells journald whose process is whose by links in
-//     /run/systemd/units ([manager.publish]); journald never waits for PID 1.
+//     /run/systemd/units (package machine); journald never waits for PID 1.
 //   - Before there is a journal, PID 1 logs to the kernel.
-//   - A host goes down by PID 1's end; its exit status says what is to follow
-//     ([ExitPoweroff], [ExitReboot], [ExitHalt]).
+//   - A host goes down by PID 1's end; its exit status says what is to follow.
 //
 // A unit's processes are those PID 1 started and those that carry the unit's
 // INVOCATION_ID in their environment, which stands for a control group.

@@ -95,7 +95,7 @@ var (
 // String writes the rule in its normal form.
 func (r *Rule) String() string {
 	words := []string{"rule"}
-	add := func(name, value string) { words = append(words, name+`="`+value+`"`) }
+	add := func(name, value string) { words = append(words, name+`="`+quoted(value)+`"`) }
 	limit := func(l string) {
 		if l != "" {
 			words = append(words, "limit")
@@ -153,11 +153,23 @@ func (r *Rule) String() string {
 	return strings.Join(words, " ")
 }
 
+// quoted writes a value so that it reads back the same between quotation marks.
+func quoted(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' && (i+1 == len(s) || s[i+1] == '\\' || s[i+1] == '"') {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
 // String writes the element as in a rule.
 func (e *RuleElement) String() string {
 	words := []string{e.Kind}
 	for _, a := range e.Attrs {
-		words = append(words, a[0]+`="`+a[1]+`"`)
+		words = append(words, a[0]+`="`+quoted(a[1])+`"`)
 	}
 	return strings.Join(words, " ")
 }

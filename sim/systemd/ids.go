@@ -1,9 +1,0 @@
-package systemd
-
-// Files by which the programs of this package know each other.
-const (
-	runDir      = "/run/systemd"
-	privateSock = "/run/systemd/private"
-	notifySock  = "/run/systemd/notify"
-	journaldPID = "/run/systemd/journal/pid"
-)
