@@ -33,7 +33,6 @@ func boots(r *sdjournal.Reader) []bootSpan {
 	defer func() { r.Filter = filter }()
 	r.Filter, r.Only = nil, nil
 	r.SeekHead()
-	r.SeekHead()
 	for {
 		e, err := r.Next()
 		if err != nil {
@@ -159,6 +158,7 @@ func (j *query) fieldValues(r *sdjournal.Reader) int {
 		return 1
 	}
 	r.Filter, r.Only = nil, nil
+	r.SeekHead()
 	seen := map[string]bool{}
 	var values []string
 	for {
