@@ -7,34 +7,7 @@ import (
 	"path"
 	"strings"
 	"testing"
-
-	"gopkg.in/yaml.v3"
 )
-
-// objectives is objectives.yaml.
-type objectives struct {
-	Objectives []struct {
-		ID    string
-		Title struct{ JA, EN string }
-		Help  []string
-		Labs  []string
-	}
-}
-
-func readMap(t *testing.T) objectives {
-	t.Helper()
-	data, err := Files.ReadFile("objectives.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var m objectives
-	dec := yaml.NewDecoder(strings.NewReader(string(data)))
-	dec.KnownFields(true)
-	if err := dec.Decode(&m); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // TestMap holds the map to what is there: every objective has its lesson in
 // both languages, every page of help and every lab is named, and nothing is
@@ -42,7 +15,11 @@ func readMap(t *testing.T) objectives {
 func TestMap(t *testing.T) {
 	named := map[string]bool{"objectives.yaml": true}
 	inLabs := map[string]bool{}
-	for _, o := range readMap(t).Objectives {
+	list, err := Objectives()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range list {
 		if o.Title.JA == "" || o.Title.EN == "" {
 			t.Errorf("%s has no title", o.ID)
 		}

@@ -5,7 +5,8 @@ package content
 
 import "embed"
 
-// Files has objectives.yaml, lessons/OBJECTIVE.LANG.md and help/NAME.LANG.md.
+// Files has the files as they are: objectives.yaml, lessons/OBJECTIVE.LANG.md and
+// help/NAME.LANG.md.
 //
 //go:embed objectives.yaml lessons/*.md help/*.md
 var Files embed.FS

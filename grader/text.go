@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"enshu/sim/libc"
 	"enshu/sim/scenario"
 )
 
@@ -30,6 +31,18 @@ var words = map[string]scenario.Text{
 	"failed":   text("もう少しです。上の「確認」のコマンドから見ていきましょう。", "Not yet. Start with the command at “look”."),
 	"blocked":  text("判定できない項目があります。", "Something could not be tried."),
 }
+
+// Line is the progress in one line, for a person who waits.
+func (p Progress) Line(lang string) string {
+	s := fmt.Sprintf("%s %d/%d: %s", p.Task, p.Check, p.Of, p.Title.In(lang))
+	if p.Waiting > 0 {
+		s += fmt.Sprintf(waiting.In(lang), p.Waiting.Seconds())
+	}
+	return s
+}
+
+// waiting goes behind the progress of a check that waits.
+var waiting = text(" (ラボの時刻であと最大 %.0f 秒。長く待つときは時計を速めます)", " (at most %.0f s more of the lab's time, which runs faster while it waits)")
 
 // WriteText writes a report for a person at a terminal.
 func WriteText(w io.Writer, r *Report, s Style) error {
@@ -94,7 +107,7 @@ func (p *printer) task(t *Task, titles map[string]string) {
 	room := min(p.style.Columns, 100) - 4 - len(points)
 	for i, l := range wrap(t.Title.In(p.style.Lang), room-1) {
 		if i == 0 {
-			p.line(1, p.mark(t.Outcome)+" "+l+strings.Repeat(" ", max(room-width(l), 1))+points)
+			p.line(1, p.mark(t.Outcome)+" "+l+strings.Repeat(" ", max(room-libc.Columns(l), 1))+points)
 		} else {
 			p.line(3, l)
 		}
@@ -155,7 +168,7 @@ func (p *printer) path(links []Link) {
 		if !l.Holds {
 			mark = p.paint("31", "✗")
 		}
-		w := width(label) + 2
+		w := libc.Columns(label) + 2
 		if i > 0 {
 			if used+w+3 > p.style.Columns-7 {
 				p.line(7, line+" →")
@@ -178,13 +191,13 @@ func (p *printer) field(name, s, color string) {
 	if p.style.Lang == "en" {
 		column = 10
 	}
-	p.wrapped(7, p.paint("2", label)+strings.Repeat(" ", max(column-width(label), 1)), p.style.Columns, s, color)
+	p.wrapped(7, p.paint("2", label)+strings.Repeat(" ", max(column-libc.Columns(label), 1)), p.style.Columns, s, color)
 }
 
 // wrapped writes a text behind a lead, with the lines after the first indented
 // as far.
 func (p *printer) wrapped(indent int, lead string, cols int, s, color string) {
-	at := indent + width(unpainted(lead))
+	at := indent + libc.Columns(unpainted(lead))
 	for i, l := range wrap(s, max(cols-at, 20)) {
 		if color != "" {
 			l = p.paint(color, l)

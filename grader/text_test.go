@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"enshu/sim/libc"
 )
 
 // report is one of everything.
@@ -64,8 +66,8 @@ func TestText(t *testing.T) {
 				cols = 80
 			}
 			for _, l := range lines(unpainted(b.String())) {
-				if width(l) > cols {
-					t.Errorf("%d columns of %d: %q", width(l), cols, l)
+				if libc.Columns(l) > cols {
+					t.Errorf("%d columns of %d: %q", libc.Columns(l), cols, l)
 				}
 			}
 			if !tt.style.Color && strings.Contains(b.String(), "\x1b") {

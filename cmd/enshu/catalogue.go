@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -89,13 +88,3 @@ func (e entry) draw(seed uint64) (*scenario.Lab, error) {
 
 // freshSeed is the seed of an attempt that asked for none.
 func freshSeed() uint64 { return rand.Uint64N(1 << 32) }
-
-// byObjective sorts labs as they are taught.
-func byObjective(labs []*scenario.Lab) {
-	slices.SortStableFunc(labs, func(a, b *scenario.Lab) int {
-		if c := slices.Compare(a.Objectives, b.Objectives); c != 0 {
-			return c
-		}
-		return a.Difficulty - b.Difficulty
-	})
-}

@@ -1,3 +1,9 @@
+// Every command on a host starts this binary; to read how much of the processors
+// its cgroup may have would take a good part of that.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command enshu starts labs, gives their learners shells, and grades what they
 // did. Each verb is a small file; the lab process's side is package session.
 package main
@@ -7,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -86,7 +93,7 @@ func (a *app) root() *cobra.Command {
 		&cobra.Group{ID: "machine", Title: "For the machine:"},
 	)
 	for _, c := range []*cobra.Command{
-		a.listCommand(), a.showCommand(), a.runCommand(), a.startCommand(), a.shellCommand(), a.execCommand(), a.checkCommand(),
+		a.learnCommand(), a.listCommand(), a.showCommand(), a.runCommand(), a.startCommand(), a.shellCommand(), a.execCommand(), a.checkCommand(),
 		a.hintCommand(), a.eventsCommand(), a.whyCommand(), a.captureCommand(), a.statusCommand(), a.clockCommand(), a.resetCommand(), a.finishCommand(),
 	} {
 		c.GroupID = "learner"
@@ -132,6 +139,20 @@ func columns() int {
 
 func colored() bool {
 	return term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// formatFlag adds --format.
+func formatFlag(c *cobra.Command, format *string, kinds ...string) {
+	c.Flags().StringVar(format, "format", "text", "text or "+strings.Join(kinds, ", "))
+	c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(append(kinds, "text"), cobra.ShellCompDirectiveNoFileComp))
+	c.PreRunE = func(*cobra.Command, []string) error {
+		for _, k := range append(kinds, "text") {
+			if *format == k {
+				return nil
+			}
+		}
+		return fmt.Errorf("--format %s: use text or %s", *format, strings.Join(kinds, ", "))
+	}
 }
 
 func (a *app) completeRunning(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -230,9 +230,36 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{[]string{"start", "tcp-forwarding", "--name", "A B"}, "use lower-case letters"},
 		{[]string{"check", "--lab", "nothing"}, "`enshu status` shows what runs"},
 		{[]string{"check", "--format", "xml"}, "use text or json"},
+		{[]string{"learn", "rsylog.conf"}, `did you mean "rsyslog.conf"?`},
 	} {
 		if out := u.enshu(2, c.args...); !strings.Contains(out, c.want) {
 			t.Errorf("enshu %s: %q lacks %q", strings.Join(c.args, " "), out, c.want)
+		}
+	}
+}
+
+// TestReading looks at what there is to read, as one who has just installed enshu.
+func TestReading(t *testing.T) {
+	u := &user{t, t.TempDir(), os.Getuid(), ""}
+	for _, c := range []struct {
+		args []string
+		want []string // in this order
+	}{
+		{[]string{"--lang", "en", "list"}, []string{"1.09.1 Maintaining the system time\n  skewed-clock ", "1.09.2 System logs\n  tcp-forwarding ", "of the labs above: kernel-log"}},
+		{[]string{"--lang", "ja", "list"}, []string{"1.09.1 システム時刻の管理\n  skewed-clock ", "読み物は `enshu learn 1.09.1`"}},
+		{[]string{"--lang", "en", "show", "kernel-log"}, []string{"To read: enshu learn 1.09.2 · enshu learn troubleshooting\n"}},
+		{[]string{"--lang", "en", "learn"}, []string{"1.09.2 System logs\n  rsyslog.conf, logger"}},
+		{[]string{"--lang", "ja", "learn", "1.09.2"}, []string{"# 1.09.2"}},
+		{[]string{"--lang", "en", "learn", "ss"}, []string{"# ss"}},
+	} {
+		rest := u.enshu(0, c.args...)
+		for _, want := range c.want {
+			_, after, found := strings.Cut(rest, want)
+			if !found {
+				t.Errorf("enshu %s: %q is not where it should be:\n%s", strings.Join(c.args, " "), want, rest)
+				break
+			}
+			rest = after
 		}
 	}
 }

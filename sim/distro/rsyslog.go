@@ -5,6 +5,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/rsyslog"
+	"enshu/sim/rsyslog/logger"
 )
 
 // rsyslogPackage is the syslog daemon, with the log files that it writes.
@@ -29,8 +30,8 @@ func rsyslogPackage() Package {
 // loggerPackage has the part of util-linux that talks to the syslog daemon.
 func loggerPackage() Package {
 	return Package{
-		Name: "util-linux-core", Version: rsyslog.LoggerVersion, Release: "18.el9", Arch: "x86_64", Base: true,
+		Name: "util-linux-core", Version: logger.Version, Release: "18.el9", Arch: "x86_64", Base: true,
 		Summary:  "The core utils from the util-linux package",
-		Programs: map[string]host.Program{"/usr/bin/logger": rsyslog.Logger},
+		Programs: map[string]host.Program{"/usr/bin/logger": logger.Program},
 	}
 }

@@ -4,7 +4,12 @@ import (
 	"io/fs"
 
 	"enshu/sim/host"
-	"enshu/sim/systemd"
+	"enshu/sim/systemd/analyze"
+	"enshu/sim/systemd/hostnamectl"
+	"enshu/sim/systemd/journalctl"
+	"enshu/sim/systemd/journald"
+	"enshu/sim/systemd/pid1"
+	"enshu/sim/systemd/systemctl"
 	"enshu/sim/timedate"
 )
 
@@ -15,18 +20,18 @@ func systemdPackage() Package {
 		Name: "systemd", Version: "252", Release: "51.el9_6.1", Arch: "x86_64", Base: true,
 		Summary: "System and Service Manager",
 		Programs: map[string]host.Program{
-			"/usr/lib/systemd/systemd":          systemd.Init,
-			"/usr/lib/systemd/systemd-executor": systemd.Executor,
-			"/usr/lib/systemd/systemd-journald": systemd.Journald,
-			"/usr/bin/systemctl":                systemd.Systemctl,
-			"/usr/bin/journalctl":               systemd.Journalctl,
-			"/usr/bin/systemd-cat":              systemd.SystemdCat,
-			"/usr/bin/systemd-analyze":          systemd.Analyze,
-			"/usr/bin/systemd-notify":           systemd.SystemdNotify,
-			"/usr/bin/hostnamectl":              systemd.Hostnamectl,
+			"/usr/lib/systemd/systemd":          pid1.Init,
+			"/usr/lib/systemd/systemd-executor": pid1.Executor,
+			"/usr/lib/systemd/systemd-journald": journald.Daemon,
+			"/usr/bin/systemctl":                systemctl.Command,
+			"/usr/bin/journalctl":               journalctl.Command,
+			"/usr/bin/systemd-cat":              journalctl.Cat,
+			"/usr/bin/systemd-analyze":          analyze.Command,
+			"/usr/bin/systemd-notify":           systemctl.Notify,
+			"/usr/bin/hostnamectl":              hostnamectl.Command,
 			"/usr/bin/timedatectl":              timedate.Timedatectl,
-			"/usr/sbin/service":                 systemd.Service,
-			"/usr/sbin/runlevel":                systemd.Runlevel,
+			"/usr/sbin/service":                 systemctl.Service,
+			"/usr/sbin/runlevel":                systemctl.Runlevel,
 		},
 		Files: map[string]File{
 			"/usr/sbin/init":                              {Link: "../lib/systemd/systemd"},

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/host"
 	"enshu/sim/libc"
 )
@@ -58,7 +59,7 @@ func FirewallCmd(ctx context.Context, p *host.Proc) int {
 func (c *command) status(f func() error) int {
 	err := f()
 	var code exit
-	var refused *Error
+	var refused *conf.Error
 	switch {
 	case err == nil:
 		return 0
@@ -70,13 +71,13 @@ func (c *command) status(f func() error) int {
 	case errors.As(err, &refused) && refused.Code == "NOT_RUNNING":
 		c.complain("FirewallD is not running")
 		return 252
-	case errors.As(err, &refused) && refused.warning():
+	case errors.As(err, &refused) && refused.Warning():
 		c.complain("Warning: " + refused.Error())
 		c.say("success")
 		return 0
 	case errors.As(err, &refused):
 		c.complain("Error: " + refused.Error())
-		return refused.status()
+		return refused.Status()
 	}
 	c.complain("Error: " + err.Error())
 	return 254
@@ -153,6 +154,14 @@ func (c *command) check() error {
 			return c.misuse("--" + o.name + " is not modelled here.")
 		}
 	}
+	for _, o := range []string{"add", "remove", "query"} {
+		for _, v := range c.values[o+"-lockdown-whitelist-uid"] {
+			if _, err := strconv.Atoi(v); err != nil {
+				c.complain(usageLine + "\n" + c.name + ": error: argument --" + o + "-lockdown-whitelist-uid: invalid int value: '" + v + "'")
+				return exit(2)
+			}
+		}
+	}
 	perm := c.has("permanent")
 	switch main.class {
 	case alone:
@@ -195,7 +204,7 @@ func (c *command) check() error {
 func (c *command) checkOutput(main option) error {
 	if c.has("timeout") {
 		kind, isAdd := strings.CutPrefix(main.name, "add-")
-		timed := slices.Contains([]string{kindService, kindPort, kindProtocol, kindSourcePort, kindICMPBlock, kindMasquerade, kindForwarding, kindRule}, kind)
+		timed := slices.Contains([]string{conf.KindService, conf.KindPort, conf.KindProtocol, conf.KindSourcePort, conf.KindICMPBlock, conf.KindMasquerade, conf.KindForwarding, conf.KindRule}, kind)
 		if !isAdd || !timed {
 			return c.misuse("Wrong --timeout usage")
 		}
@@ -237,6 +246,8 @@ func (c *command) run() error {
 		return c.entries(main.name)
 	case directOnly:
 		return c.direct(main.name)
+	case whitelisting:
+		return c.whitelist(main.name)
 	}
 	if c.has("service") {
 		return c.serviceEdit(main.name)
@@ -305,10 +316,10 @@ func (c *command) general(name string) error {
 		}
 		for _, z := range a.Zones {
 			c.say(z.Name)
-			if l := z.Values(kindInterface); len(l) > 0 {
+			if l := z.Values(conf.KindInterface); len(l) > 0 {
 				c.say("  interfaces: " + strings.Join(l, " "))
 			}
-			if l := z.Values(kindSource); len(l) > 0 {
+			if l := z.Values(conf.KindSource); len(l) > 0 {
 				c.say("  sources: " + strings.Join(l, " "))
 			}
 		}
@@ -317,7 +328,7 @@ func (c *command) general(name string) error {
 		if _, err := c.call(request{Op: "get-policies"}); err != nil {
 			return err
 		}
-		c.say(hostPolicy + "\n  ingress-zones: ANY\n  egress-zones: HOST")
+		c.say(conf.HostPolicy + "\n  ingress-zones: ANY\n  egress-zones: HOST")
 		return nil
 	case "get-default-zone", "get-log-denied", "version":
 		list, err := c.ask(request{Op: name})
@@ -389,20 +400,20 @@ func (c *command) configuration(name string) error {
 	}
 	switch name {
 	case "info-icmptype":
-		t, ok := icmpTypes[arg]
+		t, ok := conf.ICMPTypes[arg]
 		if !ok {
-			return fail("INVALID_ICMPTYPE", arg)
+			return conf.Fail("INVALID_ICMPTYPE", arg)
 		}
-		c.say(arg + "\n  destination: " + strings.Join(t.destinations(), " "))
+		c.say(arg + "\n  destination: " + strings.Join(t.Destinations(), " "))
 	case "info-helper":
-		h, ok := helpers[arg]
+		h, ok := conf.Helpers[arg]
 		if !ok {
-			return fail("INVALID_HELPER", arg)
+			return conf.Fail("INVALID_HELPER", arg)
 		}
-		c.say(arg + "\n  family: " + h.family + "\n  module: nf_conntrack_" + strings.ReplaceAll(h.module, "-", "_") + "\n  ports: " + joinPorts(h.ports))
+		c.say(arg + "\n  family: " + h.Family + "\n  module: nf_conntrack_" + strings.ReplaceAll(h.Module, "-", "_") + "\n  ports: " + joinPorts(h.Ports))
 	case "info-policy", "list-all-policies":
-		if name == "info-policy" && arg != hostPolicy {
-			return fail("INVALID_POLICY", arg)
+		if name == "info-policy" && arg != conf.HostPolicy {
+			return conf.Fail("INVALID_POLICY", arg)
 		}
 		c.say(policyText(!r.Permanent))
 	}

@@ -3,9 +3,11 @@ package firewalld
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"syscall"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/libc"
 )
 
@@ -24,6 +26,10 @@ func (c *command) manage(name string) error {
 	switch {
 	case op == "new-from-file":
 		file := c.get(name)
+		if base := path.Base(file); !strings.HasSuffix(base, ".xml") {
+			c.complain("Failed to load " + kind + " file '" + file + "': INVALID_NAME: '" + base + "' is missing .xml suffix")
+			return exit(2)
+		}
 		data, err := libc.ReadFile(c.p, libc.Abs(c.p, file))
 		if err != nil {
 			c.complain(fmt.Sprintf("Failed to load %s file: [Errno %d] %s: '%s'", kind, errno(err), libc.Strerror(err), file))
@@ -32,7 +38,7 @@ func (c *command) manage(name string) error {
 		r.Args = []string{c.get("name"), file, string(data)}
 	case name == "new-ipset":
 		if !c.has("type") {
-			return c.misuse("--type needs to be given for new ipset")
+			return c.misuse("No type specified.")
 		}
 		r.Args = []string{c.get(name), c.get("type")}
 		if f := c.get("family"); f != "" {
@@ -64,10 +70,39 @@ func (c *command) entries(name string) error {
 		}
 		return err
 	}
+	if verb, ok := strings.CutSuffix(name, "-entries-from-file"); ok {
+		return c.entriesFromFile(r, verb, c.values[name])
+	}
 	if name == "query-entry" {
 		return c.queries(r, c.values[name])
 	}
 	return c.sequence(r, c.values[name])
+}
+
+// entriesFromFile adds or removes the entries that stand in files, one a line.
+// What is so already is passed over.
+func (c *command) entriesFromFile(r request, verb string, files []string) error {
+	r.Op = verb + "-entry"
+	for _, file := range files {
+		data, err := libc.ReadFile(c.p, libc.Abs(c.p, file))
+		if err != nil {
+			c.say(fmt.Sprintf("Failed to read file '%s': [Errno %d] %s: '%s'", file, errno(err), libc.Strerror(err), file))
+			return nil
+		}
+		for _, line := range libc.Lines(data) {
+			if line = strings.TrimSpace(line); line == "" || line[0] == '#' || line[0] == ';' {
+				continue
+			}
+			q := r
+			q.Args = []string{r.Args[0], line}
+			var refused *conf.Error
+			if _, err := c.call(q); err != nil && !(errors.As(err, &refused) && refused.Warning()) {
+				return err
+			}
+		}
+	}
+	c.say("success")
+	return nil
 }
 
 // texts gets and sets the short name and the description of a service or ipset.
@@ -105,7 +140,7 @@ func (c *command) serviceEdit(name string) error {
 			s := a.Service
 			c.say(map[string]string{"ports": joinPorts(s.Ports), "source-ports": joinPorts(s.SourcePorts), "protocols": strings.Join(s.Protocols, " "),
 				"modules": strings.Join(s.Modules, " "), "service-helpers": strings.Join(s.Helpers, " "),
-				"includes": strings.Join(s.Includes, " "), "destinations": s.destinations()}[kind])
+				"includes": strings.Join(s.Includes, " "), "destinations": s.Destinations()}[kind])
 		}
 		return err
 	case "query":
@@ -146,6 +181,23 @@ func (c *command) direct(name string) error {
 	}
 	c.say("success")
 	return nil
+}
+
+// whitelist are the options about who may make changes under lockdown.
+func (c *command) whitelist(name string) error {
+	verb, kind, _ := strings.Cut(name, "-lockdown-whitelist-")
+	r := request{Op: verb + "-whitelisted", Kind: strings.TrimSuffix(kind, "s"), Permanent: c.has("permanent")}
+	switch verb {
+	case "list":
+		list, err := c.ask(r)
+		if err == nil {
+			c.say(strings.Join(list, "\n"))
+		}
+		return err
+	case "query":
+		return c.queries(r, c.values[name])
+	}
+	return c.sequence(r, c.values[name])
 }
 
 // errno is the number of a system error.

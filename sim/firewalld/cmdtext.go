@@ -3,6 +3,8 @@ package firewalld
 import (
 	"slices"
 	"strings"
+
+	"enshu/sim/firewalld/conf"
 )
 
 func yesNo(b bool) string {
@@ -12,7 +14,7 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-func joinPorts(list []Port) string {
+func joinPorts(list []conf.Port) string {
 	var words []string
 	for _, p := range list {
 		words = append(words, p.String())
@@ -20,53 +22,23 @@ func joinPorts(list []Port) string {
 	return strings.Join(words, " ")
 }
 
-// sortValues puts the values of a kind in the order in which they are shown.
-func sortValues(kind string, list []string) []string {
-	list = slices.Clone(list)
-	switch kind {
-	case kindForwarding, kindInterface:
-	case kindRule:
-		z := &Zone{}
-		for _, v := range list {
-			z.Elements = append(z.Elements, Element{kindRule, v})
-		}
-		list = nil
-		for _, r := range z.rules() {
-			list = append(list, r.String())
-		}
-	case kindPort, kindSourcePort:
-		z := &Zone{}
-		for _, v := range list {
-			z.Elements = append(z.Elements, Element{kind, v})
-		}
-		list = nil
-		for _, p := range sortedPorts(z.ports(kind)) {
-			list = append(list, p.String())
-		}
-	case kindSource:
-	default:
-		slices.Sort(list)
-	}
-	return list
-}
-
 // listText is the answer to --list-….
 func listText(kind string, list []string) string {
-	list = sortValues(kind, list)
-	if kind == kindForwarding || kind == kindRule {
+	list = conf.Sorted(kind, list)
+	if kind == conf.KindForwarding || kind == conf.KindRule {
 		return strings.Join(list, "\n")
 	}
 	return strings.Join(list, " ")
 }
 
 // zoneText is the answer to --list-all.
-func (c *command) zoneText(z *Zone, active bool) string {
+func (c *command) zoneText(z *conf.Zone, active bool) string {
 	var lines []string
 	add := func(name, value string) { lines = append(lines, "  "+name+": "+value) }
-	values := func(kind string) string { return strings.Join(sortValues(kind, z.Values(kind)), " ") }
+	values := func(kind string) string { return strings.Join(conf.Sorted(kind, z.Values(kind)), " ") }
 	block := func(kind string) string {
 		s := ""
-		for _, v := range sortValues(kind, z.Values(kind)) {
+		for _, v := range conf.Sorted(kind, z.Values(kind)) {
 			s += "\n\t" + v
 		}
 		return s
@@ -81,24 +53,24 @@ func (c *command) zoneText(z *Zone, active bool) string {
 		add("description", z.Description)
 	}
 	add("target", z.Target)
-	add("icmp-block-inversion", yesNo(z.Has(kindInversion, "")))
-	add("interfaces", values(kindInterface))
-	add("sources", values(kindSource))
-	add("services", values(kindService))
-	add("ports", strings.Join(z.Values(kindPort), " "))
-	add("protocols", values(kindProtocol))
-	add("forward", yesNo(z.Has(kindForward, "")))
-	add("masquerade", yesNo(z.Has(kindMasquerade, "")))
-	add("forward-ports", block(kindForwarding))
-	add("source-ports", strings.Join(z.Values(kindSourcePort), " "))
-	add("icmp-blocks", values(kindICMPBlock))
-	add("rich rules", block(kindRule))
+	add("icmp-block-inversion", yesNo(z.Has(conf.KindInversion, "")))
+	add("interfaces", values(conf.KindInterface))
+	add("sources", values(conf.KindSource))
+	add("services", values(conf.KindService))
+	add("ports", strings.Join(z.Values(conf.KindPort), " "))
+	add("protocols", values(conf.KindProtocol))
+	add("forward", yesNo(z.Has(conf.KindForward, "")))
+	add("masquerade", yesNo(z.Has(conf.KindMasquerade, "")))
+	add("forward-ports", block(conf.KindForwarding))
+	add("source-ports", strings.Join(z.Values(conf.KindSourcePort), " "))
+	add("icmp-blocks", values(conf.KindICMPBlock))
+	add("rich rules", block(conf.KindRule))
 	return strings.Join(lines, "\n")
 }
 
 // policyText is the answer to --info-policy for the predefined policy.
 func policyText(runtime bool) string {
-	title := hostPolicy
+	title := conf.HostPolicy
 	if runtime {
 		title += " (active)"
 	}
@@ -110,18 +82,8 @@ func policyText(runtime bool) string {
 	return s
 }
 
-func (s *Service) destinations() string {
-	var list []string
-	for _, f := range []string{"ipv4", "ipv6"} {
-		if s.Destination[f] != "" {
-			list = append(list, f+":"+s.Destination[f])
-		}
-	}
-	return strings.Join(list, " ")
-}
-
 // serviceText is the answer to --info-service.
-func (c *command) serviceText(s *Service) string {
+func (c *command) serviceText(s *conf.Service) string {
 	lines := []string{s.Name}
 	add := func(name, value string) { lines = append(lines, "  "+name+": "+value) }
 	if c.has("verbose") {
@@ -133,14 +95,14 @@ func (c *command) serviceText(s *Service) string {
 	add("protocols", strings.Join(s.Protocols, " "))
 	add("source-ports", joinPorts(s.SourcePorts))
 	add("modules", strings.Join(s.Modules, " "))
-	add("destination", s.destinations())
+	add("destination", s.Destinations())
 	add("includes", sorted(s.Includes))
 	add("helpers", sorted(s.Helpers))
 	return strings.Join(lines, "\n")
 }
 
 // ipsetText is the answer to --info-ipset.
-func (c *command) ipsetText(s *IPSet) string {
+func (c *command) ipsetText(s *conf.IPSet) string {
 	var options []string
 	for _, o := range s.Options {
 		options = append(options, strings.TrimSuffix(o[0]+"="+o[1], "="))

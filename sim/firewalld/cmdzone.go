@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/libc"
 )
 
@@ -35,8 +36,8 @@ func (c *command) defaultZoneWarning() error {
 }
 
 // plurals are the kinds by the options that list them.
-var plurals = map[string]string{"services": kindService, "ports": kindPort, "protocols": kindProtocol, "icmp-blocks": kindICMPBlock,
-	"forward-ports": kindForwarding, "source-ports": kindSourcePort, "rich-rules": kindRule, "interfaces": kindInterface, "sources": kindSource}
+var plurals = map[string]string{"services": conf.KindService, "ports": conf.KindPort, "protocols": conf.KindProtocol, "icmp-blocks": conf.KindICMPBlock,
+	"forward-ports": conf.KindForwarding, "source-ports": conf.KindSourcePort, "rich-rules": conf.KindRule, "interfaces": conf.KindInterface, "sources": conf.KindSource}
 
 // zoneOp are the options about a zone.
 func (c *command) zoneOp(o option) error {
@@ -65,7 +66,7 @@ func (c *command) zoneOp(o option) error {
 	case kind == "target", kind == "short", kind == "description":
 		return c.zoneProperty(r, o)
 	case o.name == "change-zone":
-		r.Kind = kindInterface
+		r.Kind = conf.KindInterface
 	}
 	items := c.values[o.name]
 	if o.arity == flag {
@@ -104,10 +105,10 @@ func (c *command) zoneProperty(r request, o option) error {
 func readItem(kind, item string) error {
 	var err error
 	switch kind {
-	case kindPort, kindSourcePort:
-		_, err = ParsePort(item)
-	case kindForwarding:
-		_, err = ParseForwardPort(item)
+	case conf.KindPort, conf.KindSourcePort:
+		_, err = conf.ParsePort(item)
+	case conf.KindForwarding:
+		_, err = conf.ParseForwardPort(item)
 	}
 	return err
 }
@@ -115,7 +116,7 @@ func readItem(kind, item string) error {
 // portNumbers puts the number of /etc/services in the place of a port's name.
 func (c *command) portNumbers(kind, item string) string {
 	id, proto, ok := strings.Cut(item, "/")
-	if !ok || kind != kindPort && kind != kindSourcePort || id == "" || strings.Trim(id, "0123456789-") == "" {
+	if !ok || kind != conf.KindPort && kind != conf.KindSourcePort || id == "" || strings.Trim(id, "0123456789-") == "" {
 		return item
 	}
 	data, _ := libc.ReadFile(c.p, "/etc/services")
@@ -138,16 +139,16 @@ func (c *command) sequence(r request, items []string) error {
 	if _, err := c.call(request{Op: "authorize"}); err != nil {
 		return err
 	}
-	var codes []*Error
+	var codes []*conf.Error
 	failed := 0
 	var good []string
 	problem := func(err error) error {
-		var e *Error
+		var e *conf.Error
 		if !errors.As(err, &e) || e.Code == "NOT_RUNNING" || e.Code == "NOT_AUTHORIZED" || len(items) == 1 {
 			return err
 		}
 		c.complain("Warning: " + e.Error())
-		if !slices.ContainsFunc(codes, func(x *Error) bool { return x.Code == e.Code }) {
+		if !slices.ContainsFunc(codes, func(x *conf.Error) bool { return x.Code == e.Code }) {
 			codes = append(codes, e)
 		}
 		failed++
@@ -173,9 +174,9 @@ func (c *command) sequence(r request, items []string) error {
 			}
 		}
 	}
-	if failed == len(items) && !slices.ContainsFunc(codes, (*Error).warning) {
+	if failed == len(items) && !slices.ContainsFunc(codes, (*conf.Error).Warning) {
 		if len(codes) == 1 {
-			return exit(codes[0].status())
+			return exit(codes[0].Status())
 		}
 		return exit(254)
 	}

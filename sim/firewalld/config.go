@@ -3,10 +3,12 @@ package firewalld
 import (
 	"errors"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/host"
 	"enshu/sim/libc"
 )
@@ -14,31 +16,35 @@ import (
 // Where the configuration stands: what the package brings, and what the
 // administrator has, which wins.
 const (
-	stockDir = "/usr/lib/firewalld"
-	userDir  = "/etc/firewalld"
-	confFile = userDir + "/firewalld.conf"
+	stockDir      = "/usr/lib/firewalld"
+	userDir       = "/etc/firewalld"
+	confFile      = userDir + "/firewalld.conf"
+	whitelistFile = userDir + "/lockdown-whitelist.xml"
+	directFile    = userDir + "/direct.xml"
 )
 
 // config is the permanent configuration.
 type config struct {
-	conf   confLines
-	zones  map[string]*Zone
-	ipsets map[string]*IPSet
-	direct []directRule
-	stock  map[string]bool // "zones/public": comes with the package
-	user   map[string]bool // stands in userDir too
+	conf   conf.Settings
+	zones  map[string]*conf.Zone
+	ipsets map[string]*conf.IPSet
+	direct []conf.DirectRule
+	// whitelist is who may make changes under lockdown.
+	whitelist conf.Whitelist
+	stock     map[string]bool // "zones/public": comes with the package
+	user      map[string]bool // stands in userDir too
 
-	services map[string]*Service // those that were read
+	services map[string]*conf.Service // those that were read
 }
 
 // loadConfig reads the configuration; without the administrator's part when
 // stockOnly is set. The error is about the first file that is wrong.
 func loadConfig(p *host.Proc, stockOnly bool) (*config, error) {
-	c := &config{zones: map[string]*Zone{}, ipsets: map[string]*IPSet{}, services: map[string]*Service{},
+	c := &config{zones: map[string]*conf.Zone{}, whitelist: conf.Whitelist{}, ipsets: map[string]*conf.IPSet{}, services: map[string]*conf.Service{},
 		stock: map[string]bool{}, user: map[string]bool{}}
 	data, err := libc.ReadFile(p, confFile)
 	if err == nil {
-		c.conf = parseConf(data)
+		c.conf = conf.ParseSettings(data)
 	}
 	for _, dir := range []string{stockDir, userDir} {
 		if dir == userDir && stockOnly {
@@ -51,8 +57,13 @@ func loadConfig(p *host.Proc, stockOnly bool) (*config, error) {
 		}
 	}
 	if !stockOnly {
+		if data, err := libc.ReadFile(p, whitelistFile); err == nil {
+			if c.whitelist, err = conf.ReadWhitelist(data); err != nil {
+				return nil, err
+			}
+		}
 		if data, err := libc.ReadFile(p, directFile); err == nil {
-			if c.direct, err = readDirect(data); err != nil {
+			if c.direct, err = conf.ReadDirect(data); err != nil {
 				return nil, err
 			}
 		}
@@ -106,19 +117,19 @@ func (c *config) loadDir(p *host.Proc, dir, kind string) error {
 func (c *config) parse(kind, name string, data []byte) error {
 	switch kind {
 	case "zones":
-		z, err := readZone(name, data)
+		z, err := conf.ReadZone(name, data)
 		if err != nil {
 			return err
 		}
 		c.zones[name] = z
 	case "services":
-		s, err := readService(name, data)
+		s, err := conf.ReadService(name, data)
 		if err != nil {
 			return err
 		}
 		c.services[name] = s
 	case "ipsets":
-		s, err := readIPSet(name, data)
+		s, err := conf.ReadIPSet(name, data)
 		if err != nil {
 			return err
 		}
@@ -128,7 +139,7 @@ func (c *config) parse(kind, name string, data []byte) error {
 }
 
 // service returns a service by its name, nil when there is none.
-func (c *config) service(p *host.Proc, name string) *Service {
+func (c *config) service(p *host.Proc, name string) *conf.Service {
 	if s := c.services[name]; s != nil || !c.stock["services/"+name] {
 		return s
 	}
@@ -136,7 +147,7 @@ func (c *config) service(p *host.Proc, name string) *Service {
 	if err != nil {
 		return nil
 	}
-	s, err := readService(name, data)
+	s, err := conf.ReadService(name, data)
 	if err != nil {
 		return nil
 	}
@@ -161,42 +172,36 @@ func (c *config) hasService(name string) bool {
 }
 
 // checkZone looks up what a zone names.
-func (c *config) checkZone(p *host.Proc, z *Zone) error {
+func (c *config) checkZone(p *host.Proc, z *conf.Zone) error {
 	for _, e := range z.Elements {
 		var missing, what string
-		var code Code
+		var code conf.Code
 		switch e.Kind {
-		case kindService:
+		case conf.KindService:
 			if !c.hasService(e.Value) {
 				code, missing, what = "INVALID_SERVICE", e.Value, "services"
 			}
-		case kindICMPBlock:
-			if _, ok := icmpTypes[e.Value]; !ok {
+		case conf.KindICMPBlock:
+			if _, ok := conf.ICMPTypes[e.Value]; !ok {
 				code, missing, what = "INVALID_ICMPTYPE", e.Value, "ICMP types"
 			}
-		case kindSource:
-			if name, ok := strings.CutPrefix(e.Value, "ipset:"); ok && c.ipsets[name] == nil {
-				code, missing, what = "INVALID_IPSET", name, "ipsets"
-			}
-		case kindRule:
-			r, err := ParseRule(e.Value)
+		case conf.KindRule:
+			r, err := conf.ParseRule(e.Value)
 			if err != nil {
 				return err
 			}
 			name := ""
 			if r.Element != nil {
-				name = r.Element.Attrs.get("name")
+				name = r.Element.Attrs.Get("name")
 			}
 			switch {
 			case r.Element == nil:
-			case r.Element.Kind == "service" && !c.hasService(name):
-				code, missing, what = "INVALID_SERVICE", name, "services"
-			case strings.HasPrefix(r.Element.Kind, "icmp") && icmpTypes[name] == (icmpType{}):
+			case strings.HasPrefix(r.Element.Kind, "icmp") && conf.ICMPTypes[name] == (conf.ICMPType{}):
 				code, missing, what = "INVALID_ICMPTYPE", name, "ICMP types"
 			}
 		}
 		if what != "" {
-			return fail(code, "Zone '"+z.Name+"': '"+missing+"' not among existing "+what)
+			return conf.Fail(code, "Zone '"+z.Name+"': '"+missing+"' not among existing "+what)
 		}
 	}
 	return nil
@@ -208,39 +213,39 @@ func (c *config) save(p *host.Proc, kind, name string, data []byte) error {
 	file := userDir + "/" + kind + "/" + name + ".xml"
 	if old, err := libc.ReadFile(p, file); err == nil {
 		if err := libc.WriteFile(p, file+".old", old, 0o644); err != nil {
-			return fail("INTERNAL_ERROR", "Backup of file '"+file+"' failed: "+libc.Strerror(err))
+			return conf.Fail("INTERNAL_ERROR", "Backup of file '"+file+"' failed: "+libc.Strerror(err))
 		}
 	}
-	if err := libc.MkdirAll(p, userDir+"/"+kind, 0o750); err != nil {
-		return fail("INTERNAL_ERROR", libc.Strerror(err))
+	if err := libc.MkdirAll(p, path.Dir(file), 0o750); err != nil {
+		return conf.Fail("INTERNAL_ERROR", libc.Strerror(err))
 	}
 	if err := libc.WriteFile(p, file, data, 0o644); err != nil {
-		return fail("INTERNAL_ERROR", libc.Strerror(err))
+		return conf.Fail("INTERNAL_ERROR", libc.Strerror(err))
 	}
 	c.user[kind+"/"+name] = true
 	return nil
 }
 
-func (c *config) saveZone(p *host.Proc, z *Zone) error {
+func (c *config) saveZone(p *host.Proc, z *conf.Zone) error {
 	c.zones[z.Name] = z
-	return c.save(p, "zones", z.Name, z.file())
+	return c.save(p, "zones", z.Name, z.File())
 }
 
-func (c *config) saveService(p *host.Proc, s *Service) error {
+func (c *config) saveService(p *host.Proc, s *conf.Service) error {
 	c.services[s.Name] = s
-	return c.save(p, "services", s.Name, s.file())
+	return c.save(p, "services", s.Name, s.File())
 }
 
-func (c *config) saveIPSet(p *host.Proc, s *IPSet) error {
+func (c *config) saveIPSet(p *host.Proc, s *conf.IPSet) error {
 	c.ipsets[s.Name] = s
-	return c.save(p, "ipsets", s.Name, s.file())
+	return c.save(p, "ipsets", s.Name, s.File())
 }
 
 // unsave puts a file of the administrator's part aside.
 func (c *config) unsave(p *host.Proc, kind, name string) error {
 	file := userDir + "/" + kind + "/" + name + ".xml"
 	if err := p.Sys.Rename(file, file+".old"); err != nil && !errors.Is(err, syscall.ENOENT) {
-		return fail("INTERNAL_ERROR", libc.Strerror(err))
+		return conf.Fail("INTERNAL_ERROR", libc.Strerror(err))
 	}
 	delete(c.user, kind+"/"+name)
 	return nil
@@ -255,50 +260,8 @@ func (c *config) path(kind, name string) string {
 	return dir + "/" + kind + "/" + name + ".xml"
 }
 
-// confLines is firewalld.conf(5), line by line.
-type confLines []string
-
-func parseConf(data []byte) confLines { return libc.Lines(data) }
-
-// confDefaults are the values of what firewalld.conf does not set.
-var confDefaults = map[string]string{
-	"DefaultZone": "public", "CleanupOnExit": "yes", "Lockdown": "no", "IPv6_rpfilter": "yes", "LogDenied": "off",
-	"FlushAllOnReload": "yes", "RFC3964_IPv4": "yes",
-}
-
-// get returns the value of a setting.
-func (c confLines) get(name string) string {
-	for _, line := range c {
-		if k, v, ok := strings.Cut(line, "="); ok && strings.TrimSpace(k) == name {
-			return strings.TrimSpace(v)
-		}
-	}
-	return confDefaults[name]
-}
-
-// yes reports whether a switch is on.
-func (c confLines) yes(name string) bool {
-	switch strings.ToLower(c.get(name)) {
-	case "yes", "true":
-		return true
-	case "no", "false":
-		return false
-	}
-	return confDefaults[name] == "yes"
-}
-
-// set changes a setting in its line, or adds one.
-func (c *confLines) set(name, value string) {
-	for i, line := range *c {
-		if k, _, ok := strings.Cut(line, "="); ok && strings.TrimSpace(k) == name {
-			(*c)[i] = name + "=" + value
-			return
-		}
-	}
-	*c = append(*c, name+"="+value)
-}
-
-func (c confLines) save(p *host.Proc) error {
+// saveLines writes firewalld.conf and keeps the one before as ".old".
+func saveLines(p *host.Proc, c conf.Settings) error {
 	if old, err := libc.ReadFile(p, confFile); err == nil {
 		if err := libc.WriteFile(p, confFile+".old", old, 0o644); err != nil {
 			return err
@@ -306,6 +269,3 @@ func (c confLines) save(p *host.Proc) error {
 	}
 	return libc.WriteFile(p, confFile, []byte(strings.Join(c, "\n")+"\n"), 0o644)
 }
-
-// logDeniedValues are the values of LogDenied, in the order of the error text.
-var logDeniedValues = []string{"all", "unicast", "broadcast", "multicast", "off"}

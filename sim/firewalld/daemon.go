@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"enshu/sim/firewalld/conf"
+	"enshu/sim/firewalld/rules"
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/nft"
@@ -32,11 +34,14 @@ type daemon struct {
 	mu     sync.Mutex // guards what follows; held for one request at a time
 	perm   *config    // what the files have, with what was made permanent since
 	loaded *config    // the files as they were when they were last loaded
-	rt     *state
+	rt     *rules.State
 	auto   map[string]bool // interfaces that follow the default zone
 	age    int             // counts the reloads
-	failed bool            // the configuration could not be used at start
-	conns  map[net.Conn]bool
+	failed bool            // the configuration could not be used
+	// lockdown and whitelist say who may make changes: the latter, when it is on.
+	lockdown  bool
+	whitelist conf.Whitelist
+	conns     map[net.Conn]bool
 }
 
 const usage = "usage: firewalld [-h] [--debug [level]] [--debug-gc] [--nofork] [--nopid]\n"
@@ -93,7 +98,7 @@ func (d *daemon) start() {
 		d.failed = true
 		if cfg, err = loadConfig(d.p, true); err != nil {
 			d.log(err)
-			cfg = &config{zones: map[string]*Zone{}}
+			cfg = &config{zones: map[string]*conf.Zone{}}
 		}
 	}
 	d.use(cfg)
@@ -125,7 +130,7 @@ func (d *daemon) stop(l net.Listener) {
 		c.Close()
 	}
 	d.conns = nil
-	if d.perm.conf.yes("CleanupOnExit") && d.p.Host.Filter != nil {
+	if d.perm.conf.Yes("CleanupOnExit") && d.p.Host.Filter != nil {
 		if err := d.p.Host.Filter.Apply(&nft.Ruleset{}); err != nil {
 			d.note("ERROR", err.Error())
 		}
@@ -164,10 +169,11 @@ func (d *daemon) serve(ctx context.Context, conn net.Conn) {
 		delete(d.conns, conn)
 		d.mu.Unlock()
 	}()
-	root := false
+	uid := -1
 	if c, ok := conn.(host.PeerCred); ok {
-		cred, err := c.PeerCred()
-		root = err == nil && cred.UID == 0
+		if cred, err := c.PeerCred(); err == nil {
+			uid = int(cred.UID)
+		}
 	}
 	in := bufio.NewReader(conn)
 	for {
@@ -175,7 +181,7 @@ func (d *daemon) serve(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		answer := d.request(ctx, line, root)
+		answer := d.request(ctx, line, uid)
 		if _, err := conn.Write(append(answer, '\n')); err != nil {
 			return
 		}
@@ -183,13 +189,13 @@ func (d *daemon) serve(ctx context.Context, conn net.Conn) {
 }
 
 // request answers one line of the protocol.
-func (d *daemon) request(ctx context.Context, line []byte, root bool) []byte {
+func (d *daemon) request(ctx context.Context, line []byte, uid int) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var q request
 	a := &reply{Error: "INVALID_COMMAND"}
 	if err := json.Unmarshal(line, &q); err == nil {
-		a = d.handle(ctx, q, root)
+		a = d.handle(ctx, q, uid)
 	}
 	// Encoded with mu held: the reply has parts of the state.
 	data, err := json.Marshal(a)
@@ -202,7 +208,7 @@ func (d *daemon) request(ctx context.Context, line []byte, root bool) []byte {
 // log notes an error where firewalld does: what is so already as a warning.
 func (d *daemon) log(err error) {
 	level := "ERROR"
-	if e, ok := err.(*Error); ok && e.warning() {
+	if e, ok := err.(*conf.Error); ok && e.Warning() {
 		level = "WARNING"
 	}
 	d.note(level, err.Error())
@@ -228,19 +234,20 @@ func (d *daemon) answer(err error) *reply {
 func (d *daemon) use(cfg *config) {
 	panicked := d.rt != nil && d.rt.Panic
 	d.perm, d.loaded = cfg, cfg.clone()
+	d.lockdown, d.whitelist = cfg.conf.Yes("Lockdown"), cfg.whitelist.Clone()
 	d.age++
 	d.auto = map[string]bool{}
-	d.rt = &state{
-		Default: cfg.conf.get("DefaultZone"), Zones: map[string]*Zone{}, IPSets: map[string]*IPSet{},
-		Direct: slices.Clone(cfg.direct), Denied: cfg.conf.get("LogDenied"), Panic: panicked,
-		RPFilter: cfg.conf.yes("IPv6_rpfilter"), RFC3964: cfg.conf.yes("RFC3964_IPv4"),
-		service: func(name string) *Service { return d.loaded.service(d.p, name) },
+	d.rt = &rules.State{
+		Default: cfg.conf.Get("DefaultZone"), Zones: map[string]*conf.Zone{}, IPSets: map[string]*conf.IPSet{},
+		Direct: slices.Clone(cfg.direct), Denied: cfg.conf.Get("LogDenied"), Panic: panicked,
+		RPFilter: cfg.conf.Yes("IPv6_rpfilter"), RFC3964: cfg.conf.Yes("RFC3964_IPv4"),
+		Service: func(name string) *conf.Service { return d.loaded.service(d.p, name) },
 	}
-	if !slices.Contains(logDeniedValues, d.rt.Denied) {
+	if !slices.Contains(conf.LogDeniedValues, d.rt.Denied) {
 		d.rt.Denied = "off"
 	}
 	for name, z := range cfg.zones {
-		d.rt.Zones[name] = z.clone()
+		d.rt.Zones[name] = z.Clone()
 	}
 	for name, s := range cfg.ipsets {
 		c := *s
@@ -253,13 +260,13 @@ func (d *daemon) use(cfg *config) {
 		d.note("ERROR", "DefaultZone is '"+d.rt.Default+"' but there is no such zone; using 'public'")
 		d.rt.Default = "public"
 		if d.rt.Zones["public"] == nil {
-			d.rt.Zones["public"] = &Zone{Name: "public", Target: "default"}
+			d.rt.Zones["public"] = &conf.Zone{Name: "public", Target: "default"}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.rt.Zones)) {
 		z := d.rt.Zones[name]
-		d.rt.bound = append(d.rt.bound, z.Values(kindInterface)...)
-		if len(z.Values(kindInterface))+len(z.Values(kindSource)) > 0 {
+		d.rt.Bound = append(d.rt.Bound, z.Values(conf.KindInterface)...)
+		if len(z.Values(conf.KindInterface))+len(z.Values(conf.KindSource)) > 0 {
 			d.rt.Applied = append(d.rt.Applied, name)
 		}
 	}
@@ -274,8 +281,8 @@ func (d *daemon) use(cfg *config) {
 func (d *daemon) bindInterfaces() {
 	names, _ := libc.ReadDir(d.p, ifaceDir)
 	for _, name := range names {
-		if name != "lo" && checkInterface(name) == nil && d.rt.zoneOf(kindInterface, name) == "" {
-			d.bind(d.rt.Default, kindInterface, name)
+		if name != "lo" && conf.CheckInterface(name) == nil && d.rt.ZoneOf(conf.KindInterface, name) == "" {
+			d.bind(d.rt.Default, conf.KindInterface, name)
 			d.auto[name] = true
 		}
 	}
@@ -288,13 +295,28 @@ func (d *daemon) applied(zone string) {
 	}
 }
 
+// missing is the first thing that a rule in force names and that is not there.
+func (d *daemon) missing() error {
+	for _, name := range d.rt.Applied {
+		for _, e := range d.rt.Zones[name].Elements {
+			if e.Kind != conf.KindRule && e.Kind != conf.KindSource {
+				continue
+			}
+			if _, err := d.lookup(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // apply puts the runtime state into force.
 func (d *daemon) apply() error {
 	if d.p.Host.Filter == nil {
 		return nil
 	}
-	if err := d.p.Host.Filter.Apply(d.rt.compile()); err != nil {
-		return fail("COMMAND_FAILED", err.Error())
+	if err := d.p.Host.Filter.Apply(d.rt.Compile()); err != nil {
+		return conf.Fail("COMMAND_FAILED", err.Error())
 	}
 	return nil
 }
@@ -309,5 +331,13 @@ func (d *daemon) reload() error {
 	d.use(cfg)
 	d.failed = false
 	d.p.Emit(trace.FirewallChanged, trace.Attrs{"zone": d.rt.Default, "change": "reloaded"})
+	if err := d.missing(); err != nil {
+		// The table is there and has nothing in it, as firewalld leaves it.
+		d.failed = true
+		if d.p.Host.Filter != nil {
+			d.p.Host.Filter.Apply(&nft.Ruleset{Tables: []*nft.Table{{Family: "inet", Name: "firewalld"}}})
+		}
+		return err
+	}
 	return d.apply()
 }

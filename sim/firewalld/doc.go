@@ -3,13 +3,13 @@
 //
 // The daemon has two configurations: the permanent one, which is XML files in
 // /etc/firewalld over those of the package in /usr/lib/firewalld, and the one in
-// force. It compiles the latter to the rules of a [nft.Ruleset] and gives them
+// force. It compiles the latter to the rules of a [enshu/sim/nft.Ruleset] and gives them
 // to the host's packet filter. Zones, and what they let by, are lists in the
 // order of their setting, because that is the order of the rules.
 //
-// Who reads on: zone.go and rich.go are the model, xml.go and config.go the
-// files, compile.go and compilezone.go the rules, daemon.go, runtime.go and
-// permanent.go the daemon, argparse.go and cmd.go the command.
+// Package conf is the model: zones, rich rules, and the files that hold them.
+// Package rules compiles it. Here are the daemon (daemon.go, config.go,
+// runtime.go, permanent.go) and the commands (argparse.go, cmd.go, offline.go).
 //
 // Sources: firewalld(1), firewalld.conf(5), firewalld.zone(5),
 // firewalld.richlanguage(5), firewall-cmd(1), and the recordings of firewalld

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/host"
 )
 
@@ -50,7 +51,7 @@ func FirewallOfflineCmd(ctx context.Context, p *host.Proc) int {
 		if err != nil {
 			return err
 		}
-		d := &daemon{p: p, perm: cfg}
+		d := &daemon{p: p, perm: cfg, lockdown: cfg.conf.Yes("Lockdown")}
 		c.call = func(q request) (*reply, error) { return d.offline(q) }
 		return c.run()
 	})
@@ -58,12 +59,12 @@ func FirewallOfflineCmd(ctx context.Context, p *host.Proc) int {
 
 // offline answers a request from the files.
 func (d *daemon) offline(q request) (*reply, error) {
-	conf := func(name, value string, ok bool, wrong *Error) (*reply, error) {
+	setting := func(name, value string, ok bool, wrong *conf.Error) (*reply, error) {
 		switch {
 		case !ok:
 			return nil, wrong
-		case d.perm.conf.get(name) == value:
-			return nil, fail("ALREADY_SET", value)
+		case d.perm.conf.Get(name) == value:
+			return nil, conf.Fail("ALREADY_SET", value)
 		}
 		return done(d.setConf(name, value))
 	}
@@ -73,17 +74,20 @@ func (d *daemon) offline(q request) (*reply, error) {
 	case "version":
 		return listed([]string{version})
 	case "get-default-zone":
-		return listed([]string{d.perm.conf.get("DefaultZone")})
+		return listed([]string{d.perm.conf.Get("DefaultZone")})
 	case "set-default-zone":
-		return conf("DefaultZone", q.arg(0), d.perm.zones[q.arg(0)] != nil, &Error{"INVALID_ZONE", q.arg(0)})
+		return setting("DefaultZone", q.arg(0), d.perm.zones[q.arg(0)] != nil, &conf.Error{Code: "INVALID_ZONE", Text: q.arg(0)})
 	case "get-log-denied":
-		return listed([]string{d.perm.conf.get("LogDenied")})
+		return listed([]string{d.perm.conf.Get("LogDenied")})
 	case "set-log-denied":
-		return conf("LogDenied", q.arg(0), slices.Contains(logDeniedValues, q.arg(0)), wrongLogDenied(q.arg(0)))
+		return setting("LogDenied", q.arg(0), slices.Contains(conf.LogDeniedValues, q.arg(0)), wrongLogDenied(q.arg(0)))
+	case "list-whitelisted", "add-whitelisted", "remove-whitelisted", "query-whitelisted":
+		q.Permanent = true
+		return d.whitelistCall(q)
 	case "lockdown-on", "lockdown-off":
 		return done(d.setLockdown(q.Op == "lockdown-on"))
 	case "query-lockdown":
-		return &reply{Yes: d.perm.conf.yes("Lockdown")}, nil
+		return &reply{Yes: d.lockdown}, nil
 	case "direct":
 		q.Permanent = true
 		return d.directCall(q)

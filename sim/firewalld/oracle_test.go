@@ -202,7 +202,7 @@ func (m *machine) exec(c streams, user string, args []string) int {
 		fmt.Fprintln(c.out, strings.Join(args[1:], " "))
 		return 0
 	case "printf":
-		fmt.Fprint(c.out, strings.ReplaceAll(args[1], `\n`, "\n"))
+		fmt.Fprint(c.out, strings.ReplaceAll(strings.Join(slices.DeleteFunc(args[1:], func(a string) bool { return a == "%s" }), ""), `\n`, "\n"))
 		return 0
 	case "systemctl":
 		return m.systemctl(c, args[1:])

@@ -6,24 +6,25 @@ import (
 	"slices"
 	"strings"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/libc"
 )
 
 // permanentZone finds a zone of the permanent configuration.
-func (d *daemon) permanentZone(name string) (*Zone, error) {
+func (d *daemon) permanentZone(name string) (*conf.Zone, error) {
 	if name == "" {
-		name = d.perm.conf.get("DefaultZone")
+		name = d.perm.conf.Get("DefaultZone")
 	}
 	if z := d.perm.zones[name]; z != nil {
 		return z, nil
 	}
-	return nil, fail("INVALID_ZONE", name)
+	return nil, conf.Fail("INVALID_ZONE", name)
 }
 
 // zoneOf returns the zone that has an interface or source, "" when none has or
 // when the element is something else.
-func (c *config) zoneOf(e Element) string {
-	if e.Kind != kindInterface && e.Kind != kindSource {
+func (c *config) zoneOf(e conf.Element) string {
+	if e.Kind != conf.KindInterface && e.Kind != conf.KindSource {
 		return ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.zones)) {
@@ -43,15 +44,15 @@ func (d *daemon) permanent(q request) (*reply, error) {
 	case "get-services":
 		return listed(d.perm.serviceNames())
 	case "get-icmptypes":
-		return listed(icmpTypeNames())
+		return listed(conf.ICMPTypeNames())
 	case "get-helpers":
-		return listed(slices.Sorted(maps.Keys(helpers)))
+		return listed(slices.Sorted(maps.Keys(conf.Helpers)))
 	case "get-ipsets":
 		return listed(slices.Sorted(maps.Keys(d.perm.ipsets)))
 	case "get-policies":
-		return listed([]string{hostPolicy})
+		return listed([]string{conf.HostPolicy})
 	case "get-zone-of-interface", "get-zone-of-source":
-		if of := d.perm.zoneOf(Element{strings.TrimPrefix(q.Op, "get-zone-of-"), q.arg(0)}); of != "" {
+		if of := d.perm.zoneOf(conf.Element{Kind: strings.TrimPrefix(q.Op, "get-zone-of-"), Value: q.arg(0)}); of != "" {
 			return listed([]string{of})
 		}
 		return &reply{}, nil
@@ -75,76 +76,68 @@ func (d *daemon) permanent(q request) (*reply, error) {
 	}
 	switch q.Op {
 	case "list-all":
-		return &reply{Zones: []*Zone{z}, Active: []bool{d.active(z)}}, nil
+		return &reply{Zones: []*conf.Zone{z}, Active: []bool{d.active(z)}}, nil
 	case "list":
 		return listed(z.Values(q.Kind))
 	case "get-target":
-		return listed([]string{z.Target})
+		return listed([]string{strings.Trim(z.Target, "%")})
 	case "get-text":
-		return listed([]string{*z.text(q.Kind)})
+		return listed([]string{*z.Text(q.Kind)})
 	}
-	c := z.clone()
+	c := z.Clone()
 	switch q.Op {
 	case "set-target":
-		c.Target, err = readTarget(z.Name, q.arg(0))
+		c.Target, err = conf.ReadTarget(z.Name, q.arg(0))
 		if err != nil {
 			return nil, err
 		}
 		return done(d.perm.saveZone(d.p, c))
 	case "set-text":
-		*c.text(q.Kind) = q.arg(0)
+		*c.Text(q.Kind) = q.arg(0)
 		return done(d.perm.saveZone(d.p, c))
 	}
-	e, err := Element{q.Kind, q.arg(0)}.normal()
+	e, err := conf.Element{Kind: q.Kind, Value: q.arg(0)}.Normal()
 	if err != nil {
 		return nil, err
 	}
 	switch q.Op {
 	case "query":
-		return &reply{Yes: z.queries(e)}, nil
+		return &reply{Yes: z.Queries(e)}, nil
 	case "add":
-		if !c.add(e) {
-			return nil, fail("ALREADY_ENABLED", e.id())
+		if !c.Add(e) {
+			return nil, conf.Fail("ALREADY_ENABLED", e.Id())
 		}
 		if of := d.perm.zoneOf(e); of != "" {
-			return nil, fail("ZONE_CONFLICT", "'"+e.Value+"' already bound to '"+of+"'")
+			return nil, conf.Fail("ZONE_CONFLICT", e.Value)
 		}
 		if err := d.perm.checkZone(d.p, c); err != nil {
 			return nil, err
 		}
 	case "change":
 		for _, name := range slices.Sorted(maps.Keys(d.perm.zones)) {
-			if o := d.perm.zones[name].clone(); name != z.Name && o.remove(e) {
+			if o := d.perm.zones[name].Clone(); name != z.Name && o.Remove(e) {
 				if err := d.perm.saveZone(d.p, o); err != nil {
 					return nil, err
 				}
 			}
 		}
-		if !c.add(e) {
+		if !c.Add(e) {
 			return &reply{}, nil
 		}
 	case "remove":
-		if !c.remove(e) {
-			return nil, fail("NOT_ENABLED", e.id())
+		if !c.Remove(e) {
+			return nil, conf.Fail("NOT_ENABLED", e.Id())
 		}
 	default:
-		return nil, fail("INVALID_COMMAND", q.Op)
+		return nil, conf.Fail("INVALID_COMMAND", q.Op)
 	}
 	return done(d.perm.saveZone(d.p, c))
-}
-
-// text is the place of the short name or the description.
-func (z *Zone) text(kind string) *string {
-	if kind == "short" {
-		return &z.Short
-	}
-	return &z.Description
 }
 
 // save makes the runtime configuration the permanent one.
 func (d *daemon) save() error {
 	for _, name := range slices.Sorted(maps.Keys(d.rt.Zones)) {
-		z := d.rt.Zones[name].clone()
+		z := d.rt.Zones[name].Clone()
 		z.ShowTarget = false
 		if err := d.perm.saveZone(d.p, z); err != nil {
 			return err
@@ -165,8 +158,8 @@ func (d *daemon) save() error {
 }
 
 func (d *daemon) saveDirect() error {
-	if err := libc.WriteFile(d.p, directFile, writeDirect(d.perm.direct), 0o644); err != nil {
-		return fail("COMMAND_FAILED", libc.Strerror(err))
+	if err := libc.WriteFile(d.p, directFile, conf.WriteDirect(d.perm.direct), 0o644); err != nil {
+		return conf.Fail("COMMAND_FAILED", libc.Strerror(err))
 	}
 	return nil
 }
@@ -179,8 +172,8 @@ func (d *daemon) reset() error {
 			return err
 		}
 	}
-	for name, value := range confDefaults {
-		if d.perm.conf.get(name) != value {
+	for name, value := range conf.SettingDefaults {
+		if d.perm.conf.Get(name) != value {
 			if err := d.setConf(name, value); err != nil {
 				return err
 			}
@@ -194,28 +187,28 @@ func (d *daemon) manage(q request) (*reply, error) {
 	kind, name := q.Kind, q.arg(0)
 	exists := map[string]bool{"zone": d.perm.zones[name] != nil, "service": d.perm.hasService(name), "ipset": d.perm.ipsets[name] != nil}[kind]
 	dir := kind + "s"
-	missing := fail(Code("INVALID_"+strings.ToUpper(kind)), name)
+	missing := conf.Fail(conf.Code("INVALID_"+strings.ToUpper(kind)), name)
 	switch q.Op {
 	case "new", "new-from-file":
 		if q.Op == "new-from-file" && name == "" {
 			name = strings.TrimSuffix(path.Base(q.arg(1)), ".xml")
 			exists = map[string]bool{"zone": d.perm.zones[name] != nil, "service": d.perm.hasService(name), "ipset": d.perm.ipsets[name] != nil}[kind]
 		}
-		limit := map[string]int{"zone": 17, "ipset": 31}[kind]
-		if err := checkName(strings.ToUpper(kind[:1])+kind[1:], name, limit); err != nil {
+		limit := map[string]int{"zone": 17}[kind]
+		if err := conf.CheckName(strings.ToUpper(kind[:1])+kind[1:], name, limit); err != nil {
 			return nil, err
 		}
 		if exists {
-			return nil, fail("NAME_CONFLICT", "new_"+kind+"(): '"+name+"'")
+			return nil, conf.Fail("NAME_CONFLICT", "new_"+kind+"(): '"+name+"'")
 		}
 		if q.Op == "new-from-file" {
 			return done(d.newFromFile(kind, name, q.arg(2)))
 		}
 		switch kind {
 		case "zone":
-			return done(d.perm.saveZone(d.p, &Zone{Name: name, Target: "default"}))
+			return done(d.perm.saveZone(d.p, &conf.Zone{Name: name, Target: "default"}))
 		case "service":
-			return done(d.perm.saveService(d.p, &Service{Name: name}))
+			return done(d.perm.saveService(d.p, &conf.Service{Name: name}))
 		}
 		return done(d.newIPSet(name, q.Args[1:]))
 	case "path":
@@ -227,8 +220,10 @@ func (d *daemon) manage(q request) (*reply, error) {
 		switch {
 		case !exists:
 			return nil, missing
-		case !d.perm.stock[dir+"/"+name] || !d.perm.user[dir+"/"+name]:
-			return nil, fail("NO_DEFAULTS", "'"+name+"' not in '"+stockDir+"/"+dir+"'")
+		case !d.perm.user[dir+"/"+name]:
+			return nil, conf.Fail("NO_DEFAULTS", name)
+		case !d.perm.stock[dir+"/"+name]:
+			return nil, conf.Fail("NO_DEFAULTS", "'"+name+"' not a built-in "+kind)
 		}
 		return done(d.loadDefaults(dir, name))
 	}
@@ -236,7 +231,7 @@ func (d *daemon) manage(q request) (*reply, error) {
 	case !exists:
 		return nil, missing
 	case d.perm.stock[dir+"/"+name]:
-		return nil, fail(Code("BUILTIN_"+strings.ToUpper(kind)), "'"+name+"' is built-in "+kind)
+		return nil, conf.Fail(conf.Code("BUILTIN_"+strings.ToUpper(kind)), "'"+name+"' is built-in "+kind)
 	}
 	return done(d.delete(kind, name))
 }
@@ -244,7 +239,7 @@ func (d *daemon) manage(q request) (*reply, error) {
 func (d *daemon) newFromFile(kind, name, content string) error {
 	switch kind {
 	case "zone":
-		z, err := readZone(name, []byte(content))
+		z, err := conf.ReadZone(name, []byte(content))
 		if err != nil {
 			return err
 		}
@@ -253,13 +248,13 @@ func (d *daemon) newFromFile(kind, name, content string) error {
 		}
 		return d.perm.saveZone(d.p, z)
 	case "service":
-		s, err := readService(name, []byte(content))
+		s, err := conf.ReadService(name, []byte(content))
 		if err != nil {
 			return err
 		}
 		return d.perm.saveService(d.p, s)
 	}
-	s, err := readIPSet(name, []byte(content))
+	s, err := conf.ReadIPSet(name, []byte(content))
 	if err != nil {
 		return err
 	}
@@ -268,19 +263,18 @@ func (d *daemon) newFromFile(kind, name, content string) error {
 
 // newIPSet makes a set of a type with options "name=value".
 func (d *daemon) newIPSet(name string, args []string) error {
-	s := &IPSet{Name: name}
+	s := &conf.IPSet{Name: name}
 	if len(args) > 0 {
 		s.Type = args[0]
 	}
-	if !slices.Contains(ipsetTypes, s.Type) {
-		return fail("INVALID_TYPE", s.Type+" not supported")
+	if !slices.Contains(conf.IPSetTypes, s.Type) {
+		return conf.Fail("INVALID_TYPE", "'"+s.Type+"' is not valid ipset type")
 	}
 	for _, o := range args[1:] {
 		k, v, _ := strings.Cut(o, "=")
-		if !slices.Contains([]string{"family", "hashsize", "maxelem", "timeout"}, k) {
-			return fail("INVALID_OPTION", "option '"+k+"' is not valid")
+		if err := s.AddOption(k, v); err != nil {
+			return err
 		}
-		s.Options = append(s.Options, [2]string{k, v})
 	}
 	return d.perm.saveIPSet(d.p, s)
 }
@@ -292,7 +286,7 @@ func (d *daemon) loadDefaults(dir, name string) error {
 	delete(d.perm.services, name)
 	data, err := libc.ReadFile(d.p, stockDir+"/"+dir+"/"+name+".xml")
 	if err != nil {
-		return fail("COMMAND_FAILED", libc.Strerror(err))
+		return conf.Fail("COMMAND_FAILED", libc.Strerror(err))
 	}
 	return d.perm.parse(dir, name, data)
 }
@@ -307,8 +301,8 @@ func (d *daemon) delete(kind, name string) error {
 	case "service":
 		delete(d.perm.services, name)
 		for _, zone := range slices.Sorted(maps.Keys(d.perm.zones)) {
-			z := d.perm.zones[zone].clone()
-			if z.remove(Element{kindService, name}) {
+			z := d.perm.zones[zone].Clone()
+			if z.Remove(conf.Element{Kind: conf.KindService, Value: name}) {
 				z.ShowTarget = true
 				if err := d.perm.saveZone(d.p, z); err != nil {
 					return err
@@ -324,7 +318,7 @@ func (d *daemon) delete(kind, name string) error {
 func (d *daemon) editService(q request) (*reply, error) {
 	old := d.perm.service(d.p, q.arg(0))
 	if old == nil {
-		return nil, fail("INVALID_SERVICE", q.arg(0))
+		return nil, conf.Fail("INVALID_SERVICE", q.arg(0))
 	}
 	if q.Op == "info-service" {
 		return &reply{Service: old}, nil
@@ -342,96 +336,27 @@ func (d *daemon) editService(q request) (*reply, error) {
 		*text = value
 		return done(d.perm.saveService(d.p, &s))
 	}
-	has, id, err := s.edit(q.Kind, value, q.Op)
+	has, id, err := s.Edit(q.Kind, value, q.Op)
 	switch {
 	case err != nil:
 		return nil, err
 	case q.Op == "query-service":
 		return &reply{Yes: has}, nil
 	case q.Op == "add-to-service" && has:
-		return nil, fail("ALREADY_ENABLED", "'"+id+"'")
+		return nil, conf.Fail("ALREADY_ENABLED", "'"+id+"'")
 	case q.Op == "remove-from-service" && !has:
-		return nil, fail("NOT_ENABLED", "'"+id+"'")
+		return nil, conf.Fail("NOT_ENABLED", "'"+id+"'")
 	case q.Kind == "include" && q.Op == "add-to-service" && !d.perm.hasService(value):
-		return nil, fail("INVALID_SERVICE", value)
+		return nil, conf.Fail("INVALID_SERVICE", value)
 	}
 	return done(d.perm.saveService(d.p, &s))
-}
-
-// edit adds or removes a part of a service, unless op only asks. It reports
-// whether the service had it and how messages name it.
-func (s *Service) edit(kind, value, op string) (has bool, id string, err error) {
-	change := func(list *[]string) {
-		at := slices.Index(*list, value)
-		has, id = at >= 0, value
-		switch {
-		case op == "add-to-service" && !has:
-			*list = append(slices.Clone(*list), value)
-		case op == "remove-from-service" && has:
-			*list = slices.Delete(slices.Clone(*list), at, at+1)
-		}
-	}
-	switch kind {
-	case kindPort, kindSourcePort:
-		p, err := ParsePort(value)
-		if err != nil {
-			return false, "", err
-		}
-		list := &s.Ports
-		if kind == kindSourcePort {
-			list = &s.SourcePorts
-		}
-		at := slices.Index(*list, p)
-		has, id = at >= 0, p.ID()+":"+p.Proto
-		switch {
-		case op == "add-to-service" && !has:
-			*list = append(slices.Clone(*list), p)
-		case op == "remove-from-service" && has:
-			*list = slices.Delete(slices.Clone(*list), at, at+1)
-		}
-	case kindProtocol:
-		if _, err := (Element{kind, value}).normal(); err != nil {
-			return false, "", err
-		}
-		change(&s.Protocols)
-	case "module":
-		change(&s.Modules)
-	case "helper":
-		if _, ok := helpers[value]; !ok {
-			return false, "", fail("INVALID_HELPER", value)
-		}
-		change(&s.Helpers)
-	case "include":
-		change(&s.Includes)
-	case "destination":
-		family, addr, _ := strings.Cut(value, ":")
-		p, ok := parseAddress(addr)
-		if family != "ipv4" && family != "ipv6" {
-			return false, "", fail("INVALID_DESTINATION", "Ip version '"+family+"' is not valid")
-		}
-		if op != "remove-from-service" && (!ok || p.Addr().Is6() != (family == "ipv6")) {
-			return false, "", fail("INVALID_ADDR", addr)
-		}
-		id, has = family, s.Destination[family] == addr || op == "remove-from-service" && s.Destination[family] != ""
-		dest := map[string]string{}
-		for k, v := range s.Destination {
-			dest[k] = v
-		}
-		if op == "add-to-service" {
-			dest[family] = addr
-		} else if op == "remove-from-service" {
-			delete(dest, family)
-		}
-		s.Destination = dest
-	}
-	return has, id, nil
 }
 
 // editIPSet answers what is about one ipset.
 func (d *daemon) editIPSet(q request) (*reply, error) {
 	old := d.perm.ipsets[q.arg(0)]
 	if old == nil {
-		return nil, fail("INVALID_IPSET", q.arg(0))
+		return nil, conf.Fail("INVALID_IPSET", q.arg(0))
 	}
 	s := *old
 	text := &s.Short
@@ -448,7 +373,7 @@ func (d *daemon) editIPSet(q request) (*reply, error) {
 		return done(d.perm.saveIPSet(d.p, &s))
 	}
 	entry := q.arg(1)
-	if err := s.checkEntry(entry); err != nil {
+	if err := s.CheckEntry(entry); err != nil {
 		return nil, err
 	}
 	at := slices.Index(s.Entries, entry)
@@ -456,11 +381,16 @@ func (d *daemon) editIPSet(q request) (*reply, error) {
 	case q.Op == "query-entry":
 		return &reply{Yes: at >= 0}, nil
 	case q.Op == "add-entry" && at >= 0:
-		return nil, fail("ALREADY_ENABLED", entry)
+		return nil, conf.Fail("ALREADY_ENABLED", entry)
+	case q.Op == "add-entry" && s.Options.Get("timeout") != "":
+		return nil, &conf.Error{Code: "IPSET_WITH_TIMEOUT"}
 	case q.Op == "add-entry":
+		if err := s.CheckOverlap(entry); err != nil {
+			return nil, err
+		}
 		s.Entries = append(slices.Clone(s.Entries), entry)
 	case at < 0:
-		return nil, fail("NOT_ENABLED", entry)
+		return nil, conf.Fail("NOT_ENABLED", entry)
 	default:
 		s.Entries = slices.Delete(slices.Clone(s.Entries), at, at+1)
 	}

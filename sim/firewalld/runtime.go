@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"enshu/sim/firewalld/conf"
+	"enshu/sim/firewalld/rules"
 	"enshu/sim/trace"
 )
 
@@ -15,12 +17,21 @@ var public = []string{"get-default-zone", "get-active-zones", "get-zones", "get-
 	"get-ipsets", "get-policies", "get-zone-of-interface", "get-zone-of-source", "query-panic"}
 
 // errRefused is what a user without rights is told.
-var errRefused = &Error{Code: "NOT_AUTHORIZED"}
+var errRefused = &conf.Error{Code: "NOT_AUTHORIZED"}
 
-// handle answers a request. The caller holds mu.
-func (d *daemon) handle(ctx context.Context, q request, root bool) *reply {
-	if !root && (q.Permanent || !slices.Contains(public, q.Op)) {
+// handle answers a request of a user. The caller holds mu.
+func (d *daemon) handle(ctx context.Context, q request, uid int) *reply {
+	if uid != 0 && (q.Permanent || !slices.Contains(public, q.Op)) {
 		return &reply{Error: errRefused.Error()}
+	}
+	if !q.unchanging() {
+		switch {
+		case d.locked(uid):
+			return d.answer(conf.Fail("ACCESS_DENIED", "lockdown is enabled"))
+		case d.failed && q.Permanent:
+			return d.answer(conf.Fail("RUNNING_BUT_FAILED", "Changing permanent configuration is not allowed while firewalld is in FAILED state. "+
+				"The permanent configuration must be fixed and then firewalld restarted. Try `firewall-offline-cmd --check-config`."))
+		}
 	}
 	if f, ok := general[q.Op]; ok {
 		a, err := f(d, q)
@@ -70,10 +81,14 @@ var general = map[string]func(*daemon, request) (*reply, error){
 	"query-panic":          func(d *daemon, _ request) (*reply, error) { return &reply{Yes: d.rt.Panic}, nil },
 	"lockdown-on":          func(d *daemon, _ request) (*reply, error) { return done(d.setLockdown(true)) },
 	"lockdown-off":         func(d *daemon, _ request) (*reply, error) { return done(d.setLockdown(false)) },
-	"query-lockdown":       func(d *daemon, _ request) (*reply, error) { return &reply{Yes: d.perm.conf.yes("Lockdown")}, nil },
+	"query-lockdown":       func(d *daemon, _ request) (*reply, error) { return &reply{Yes: d.lockdown}, nil },
 	"get-default-zone":     func(d *daemon, _ request) (*reply, error) { return listed([]string{d.rt.Default}) },
 	"set-default-zone":     func(d *daemon, q request) (*reply, error) { return done(d.setDefault(q.arg(0))) },
 	"get-active-zones":     func(d *daemon, _ request) (*reply, error) { return d.activeZones(), nil },
+	"list-whitelisted":     (*daemon).whitelistCall,
+	"add-whitelisted":      (*daemon).whitelistCall,
+	"remove-whitelisted":   (*daemon).whitelistCall,
+	"query-whitelisted":    (*daemon).whitelistCall,
 	"direct":               func(d *daemon, q request) (*reply, error) { return d.directCall(q) },
 }
 
@@ -88,16 +103,16 @@ func (d *daemon) activeZones() *reply {
 }
 
 // active reports whether anything is bound to a zone.
-func (d *daemon) active(z *Zone) bool {
-	return len(z.Values(kindInterface))+len(z.Values(kindSource)) > 0
+func (d *daemon) active(z *conf.Zone) bool {
+	return len(z.Values(conf.KindInterface))+len(z.Values(conf.KindSource)) > 0
 }
 
 func (d *daemon) setLogDenied(value string) error {
-	if !slices.Contains(logDeniedValues, value) {
+	if !slices.Contains(conf.LogDeniedValues, value) {
 		return wrongLogDenied(value)
 	}
 	if value == d.rt.Denied {
-		return fail("ALREADY_SET", value)
+		return conf.Fail("ALREADY_SET", value)
 	}
 	if err := d.setConf("LogDenied", value); err != nil {
 		return err
@@ -105,14 +120,14 @@ func (d *daemon) setLogDenied(value string) error {
 	return d.reload()
 }
 
-func wrongLogDenied(value string) *Error {
-	return &Error{"INVALID_VALUE", "'" + value + "', choose from 'all','unicast','broadcast','multicast','off'"}
+func wrongLogDenied(value string) *conf.Error {
+	return &conf.Error{Code: "INVALID_VALUE", Text: "'" + value + "', choose from 'all','unicast','broadcast','multicast','off'"}
 }
 
 func (d *daemon) setConf(name, value string) error {
-	d.perm.conf.set(name, value)
-	if err := d.perm.conf.save(d.p); err != nil {
-		return fail("COMMAND_FAILED", err.Error())
+	d.perm.conf.Set(name, value)
+	if err := saveLines(d.p, d.perm.conf); err != nil {
+		return conf.Fail("COMMAND_FAILED", err.Error())
 	}
 	return nil
 }
@@ -120,9 +135,9 @@ func (d *daemon) setConf(name, value string) error {
 func (d *daemon) setPanic(on bool) error {
 	switch {
 	case on && d.rt.Panic:
-		return fail("ALREADY_ENABLED", "panic mode already enabled")
+		return conf.Fail("ALREADY_ENABLED", "panic mode already enabled")
 	case !on && !d.rt.Panic:
-		return fail("NOT_ENABLED", "panic mode is not enabled")
+		return conf.Fail("NOT_ENABLED", "panic mode is not enabled")
 	}
 	d.rt.Panic = on
 	d.changed("", map[bool]string{true: "panic on", false: "panic off"}[on])
@@ -131,20 +146,21 @@ func (d *daemon) setPanic(on bool) error {
 
 func (d *daemon) setLockdown(on bool) error {
 	switch {
-	case on && d.perm.conf.yes("Lockdown"):
-		return fail("ALREADY_ENABLED", "enable_lockdown()")
-	case !on && !d.perm.conf.yes("Lockdown"):
-		return fail("NOT_ENABLED", "disable_lockdown()")
+	case on && d.lockdown:
+		return conf.Fail("ALREADY_ENABLED", "enable_lockdown()")
+	case !on && !d.lockdown:
+		return conf.Fail("NOT_ENABLED", "disable_lockdown()")
 	}
+	d.lockdown = on
 	return d.setConf("Lockdown", map[bool]string{true: "yes", false: "no"}[on])
 }
 
 func (d *daemon) setDefault(zone string) error {
 	if d.rt.Zones[zone] == nil {
-		return fail("INVALID_ZONE", zone)
+		return conf.Fail("INVALID_ZONE", zone)
 	}
 	if zone == d.rt.Default {
-		return fail("ZONE_ALREADY_SET", zone)
+		return conf.Fail("ZONE_ALREADY_SET", zone)
 	}
 	if err := d.setConf("DefaultZone", zone); err != nil {
 		return err
@@ -153,8 +169,8 @@ func (d *daemon) setDefault(zone string) error {
 	d.rt.Default = zone
 	d.applied(zone)
 	for _, name := range slices.Sorted(maps.Keys(d.auto)) {
-		if d.rt.Zones[old].remove(Element{kindInterface, name}) {
-			d.bind(zone, kindInterface, name)
+		if d.rt.Zones[old].Remove(conf.Element{Kind: conf.KindInterface, Value: name}) {
+			d.bind(zone, conf.KindInterface, name)
 		}
 	}
 	d.changed(zone, "default zone")
@@ -163,11 +179,11 @@ func (d *daemon) setDefault(zone string) error {
 
 // bind puts an interface or source into a zone.
 func (d *daemon) bind(zone, kind, value string) {
-	d.rt.Zones[zone].add(Element{kind, value})
+	d.rt.Zones[zone].Add(conf.Element{Kind: kind, Value: value})
 	d.applied(zone)
-	if kind == kindInterface {
-		d.rt.bound = slices.DeleteFunc(d.rt.bound, func(s string) bool { return s == value })
-		d.rt.bound = append(d.rt.bound, value)
+	if kind == conf.KindInterface {
+		d.rt.Bound = slices.DeleteFunc(d.rt.Bound, func(s string) bool { return s == value })
+		d.rt.Bound = append(d.rt.Bound, value)
 	}
 }
 
@@ -176,14 +192,14 @@ func (d *daemon) changed(zone, change string) {
 }
 
 // zone finds a zone of the runtime configuration; "" is the default one.
-func (d *daemon) zone(name string) (*Zone, error) {
+func (d *daemon) zone(name string) (*conf.Zone, error) {
 	if name == "" {
 		name = d.rt.Default
 	}
 	if z := d.rt.Zones[name]; z != nil {
 		return z, nil
 	}
-	return nil, fail("INVALID_ZONE", name)
+	return nil, conf.Fail("INVALID_ZONE", name)
 }
 
 // runtime answers what is about the configuration in force.
@@ -194,20 +210,20 @@ func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
 	case "get-services":
 		return listed(d.loaded.serviceNames())
 	case "get-icmptypes":
-		return listed(icmpTypeNames())
+		return listed(conf.ICMPTypeNames())
 	case "get-helpers":
-		return listed(slices.Sorted(maps.Keys(helpers)))
+		return listed(slices.Sorted(maps.Keys(conf.Helpers)))
 	case "get-ipsets":
 		return listed(slices.Sorted(maps.Keys(d.rt.IPSets)))
 	case "get-policies":
-		return listed([]string{hostPolicy})
+		return listed([]string{conf.HostPolicy})
 	case "get-zone-of-interface", "get-zone-of-source":
 		kind := strings.TrimPrefix(q.Op, "get-zone-of-")
-		e, err := Element{kind, q.arg(0)}.normal()
+		e, err := conf.Element{Kind: kind, Value: q.arg(0)}.Normal()
 		if err != nil {
 			return nil, err
 		}
-		if z := d.rt.zoneOf(kind, e.Value); z != "" {
+		if z := d.rt.ZoneOf(kind, e.Value); z != "" {
 			return listed([]string{z})
 		}
 		return &reply{}, nil
@@ -215,7 +231,7 @@ func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
 		if s := d.loaded.service(d.p, q.arg(0)); s != nil {
 			return &reply{Service: s}, nil
 		}
-		return nil, fail("INVALID_SERVICE", q.arg(0))
+		return nil, conf.Fail("INVALID_SERVICE", q.arg(0))
 	case "list-all-zones":
 		a := &reply{}
 		for _, name := range slices.Sorted(maps.Keys(d.rt.Zones)) {
@@ -232,19 +248,19 @@ func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
 	}
 	switch q.Op {
 	case "list-all":
-		return &reply{Zones: []*Zone{z}, Active: []bool{d.active(z)}}, nil
+		return &reply{Zones: []*conf.Zone{z}, Active: []bool{d.active(z)}}, nil
 	case "list":
 		return listed(z.Values(q.Kind))
 	case "change":
 		return done(d.change(z, q.Kind, q.arg(0)))
 	}
-	e, err := d.lookup(Element{q.Kind, q.arg(0)})
+	e, err := d.lookup(conf.Element{Kind: q.Kind, Value: q.arg(0)})
 	if err != nil {
 		return nil, err
 	}
 	switch q.Op {
 	case "query":
-		return &reply{Yes: z.queries(e)}, nil
+		return &reply{Yes: z.Queries(e)}, nil
 	case "add":
 		if err := d.add(z, e); err != nil {
 			return nil, err
@@ -256,107 +272,107 @@ func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
 	case "remove":
 		return done(d.remove(z, e))
 	}
-	return nil, fail("INVALID_COMMAND", q.Op)
-}
-
-// queries reports whether the zone has an element, a port also as a part of a range.
-func (z *Zone) queries(e Element) bool {
-	if e.Kind == kindPort || e.Kind == kindSourcePort {
-		p, err := ParsePort(e.Value)
-		return err == nil && slices.ContainsFunc(z.ports(e.Kind), func(q Port) bool { return covers(q, p) })
-	}
-	return z.Has(e.Kind, e.Value)
+	return nil, conf.Fail("INVALID_COMMAND", q.Op)
 }
 
 // lookup checks an element and what it names against the loaded configuration.
-func (d *daemon) lookup(e Element) (Element, error) {
-	e, err := e.normal()
+func (d *daemon) lookup(e conf.Element) (conf.Element, error) {
+	e, err := e.Normal()
 	if err != nil {
 		return e, err
 	}
 	service, icmp, set := "", "", ""
 	switch e.Kind {
-	case kindService:
+	case conf.KindService:
 		service = e.Value
-	case kindICMPBlock:
+	case conf.KindICMPBlock:
 		icmp = e.Value
-	case kindSource:
+	case conf.KindSource:
 		set, _ = strings.CutPrefix(e.Value, "ipset:")
 		if set == e.Value {
 			set = ""
 		}
-	case kindRule:
-		if r, _ := ParseRule(e.Value); r.Element != nil {
+	case conf.KindRule:
+		r, err := conf.ParseRule(e.Value)
+		if err != nil {
+			return e, err
+		}
+		for _, a := range []*conf.RuleAddr{r.Source, r.Destination} {
+			if a != nil && a.IPSet != "" {
+				set = a.IPSet
+			}
+		}
+		if r.Element != nil {
 			switch r.Element.Kind {
 			case "service":
-				service = r.Element.Attrs.get("name")
+				service = r.Element.Attrs.Get("name")
 				if s := d.loaded.service(d.p, service); s != nil && r.Destination != nil && len(s.Destination) > 0 {
-					return e, fail("INVALID_RULE", "Destination conflict with service.")
+					return e, conf.Fail("INVALID_RULE", "Destination conflict with service.")
 				}
 			case "icmp-block", "icmp-type":
-				icmp = r.Element.Attrs.get("name")
+				icmp = r.Element.Attrs.Get("name")
 			}
 		}
 	}
 	switch {
-	case (service != "" || e.Kind == kindService) && !d.loaded.hasService(service):
-		return e, fail("INVALID_SERVICE", service)
-	case (icmp != "" || e.Kind == kindICMPBlock) && icmpTypes[icmp] == (icmpType{}):
-		return e, fail("INVALID_ICMPTYPE", icmp)
+	case (service != "" || e.Kind == conf.KindService) && !d.loaded.hasService(service):
+		return e, conf.Fail("INVALID_SERVICE", service)
+	case (icmp != "" || e.Kind == conf.KindICMPBlock) && conf.ICMPTypes[icmp] == (conf.ICMPType{}):
+		return e, conf.Fail("INVALID_ICMPTYPE", icmp)
 	case set != "" && d.rt.IPSets[set] == nil:
-		return e, fail("INVALID_IPSET", set)
+		return e, conf.Fail("INVALID_IPSET", set)
 	}
 	return e, nil
 }
 
 // enabled says that a zone has an element already, or not.
-func enabled(code Code, e Element, z *Zone) error {
+func enabled(code conf.Code, e conf.Element, z *conf.Zone) error {
 	already := code == "ALREADY_ENABLED"
 	switch {
-	case slices.Contains(switches, e.Kind) && already:
-		return fail(code, e.Kind+" already enabled in '"+z.Name+"'")
-	case slices.Contains(switches, e.Kind):
-		return fail(code, e.Kind+" not enabled in '"+z.Name+"'")
+	case slices.Contains(conf.Switches, e.Kind) && already:
+		return conf.Fail(code, e.Kind+" already enabled in '"+z.Name+"'")
+	case slices.Contains(conf.Switches, e.Kind):
+		return conf.Fail(code, e.Kind+" not enabled in '"+z.Name+"'")
 	case already:
-		return fail(code, "'"+e.id()+"' already in '"+z.Name+"'")
+		return conf.Fail(code, "'"+e.Id()+"' already in '"+z.Name+"'")
 	}
-	return fail(code, "'"+e.id()+"' not in '"+z.Name+"'")
+	return conf.Fail(code, "'"+e.Id()+"' not in '"+z.Name+"'")
 }
 
-func (d *daemon) add(z *Zone, e Element) error {
-	if e.Kind == kindInterface || e.Kind == kindSource {
-		switch of := d.rt.zoneOf(e.Kind, e.Value); {
+func (d *daemon) add(z *conf.Zone, e conf.Element) error {
+	if e.Kind == conf.KindInterface || e.Kind == conf.KindSource {
+		switch of := d.rt.ZoneOf(e.Kind, e.Value); {
 		case of == z.Name:
-			return fail("ZONE_ALREADY_SET", "'"+e.Value+"' already bound to '"+of+"'")
-		case of != "" && e.Kind == kindInterface:
-			return fail("ZONE_CONFLICT", "'"+e.Value+"' already bound to '"+of+"'")
+			return conf.Fail("ZONE_ALREADY_SET", "'"+e.Value+"' already bound to '"+of+"'")
+		case of != "" && e.Kind == conf.KindInterface:
+			return conf.Fail("ZONE_CONFLICT", "'"+e.Value+"' already bound to '"+of+"'")
 		case of != "":
-			return fail("ZONE_CONFLICT", "'"+e.Value+"' already bound to a zone")
+			return conf.Fail("ZONE_CONFLICT", "'"+e.Value+"' already bound to a zone")
 		}
 		d.bind(z.Name, e.Kind, e.Value)
 		delete(d.auto, e.Value)
-	} else if !z.add(e) {
+	} else if !z.Add(e) {
 		return enabled("ALREADY_ENABLED", e, z)
 	}
 	d.changed(z.Name, "add "+e.Kind+" "+e.Value)
 	return d.apply()
 }
 
-func (d *daemon) remove(z *Zone, e Element) error {
-	if e.Kind == kindInterface || e.Kind == kindSource {
-		of := d.rt.zoneOf(e.Kind, e.Value)
+func (d *daemon) remove(z *conf.Zone, e conf.Element) error {
+	if e.Kind == conf.KindInterface || e.Kind == conf.KindSource {
+		of := d.rt.ZoneOf(e.Kind, e.Value)
 		if of == "" {
-			return fail(Code("UNKNOWN_"+strings.ToUpper(e.Kind)), "'"+e.Value+"' is not in any zone")
+			return conf.Fail(conf.Code("UNKNOWN_"+strings.ToUpper(e.Kind)), "'"+e.Value+"' is not in any zone")
 		}
 		if of != z.Name {
-			return fail("ZONE_CONFLICT", "remove_"+e.Kind+"("+z.Name+", "+e.Value+"): zo"+e.Kind[:1]+"='"+of+"'")
+			return conf.Fail("ZONE_CONFLICT", "remove_"+e.Kind+"("+z.Name+", "+e.Value+"): zo"+e.Kind[:1]+"='"+of+"'")
 		}
 	}
-	if !z.remove(e) {
+	if !z.Remove(e) {
 		return enabled("NOT_ENABLED", e, z)
 	}
-	if e.Kind == kindInterface {
-		d.rt.bound = slices.DeleteFunc(d.rt.bound, func(s string) bool { return s == e.Value })
+	if e.Kind == conf.KindInterface {
+		d.rt.Bound = slices.DeleteFunc(d.rt.Bound, func(s string) bool { return s == e.Value })
 		delete(d.auto, e.Value)
 	}
 	d.changed(z.Name, "remove "+e.Kind+" "+e.Value)
@@ -364,17 +380,17 @@ func (d *daemon) remove(z *Zone, e Element) error {
 }
 
 // change moves an interface or source to a zone.
-func (d *daemon) change(z *Zone, kind, value string) error {
-	e, err := d.lookup(Element{kind, value})
+func (d *daemon) change(z *conf.Zone, kind, value string) error {
+	e, err := d.lookup(conf.Element{Kind: kind, Value: value})
 	if err != nil {
 		return err
 	}
-	of := d.rt.zoneOf(kind, e.Value)
+	of := d.rt.ZoneOf(kind, e.Value)
 	if of == z.Name {
 		return nil
 	}
 	if of != "" {
-		d.rt.Zones[of].remove(e)
+		d.rt.Zones[of].Remove(e)
 	}
 	d.bind(z.Name, kind, e.Value)
 	delete(d.auto, e.Value)
@@ -383,7 +399,7 @@ func (d *daemon) change(z *Zone, kind, value string) error {
 }
 
 // expire takes an element out of its zone after a time, unless a reload did.
-func (d *daemon) expire(ctx context.Context, zone string, e Element, after time.Duration) {
+func (d *daemon) expire(ctx context.Context, zone string, e conf.Element, after time.Duration) {
 	age := d.age
 	d.p.Go(func() {
 		if d.p.Sleep(ctx, after) != nil {
@@ -391,7 +407,7 @@ func (d *daemon) expire(ctx context.Context, zone string, e Element, after time.
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if z := d.rt.Zones[zone]; d.age == age && z != nil && z.queries(e) {
+		if z := d.rt.Zones[zone]; d.age == age && z != nil && z.Queries(e) {
 			if err := d.remove(z, e); err != nil {
 				d.log(err)
 			}
@@ -403,13 +419,13 @@ func (d *daemon) expire(ctx context.Context, zone string, e Element, after time.
 func (d *daemon) ipset(q request) (*reply, error) {
 	s := d.rt.IPSets[q.arg(0)]
 	if s == nil {
-		return nil, fail("INVALID_IPSET", q.arg(0))
+		return nil, conf.Fail("INVALID_IPSET", q.arg(0))
 	}
 	if q.Op == "info-ipset" {
 		return &reply{IPSet: s}, nil
 	}
 	entry := q.arg(1)
-	if err := s.checkEntry(entry); err != nil {
+	if err := s.CheckEntry(entry); err != nil {
 		return nil, err
 	}
 	at := slices.Index(s.Entries, entry)
@@ -417,11 +433,14 @@ func (d *daemon) ipset(q request) (*reply, error) {
 	case q.Op == "query-entry":
 		return &reply{Yes: at >= 0}, nil
 	case q.Op == "add-entry" && at >= 0:
-		return nil, fail("ALREADY_ENABLED", "'"+entry+"' already is in '"+s.Name+"'")
+		return nil, conf.Fail("ALREADY_ENABLED", "'"+entry+"' already is in '"+s.Name+"'")
 	case q.Op == "add-entry":
+		if err := s.CheckOverlap(entry); err != nil {
+			return nil, err
+		}
 		s.Entries = append(s.Entries, entry)
 	case at < 0:
-		return nil, fail("NOT_ENABLED", "'"+entry+"' not in '"+s.Name+"'")
+		return nil, conf.Fail("NOT_ENABLED", "'"+entry+"' not in '"+s.Name+"'")
 	default:
 		s.Entries = slices.Delete(s.Entries, at, at+1)
 	}
@@ -442,20 +461,20 @@ func (d *daemon) directCall(q request) (*reply, error) {
 		}
 		return listed(texts)
 	}
-	r, err := parseDirect(q.Args)
+	r, err := conf.ParseDirect(q.Args)
 	if err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(*list, r.equal)
+	at := slices.IndexFunc(*list, r.Equal)
 	switch {
 	case q.Kind == "query":
 		return &reply{Yes: at >= 0}, nil
 	case q.Kind == "add" && at >= 0:
-		return nil, fail("ALREADY_ENABLED", "rule '"+strings.Join(r.Args, " ")+"' already is in '"+r.Family+":"+r.Table+":"+r.Chain+"'")
+		return nil, conf.Fail("ALREADY_ENABLED", "rule '"+strings.Join(r.Args, " ")+"' already is in '"+r.Family+":"+r.Table+":"+r.Chain+"'")
 	case q.Kind == "remove" && at < 0:
-		return nil, fail("NOT_ENABLED", "rule '"+strings.Join(r.Args, " ")+"' is not in '"+r.Family+":"+r.Table+":"+r.Chain+"'")
+		return nil, conf.Fail("NOT_ENABLED", "rule '"+strings.Join(r.Args, " ")+"' is not in '"+r.Family+":"+r.Table+":"+r.Chain+"'")
 	case q.Kind == "add":
-		if _, err := r.compile(); err != nil {
+		if _, err := rules.Direct(r); err != nil {
 			return nil, err
 		}
 		*list = append(*list, r)

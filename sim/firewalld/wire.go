@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/host"
 )
 
@@ -27,13 +28,13 @@ type request struct {
 
 // reply is the answer.
 type reply struct {
-	Error   string   `json:",omitempty"`
-	Yes     bool     `json:",omitempty"`
-	List    []string `json:",omitempty"`
-	Zones   []*Zone  `json:",omitempty"`
-	Active  []bool   `json:",omitempty"` // of Zones
-	Service *Service `json:",omitempty"`
-	IPSet   *IPSet   `json:",omitempty"`
+	Error   string        `json:",omitempty"`
+	Yes     bool          `json:",omitempty"`
+	List    []string      `json:",omitempty"`
+	Zones   []*conf.Zone  `json:",omitempty"`
+	Active  []bool        `json:",omitempty"` // of Zones
+	Service *conf.Service `json:",omitempty"`
+	IPSet   *conf.IPSet   `json:",omitempty"`
 }
 
 // maxMessage bounds a line of the protocol.
@@ -46,7 +47,7 @@ type client struct {
 }
 
 // errNotRunning is that nothing listens.
-var errNotRunning = &Error{Code: "NOT_RUNNING"}
+var errNotRunning = &conf.Error{Code: "NOT_RUNNING"}
 
 func dial(ctx context.Context, p *host.Proc) (*client, error) {
 	conn, err := p.Sys.Dial(ctx, "unix", socketPath)
@@ -70,7 +71,7 @@ func (c *client) call(r request) (*reply, error) {
 		return nil, errNotRunning
 	}
 	if a.Error != "" {
-		return nil, parseError(a.Error)
+		return nil, conf.ParseError(a.Error)
 	}
 	return &a, nil
 }

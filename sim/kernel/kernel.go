@@ -148,8 +148,8 @@ func Missing() []string {
 	}
 	for _, k := range namespaceKnobs {
 		b, err := os.ReadFile(k.file)
-		if err == nil && strings.TrimSpace(string(b)) == k.bad && (os.Geteuid() != 0 || k.bad == "0") {
-			missing = append(missing, fmt.Sprintf("%s is %s: as root run `sysctl -w %s`", k.file, k.bad, k.mend))
+		if err == nil && strings.TrimSpace(string(b)) == k.bad && k.certain {
+			missing = append(missing, fmt.Sprintf("%s is %s: as root run `%s`", k.file, k.bad, k.mend()))
 		}
 	}
 	if _, err := os.Stat("/proc/self/ns/user"); errors.Is(err, os.ErrNotExist) {

@@ -144,9 +144,13 @@ func Launch(ids IDs, args []string, stderr *os.File, files ...*os.File) (*os.Pro
 		return nil, err
 	}
 	defer w.Close()
+	args = append([]string{RoleLab}, args...)
+	if ids.helper {
+		args = append([]string{guest.RoleWait}, args...)
+	}
 	c := &exec.Cmd{
 		Path:       "/proc/self/exe",
-		Args:       append([]string{guest.RoleWait, RoleLab}, args...),
+		Args:       args,
 		Stderr:     stderr,
 		ExtraFiles: append([]*os.File{r}, files...),
 		Dir:        "/",
@@ -168,17 +172,17 @@ func Launch(ids IDs, args []string, stderr *os.File, files ...*os.File) (*os.Pro
 	if err != nil {
 		return nil, explain(err)
 	}
-	if ids.helper {
-		if err := ids.write(c.Process.Pid); err != nil {
-			c.Process.Kill()
-			c.Wait()
-			return nil, explain(err)
-		}
+	if !ids.helper {
+		return c.Process, nil
 	}
-	if _, err := w.Write([]byte{1}); err != nil {
+	err = ids.write(c.Process.Pid)
+	if err == nil {
+		_, err = w.Write([]byte{1})
+	}
+	if err != nil {
 		c.Process.Kill()
 		c.Wait()
-		return nil, err
+		return nil, explain(err)
 	}
 	return c.Process, nil
 }
@@ -220,17 +224,35 @@ func explain(err error) error {
 	for _, c := range namespaceKnobs {
 		b, rerr := os.ReadFile(c.file)
 		if rerr == nil && strings.TrimSpace(string(b)) == c.bad {
-			return fmt.Errorf("%w (%w): %s is %s; as root run: sysctl -w %s", ErrNoNamespaces, err, c.file, c.bad, c.mend)
+			return fmt.Errorf("%w (%w): %s is %s; as root run: %s", ErrNoNamespaces, err, c.file, c.bad, c.mend())
 		}
 	}
 	return fmt.Errorf("%w (%w): run `enshu doctor`", ErrNoNamespaces, err)
 }
 
-// namespaceKnobs are the settings that forbid user namespaces.
-var namespaceKnobs = []struct{ file, bad, mend string }{
-	{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"},
-	{"/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"},
-	{"/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=15000"},
+// knob is a setting that can forbid user namespaces.
+type knob struct {
+	file, bad string
+	certain   bool // bad forbids them to everybody
+	mend      func() string
+}
+
+var namespaceKnobs = []knob{
+	{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", false, mendAppArmor},
+	{"/proc/sys/kernel/unprivileged_userns_clone", "0", true, func() string { return "sysctl -w kernel.unprivileged_userns_clone=1" }},
+	{"/proc/sys/user/max_user_namespaces", "0", true, func() string { return "sysctl -w user.max_user_namespaces=15000" }},
+}
+
+// mendAppArmor lets this program have user namespaces, and no other, on a
+// machine whose AppArmor gives them to those that a profile names (Ubuntu's
+// since 23.10).
+func mendAppArmor() string {
+	exe, err := os.Executable()
+	if err != nil {
+		return "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+	}
+	return fmt.Sprintf("echo 'abi <abi/4.0>, profile enshu \"%s\" flags=(unconfined) { userns, }' > /etc/apparmor.d/enshu && apparmor_parser -r /etc/apparmor.d/enshu"+
+		" (or, for all programs: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0)", exe)
 }
 
 // ProbeArg as the argument of a lab process asks it only to try what hosts need.

@@ -20,7 +20,7 @@ import (
 	"enshu/sim/kernel"
 	"enshu/sim/scenario"
 	"enshu/sim/stub"
-	"enshu/sim/systemd"
+	"enshu/sim/systemd/pid1"
 	"enshu/sim/trace"
 )
 
@@ -140,6 +140,9 @@ func (h *Host) boot(ctx context.Context, keep bool) error {
 	if err := m.LogPackets(life, h.model); err != nil {
 		h.lab.Log.Warn("refused packets are not logged", "host", h.Name(), "error", err)
 	}
+	if err := m.NoteRefusals(life, h.model); err != nil {
+		h.lab.Log.Warn("refused packets are not noted", "host", h.Name(), "error", err)
+	}
 	go func() {
 		if err := server.Serve(life, m.Programs); err != nil {
 			h.lab.Log.Error("stubs", "host", h.Name(), "error", err)
@@ -183,7 +186,7 @@ func (h *Host) after(st host.Status) {
 	h.mu.Lock()
 	closed := h.closed
 	h.mu.Unlock()
-	if closed || st.Code != systemd.ExitReboot || st.Signal != 0 {
+	if closed || st.Code != pid1.ExitReboot || st.Signal != 0 {
 		return
 	}
 	h.unplug()

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"sort"
 	"strings"
 	"syscall"
@@ -78,6 +79,24 @@ func MkdirAll(p *host.Proc, name string, perm fs.FileMode) error {
 		}
 	}
 	return err
+}
+
+// RemoveAll removes a name and, of a directory, everything in it. It follows no
+// symbolic link, and goes on past what cannot be removed; the error is about
+// name itself.
+func RemoveAll(p *host.Proc, name string) error {
+	err := p.Sys.Remove(name)
+	if !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EEXIST) {
+		return err
+	}
+	names, err := ReadDir(p, name)
+	for _, n := range names {
+		RemoveAll(p, path.Join(name, n))
+	}
+	if err != nil {
+		return err
+	}
+	return p.Sys.Remove(name)
 }
 
 // Exists reports whether a name leads to something.

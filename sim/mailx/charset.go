@@ -9,6 +9,8 @@ import (
 	"mime/quotedprintable"
 	"strings"
 	"unicode/utf8"
+
+	"enshu/sim/libc"
 )
 
 func ascii(s string) bool {
@@ -224,24 +226,12 @@ func decodeBody(encoding string, body []byte) []byte {
 	return body
 }
 
-// runeWidth is how many columns a character takes on a terminal.
-func runeWidth(r rune) int {
-	switch {
-	case r < 0x20 || r == 0x7f:
-		return 0
-	case r >= 0x1100 && (r <= 0x115f || r >= 0x2e80 && r <= 0xa4cf || r >= 0xac00 && r <= 0xd7a3 || r >= 0xf900 && r <= 0xfaff ||
-		r >= 0xfe30 && r <= 0xfe6f || r >= 0xff00 && r <= 0xff60 || r >= 0xffe0 && r <= 0xffe6 || r >= 0x1f300 && r <= 0x1faff || r >= 0x20000 && r <= 0x3fffd):
-		return 2
-	}
-	return 1
-}
-
 // fit cuts or pads text to a number of columns.
 func fit(s string, columns int) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
-		w := runeWidth(r)
+		w := libc.RuneColumns(r)
 		if n+w > columns {
 			break
 		}

@@ -129,7 +129,7 @@ func screen(s string, columns int) string {
 	for _, l := range strings.Split(s, "\n") {
 		line, width := "", 0
 		for _, r := range l {
-			w := runeWidth(r)
+			w := libc.RuneColumns(r)
 			if r == '\t' {
 				w = 8 - width%8
 				line += strings.Repeat(" ", w-1)

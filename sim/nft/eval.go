@@ -139,7 +139,9 @@ func (w *walk) rule(c *Chain, i int) (VerdictKind, string) {
 				w.out.Log = append(w.out.Log, LogLine{e.Level, w.packet.kernelLine(w.hook, e.Prefix)})
 			}
 		case SetMark:
-			w.packet.Mark = e.Mark
+			w.packet.Mark = w.packet.Mark&e.Keep ^ e.Mark
+		case NFLog:
+		case ClampMSS:
 		case SetHelper:
 		case Masquerade:
 			return Accept, ""

@@ -174,8 +174,18 @@ type (
 		Prefix string
 		Level  LogLevel
 	}
-	// SetMark sets the packet's mark.
-	SetMark struct{ Mark uint32 }
+	// NFLog hands the packet to the program that listens on an NFLOG group, after
+	// Threshold packets if that is not 0.
+	NFLog struct {
+		Prefix           string
+		Group, Threshold uint16
+	}
+	// SetMark sets the packet's mark to Mark; of the mark before the bits of Keep
+	// stay and are combined with it by exclusive or.
+	SetMark struct{ Mark, Keep uint32 }
+	// ClampMSS matches the SYN of a TCP connection and sets the largest segment
+	// it may have; Size 0 is what the route can carry.
+	ClampMSS struct{ Size uint16 }
 	// SetHelper attaches a connection tracking helper of the table.
 	SetHelper struct{ Name string }
 	// Masquerade rewrites the source to the outgoing interface's address.

@@ -317,7 +317,33 @@ func (e Log) String() string {
 	return s
 }
 
-func (e SetMark) String() string   { return fmt.Sprintf("meta mark set 0x%08x", e.Mark) }
+func (e NFLog) String() string {
+	s := "log"
+	if e.Prefix != "" {
+		s += fmt.Sprintf(" prefix \"%s\"", e.Prefix)
+	}
+	s += fmt.Sprintf(" group %d", e.Group)
+	if e.Threshold != 0 {
+		s += fmt.Sprintf(" queue-threshold %d", e.Threshold)
+	}
+	return s
+}
+
+func (e SetMark) String() string {
+	if e.Keep != 0 {
+		return fmt.Sprintf("meta mark set meta mark & 0x%08x ^ 0x%08x", e.Keep, e.Mark)
+	}
+	return fmt.Sprintf("meta mark set 0x%08x", e.Mark)
+}
+
+func (e ClampMSS) String() string {
+	size := "rt mtu"
+	if e.Size != 0 {
+		size = strconv.Itoa(int(e.Size))
+	}
+	return "tcp flags syn tcp option maxseg size set " + size
+}
+
 func (e SetHelper) String() string { return fmt.Sprintf("ct helper set \"%s\"", e.Name) }
 func (Masquerade) String() string  { return "masquerade" }
 

@@ -1,48 +1,17 @@
 package rsyslog
 
 import (
-	"context"
 	"errors"
 	"strconv"
 	"time"
 
 	"enshu/sim/clock"
-	"enshu/sim/libc"
+	"enshu/sim/rsyslog/config"
+	"enshu/sim/rsyslog/message"
+	"enshu/sim/rsyslog/output"
 	"enshu/sim/trace"
 	"enshu/sim/wire/syslog"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
-
-// entry is one message on its way into an action.
-type entry struct {
-	text string // what the template made of it; set when the batch is written
-	from int    // where it stands among the texts of the batch
-	file string // dynamic file name
-	m    *message
-}
-
-// errSuspended is what an output returns when it cannot work now and may later;
-// it has said why.
-var errSuspended = errors.New("suspended")
-
-// output is what an action writes with. Only the thread of its action calls it.
-type output interface {
-	// begin comes before each message; it fails with errSuspended.
-	begin(w *worker, a *action) error
-	// resume tries whether the output works again after it was suspended.
-	resume(w *worker, a *action) error
-	// write writes a batch. It returns errSuspended when the batch is to be
-	// tried again; any other error means that it is lost.
-	write(w *worker, a *action, batch []entry) error
-	// hup lets go of files and connections that SIGHUP asks to open anew.
-	hup(w *worker)
-	close(w *worker)
-}
-
-// transactional is implemented by outputs that write at the end of a batch
-// rather than at each message.
-type transactional interface{ transactional() }
 
 // actionState is where an action stands between its tries.
 type actionState int
@@ -55,78 +24,64 @@ const (
 
 // action is one action of the configuration and its state.
 type action struct {
-	pos             position
-	name, module    string
-	text            string // as the configuration words it
-	number          int
-	out             output
-	template        *template
-	fileTemplate    *template
-	resumeRetry     int // -1 is for ever
-	resumeEvery     int // seconds
-	reportSuspended bool
-	reportContinued bool
-	onlySuspended   bool
-	onlyEvery       int
-	everyNth        int
-	writeMarks      bool
-	repeated        bool
-	queue           queueConfig
+	*config.Action
+	out output.Output
 
 	// Owned by the thread that runs the action.
 	state     actionState
 	resumeAt  time.Time
 	retries   int // how often it was suspended in a row
 	inRow     int // how often it was retried without a success
-	pending   []entry
+	pending   []output.Entry
 	texts     []byte // of pending, one after the other
+	starts    []int  // where each of them begins
 	lastRun   time.Time
 	lastWrite time.Time
 	calls     int
-	previous  *message // of $RepeatedMsgReduction
+	previous  *message.Message // of $RepeatedMsgReduction
 	repeats   int
 
-	worker *clock.Queue[*message] // of an action with a queue of its own
-	failed bool                   // the newest message could not be written
+	worker *clock.Queue[*message.Message] // of an action with a queue of its own
+	failed bool                           // the newest message could not be written
 }
 
 // offer hands a message to the action: to its queue, or at once.
-func (w *worker) offer(a *action, m *message) {
-	if a.onlySuspended && !w.d.previousSuspended {
+func (w *worker) offer(a *action, m *message.Message) {
+	if a.OnlySuspended && !w.d.env.PreviousSuspended {
 		return
 	}
-	if m.mark && !a.writeMarks && w.now().Sub(a.lastWrite) < time.Duration(w.d.conf.mark.interval)*time.Second {
+	if m.Mark && !a.WriteMarks && w.Now().Sub(a.lastWrite) < time.Duration(w.d.conf.Mark.Interval)*time.Second {
 		return
 	}
-	if a.everyNth > 1 {
-		if a.calls++; a.calls < a.everyNth {
+	if a.EveryNth > 1 {
+		if a.calls++; a.calls < a.EveryNth {
 			return
 		}
 		a.calls = 0
 	}
-	if a.onlyEvery > 0 {
-		now := w.now()
-		if !a.lastRun.IsZero() && now.Sub(a.lastRun) < time.Duration(a.onlyEvery)*time.Second {
+	if a.OnlyEvery > 0 {
+		now := w.Now()
+		if !a.lastRun.IsZero() && now.Sub(a.lastRun) < time.Duration(a.OnlyEvery)*time.Second {
 			return
 		}
 		a.lastRun = now
 	}
-	if a.repeated && a.hold(w, m) {
+	if a.Repeated && a.hold(w, m) {
 		return
 	}
 	w.handOver(a, m)
 }
 
-func (w *worker) handOver(a *action, m *message) {
-	a.lastWrite = m.received
+func (w *worker) handOver(a *action, m *message.Message) {
+	a.lastWrite = m.Received
 	if a.worker == nil {
-		w.d.previousSuspended = w.run(a, m)
+		w.d.env.PreviousSuspended = w.run(a, m)
 		return
 	}
-	w.d.previousSuspended = false // an action with a queue takes everything
-	q := a.queue
-	full := a.worker.Len() >= q.size
-	if full || q.discardMark > 0 && a.worker.Len() >= q.discardMark && int(m.Severity) >= q.discardFrom {
+	w.d.env.PreviousSuspended = false // an action with a queue takes everything
+	q := a.Queue
+	full := a.worker.Len() >= q.Size
+	if full || q.DiscardMark > 0 && a.worker.Len() >= q.DiscardMark && int(m.Severity) >= q.DiscardFrom {
 		w.dropped(a, m, "queue full")
 		return
 	}
@@ -135,8 +90,8 @@ func (w *worker) handOver(a *action, m *message) {
 
 // hold is $RepeatedMsgReduction: it keeps a message that is the same as the one
 // before, and lets out what it kept when another comes.
-func (a *action) hold(w *worker, m *message) bool {
-	if p := a.previous; p != nil && p.Text == m.Text && p.host() == m.host() && p.procID() == m.procID() && p.appName() == m.appName() {
+func (a *action) hold(w *worker, m *message.Message) bool {
+	if p := a.previous; p != nil && p.Text == m.Text && p.Hostname() == m.Hostname() && p.Process() == m.Process() && p.App() == m.App() {
 		a.previous = m
 		a.repeats++
 		return true
@@ -154,30 +109,31 @@ func (a *action) letOut(w *worker) {
 	}
 	m := *a.previous
 	if a.repeats > 1 {
-		m.Text = " message repeated " + itoa(a.repeats) + " times: [" + m.Text + "]"
+		m.Text = " message repeated " + strconv.Itoa(a.repeats) + " times: [" + m.Text + "]"
 	}
 	a.repeats = 0
 	w.handOver(a, &m)
 }
 
 // run takes a message into the action. It reports whether the action is suspended.
-func (w *worker) run(a *action, m *message) bool {
+func (w *worker) run(a *action, m *message.Message) bool {
 	w.prepare(a)
 	if a.state == suspended {
 		w.dropped(a, m, "action suspended")
 		return true
 	}
 	x := w.scope(m)
-	e := entry{from: len(a.texts), m: m}
-	a.texts = a.template.expand(a.texts, x)
-	if a.fileTemplate != nil {
-		e.file = string(a.fileTemplate.expand(nil, x))
+	e := output.Entry{Message: m}
+	a.starts = append(a.starts, len(a.texts))
+	a.texts = a.Template.Expand(a.texts, x)
+	if a.FileTemplate != nil {
+		e.File = string(a.FileTemplate.Expand(nil, x))
 	}
 	if len(a.pending) == 0 {
 		w.dirty = append(w.dirty, a)
 	}
 	a.pending = append(a.pending, e)
-	if _, ok := a.out.(transactional); !ok {
+	if _, ok := a.out.(output.Transactional); !ok {
 		w.commit(a)
 	}
 	return a.state == suspended
@@ -185,14 +141,14 @@ func (w *worker) run(a *action, m *message) bool {
 
 // prepare brings an action towards being ready.
 func (w *worker) prepare(a *action) {
-	if a.state == suspended && !w.now().Before(a.resumeAt) {
+	if a.state == suspended && !w.Now().Before(a.resumeAt) {
 		a.state = retrying
 	}
 	if a.state == retrying {
 		w.retry(a)
 	}
 	if a.state == ready {
-		if err := a.out.begin(w, a); err != nil {
+		if err := a.out.Begin(w.Thread, a.Action); err != nil {
 			w.suspendedOnce(a)
 		}
 	}
@@ -201,8 +157,8 @@ func (w *worker) prepare(a *action) {
 // suspendedOnce notes a failure; the action is to be retried.
 func (w *worker) suspendedOnce(a *action) {
 	a.state = retrying
-	if a.reportSuspended {
-		w.d.report(syslog.Warning, codeSuspended, "action '"+a.name+"' suspended (module '"+a.module+"'), retry "+itoa(a.retries)+
+	if a.ReportSuspended {
+		w.d.Report(syslog.Warning, config.CodeSuspended, "action '"+a.Name+"' suspended (module '"+a.Module+"'), retry "+strconv.Itoa(a.retries)+
 			". There should be messages before this one giving the reason for suspension.")
 	}
 	a.inRow++
@@ -212,25 +168,25 @@ func (w *worker) suspendedOnce(a *action) {
 // it for a while after that.
 func (w *worker) retry(a *action) {
 	for tries := 0; ; tries++ {
-		err := a.out.resume(w, a)
+		err := a.out.Resume(w.Thread, a.Action)
 		if a.inRow > 9 && a.inRow%10 == 0 {
 			a.inRow = 0
-			err = errSuspended
+			err = output.ErrSuspended
 		}
 		if err == nil {
 			a.state = ready
-			if a.reportSuspended {
-				w.d.report(syslog.Info, codeResumed, "action '"+a.name+"' resumed (module '"+a.module+"')")
+			if a.ReportSuspended {
+				w.d.Report(syslog.Info, config.CodeResumed, "action '"+a.Name+"' resumed (module '"+a.Module+"')")
 			}
 			return
 		}
-		if a.resumeRetry >= 0 && tries >= a.resumeRetry {
+		if a.ResumeRetry >= 0 && tries >= a.ResumeRetry {
 			w.suspend(a)
 			return
 		}
-		if w.sleep(time.Duration(a.resumeEvery)*time.Second) != nil {
+		if w.Sleep(time.Duration(a.ResumeEvery)*time.Second) != nil {
 			a.state = suspended
-			a.resumeAt = w.now().Add(time.Hour)
+			a.resumeAt = w.Now().Add(time.Hour)
 			return
 		}
 	}
@@ -238,11 +194,11 @@ func (w *worker) retry(a *action) {
 
 func (w *worker) suspend(a *action) {
 	a.state = suspended
-	a.resumeAt = w.now().Add(time.Duration(a.resumeEvery*(a.retries/10+1)) * time.Second).Truncate(time.Second)
-	if a.reportContinued || a.reportSuspended && a.retries == 0 {
+	a.resumeAt = w.Now().Add(time.Duration(a.ResumeEvery*(a.retries/10+1)) * time.Second).Truncate(time.Second)
+	if a.ReportContinued || a.ReportSuspended && a.retries == 0 {
 		at := a.resumeAt.In(w.d.zone).Format("Mon Jan _2 15:04:05 2006")
-		w.d.report(syslog.Warning, codeSuspended, "action '"+a.name+"' suspended (module '"+a.module+"'), next retry is "+at+
-			", retry nbr "+itoa(a.retries)+". There should be messages before this one giving the reason for suspension.")
+		w.d.Report(syslog.Warning, config.CodeSuspended, "action '"+a.Name+"' suspended (module '"+a.Module+"'), next retry is "+at+
+			", retry nbr "+strconv.Itoa(a.retries)+". There should be messages before this one giving the reason for suspension.")
 	}
 	a.retries = min(a.retries+1, 20)
 }
@@ -255,12 +211,12 @@ func (w *worker) commit(a *action) {
 	}
 	texts, end := string(a.texts), len(a.texts)
 	for i := len(batch) - 1; i >= 0; i-- {
-		batch[i].text = texts[batch[i].from:end]
-		end = batch[i].from
+		batch[i].Text = texts[a.starts[i]:end]
+		end = a.starts[i]
 	}
 	defer func() {
 		clear(batch)
-		a.pending, a.texts = batch[:0], a.texts[:0]
+		a.pending, a.texts, a.starts = batch[:0], a.texts[:0], a.starts[:0]
 		if cap(a.texts) > 1<<20 {
 			a.texts = nil
 		}
@@ -271,12 +227,12 @@ func (w *worker) commit(a *action) {
 	}
 	for {
 		w.prepare(a)
-		err := a.out.write(w, a, batch)
+		err := a.out.Write(w.Thread, a.Action, batch)
 		if err == nil {
 			a.state, a.inRow, a.retries, a.failed = ready, 0, 0, false
 			return
 		}
-		if !errors.Is(err, errSuspended) {
+		if !errors.Is(err, output.ErrSuspended) {
 			w.lost(a, batch, err.Error())
 			return
 		}
@@ -290,49 +246,36 @@ func (w *worker) commit(a *action) {
 
 // lost notes that a batch was given up; on the way out of the daemon an action
 // that may wait keeps it for its spool file.
-func (w *worker) lost(a *action, batch []entry, why string) {
-	if w.ending() && a.worker != nil {
+func (w *worker) lost(a *action, batch []output.Entry, why string) {
+	if w.Ending() && a.worker != nil {
 		for _, e := range batch {
-			w.unsent = append(w.unsent, e.m)
+			w.unsent = append(w.unsent, e.Message)
 		}
 		return
 	}
 	for _, e := range batch {
-		w.dropped(a, e.m, why)
+		w.dropped(a, e.Message, why)
 	}
 }
 
-func (w *worker) dropped(a *action, m *message, why string) {
-	if m.traced {
-		w.d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": why, "text": m.Text, "tag": m.Tag, "rule": a.pos.String(), "to": a.text})
-	}
-}
-
-// written tells the trace that a message reached a file, pipe or terminal.
-func (w *worker) written(a *action, e *entry, file string) {
-	if e.m.traced {
-		w.d.p.Emit(trace.MessageWritten, trace.Attrs{"file": file, "text": e.m.Text, "tag": e.m.Tag, "rule": a.pos.String()})
+func (w *worker) dropped(a *action, m *message.Message, why string) {
+	if m.Traced {
+		w.d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": why, "text": m.Text, "tag": m.Tag, "rule": a.Pos.String(), "to": a.Text})
 	}
 }
 
 // worker is a thread that runs actions: the main one, and one for each action
 // with a queue.
 type worker struct {
+	*output.Thread
 	d      *daemon
-	ctx    context.Context // ends when there is no more time to wait
-	dirty  []*action       // with something pending
-	x      scope
-	unsent []*message
+	dirty  []*action // with something pending
+	x      message.Scope
+	unsent []*message.Message
 }
 
-func (w *worker) now() time.Time { return w.d.p.Now() }
-
-func (w *worker) sleep(d time.Duration) error { return w.d.p.Sleep(w.ctx, d) }
-
-func (w *worker) ending() bool { return w.ctx.Err() != nil }
-
-func (w *worker) scope(m *message) *scope {
-	w.x = scope{m: m, d: w.d}
+func (w *worker) scope(m *message.Message) *message.Scope {
+	w.x = message.Scope{Message: m, Env: &w.d.env}
 	return &w.x
 }
 
@@ -342,13 +285,4 @@ func (w *worker) flush() {
 		w.commit(w.dirty[i])
 	}
 	w.dirty = w.dirty[:0]
-}
-
-// lookup resolves the host of an output.
-func (w *worker) lookup(name string) (string, error) {
-	addrs, err := libc.LookupHost(w.ctx, w.d.p, name)
-	if err != nil {
-		return "", err
-	}
-	return addrs[0].String(), nil
 }

@@ -10,6 +10,10 @@ import (
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/memnet"
+	"enshu/sim/rsyslog/config"
+	"enshu/sim/rsyslog/logger"
+	"enshu/sim/rsyslog/message"
+	"enshu/sim/rsyslog/script"
 	"enshu/sim/wire/syslog"
 )
 
@@ -84,43 +88,38 @@ func BenchmarkUDPToFile(b *testing.B)  { ingest(b, "udp4", "127.0.0.1:514", 64) 
 // BenchmarkRules is what a message that no rule takes costs.
 func BenchmarkRules(b *testing.B) {
 	_, p := probe(b)
-	conf := newConfig()
+	conf := config.New()
 	for _, line := range strings.Split(benchRules, "\n") {
 		if i := strings.IndexByte(line, ' '); i > 0 && strings.Contains(line[:i], ".") && line[0] != 'g' && line[0] != 'm' || strings.HasPrefix(line, "mail") {
-			mask, _ := parseSelector(strings.Fields(line)[0])
-			conf.main.rules = append(conf.main.rules, &stmt{kind: sSelector, mask: mask})
+			mask, _ := script.ParseSelector(strings.Fields(line)[0])
+			conf.Main.Rules = append(conf.Main.Rules, &script.Statement{Kind: script.IfSelector, Mask: mask})
 		}
 	}
-	w := &worker{d: quiet(p, conf), ctx: context.Background()}
+	w := quiet(p, conf).worker(context.Background())
 	m := sample()
 	m.Facility, m.Severity = syslog.Local0, syslog.Debug
 	for b.Loop() {
-		w.exec(conf.main.rules, m, false, 0)
+		w.exec(conf.Main.Rules, m, false, 0)
 	}
 }
 
 func BenchmarkTemplate(b *testing.B) {
 	_, p := probe(b)
-	x := &scope{m: sample(), d: quiet(p, newConfig())}
-	tpl := x.d.conf.templates["RSYSLOG_TraditionalFileFormat"]
+	x := &message.Scope{Message: sample(), Env: &quiet(p, config.New()).env}
+	tpl := config.New().Templates["RSYSLOG_TraditionalFileFormat"]
 	var buf []byte
 	for b.Loop() {
-		buf = tpl.expand(buf[:0], x)
+		buf = tpl.Expand(buf[:0], x)
 	}
 }
 
 // The story of one message: what the trace tells, and that a flood does not
 // swell it.
 func TestTrace(t *testing.T) {
-	_, p := probe(t)
-	conf := newConfig()
-	c := &loader{p: p, conf: conf, set: newLegacySettings(), current: conf.main, report: func(_ syslog.Severity, _ int, text string) { t.Log(text) }}
-	c.lex = &lexer{owner: c}
-	c.lex.push(newSource("/etc/rsyslog.conf", "# first line\n*.info;authpriv.none /var/log/messages\nauthpriv.* /var/log/secure\nauthpriv.err /var/log/worse\nmail.* /var/log/mail\n:msg, contains, \"Failed\" /var/log/failed\n"))
-	if !(&parser{lex: c.lex, out: c}).parse() {
-		t.Fatal("not parsed")
-	}
-	w := &worker{d: quiet(p, conf), ctx: context.Background()}
+	h, p := probe(t)
+	h.WriteFile("/etc/rsyslog.conf", "# first line\n*.info;authpriv.none /var/log/messages\nauthpriv.* /var/log/secure\nauthpriv.err /var/log/worse\nmail.* /var/log/mail\n:msg, contains, \"Failed\" /var/log/failed\n")
+	conf, _ := config.Load(p, "/etc/rsyslog.conf", func(_ syslog.Severity, _ int, text string) { t.Error(text) })
+	w := quiet(p, conf).worker(context.Background())
 	p.Clock.Timeline().Hold()
 	defer p.Clock.Timeline().Release()
 	m := sample()
@@ -156,7 +155,7 @@ func TestTrace(t *testing.T) {
 // covered by the recordings and by these.
 func TestKilledLosesBuffer(t *testing.T) {
 	n := memnet.New(t)
-	h := n.Host(t, memnet.Config{Name: testHost, Addrs: []string{"192.0.2.1/24"}, Programs: map[string]host.Program{"/usr/sbin/rsyslogd": Rsyslogd, "/usr/bin/logger": Logger}})
+	h := n.Host(t, memnet.Config{Name: testHost, Addrs: []string{"192.0.2.1/24"}, Programs: map[string]host.Program{"/usr/sbin/rsyslogd": Rsyslogd, "/usr/bin/logger": logger.Program}})
 	h.Symlink("../run", "/var/run")
 	h.WriteFile("/etc/rsyslog.conf", "module(load=\"imuxsock\")\nuser.* action(type=\"omfile\" file=\"/var/log/buffered\" flushOnTXEnd=\"off\")\nuser.* /var/log/direct\n")
 	for _, kill := range []bool{true, false} {

@@ -2,22 +2,22 @@ package rsyslog
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/rsyslog/config"
+	"enshu/sim/rsyslog/input"
+	"enshu/sim/rsyslog/message"
+	"enshu/sim/rsyslog/output"
 	"enshu/sim/trace"
 	"enshu/sim/wire/syslog"
 )
@@ -30,14 +30,15 @@ const batchSize = 1024
 
 // daemon is a running rsyslogd.
 type daemon struct {
-	p        *host.Proc
-	conf     *config
-	zone     *time.Location
-	hostname string // as messages show it
-	domain   string
-	voice    *clock.Queue[own]
+	p       *host.Proc
+	conf    *config.Config
+	zone    *time.Location
+	env     message.Env
+	domain  string    // of the host
+	actions []*action // in the order of the configuration
+	voice   *clock.Queue[own]
 
-	mainQueue    *clock.Queue[*message]
+	mainQueue    *clock.Queue[*message.Message]
 	mainCtx      context.Context
 	cancelMain   context.CancelFunc
 	mainDone     *clock.Queue[struct{}]
@@ -46,34 +47,24 @@ type daemon struct {
 	cancelQueues context.CancelFunc
 	queueDone    *clock.Queue[struct{}]
 
-	killed      atomic.Bool
-	closing     atomic.Bool
-	hups        atomic.Uint64
-	threads     atomic.Int64 // of inputs
-	threadDone  *clock.Queue[struct{}]
-	mu          sync.Mutex // guards inputs
-	inputs      []io.Closer
-	sockets     []string      // names to remove at the end
-	dropped     atomic.Uint64 // messages that found the main queue full
-	tcpSessions atomic.Int64
+	inputs  *input.Set
+	killed  atomic.Bool
+	hups    atomic.Uint64
+	dropped atomic.Uint64 // messages that found the main queue full
 
 	// Owned by the main worker.
-	globals           *node
-	previousSuspended bool
-	scriptError       bool              // script_error(): whether the last function that tells of errors failed
-	names             map[string]string // addresses to host names
-	budget            int               // how many messages the trace still takes
-	budgetAt          time.Time
-	rand              *rand.Rand
+	names    map[string]string // addresses to host names
+	budget   int               // how many messages the trace still takes
+	budgetAt time.Time
 }
 
 func newDaemon(p *host.Proc) *daemon {
 	line := p.Clock.Timeline()
-	d := &daemon{p: p, zone: libc.Zone(p), names: map[string]string{}, budget: traceBurst, budgetAt: p.Now(), rand: p.Rand()}
+	d := &daemon{p: p, zone: libc.Zone(p), names: map[string]string{}, budget: traceBurst, budgetAt: p.Now()}
+	d.env = message.Env{Now: d.Now, Uptime: p.Clock.Monotonic, Getenv: p.Getenv, Rand: p.Rand()}
 	d.voice = clock.NewQueue[own](line, 1000)
-	d.mainQueue = clock.NewQueue[*message](line, mainQueueSize)
+	d.mainQueue = clock.NewQueue[*message.Message](line, mainQueueSize)
 	d.mainDone = clock.NewQueue[struct{}](line, 0)
-	d.threadDone = clock.NewQueue[struct{}](line, 0)
 	d.queueDone = clock.NewQueue[struct{}](line, 0)
 	d.mainCtx, d.cancelMain = context.WithCancel(context.Background())
 	d.queueCtx, d.cancelQueues = context.WithCancel(context.Background())
@@ -81,17 +72,21 @@ func newDaemon(p *host.Proc) *daemon {
 }
 
 // configure takes a configuration into use.
-func (d *daemon) configure(conf *config, inv invocation) {
+func (d *daemon) configure(conf *config.Config, inv invocation) {
 	d.conf = conf
-	conf.globals.noNames = conf.globals.noNames || inv.noLookups
+	d.inputs = input.New(d.p, conf, &d.env, d)
+	for _, a := range conf.Actions {
+		d.actions = append(d.actions, &action{Action: a, out: output.New(a.Output)})
+	}
+	conf.Globals.NoNames = conf.Globals.NoNames || inv.noLookups
 	name := d.systemName()
 	short, domain, _ := strings.Cut(name, ".")
-	d.hostname, d.domain = short, domain
-	if conf.globals.preserveFQDN {
-		d.hostname = name
+	d.env.Hostname, d.domain = short, domain
+	if conf.Globals.PreserveFQDN {
+		d.env.Hostname = name
 	}
-	if conf.globals.localHostname != "" {
-		d.hostname = conf.globals.localHostname
+	if conf.Globals.LocalHostname != "" {
+		d.env.Hostname = conf.Globals.LocalHostname
 	}
 }
 
@@ -122,41 +117,19 @@ func (d *daemon) systemName() string {
 	return name
 }
 
-// service returns the number of a port, by number or by /etc/services.
-func (d *daemon) service(name, protocol string) (int, bool) {
-	if n, err := strconv.Atoi(name); err == nil {
-		return n, n >= 0 && n <= 65535
-	}
-	data, _ := libc.ReadFile(d.p, "/etc/services")
-	for _, line := range libc.Lines(data) {
-		line, _, _ = strings.Cut(line, "#")
-		f := strings.Fields(line)
-		for i := range f {
-			if i == 1 || f[i] != name || len(f) < 2 {
-				continue
-			}
-			if port, proto, _ := strings.Cut(f[1], "/"); proto == protocol {
-				n, err := strconv.Atoi(port)
-				return n, err == nil
-			}
-		}
-	}
-	return 0, false
-}
-
 // startWorkers starts the thread of the rules and those of actions with queues.
 func (d *daemon) startWorkers() {
-	for _, a := range d.conf.actions {
-		if a.queue.direct() {
+	for _, a := range d.actions {
+		if a.Queue.Direct() {
 			continue
 		}
-		if a.queue.size == 0 {
-			a.queue.size = 1000
-			if a.queue.file != "" {
-				a.queue.size = 100000 // the rest of a disk-assisted queue is on disk
+		if a.Queue.Size == 0 {
+			a.Queue.Size = 1000
+			if a.Queue.File != "" {
+				a.Queue.Size = 100000 // the rest of a disk-assisted queue is on disk
 			}
 		}
-		a.worker = clock.NewQueue[*message](d.p.Clock.Timeline(), 0)
+		a.worker = clock.NewQueue[*message.Message](d.p.Clock.Timeline(), 0)
 		d.queued = append(d.queued, a)
 		for _, m := range d.unspool(a) {
 			a.worker.TryPut(m)
@@ -166,19 +139,23 @@ func (d *daemon) startWorkers() {
 	d.p.Go(d.runMain)
 }
 
+func (d *daemon) worker(ctx context.Context) *worker {
+	return &worker{d: d, Thread: &output.Thread{P: d.p, Ctx: ctx, Report: d.Report, Umask: d.conf.Globals.Umask}}
+}
+
 // runMain takes messages through the rules until the queue is closed and empty.
 func (d *daemon) runMain() {
 	defer d.mainDone.TryPut(struct{}{})
-	w := &worker{d: d, ctx: d.mainCtx}
+	w := d.worker(d.mainCtx)
 	hups := d.hups.Load()
-	batch := make([]*message, batchSize)
+	batch := make([]*message.Message, batchSize)
 	for {
 		n, err := d.mainQueue.GetAll(d.mainCtx, batch)
 		if h := d.hups.Load(); h != hups && !d.killed.Load() {
 			hups = h
-			for _, a := range d.conf.actions {
+			for _, a := range d.actions {
 				if a.worker == nil {
-					a.out.hup(w)
+					a.out.HUP(w.Thread)
 				}
 			}
 		}
@@ -199,13 +176,13 @@ func (d *daemon) runMain() {
 	if d.killed.Load() {
 		return
 	}
-	for _, a := range d.conf.actions {
+	for _, a := range d.actions {
 		a.letOut(w)
 	}
 	w.flush()
-	for _, a := range d.conf.actions {
+	for _, a := range d.actions {
 		if a.worker == nil {
-			a.out.close(w)
+			a.out.Close(w.Thread)
 		}
 	}
 }
@@ -213,13 +190,13 @@ func (d *daemon) runMain() {
 // runQueue is the thread of an action with a queue.
 func (d *daemon) runQueue(a *action) {
 	defer d.queueDone.TryPut(struct{}{})
-	w := &worker{d: d, ctx: d.queueCtx}
+	w := d.worker(d.queueCtx)
 	hups := d.hups.Load()
 	for {
 		m, err := a.worker.Get(d.queueCtx)
 		if h := d.hups.Load(); h != hups && !d.killed.Load() {
 			hups = h
-			a.out.hup(w)
+			a.out.HUP(w.Thread)
 		}
 		if err != nil {
 			break
@@ -228,7 +205,7 @@ func (d *daemon) runQueue(a *action) {
 			if m != nil {
 				w.run(a, m)
 			}
-			if w.ending() || n == 128 || a.worker.Len() == 0 {
+			if w.Ending() || n == 128 || a.worker.Len() == 0 {
 				break
 			}
 			if m, err = a.worker.Get(d.queueCtx); err != nil {
@@ -255,7 +232,7 @@ func (d *daemon) runQueue(a *action) {
 	if len(w.unsent) > 0 {
 		d.spool(a, w.unsent)
 	}
-	a.out.close(w)
+	a.out.Close(w.Thread)
 }
 
 // hup makes the workers let go of their files. A worker that sleeps is woken
@@ -268,14 +245,14 @@ func (d *daemon) hup() {
 	}
 }
 
-// submit hands a message to the rules. wait says whether its source can be held
+// Submit hands a message to the rules. wait says whether its source can be held
 // up while the queue is full; it is dropped otherwise.
-func (d *daemon) submit(m *message, wait bool) {
+func (d *daemon) Submit(m *message.Message, wait bool) {
 	if wait {
 		d.mainQueue.Put(d.mainCtx, m)
 	} else if !d.mainQueue.TryPut(m) && d.dropped.Add(1)%1000 == 1 {
 		text := m.Text
-		if m.unparsed {
+		if m.Unparsed {
 			text = m.Raw
 		}
 		d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": "main queue full", "text": text, "tag": m.Tag, "to": "main queue",
@@ -283,11 +260,11 @@ func (d *daemon) submit(m *message, wait bool) {
 	}
 }
 
-// submitAll is submit of what came at once from a source that can be held up.
-func (d *daemon) submitAll(list []*message) { d.mainQueue.PutAll(d.mainCtx, list) }
+// SubmitAll is submit of what came at once from a source that can be held up.
+func (d *daemon) SubmitAll(list []*message.Message) { d.mainQueue.PutAll(d.mainCtx, list) }
 
-// now returns the present time in the daemon's zone.
-func (d *daemon) now() time.Time { return d.p.Now().In(d.zone) }
+// Now returns the present time in the daemon's zone.
+func (d *daemon) Now() time.Time { return d.p.Now().In(d.zone) }
 
 // The trace takes traceBurst messages at once and traceRate a second after
 // that; a flood goes by without.
@@ -312,28 +289,28 @@ func (d *daemon) traceable(now time.Time) bool {
 }
 
 // process takes one message through its ruleset.
-func (w *worker) process(m *message) {
+func (w *worker) process(m *message.Message) {
 	d := w.d
-	if m.unparsed {
-		m.Message = syslog.Parse(d.conf.globals.sanitizer.CleanString(m.Raw), m.received)
-		m.unparsed = false
+	if m.Unparsed {
+		m.Message = syslog.Parse(d.conf.Globals.Sanitizer.CleanString(m.Raw), m.Received)
+		m.Unparsed = false
 	}
-	if m.from == "" {
-		m.from = d.nameOf(w.ctx, m.fromIP)
+	if m.From == "" {
+		m.From = d.nameOf(w.Ctx, m.FromIP)
 	}
-	if m.traced = d.traceable(m.received); m.traced {
-		from := m.fromIP
-		if m.fromPort != "" {
-			from = m.fromIP + ":" + m.fromPort
+	if m.Traced = d.traceable(m.Received); m.Traced {
+		from := m.FromIP
+		if m.FromPort != "" {
+			from = m.FromIP + ":" + m.FromPort
 		}
-		d.p.Emit(trace.MessageReceived, trace.Attrs{"facility": facilityName(m.Facility), "severity": m.Severity.String(),
-			"tag": m.Tag, "text": m.Text, "input": m.input, "from": from})
+		d.p.Emit(trace.MessageReceived, trace.Attrs{"facility": message.FacilityName(m.Facility), "severity": m.Severity.String(),
+			"tag": m.Tag, "text": m.Text, "input": m.Input, "from": from})
 	}
-	r := m.ruleset
-	if r == nil {
-		r = d.conf.main
+	r := d.conf.Main
+	if m.Ruleset != "" {
+		r = d.conf.Rulesets[m.Ruleset]
 	}
-	w.exec(r.rules, m, false, 0)
+	w.exec(r.Rules, m, false, 0)
 }
 
 // nameOf returns the name of a sender, or its address.
@@ -342,10 +319,10 @@ func (d *daemon) nameOf(ctx context.Context, ip string) string {
 		return name
 	}
 	name := ip
-	if addr, err := netip.ParseAddr(ip); err == nil && !d.conf.globals.noNames {
+	if addr, err := netip.ParseAddr(ip); err == nil && !d.conf.Globals.NoNames {
 		if found, err := libc.LookupAddr(ctx, d.p, addr); err == nil {
 			name = strings.ToLower(strings.TrimSuffix(found, "."))
-			if !d.conf.globals.preserveFQDN && d.domain != "" {
+			if !d.conf.Globals.PreserveFQDN && d.domain != "" {
 				name = strings.TrimSuffix(name, "."+d.domain)
 			}
 		}
@@ -357,46 +334,40 @@ func (d *daemon) nameOf(ctx context.Context, ip string) string {
 	return name
 }
 
-func (d *daemon) random(n int64) int64 { return d.rand.Int64N(n) }
-
-func (d *daemon) uuid(*message) string {
-	return fmt.Sprintf("%016X%016X", d.rand.Uint64(), d.rand.Uint64())
-}
-
 // Spooled messages of an action's queue.
 
 func (d *daemon) spoolFile(a *action) string {
-	dir := d.conf.globals.workDirectory
+	dir := d.conf.Globals.WorkDirectory
 	if dir == "" {
 		dir = "/"
 	}
-	return path.Join(libc.Abs(d.p, dir), a.queue.file+".00000001")
+	return path.Join(libc.Abs(d.p, dir), a.Queue.File+".00000001")
 }
 
 // spool keeps what an action could not send for the next start.
-func (d *daemon) spool(a *action, list []*message) {
-	if !a.queue.saveOnShutdown || a.queue.file == "" {
+func (d *daemon) spool(a *action, list []*message.Message) {
+	if !a.Queue.SaveOnShutdown || a.Queue.File == "" {
 		return
 	}
-	root := &node{isList: true}
+	root := &message.Node{IsList: true}
 	for _, m := range list {
-		n := &node{}
-		for _, f := range [][2]string{{"raw", m.Raw}, {"pri", strconv.Itoa(int(m.Facility)<<3 | int(m.Severity))}, {"time", m.received.Format(time.RFC3339Nano)},
-			{"stamp", string(m.Time.AppendRFC3339(nil))}, {"host", m.host()}, {"tag", m.Tag}, {"app", m.AppName}, {"pid", m.ProcID}, {"msgid", m.MsgID},
-			{"sd", m.Data}, {"msg", m.Text}, {"version", strconv.Itoa(m.Version)}, {"input", m.input}, {"from", m.from}, {"ip", m.fromIP}} {
-			n.set([]string{f[0]}, &node{leaf: true, value: f[1]})
+		n := &message.Node{}
+		for _, f := range [][2]string{{"raw", m.Raw}, {"pri", strconv.Itoa(int(m.Facility)<<3 | int(m.Severity))}, {"time", m.Received.Format(time.RFC3339Nano)},
+			{"stamp", string(m.Time.AppendRFC3339(nil))}, {"host", m.Hostname()}, {"tag", m.Tag}, {"app", m.AppName}, {"pid", m.ProcID}, {"msgid", m.MsgID},
+			{"sd", m.Data}, {"msg", m.Text}, {"version", strconv.Itoa(m.Version)}, {"input", m.Input}, {"from", m.From}, {"ip", m.FromIP}} {
+			n.Set([]string{f[0]}, &message.Node{Leaf: true, Value: f[1]})
 		}
-		root.kids = append(root.kids, n)
+		root.Kids = append(root.Kids, n)
 	}
-	if err := libc.WriteFile(d.p, d.spoolFile(a), append(root.appendJSON(nil), '\n'), 0o600); err != nil {
+	if err := libc.WriteFile(d.p, d.spoolFile(a), append(root.AppendJSON(nil), '\n'), 0o600); err != nil {
 		fmt.Fprintf(d.p.Stderr, "rsyslog internal message (3,-%d): %s queue: cannot write '%s': %s [v%s try https://www.rsyslog.com/e/%d ]\n",
-			codeQueue, a.name, d.spoolFile(a), libc.Strerror(err), Version, codeQueue)
+			config.CodeQueue, a.Name, d.spoolFile(a), libc.Strerror(err), Version, config.CodeQueue)
 	}
 }
 
 // unspool reads what an earlier daemon kept.
-func (d *daemon) unspool(a *action) []*message {
-	if a.queue.file == "" {
+func (d *daemon) unspool(a *action) []*message.Message {
+	if a.Queue.File == "" {
 		return nil
 	}
 	f, err := d.p.Sys.OpenFile(d.spoolFile(a), os.O_RDONLY, 0)
@@ -404,34 +375,27 @@ func (d *daemon) unspool(a *action) []*message {
 		return nil
 	}
 	defer f.Close()
-	root, err := parseSpool(f)
+	root, err := message.ReadJSON(f)
 	d.p.Sys.Remove(d.spoolFile(a))
 	if err != nil {
 		return nil
 	}
-	var list []*message
-	for _, n := range root.kids {
-		get := func(name string) string { return n.get(name).text() }
-		m := &message{input: get("input"), from: get("from"), fromIP: get("ip")}
+	var list []*message.Message
+	for _, n := range root.Kids {
+		get := func(name string) string { return n.Get(name).Text() }
+		m := &message.Message{Input: get("input"), From: get("from"), FromIP: get("ip")}
 		pri, _ := strconv.Atoi(get("pri"))
 		m.Message = syslog.Message{Raw: get("raw"), Facility: syslog.Facility(min(max(pri>>3, 0), int(syslog.Invalid))), Severity: syslog.Severity(pri & 7),
 			Host: get("host"), Tag: get("tag"), AppName: get("app"), ProcID: get("pid"), MsgID: get("msgid"), Data: get("sd"), Text: get("msg")}
 		m.Version, _ = strconv.Atoi(get("version"))
 		at, _ := time.Parse(time.RFC3339Nano, get("time"))
-		m.received = at.In(d.zone)
-		m.Time = syslog.TimeOf(m.received, 6)
+		m.Received = at.In(d.zone)
+		m.Time = syslog.TimeOf(m.Received, 6)
 		if t, _, ok := syslog.ParseRFC3339(get("stamp")); ok {
 			m.Time = t
 		}
-		m.traced = d.traceable(d.p.Now())
+		m.Traced = d.traceable(d.p.Now())
 		list = append(list, m)
 	}
 	return list
-}
-
-// parseSpool reads a spool file.
-func parseSpool(r io.Reader) (*node, error) {
-	dec := json.NewDecoder(r)
-	dec.UseNumber()
-	return readJSON(dec, 0)
 }

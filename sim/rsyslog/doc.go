@@ -1,18 +1,17 @@
-// Package rsyslog is the syslog daemon of a host and the command that talks to
-// it: rsyslogd(8) and logger(1).
+// Package rsyslog is the syslog daemon of a host, rsyslogd(8). The command that
+// talks to it, logger(1), is in package logger.
 //
-// A message's way is the order of the files: an input (input.go, imjournal.go,
-// imfile.go) takes it from a socket, the journal or a file; sim/wire/syslog
-// takes it apart; the main queue (daemon.go) hands it to the rules (run.go),
-// whose filters are selectors (selector.go), property filters (propfilter.go)
-// and expressions (expr.go, functions.go); templates (template.go) make the
-// text that actions (action.go) write with outputs: files and pipes (omfile.go),
-// other servers and programs (omfwd.go), terminals (omusrmsg.go).
+// A message's way is the order of the packages: an input (package input) takes it
+// from a socket, the journal or a file; sim/wire/syslog takes it apart into a
+// message; the main queue (daemon.go) hands it to the rules (run.go), whose filters
+// and expressions are those of package script; templates make the text that actions
+// (action.go) write with outputs (package output).
 //
-// The configuration is read as rsyslog's own lexer and parser read it (lexer.go,
-// parser.go), including what they make of lines that are wrong: an action is
-// entered, and a complaint made, at the moment at which an LALR parser with
-// default reductions would. load.go and its neighbours act on what was read.
+// The configuration is read as rsyslog's own lexer and parser read it (package
+// script), including what they make of lines that are wrong: an action is entered,
+// and a complaint made, at the moment at which an LALR parser with default
+// reductions would. Package config acts on what was read; what comes of it is
+// values, from which the daemon is built.
 //
 // Sources: rsyslogd(8), rsyslog.conf(5), syslog.conf(5), logger(1), rsyslog's
 // documentation, RFC 3164, RFC 5424, RFC 6587, and recordings of rsyslogd

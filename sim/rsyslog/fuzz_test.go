@@ -12,40 +12,45 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/memnet"
+	"enshu/sim/rsyslog/config"
+	"enshu/sim/rsyslog/logger"
+	"enshu/sim/rsyslog/message"
+	"enshu/sim/rsyslog/script"
+	"enshu/sim/rsyslog/template"
 	"enshu/sim/wire/syslog"
 )
 
 // probe returns a host and a process on it that reads and writes files only.
 func probe(t testing.TB) (*memnet.Host, *host.Proc) {
-	h := memnet.New(t).Host(t, memnet.Config{Name: testHost, Addrs: []string{"192.0.2.1/24"}, Programs: map[string]host.Program{"/usr/bin/logger": Logger}})
+	h := memnet.New(t).Host(t, memnet.Config{Name: testHost, Addrs: []string{"192.0.2.1/24"}, Programs: map[string]host.Program{"/usr/bin/logger": logger.Program}})
 	return h, &host.Proc{Host: h.Host, Path: "/usr/sbin/rsyslogd", Args: []string{"rsyslogd"}, Dir: "/", PID: 99, Sys: h.Sys(), Clock: h.Clock,
 		Stdout: &memnet.Output{}, Stderr: &memnet.Output{}}
 }
 
-func sample() *message {
+func sample() *message.Message {
 	at := time.Date(2026, 11, 22, 1, 2, 3, 4000, time.UTC)
-	return &message{Message: syslog.Parse("<38>Oct 11 22:14:15 web01 sshd[12]: Failed password for root from 192.0.2.9", at), input: "imudp", from: "web01", fromIP: "192.0.2.20", received: at}
+	return &message.Message{Message: syslog.Parse("<38>Oct 11 22:14:15 web01 sshd[12]: Failed password for root from 192.0.2.9", at), Input: "imudp", From: "web01", FromIP: "192.0.2.20", Received: at}
 }
 
 // quiet returns a daemon that is not started.
-func quiet(p *host.Proc, conf *config) *daemon {
+func quiet(p *host.Proc, conf *config.Config) *daemon {
 	d := newDaemon(p)
 	d.configure(conf, invocation{})
 	return d
 }
 
 // evaluate evaluates every filter of a list of statements.
-func evaluate(x *scope, list []*stmt) {
+func evaluate(x *message.Scope, list []*script.Statement) {
 	for _, s := range list {
 		switch {
-		case s.kind == sProperty:
-			s.property.matches(x)
-		case s.cond != nil:
-			s.cond.eval(x)
-			_ = s.cond.String()
+		case s.Kind == script.IfProperty:
+			s.Property.Matches(x)
+		case s.Cond != nil:
+			s.Cond.Eval(x)
+			_ = s.Cond.String()
 		}
-		evaluate(x, s.then)
-		evaluate(x, s.els)
+		evaluate(x, s.Then)
+		evaluate(x, s.Else)
 	}
 }
 
@@ -67,26 +72,26 @@ func FuzzConfig(f *testing.F) {
 		if err := libc.WriteFile(p, "/etc/rsyslog.conf", []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		conf, _ := load(p, "/etc/rsyslog.conf", func(s syslog.Severity, code int, text string) { complete(code, text) })
+		conf, _ := config.Load(p, "/etc/rsyslog.conf", func(s syslog.Severity, code int, text string) { complete(code, text) })
 		d := quiet(p, conf)
-		x := &scope{m: sample(), d: d}
-		evaluate(x, conf.main.rules)
-		for _, tpl := range conf.templates {
-			tpl.expand(nil, x)
+		x := &message.Scope{Message: sample(), Env: &d.env}
+		evaluate(x, conf.Main.Rules)
+		for _, tpl := range conf.Templates {
+			tpl.Expand(nil, x)
 		}
 	})
 }
 
 func FuzzTemplate(f *testing.F) {
-	for _, s := range builtinTemplates {
+	for _, s := range template.Builtin {
 		f.Add(s, true)
 	}
 	f.Add(`%msg:R,ERE,1,FIELD:for (.*) from--end%|%msg:F,32:3%|%msg:2:6:uppercase,drop-cc%\t\065%%`, true)
 	_, p := probe(f)
 	f.Fuzz(func(t *testing.T, text string, escapes bool) {
-		tpl, _ := parseTemplateString("T", text, escapes, func(string, ...any) {})
-		x := &scope{m: sample(), d: quiet(p, newConfig())}
-		if n := len(tpl.expand(nil, x)); n > 1<<20+100*len(text) {
+		tpl, _ := template.Parse("T", text, escapes, func(string, ...any) {})
+		x := &message.Scope{Message: sample(), Env: &quiet(p, config.New()).env}
+		if n := len(tpl.Expand(nil, x)); n > 1<<20+100*len(text) {
 			t.Fatalf("%d bytes of %q", n, text)
 		}
 	})
@@ -96,7 +101,7 @@ func FuzzSelector(f *testing.F) {
 	for _, s := range []string{"*.info;mail.none", "mail,news.=err", "*.!=debug", "user.;;x.*", "mail.!none;*.*", "1,2.3"} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, s string) { parseSelector(s) })
+	f.Fuzz(func(t *testing.T, s string) { script.ParseSelector(s) })
 }
 
 // FuzzLogger runs logger with any words.

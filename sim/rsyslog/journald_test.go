@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"enshu/sim/host"
-	"enshu/sim/systemd"
+	"enshu/sim/systemd/journald"
 )
 
 // startJournald starts a journald that owns /dev/log, and makes the socket that
@@ -21,7 +21,7 @@ func (r *oracleRun) startJournald() {
 	r.server.WriteFile("/etc/machine-id", strings.Repeat("0123456789abcdef", 2)+"\n")
 	r.server.Symlink("/run/systemd/journal/dev-log", "/dev/log")
 	r.server.Go(nil, func(ctx context.Context, p *host.Proc) int {
-		c, err := p.Sys.ListenPacket("unixgram", systemdSocket)
+		c, err := p.Sys.ListenPacket("unixgram", "/run/systemd/journal/syslog")
 		if err != nil {
 			r.t.Error(err)
 			return 1
@@ -47,7 +47,7 @@ func (r *oracleRun) sendLocal(raw string) {
 
 func (r *oracleRun) addJournald(programs map[string]host.Program) {
 	if r.c.Journald {
-		programs["/usr/lib/systemd/systemd-journald"] = systemd.Journald
+		programs["/usr/lib/systemd/systemd-journald"] = journald.Daemon
 	}
 }
 

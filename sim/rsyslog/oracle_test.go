@@ -21,6 +21,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/memnet"
+	"enshu/sim/rsyslog/logger"
 )
 
 // oracleCase is one recording of the real programs; testdata/oracle/README.md
@@ -113,6 +114,14 @@ var divergences = map[string]string{
 	"fail-read-only":   "needs a read-only file system, which memnet does not have",
 	"fwd-legacy-queue": "the real daemon sends a message that waited for the remote twice, over two connections",
 }
+
+// A record of utmp(5).
+const (
+	loginSize    = 384
+	loginLine    = 8
+	loginUser    = 44
+	loginProcess = 7
+)
 
 const (
 	testHost = "sysloga" // seven bytes, as in the recordings
@@ -227,7 +236,7 @@ func (r *oracleRun) build() {
 	c := r.c
 	r.net = memnet.New(r.t)
 	offset := time.Until(c.Clock)
-	programs := map[string]host.Program{"/usr/sbin/rsyslogd": Rsyslogd, "/usr/bin/logger": Logger, "/usr/local/bin/alert": alert}
+	programs := map[string]host.Program{"/usr/sbin/rsyslogd": Rsyslogd, "/usr/bin/logger": logger.Program, "/usr/local/bin/alert": alert}
 	r.addJournald(programs)
 	r.server = r.net.Host(r.t, memnet.Config{Name: testHost, Addrs: []string{"192.0.2.1/24", "127.0.0.1/8", "::1/128"}, Programs: programs, Offset: offset})
 	r.remotes = map[string]*memnet.Host{}
@@ -264,16 +273,18 @@ func (r *oracleRun) build() {
 	var utmp []byte
 	for i, u := range c.LoggedIn {
 		line := fmt.Sprintf("pts/%d", i)
-		rec := make([]byte, utmpSize)
-		rec[0] = utmpProcess
-		copy(rec[utmpLine:], line)
-		copy(rec[utmpUser:], u.User)
+		rec := make([]byte, loginSize)
+		rec[0] = loginProcess
+		copy(rec[loginLine:], line)
+		copy(rec[loginUser:], u.User)
 		utmp = append(utmp, rec...)
 		r.terminal("/dev/" + line)
 	}
 	r.server.WriteFile("/run/utmp", string(utmp))
-	for pid := 1; pid < 200; pid++ {
-		r.server.WriteFile(fmt.Sprintf("/proc/%d/comm", pid), "logger\n")
+	if c.Journald || strings.Contains(strings.ToLower(c.Config["/etc/rsyslog.conf"]), "ratelimit") { // who sent is told
+		for pid := 1; pid < 200; pid++ {
+			r.server.WriteFile(fmt.Sprintf("/proc/%d/comm", pid), "logger\n")
+		}
 	}
 	r.env = []string{"PATH=/usr/sbin:/usr/bin"}
 	if c.TZ != "" && c.TZ != "UTC" {
@@ -674,7 +685,7 @@ var tokens = map[string]string{
 	"<SYNCED>":                `[01]`,
 	"<SYNCACCURACY>":          `\d+`,
 	"<HOST>":                  testHost,
-	"<MODDIR>":                regexp.QuoteMeta(moduleDir),
+	"<MODDIR>":                regexp.QuoteMeta("/usr/lib64/rsyslog"),
 }
 
 var (
@@ -712,7 +723,7 @@ func (r *oracleRun) pattern(s string) *regexp.Regexp {
 }
 
 func literal(s string) string {
-	s = strings.ReplaceAll(s, "util-linux 2.38.1", "util-linux "+LoggerVersion)
+	s = strings.ReplaceAll(s, "util-linux 2.38.1", "util-linux "+logger.Version)
 	s = strings.ReplaceAll(s, "8.2302.0", Version)
 	// Bytes that are no UTF-8 match themselves in neither form; a dot stands for them.
 	q := regexp.QuoteMeta(s)

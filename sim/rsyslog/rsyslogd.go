@@ -12,6 +12,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/rsyslog/config"
 	"enshu/sim/trace"
 	"enshu/sim/wire/syslog"
 )
@@ -77,7 +78,7 @@ func Rsyslogd(ctx context.Context, p *host.Proc) int {
 func verify(p *host.Proc, inv invocation) int {
 	fmt.Fprintf(p.Stderr, "rsyslogd: version %s, config validation run (level 1), master config %s\n", Version, inv.config)
 	errorsSeen := false
-	_, code := load(p, libc.Abs(p, inv.config), func(severity syslog.Severity, code int, text string) {
+	_, code := config.Load(p, libc.Abs(p, inv.config), func(severity syslog.Severity, code int, text string) {
 		if severity == syslog.Err {
 			errorsSeen = true
 			fmt.Fprintf(p.Stderr, "rsyslogd: %s\n", complete(code, text))
@@ -121,13 +122,13 @@ func complete(code int, text string) string {
 		}
 	}
 	switch code {
-	case codeNone:
+	case config.CodeNone:
 		return fmt.Sprintf("%s [v%s]", b, Version)
-	case codeOK:
+	case config.CodeOK:
 		code = 0
-	case codeTerminal:
+	case config.CodeTerminal:
 		return fmt.Sprintf("%s [v%s try https://www.rsyslog.com/e/-3 ]", b, Version)
-	case codeUnknownCommand:
+	case config.CodeUnknownCommand:
 	}
 	return fmt.Sprintf("%s [v%s try https://www.rsyslog.com/e/%d ]", b, Version, code)
 }
@@ -139,14 +140,14 @@ func serve(ctx context.Context, p *host.Proc, inv invocation) int {
 		return 1
 	}
 	bad := 0
-	conf, code := load(p, libc.Abs(p, inv.config), func(severity syslog.Severity, code int, text string) {
+	conf, code := config.Load(p, libc.Abs(p, inv.config), func(severity syslog.Severity, code int, text string) {
 		if severity == syslog.Err {
 			bad++
 		}
-		d.report(severity, code, text)
+		d.Report(severity, code, text)
 	})
-	for _, f := range conf.sources {
-		p.Emit(trace.ConfigLoaded, trace.Attrs{"file": f.name, "errors": strconv.Itoa(bad), "digest": f.digest})
+	for _, f := range conf.Sources {
+		p.Emit(trace.ConfigLoaded, trace.Attrs{"file": f.Name, "errors": strconv.Itoa(bad), "digest": f.Digest})
 	}
 	if code != 0 {
 		runFailed(p, code)
@@ -155,12 +156,12 @@ func serve(ctx context.Context, p *host.Proc, inv invocation) int {
 	d.configure(conf, inv)
 	p.Catch(syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	d.startWorkers()
-	d.openInputs(ctx)
+	d.inputs.Start(ctx)
 	if err := libc.WriteFile(p, libc.Abs(p, inv.pidFile), []byte(strconv.Itoa(p.PID)+"\n"), 0o644); err != nil {
-		d.report(syslog.Err, codeNone, fmt.Sprintf("could not write pid file '%s': %s", inv.pidFile, libc.Strerror(err)))
+		d.Report(syslog.Err, config.CodeNone, fmt.Sprintf("could not write pid file '%s': %s", inv.pidFile, libc.Strerror(err)))
 	}
 	d.speak()
-	d.say(syslog.Info, d.origin()+" start")
+	d.Say(syslog.Info, d.origin()+" start")
 	p.Ready()
 	for {
 		sig, err := p.WaitSignal(ctx)
@@ -168,7 +169,7 @@ func serve(ctx context.Context, p *host.Proc, inv invocation) int {
 			break
 		}
 		if sig == syscall.SIGHUP {
-			d.say(syslog.Info, d.origin()+" rsyslogd was HUPed")
+			d.Say(syslog.Info, d.origin()+" rsyslogd was HUPed")
 			d.zone = libc.Zone(p)
 			d.hup()
 		}
@@ -205,14 +206,14 @@ func (d *daemon) claim(file string) bool {
 	return false
 }
 
-// report tells what the daemon has to say: errors on standard error, everything
+// Report tells what the daemon has to say: errors on standard error, everything
 // to the log.
-func (d *daemon) report(severity syslog.Severity, code int, text string) {
+func (d *daemon) Report(severity syslog.Severity, code int, text string) {
 	text = complete(code, text)
 	if severity == syslog.Err {
 		fmt.Fprintf(d.p.Stderr, "rsyslogd: %s\n", text)
 	}
-	d.say(severity, text)
+	d.Say(severity, text)
 }
 
 // own is a message of the daemon itself.
@@ -221,9 +222,9 @@ type own struct {
 	text     string
 }
 
-// say sends a message of the daemon itself to the log, as syslog(3) does. It
+// Say sends a message of the daemon itself to the log, as syslog(3) does. It
 // never waits: rsyslogd may be the one who has to read it.
-func (d *daemon) say(severity syslog.Severity, text string) { d.voice.TryPut(own{severity, text}) }
+func (d *daemon) Say(severity syslog.Severity, text string) { d.voice.TryPut(own{severity, text}) }
 
 // speak starts the thread that sends what was said.
 func (d *daemon) speak() {
@@ -241,14 +242,12 @@ func (d *daemon) speak() {
 // stop ends the daemon in good order: no more input, everything in the queues
 // written as far as that goes in the time it has, files closed.
 func (d *daemon) stop(by syscall.Signal) {
-	d.closeInputs()
-	for _, name := range d.sockets {
+	d.inputs.Stop(false)
+	for _, name := range d.inputs.Sockets {
 		d.p.Sys.Remove(name)
 	}
 	timer := d.p.Clock.AfterFunc(1500*time.Millisecond, d.cancelMain)
-	for d.threads.Load() > 0 {
-		d.threadDone.Get(context.Background())
-	}
+	d.inputs.Wait()
 	d.voice.Close()
 	libc.Syslog(d.p, syslog.Make(syslog.Syslog, syslog.Info), "rsyslogd", 0, fmt.Sprintf("%s exiting on signal %d.", d.origin(), int(by)))
 	d.mainQueue.Close()
@@ -269,7 +268,7 @@ func (d *daemon) stop(by syscall.Signal) {
 // abandon ends the threads of a daemon that was killed; nothing is written any more.
 func (d *daemon) abandon() {
 	d.killed.Store(true)
-	d.closeInputs()
+	d.inputs.Stop(true)
 	d.voice.Close()
 	d.mainQueue.Close()
 	for _, a := range d.queued {

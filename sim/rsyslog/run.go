@@ -3,7 +3,11 @@ package rsyslog
 import (
 	"strings"
 
+	"enshu/sim/rsyslog/config"
+	"enshu/sim/rsyslog/message"
+	"enshu/sim/rsyslog/script"
 	"enshu/sim/trace"
+	"enshu/sim/wire/syslog"
 )
 
 // maxCalls bounds how deep rulesets call each other.
@@ -11,73 +15,76 @@ const maxCalls = 100
 
 // exec runs a list of statements on a message. filtered says that a filter let
 // the message through to it. It reports whether the message is done with.
-func (w *worker) exec(list []*stmt, m *message, filtered bool, depth int) (stop bool) {
+func (w *worker) exec(list []*script.Statement, m *message.Message, filtered bool, depth int) (stop bool) {
 	if depth > maxCalls {
 		return true
 	}
 	for _, s := range list {
-		switch s.kind {
-		case sAction:
-			if m.traced && !filtered {
+		switch s.Kind {
+		case script.DoAction:
+			if m.Traced && !filtered {
 				w.tell(trace.RuleMatched, s, list, m)
 			}
-			w.offer(s.action, m)
-		case sStop:
+			w.offer(w.d.actions[s.Action], m)
+		case script.DoStop:
 			return true
-		case sSelector:
-			ok := s.mask.matches(m.Facility, m.Severity)
-			if m.traced && (ok || s.concerns(m)) {
+		case script.IfSelector:
+			ok := s.Mask.Matches(m.Facility, m.Severity)
+			if m.Traced && (ok || concerns(s, m)) {
 				w.verdict(ok, s, m)
 			}
-			if ok && w.exec(s.then, m, true, depth) {
+			if ok && w.exec(s.Then, m, true, depth) {
 				return true
 			}
-		case sProperty:
-			ok := s.property.matches(w.scope(m))
-			if m.traced {
+		case script.IfProperty:
+			ok, complaint := s.Property.Matches(w.scope(m))
+			if complaint != "" {
+				w.d.Report(syslog.Err, config.CodeNone, complaint)
+			}
+			if m.Traced {
 				w.verdict(ok, s, m)
 			}
-			if ok && w.exec(s.then, m, true, depth) {
+			if ok && w.exec(s.Then, m, true, depth) {
 				return true
 			}
-		case sIf:
-			ok := s.cond.eval(w.scope(m)).bool()
-			if m.traced {
+		case script.IfExpr:
+			ok := s.Cond.Eval(w.scope(m)).Bool()
+			if m.Traced {
 				w.verdict(ok, s, m)
 			}
-			branch := s.then
+			branch := s.Then
 			if !ok {
-				branch = s.els
+				branch = s.Else
 			}
 			if w.exec(branch, m, true, depth) {
 				return true
 			}
-		case sForeach:
+		case script.DoForeach:
 			if w.foreach(s, m, depth) {
 				return true
 			}
-		case sSet:
+		case script.DoSet:
 			x := w.scope(m)
-			v := s.cond.eval(x)
-			n := v.node.clone()
+			v := s.Cond.Eval(x)
+			n := v.Node.Clone()
 			if n == nil {
-				n = &node{leaf: true, value: v.text(), plain: v.isNum}
+				n = &message.Node{Leaf: true, Value: v.Text(), Plain: v.IsNum}
 			}
-			x.assign(s.variable, n)
-		case sUnset:
-			root := w.scope(m).root(s.variable.tree)
-			if len(s.variable.path) == 0 {
+			x.Assign(s.Variable, n)
+		case script.DoUnset:
+			root := w.scope(m).Root(s.Variable.Tree)
+			if len(s.Variable.Path) == 0 {
 				*root = nil
 			} else {
-				(*root).remove(s.variable.path)
+				(*root).Remove(s.Variable.Path)
 			}
-		case sCall:
-			if w.exec(s.ruleset.rules, m, filtered, depth+1) {
+		case script.DoCall:
+			if w.exec(s.Ruleset.Rules, m, filtered, depth+1) {
 				return true
 			}
-		case sCallIndirect:
-			if r := w.d.conf.rulesets[s.cond.eval(w.scope(m)).text()]; r != nil {
-				if w.exec(r.rules, m, filtered, depth+1) {
+		case script.DoCallIndirect:
+			if r := w.d.conf.Rulesets[s.Cond.Eval(w.scope(m)).Text()]; r != nil {
+				if w.exec(r.Rules, m, filtered, depth+1) {
 					return true
 				}
 			}
@@ -87,23 +94,23 @@ func (w *worker) exec(list []*stmt, m *message, filtered bool, depth int) (stop 
 }
 
 // foreach runs its block for each member of a JSON list or object.
-func (w *worker) foreach(s *stmt, m *message, depth int) (stop bool) {
-	v := s.cond.eval(w.scope(m))
+func (w *worker) foreach(s *script.Statement, m *message.Message, depth int) (stop bool) {
+	v := s.Cond.Eval(w.scope(m))
 	if depth > maxCalls {
 		return false
 	}
-	kids := []*node{}
+	kids := []*message.Node{}
 	switch {
-	case v.node != nil && v.node.isList:
-		kids = v.node.kids
-	case v.node != nil && !v.node.leaf:
-		for i, name := range v.node.names {
-			kids = append(kids, &node{names: []string{"key", "value"}, kids: []*node{{leaf: true, value: name}, v.node.kids[i]}})
+	case v.Node != nil && v.Node.IsList:
+		kids = v.Node.Kids
+	case v.Node != nil && !v.Node.Leaf:
+		for i, name := range v.Node.Names {
+			kids = append(kids, &message.Node{Names: []string{"key", "value"}, Kids: []*message.Node{{Leaf: true, Value: name}, v.Node.Kids[i]}})
 		}
 	}
 	for _, k := range kids {
-		w.scope(m).assign(s.variable, k)
-		if w.exec(s.then, m, true, depth+1) {
+		w.scope(m).Assign(s.Variable, k)
+		if w.exec(s.Then, m, true, depth+1) {
 			return true
 		}
 	}
@@ -112,35 +119,35 @@ func (w *worker) foreach(s *stmt, m *message, depth int) (stop bool) {
 
 // concerns reports whether a selector that did not match is about the
 // message's facility.
-func (s *stmt) concerns(m *message) bool {
-	return s.mask[m.Facility] != 0 || strings.Contains(s.text, m.Facility.String())
+func concerns(s *script.Statement, m *message.Message) bool {
+	return s.Mask[m.Facility] != 0 || strings.Contains(s.Text, m.Facility.String())
 }
 
-func (w *worker) verdict(ok bool, s *stmt, m *message) {
+func (w *worker) verdict(ok bool, s *script.Statement, m *message.Message) {
 	kind := trace.RuleMissed
 	if ok {
 		kind = trace.RuleMatched
 	}
-	w.tell(kind, s, s.then, m)
+	w.tell(kind, s, s.Then, m)
 }
 
 // tell tells the trace of a rule.
-func (w *worker) tell(kind trace.Kind, s *stmt, then []*stmt, m *message) {
+func (w *worker) tell(kind trace.Kind, s *script.Statement, then []*script.Statement, m *message.Message) {
 	action := ""
 	for _, t := range then {
-		switch t.kind {
-		case sAction:
-			action = t.action.text
-		case sStop:
+		switch t.Kind {
+		case script.DoAction:
+			action = w.d.actions[t.Action].Text
+		case script.DoStop:
 			action = "stop"
 		}
 		if action != "" {
 			break
 		}
 	}
-	if s.kind == sAction {
-		action = s.action.text
+	if s.Kind == script.DoAction {
+		action = w.d.actions[s.Action].Text
 	}
-	w.d.p.Emit(kind, trace.Attrs{"rule": s.pos.String(), "selector": s.text, "action": action, "text": m.Text, "tag": m.Tag,
-		"facility": facilityName(m.Facility), "severity": m.Severity.String()})
+	w.d.p.Emit(kind, trace.Attrs{"rule": s.Pos.String(), "selector": s.Text, "action": action, "text": m.Text, "tag": m.Tag,
+		"facility": message.FacilityName(m.Facility), "severity": m.Severity.String()})
 }

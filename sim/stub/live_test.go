@@ -1,6 +1,7 @@
 package stub_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -189,6 +191,32 @@ func TestSys(t *testing.T) {
 		_, b := newHost(t, line, "b", 2, programs)
 		check(t, &systest.World{A: a, B: b})
 	}})
+}
+
+// TestPipesWait: what a child gets for a Stdin and a Stdout that are no files are
+// pipes that wait, as every program expects.
+func TestPipesWait(t *testing.T) {
+	_, a := newHost(t, clock.New(time.Time{}), "a", 1, nil)
+	a.Wait(a.Start(nil, func(ctx context.Context, p *host.Proc) int {
+		p.Ready()
+		var out bytes.Buffer
+		child, err := p.Start(host.Cmd{Path: "/usr/bin/grep", Args: []string{"grep", "flags", "/proc/self/fdinfo/0", "/proc/self/fdinfo/1"},
+			Stdin: strings.NewReader("text"), Stdout: &out})
+		if err != nil {
+			t.Error(err)
+			return 1
+		}
+		if st, err := child.Wait(ctx); err != nil || !st.Success() {
+			t.Errorf("%v %v", st, err)
+		}
+		for line := range strings.Lines(out.String()) {
+			name, text, _ := strings.Cut(strings.TrimSpace(line), ":flags:")
+			if flags, err := strconv.ParseInt(strings.TrimSpace(text), 8, 64); err != nil || flags&syscall.O_NONBLOCK != 0 {
+				t.Errorf("%s: flags %s: a read or write fails where it should wait", name, text)
+			}
+		}
+		return 0
+	}))
 }
 
 // TestStubStartsEarly guards the cost of a stub: the package that takes over

@@ -13,24 +13,29 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/memnet"
-	"enshu/sim/systemd"
+	"enshu/sim/systemd/analyze"
+	"enshu/sim/systemd/hostnamectl"
+	"enshu/sim/systemd/journalctl"
+	"enshu/sim/systemd/journald"
+	"enshu/sim/systemd/pid1"
+	"enshu/sim/systemd/systemctl"
 	"enshu/sim/wire/syslog"
 )
 
 // programs are this package's, and some small ones that units in tests start.
 func programs() map[string]host.Program {
 	return map[string]host.Program{
-		"/usr/lib/systemd/systemd":          systemd.Init,
-		"/usr/lib/systemd/systemd-executor": systemd.Executor,
-		"/usr/lib/systemd/systemd-journald": systemd.Journald,
-		"/usr/bin/systemctl":                systemd.Systemctl,
-		"/usr/bin/journalctl":               systemd.Journalctl,
-		"/usr/bin/systemd-cat":              systemd.SystemdCat,
-		"/usr/bin/systemd-analyze":          systemd.Analyze,
-		"/usr/bin/systemd-notify":           systemd.SystemdNotify,
-		"/usr/bin/hostnamectl":              systemd.Hostnamectl,
-		"/usr/sbin/service":                 systemd.Service,
-		"/usr/sbin/runlevel":                systemd.Runlevel,
+		"/usr/lib/systemd/systemd":          pid1.Init,
+		"/usr/lib/systemd/systemd-executor": pid1.Executor,
+		"/usr/lib/systemd/systemd-journald": journald.Daemon,
+		"/usr/bin/systemctl":                systemctl.Command,
+		"/usr/bin/journalctl":               journalctl.Command,
+		"/usr/bin/systemd-cat":              journalctl.Cat,
+		"/usr/bin/systemd-analyze":          analyze.Command,
+		"/usr/bin/systemd-notify":           systemctl.Notify,
+		"/usr/bin/hostnamectl":              hostnamectl.Command,
+		"/usr/sbin/service":                 systemctl.Service,
+		"/usr/sbin/runlevel":                systemctl.Runlevel,
 		"/usr/bin/sh":                       shell,
 		"/usr/bin/sleep":                    sleep,
 		"/usr/bin/false":                    func(context.Context, *host.Proc) int { return 1 },
@@ -126,7 +131,7 @@ func TestBoot(t *testing.T) {
 		if r := h.Run("systemctl", "reboot"); r.Status.Code != 0 {
 			t.Errorf("reboot: %s", r.Stderr)
 		}
-		if st := d.End(); st.Code != systemd.ExitReboot {
+		if st := d.End(); st.Code != pid1.ExitReboot {
 			t.Errorf("PID 1 ended with %v", st)
 		}
 	})

@@ -1,32 +1,37 @@
-// Package systemd is PID 1 of a host and what belongs to it: unit files and
-// services ([Init], [Systemctl], [Service]), the journal ([Journald],
-// [Journalctl], [SystemdCat]) and the host's name ([Hostnamectl]). All are
-// Programs; they meet in files and sockets under /run/systemd, as the real ones
-// do.
+// Package systemd is PID 1 of a host, the journal and what belongs to them. The
+// folder itself holds no code: it is the map of the rooms below, what all of them
+// differ in from the real systemd, and the tests in which they meet.
 //
-// # The roads
+// # The rooms
 //
-//   - systemctl speaks to PID 1 over /run/systemd/private (control.go).
+//	unitfile     what a unit file can say: grammar, words, names, settings (pure)
+//	calendar     times, spans and calendar events as systemd.time(7) has them (pure)
+//	machine      the host's identity, its processes, the links that name them
+//	screen       where tools write: colours, special characters, pager
+//	units        units as the disk has them: load path, drop-ins, enable, preset
+//	bus          how clients speak to PID 1, and the words both use
+//	pid1         process 1: units in memory, transactions, jobs, services
+//	systemctl    systemctl and the other commands that speak to PID 1
+//	analyze      systemd-analyze
+//	hostnamectl  hostnamectl
+//	journald     the journal's daemon
+//	journalctl   its reader, and systemd-cat
+//
+// All are Programs; they meet in files and sockets under /run/systemd, as the
+// real ones do:
+//
+//   - systemctl speaks to PID 1 over /run/systemd/private (package bus).
 //   - PID 1 tells journald whose process is whose by links in
-//     /run/systemd/units ([manager.publish]); journald never waits for PID 1.
-//   - Messages come in by /run/systemd/journal/socket and dev-log (/dev/log leads
-//     there), outputs of services by /run/systemd/journal/stdout, the kernel's
-//     from its ring buffer. Before there is a journal, PID 1 logs to the kernel.
-//   - The journal's files are those of sim/wire/journal; sim/sdjournal reads them,
-//     also for programs of other suites.
-//   - journald tells readers of new entries over /run/systemd/journal/notify, and
-//     does what journalctl --rotate, --flush and --sync want over
-//     /run/systemd/journal/io.systemd.journal.
-//   - A host goes down by PID 1's end; its exit status says what is to follow
-//     ([ExitPoweroff], [ExitReboot], [ExitHalt]).
+//     /run/systemd/units (package machine); journald never waits for PID 1.
+//   - Before there is a journal, PID 1 logs to the kernel.
+//   - A host goes down by PID 1's end; its exit status says what is to follow.
 //
 // A unit's processes are those PID 1 started and those that carry the unit's
 // INVOCATION_ID in their environment, which stands for a control group.
 //
 // Sources: systemd(1), systemd.unit(5), systemd.service(5), systemd.exec(5),
 // systemd.kill(5), systemd.syntax(7), systemd.time(7), systemd.preset(5),
-// systemctl(1), journalctl(1), systemd-journald.service(8), journald.conf(5),
-// systemd-cat(1), hostnamectl(1), recorded output of version 252.
+// systemctl(1), hostnamectl(1), recorded output of version 252.
 //
 // # Divergences
 //
@@ -54,13 +59,4 @@
 //     told once, where the real systemctl reads it anew for each step.
 //   - PID 1 waits two milliseconds between the stop and the start of a restart and
 //     before it answers after it logged something, so that the journal has it.
-//   - Journal files have a format of their own; sealing, compression, namespaces,
-//     --machine, --setup-keys and memfd messages are not modelled. Default limits
-//     are 64 MiB (volatile) and 256 MiB (persistent) since a file system's size
-//     is not known; SystemKeepFree=, SyncIntervalSec= and MaxFileSec= have no effect.
-//   - The volatile journal is not waited for at boot: /var is there from the start,
-//     so journald opens the persistent one at once where it is wanted.
-//   - Without ACLs, only the group systemd-journal reads the journal.
-//   - Without /proc, _COMM, _EXE, _CMDLINE and _CAP_EFFECTIVE are missing.
-//   - Regular expressions of -g are Go's, which lack backreferences.
 package systemd

@@ -15,6 +15,7 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/memnet"
+	"enshu/sim/recorded"
 )
 
 // offlineCases were recorded from systemctl 252 where no systemd runs: it then
@@ -24,7 +25,7 @@ type offlineCases struct {
 	Cases []struct {
 		Case  string
 		Files map[string]string
-		Steps []oracleStep
+		Steps []recorded.Step
 		Links string
 	}
 }
@@ -65,7 +66,7 @@ func TestOfflineCases(t *testing.T) {
 			}
 			for i, s := range c.Steps {
 				run, _, _ := strings.Cut(s.Run, " | cat")
-				r := runStep(t, h, s, run)
+				r := s.Exec(h, run)
 				d := cmp.Diff(usrMerged(s.Stdout), r.Stdout) + cmp.Diff(settled(usrMerged(s.Stderr)), settled(r.Stderr))
 				if r.Status.Code != s.Exit {
 					d += fmt.Sprintf("exit %d, want %d", r.Status.Code, s.Exit)

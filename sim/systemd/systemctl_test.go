@@ -12,6 +12,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/memnet"
+	"enshu/sim/recorded"
 )
 
 // demoUnits are the units that the recorded cases made; the records do not
@@ -112,7 +113,7 @@ func masked(s string) string {
 }
 
 // part runs one simple command of a step: what the recording host's shell did.
-func part(t testing.TB, h *memnet.Host, s oracleStep, run string) memnet.Result {
+func part(t testing.TB, h *memnet.Host, s recorded.Step, run string) memnet.Result {
 	if before, inner, ok := strings.Cut(run, "$("); ok {
 		inner, after, _ := strings.Cut(inner, ")")
 		run = before + strings.TrimSpace(part(t, h, s, inner).Stdout) + after
@@ -147,10 +148,10 @@ func part(t testing.TB, h *memnet.Host, s oracleStep, run string) memnet.Result 
 		text, name, _ := strings.Cut(run, " > ")
 		if before, after, ok := strings.Cut(run, " >> "); ok {
 			text, name = before, after
-			h.WriteFile(name, h.ReadFile(name)+words(t, text)[1]+"\n")
+			h.WriteFile(name, h.ReadFile(name)+recorded.Words(text)[1]+"\n")
 			return memnet.Result{}
 		}
-		h.WriteFile(name, strings.ReplaceAll(words(t, text)[1], "\\n", "\n"))
+		h.WriteFile(name, strings.ReplaceAll(recorded.Words(text)[1], "\\n", "\n"))
 		return memnet.Result{}
 	case len(w) == 2 && w[0] == "sleep":
 		d, err := time.ParseDuration(w[1] + "s")
@@ -160,11 +161,11 @@ func part(t testing.TB, h *memnet.Host, s oracleStep, run string) memnet.Result 
 		time.Sleep(d)
 		return memnet.Result{}
 	}
-	return runStep(t, h, s, run)
+	return s.Exec(h, run)
 }
 
 // systemctlStep runs a step of several commands and compares it.
-func systemctlStep(t testing.TB, h *memnet.Host, s oracleStep) string {
+func systemctlStep(t testing.TB, h *memnet.Host, s recorded.Step) string {
 	var all memnet.Result
 	for _, run := range strings.Split(s.Run, ";") {
 		run = strings.TrimSpace(run)
@@ -202,7 +203,7 @@ func TestSystemctlCases(t *testing.T) {
 		"status_inactive": nil, "not_found_and_usage": nil, "non_root": nil, "service_command": nil, "changed_on_disk": nil,
 		"status_active": nil, "cat_show_misc": nil, "lists": listUnits, "rsyslog_restart_bad_config": nil,
 	} {
-		c := oracle(t, name)
+		c := recorded.Load(t, name)
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := machine(t)

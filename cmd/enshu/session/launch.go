@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -176,12 +177,20 @@ func lastLine(name string) string {
 	return fmt.Sprintf("its log %s says:\n%s", name, b)
 }
 
+// startMemory is how much memory a lab that starts may take, in bytes, before it
+// collects garbage.
+const startMemory = 64 << 20
+
 // RunLab is the main function of a lab process, which Start started. Its result
 // is the exit status.
 func RunLab() int {
 	unix.CloseOnExec(orderFile)
 	unix.CloseOnExec(listenFile)
 	unix.CloseOnExec(readyFile)
+	// What a lab allocates until its hosts are up nearly all stays. Collecting
+	// garbage meanwhile would only take time.
+	debug.SetGCPercent(-1)
+	collect := debug.SetMemoryLimit(startMemory)
 	// Terminals and their shells come and go; the lab ends by `finish`.
 	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGPIPE)
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
@@ -216,6 +225,8 @@ func RunLab() int {
 	if err != nil {
 		return fail(err)
 	}
+	debug.SetMemoryLimit(collect)
+	debug.SetGCPercent(100)
 	s.started = time.Now()
 	s.running.Store(l)
 	tell(Reply{Done: true})

@@ -83,16 +83,29 @@ func (s *server) checkProgram(ctx context.Context, p *host.Proc) int {
 	// The grader waits in true time like anybody outside: this command's own
 	// waiting must not hold the lab's time up.
 	line := p.Clock.Timeline()
+	lang := Language(p.Getenv(langEnv))
+	terminal, live := libc.Terminal(p.Stdout)
+	var progress func(grader.Progress)
+	if live {
+		progress = func(now grader.Progress) {
+			line.Hold()
+			defer line.Release()
+			fmt.Fprint(p.Stdout, "\r\x1b[K", now.Line(lang))
+		}
+	}
 	line.Release()
-	report, err := s.check(ctx, l, p.Args[1:], nil)
+	report, err := s.check(ctx, l, p.Args[1:], progress)
 	line.Hold()
+	if live {
+		fmt.Fprint(p.Stdout, "\r\x1b[K")
+	}
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "check: %v\n", err)
 		return 2
 	}
-	style := grader.Style{Lang: Language(p.Getenv(langEnv))}
-	if t, ok := libc.Terminal(p.Stdout); ok {
-		_, style.Columns = t.Size()
+	style := grader.Style{Lang: lang}
+	if live {
+		_, style.Columns = terminal.Size()
 		style.Color = true
 	}
 	grader.WriteText(p.Stdout, report, style)

@@ -56,8 +56,24 @@ func (c *compiler) statement(e nft.Expr) error {
 		if e.Level != nft.LogAudit {
 			c.add(&expr.Log{Key: 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_PREFIX, Group: nft.LogGroup(e.Level), Data: []byte(e.Prefix)})
 		}
+	case nft.NFLog:
+		l := &expr.Log{Key: 1 << unix.NFTA_LOG_GROUP, Group: e.Group}
+		if e.Prefix != "" {
+			l.Key, l.Data = l.Key|1<<unix.NFTA_LOG_PREFIX, []byte(e.Prefix)
+		}
+		if e.Threshold != 0 {
+			l.Key, l.QThreshold = l.Key|1<<unix.NFTA_LOG_QTHRESHOLD, e.Threshold
+		}
+		c.add(l)
+	case nft.ClampMSS:
+		c.clampMSS(e)
 	case nft.SetMark:
-		c.add(&expr.Immediate{Register: 1, Data: binaryutil.NativeEndian.PutUint32(e.Mark)})
+		if e.Keep == 0 {
+			c.add(&expr.Immediate{Register: 1, Data: binaryutil.NativeEndian.PutUint32(e.Mark)})
+		} else {
+			c.meta(expr.MetaKeyMARK)
+			c.add(&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(e.Keep), Xor: binaryutil.NativeEndian.PutUint32(e.Mark)})
+		}
 		c.add(&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1})
 	case nft.Masquerade:
 		c.add(&expr.Masq{})
@@ -243,6 +259,29 @@ func (c *compiler) ctState(e nft.CTState) error {
 		list = append(list, nftables.SetElement{Key: binaryutil.NativeEndian.PutUint32(uint32(s))})
 	}
 	return c.anonymous(nftables.TypeCTState, false, binaryutil.NativeEndian, list)
+}
+
+// Where the flags of a TCP header are, the bit of SYN, and the option for the
+// largest segment with the offset and length of its value (RFC 9293).
+const (
+	tcpFlagsOffset          = 13
+	tcpSYN                  = 2
+	tcpOptMSS               = 2
+	tcpMSSOffset, tcpMSSLen = 2, 2
+)
+
+func (c *compiler) clampMSS(e nft.ClampMSS) {
+	c.needProtocol(nft.ProtoTCP)
+	c.add(&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: tcpFlagsOffset, Len: 1})
+	c.add(&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{tcpSYN}, Xor: []byte{0}})
+	c.compare(true, []byte{0})
+	if e.Size == 0 {
+		c.add(&expr.Rt{Register: 1, Key: expr.RtTCPMSS})
+		c.add(&expr.Byteorder{SourceRegister: 1, DestRegister: 1, Op: expr.ByteorderHton, Len: tcpMSSLen, Size: tcpMSSLen})
+	} else {
+		c.add(&expr.Immediate{Register: 1, Data: binaryutil.BigEndian.PutUint16(e.Size)})
+	}
+	c.add(&expr.Exthdr{SourceRegister: 1, Type: tcpOptMSS, Offset: tcpMSSOffset, Len: tcpMSSLen, Op: expr.ExthdrOpTcpopt})
 }
 
 func (c *compiler) reject(e nft.Reject) {

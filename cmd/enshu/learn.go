@@ -1,0 +1,214 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"enshu/content"
+	"enshu/sim/scenario"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var format string
+	c := &cobra.Command{
+		Use: "list", Short: "List the labs", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			entries, err := catalogue()
+			if err != nil {
+				return err
+			}
+			drawn := map[string]*scenario.Lab{}
+			for _, e := range entries {
+				if drawn[e.id], err = e.draw(1); err != nil {
+					return err
+				}
+			}
+			objectives, err := content.Objectives()
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return listJSON(cmd.OutOrStdout(), objectives, drawn)
+			}
+			return a.listText(cmd.OutOrStdout(), objectives, drawn)
+		},
+	}
+	formatFlag(c, &format, "json")
+	return c
+}
+
+// listText writes the labs below the objective that they are learnt with; a lab
+// that serves another one too is only named there.
+func (a *app) listText(w io.Writer, objectives []content.Objective, drawn map[string]*scenario.Lab) error {
+	longest := 0
+	for id := range drawn {
+		longest = max(longest, len(id))
+	}
+	listed := map[string]bool{}
+	for i, o := range objectives {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%s %s\n", o.ID, o.Title.In(a.lang))
+		var again []string
+		for _, id := range o.Labs {
+			if listed[id] {
+				again = append(again, id)
+				continue
+			}
+			listed[id] = true
+			l := drawn[id]
+			fmt.Fprintf(w, "  %-*s  %-5s %2d%s  %s\n", longest, id, strings.Repeat("★", max(l.Difficulty, 1)),
+				int(time.Duration(l.Time).Minutes()), a.text(" 分", " min"), l.Title.In(a.lang))
+		}
+		if len(again) > 0 {
+			fmt.Fprintf(w, "  %s%s\n", a.text("上のラボのうち: ", "of the labs above: "), strings.Join(again, ", "))
+		}
+	}
+	_, err := fmt.Fprint(w, a.text("\n読み物は `enshu learn 1.09.1`、ラボは `enshu run LAB` で始めます。\n",
+		"\n`enshu learn 1.09.1` is the lesson, `enshu run LAB` starts a lab.\n"))
+	return err
+}
+
+// listJSON writes the labs in the order in which they are learnt.
+func listJSON(w io.Writer, objectives []content.Objective, drawn map[string]*scenario.Lab) error {
+	type row struct {
+		ID         string   `json:"id"`
+		TitleJA    string   `json:"title_ja"`
+		TitleEN    string   `json:"title_en"`
+		Objectives []string `json:"objectives"`
+		Difficulty int      `json:"difficulty"`
+		Minutes    int      `json:"minutes"`
+	}
+	rows, listed := []row{}, map[string]bool{}
+	for _, o := range objectives {
+		for _, id := range o.Labs {
+			if l := drawn[id]; !listed[id] {
+				listed[id] = true
+				rows = append(rows, row{l.ID, l.Title.JA, l.Title.EN, l.Objectives, l.Difficulty, int(time.Duration(l.Time).Minutes())})
+			}
+		}
+	}
+	return json.NewEncoder(w).Encode(rows)
+}
+
+func (a *app) learnCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "learn [TOPIC]", Short: "Read the lesson of an objective, or help on a command or file", Args: cobra.MaximumNArgs(1),
+		Long:    "Read a lesson, or help on a command or file. Without a topic, the topics are listed.",
+		Example: "  enshu learn\n  enshu learn 1.09.2\n  enshu learn rsyslog.conf",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			objectives, err := content.Objectives()
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				for _, o := range objectives {
+					fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n  %s\n", o.ID, o.Title.In(a.lang), strings.Join(o.Help, ", "))
+				}
+				return nil
+			}
+			text, err := topic(objectives, args[0], a.lang)
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		objectives, _ := content.Objectives()
+		return topics(objectives), cobra.ShellCompDirectiveNoFileComp
+	}
+	return c
+}
+
+// topics are what there is to read: each lesson and the help that belongs to it.
+func topics(objectives []content.Objective) []string {
+	var names []string
+	for _, o := range objectives {
+		names = append(names, o.ID)
+		for _, h := range o.Help {
+			if !slices.Contains(names, h) {
+				names = append(names, h)
+			}
+		}
+	}
+	return names
+}
+
+func topic(objectives []content.Objective, name, lang string) ([]byte, error) {
+	for _, o := range objectives {
+		switch {
+		case o.ID == name:
+			return content.Lesson(name, lang)
+		case slices.Contains(o.Help, name):
+			return content.Help(name, lang)
+		}
+	}
+	return nil, fmt.Errorf("there is nothing to read on %q%s (`enshu learn` lists the topics)", name, scenario.Meant(name, topics(objectives)))
+}
+
+func (a *app) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show LAB", Short: "Show what a lab asks for", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeLab,
+		Example: "  enshu show tcp-forwarding",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := find(args[0])
+			if err != nil {
+				return err
+			}
+			l, err := e.draw(1)
+			if err != nil {
+				return err
+			}
+			fmt.Fprint(cmd.OutOrStdout(), a.describe(l))
+			return nil
+		},
+	}
+}
+
+// describe is a lab as its learner reads it.
+func (a *app) describe(l *scenario.Lab) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n", l.Title.In(a.lang))
+	if t := strings.TrimSpace(l.Text.In(a.lang)); t != "" {
+		fmt.Fprintf(&b, "%s\n\n", t)
+	}
+	for i := range l.Hosts {
+		h := &l.Hosts[i]
+		var addrs []string
+		for _, n := range h.Networks {
+			addrs = append(addrs, n.Address.String())
+		}
+		fmt.Fprintf(&b, "  %-10s %s\n", h.Name, strings.Join(addrs, ", "))
+	}
+	for i := range l.Tasks {
+		t := &l.Tasks[i]
+		fmt.Fprintf(&b, "\n## %d. %s (%s, %d%s)\n", i+1, t.Title.In(a.lang), t.ID, t.Points, a.text(" 点", " points"))
+		if text := strings.TrimSpace(t.Text.In(a.lang)); text != "" {
+			fmt.Fprintf(&b, "\n%s\n", text)
+		}
+	}
+	if objectives, err := content.Objectives(); err == nil {
+		var lessons []string
+		for _, o := range objectives {
+			if slices.Contains(l.Objectives, o.ID) {
+				lessons = append(lessons, "enshu learn "+o.ID)
+			}
+		}
+		if len(lessons) > 0 {
+			fmt.Fprintf(&b, "\n%s: %s\n", a.text("読み物", "To read"), strings.Join(lessons, " · "))
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,411 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"sort"
+	"strings"
+	"syscall"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/rsyslog/script"
+	"enshu/sim/trace"
+	"enshu/sim/wire/syslog"
+)
+
+// moduleDir is where the modules of the real daemon are.
+const moduleDir = "/usr/lib64/rsyslog"
+
+// knownModules are the modules that can be loaded, and whether several inputs
+// of one make sense (they then complain when they have none).
+var knownModules = map[string]bool{
+	"imuxsock": false, "imudp": true, "imtcp": true, "imklog": false, "immark": false, "imjournal": false, "imfile": false,
+	"omprog":         false,
+	"builtin:omfile": false, "builtin:omfwd": false, "builtin:ompipe": false, "builtin:omusrmsg": false,
+	"builtin:omdiscard": false, "builtin:omshell": false, "builtin:pmrfc3164": false, "builtin:pmrfc5424": false,
+}
+
+// Report is where messages of the daemon about itself go.
+type Report func(severity syslog.Severity, code int, text string)
+
+// loader reads a configuration.
+type loader struct {
+	p       *host.Proc
+	conf    *Config
+	lex     *script.Lexer
+	report  Report
+	current *script.Ruleset
+	set     legacySettings
+	files   int // included so far
+}
+
+// Load reads a configuration file and all it includes. What is wrong is
+// reported; what is right counts all the same. Its result is 0 or the code with
+// which the daemon refuses to start.
+func Load(p *host.Proc, file string, r Report) (*Config, int) {
+	c := &loader{p: p, conf: New(), report: r}
+	c.current = c.conf.Main
+	c.set = newLegacySettings()
+	c.lex = &script.Lexer{Owner: c}
+	data, err := readConfig(p, file)
+	if err != nil {
+		c.errorf(codeNoConfig, "could not open config file '%s': %s", file, libc.Strerror(err))
+		return c.conf, codeNoConfig
+	}
+	c.open(file, data)
+	parser := &script.Parser{Lex: c.lex, Out: c}
+	if !parser.Parse() {
+		c.errorf(codeSyntax, "could not interpret master config file '%s'.", file)
+	} else if len(c.conf.Actions) == 0 {
+		c.errorf(codeNoActions, "there are no active actions configured. Inputs would run, but no output whatsoever were created.")
+		return c.conf, codeNoActions
+	}
+	c.check()
+	return c.conf, 0
+}
+
+// maxConfig bounds a configuration file.
+const maxConfig = 8 << 20
+
+func readConfig(p *host.Proc, file string) (string, error) {
+	info, err := p.Sys.Stat(file)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", &os.PathError{Op: "open", Path: file, Err: syscall.EINVAL}
+	}
+	f, err := p.Sys.OpenFile(file, os.O_RDONLY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfig))
+	return string(data), err
+}
+
+func (c *loader) errorf(code int, format string, args ...any) {
+	c.report(syslog.Err, code, fmt.Sprintf(format, args...))
+}
+
+func (c *loader) warnf(code int, format string, args ...any) {
+	c.report(syslog.Warning, code, fmt.Sprintf(format, args...))
+}
+
+// Complain reports something at the place where the parser is.
+func (c *loader) Complain(text string) {
+	at := c.lex.Position()
+	c.errorf(codeSyntax, "error during parsing file %s, on or before line %d: %s", at.File, at.Line, text)
+}
+
+func (c *loader) complainf(format string, args ...any) { c.Complain(fmt.Sprintf(format, args...)) }
+
+// maxIncludes bounds how many files a configuration may consist of, which ends
+// one that includes itself.
+const maxIncludes = 500
+
+// Include makes the parser go on with the files that a pattern means. It
+// reports false when one was named that is not there.
+func (c *loader) Include(pattern string, optional bool) bool {
+	if strings.HasSuffix(pattern, "/") {
+		pattern += "*"
+	}
+	names := []string{pattern}
+	if strings.ContainsAny(pattern, "*?[") {
+		names = Glob(c.p, pattern)
+	}
+	ok := true
+	for i := len(names) - 1; i >= 0; i-- {
+		info, err := c.p.Sys.Stat(libc.Abs(c.p, names[i]))
+		switch {
+		case err != nil && optional:
+		case err != nil:
+			c.complainf("error accessing config file or directory '%s' [cwd: %s]: %s", names[i], c.p.Dir, libc.Strerror(err))
+			ok = false
+		case info.IsDir():
+			if c.files++; c.files <= maxIncludes {
+				ok = c.Include(names[i]+"/", optional) && ok
+			}
+		default:
+			if c.files++; c.files > maxIncludes {
+				if c.files == maxIncludes+1 {
+					c.complainf("too many nested files at '%s'", names[i])
+				}
+				return true
+			}
+			data, err := readConfig(c.p, libc.Abs(c.p, names[i]))
+			if err != nil {
+				if !optional {
+					c.complainf("error accessing config file or directory '%s' [cwd: %s]: %s", names[i], c.p.Dir, libc.Strerror(err))
+				}
+				continue
+			}
+			c.open(names[i], data)
+		}
+	}
+	return ok
+}
+
+// open makes the parser go on with a file that has been read.
+func (c *loader) open(file, data string) {
+	c.conf.Sources = append(c.conf.Sources, Source{file, trace.Digest([]byte(data))})
+	c.lex.Push(script.NewSource(file, data))
+}
+
+// Glob returns the names that match a pattern, sorted.
+func Glob(p *host.Proc, pattern string) []string {
+	dir, base := path.Split(libc.Abs(p, pattern))
+	dirs := []string{dir}
+	if trimmed := strings.TrimRight(dir, "/"); strings.ContainsAny(trimmed, "*?[") {
+		dirs = Glob(p, trimmed)
+	}
+	var found []string
+	for _, d := range dirs {
+		names, _ := libc.ReadDir(p, d)
+		for _, n := range names {
+			if ok, err := path.Match(base, n); err == nil && ok && (n[0] != '.' || base[0] == '.') {
+				found = append(found, path.Join(d, n))
+			}
+		}
+	}
+	sort.Strings(found)
+	return found
+}
+
+// IncludeObject acts on include(): the parser goes on with a file or a text.
+func (c *loader) IncludeObject(o *script.Object) {
+	g := c.params("include", o, includeParams)
+	if g == nil {
+		return
+	}
+	if text, ok := g.get("text"); ok {
+		if c.files++; c.files > maxIncludes {
+			return
+		}
+		c.lex.Push(script.NewSource(c.lex.Position().File, text))
+		return
+	}
+	file := g.text("file")
+	if file == "" {
+		c.Complain(`include must have either "file" or "text" parameter`)
+		return
+	}
+	c.Include(file, strings.EqualFold(g.text("mode"), "optional"))
+}
+
+// Object acts on a global(), module(), input() …
+func (c *loader) Object(o *script.Object) {
+	switch o.Kind {
+	case "global":
+		c.global(o)
+	case "module":
+		c.moduleObject(o)
+	case "input":
+		c.input(o)
+	case "template":
+		c.templateObject(o)
+	case "ruleset":
+		c.rulesetObject(o)
+	}
+}
+
+// Statement enters statements into the ruleset that is being filled.
+func (c *loader) Statement(list []*script.Statement) {
+	c.current.Rules = append(c.current.Rules, list...)
+}
+
+// Selector makes a rule of a selector.
+func (c *loader) Selector(t script.Token, then []*script.Statement) *script.Statement {
+	s := &script.Statement{Kind: script.IfSelector, Pos: t.Pos, Text: t.Value, Then: then}
+	var complaint string
+	if s.Mask, complaint = script.ParseSelector(t.Value); complaint != "" {
+		c.errorf(CodeNone, "%s", complaint)
+	}
+	return s
+}
+
+// PropertyFilter makes a rule of a property filter.
+func (c *loader) PropertyFilter(t script.Token, then []*script.Statement) *script.Statement {
+	s := &script.Statement{Kind: script.IfProperty, Pos: t.Pos, Text: t.Value, Then: then}
+	var complaint string
+	if s.Property, complaint = script.ParsePropertyFilter(t.Value); complaint != "" {
+		c.Complain(complaint)
+		s.Kind = script.DoNothing
+	}
+	return s
+}
+
+// Function makes the call of a function.
+func (c *loader) Function(name string, args []script.Expr) script.Expr {
+	e, complaints := script.NewCall(name, args, c.conf.Templates, func(text string) { c.errorf(CodeNone, "%s", text) })
+	for _, complaint := range complaints {
+		c.Complain(complaint)
+	}
+	return e
+}
+
+// SelectRuleset is $RuleSet: what follows goes there.
+func (c *loader) SelectRuleset(name string) { c.current = c.ruleset(name) }
+
+// ruleset returns a ruleset, making it when there is none of that name.
+func (c *loader) ruleset(name string) *script.Ruleset {
+	r := c.conf.Rulesets[name]
+	if r == nil {
+		r = &script.Ruleset{Name: name}
+		c.conf.Rulesets[name] = r
+	}
+	return r
+}
+
+func (c *loader) rulesetObject(o *script.Object) {
+	g := c.params("ruleset", o, rulesetParams)
+	if g == nil {
+		return
+	}
+	name := g.text("name")
+	if c.conf.Rulesets[name] != nil {
+		c.errorf(codeRulesetTwice, "error: ruleset '%s' specified more than once", name)
+		return
+	}
+	r := c.ruleset(name)
+	r.Rules = o.Script
+}
+
+// BSDBlock complains about a block that only old syslogds know.
+func (c *loader) BSDBlock(text string) {
+	c.errorf(codeBSDBlock, "BSD-style blocks are no longer supported in rsyslog, see https://www.rsyslog.com/g/BSD for details and a solution (Block '%s')", text)
+}
+
+func (c *loader) global(o *script.Object) {
+	g := c.params("global", o, globalParams)
+	if g == nil {
+		return
+	}
+	s := &c.conf.Globals
+	if v, ok := g.get("workdirectory"); ok {
+		s.WorkDirectory = strings.TrimRight(v, "/")
+	}
+	if v, ok := g.get("localhostname"); ok {
+		s.LocalHostname = v
+	}
+	s.PreserveFQDN = g.onOr("preservefqdn", s.PreserveFQDN)
+	s.MaxMessage = g.number("maxmessagesize", s.MaxMessage)
+	s.Umask = g.number("umask", s.Umask)
+	s.reportSuspended = g.onOr("action.reportsuspension", s.reportSuspended)
+	s.NoNames = !g.onOr("net.enabledns", !s.NoNames)
+	z := &s.Sanitizer
+	z.KeepControls = !g.onOr("parser.escapecontrolcharactersonreceive", !z.KeepControls)
+	z.KeepTabs = !g.onOr("parser.escapecontrolcharactertab", !z.KeepTabs)
+	z.KeepTrailingLF = !g.onOr("parser.droptrailinglfonreception", !z.KeepTrailingLF)
+	z.Escape8Bit = g.onOr("parser.escape8bitcharactersonreceive", z.Escape8Bit)
+	z.SpaceControls = g.onOr("parser.spacelfonreceive", z.SpaceControls)
+	z.EscapeCStyle = g.onOr("parser.escapecontrolcharacterscstyle", z.EscapeCStyle)
+	if v := g.text("parser.controlcharacterescapeprefix"); v != "" {
+		z.EscapePrefix = v[0]
+	}
+}
+
+// addModule notes a module. It reports false when it is not there or loaded already.
+func (c *loader) addModule(name string, legacy bool) bool {
+	name = strings.TrimSuffix(name, ".so")
+	if _, known := knownModules[name]; !known {
+		file := name
+		if !strings.HasPrefix(file, "/") {
+			file = moduleDir + "/" + name + ".so"
+		}
+		c.errorf(codeNoModule, "could not load module '%s', errors: trying to load module %s: %s: cannot open shared object file: No such file or directory", name, file, file)
+		return false
+	}
+	if strings.HasPrefix(name, "builtin:") {
+		return true
+	}
+	if c.conf.module(name) != nil {
+		c.errorf(codeModuleTwice, "module '%s' already in this config, cannot be added ", name)
+		return false
+	}
+	c.conf.Modules = append(c.conf.Modules, &Module{Name: name, legacy: legacy})
+	return true
+}
+
+// check completes the configuration once all is read: names become things, and
+// modules say what they miss.
+func (c *loader) check() {
+	c.resolveCalls(c.conf.Main.Rules)
+	for _, r := range c.conf.Rulesets {
+		if r != c.conf.Main {
+			c.resolveCalls(r.Rules)
+		}
+	}
+	for _, m := range c.conf.Modules {
+		switch m.Name {
+		case "imudp":
+			for _, in := range c.conf.UDP {
+				in.Ruleset = c.bind(m.Name, in.Ruleset, in.Address, in.Port)
+			}
+			if len(c.conf.UDP) == 0 {
+				c.errorf(codeNoListener, "imudp: module loaded, but no listeners defined - no input will be gathered")
+			}
+		case "imtcp":
+			for _, in := range c.conf.TCP {
+				in.Ruleset = c.bind(m.Name, in.Ruleset, in.Address, in.Port)
+			}
+			if len(c.conf.TCP) == 0 {
+				c.errorf(codeNoListener, "imtcp: module loaded, but no listeners defined - no input will be gathered")
+			}
+		case "imuxsock":
+			for _, in := range c.conf.Sockets {
+				in.Ruleset = c.bind(m.Name, in.Ruleset, in.Name, "")
+			}
+		case "immark":
+			c.conf.Mark.ruleset = c.bind(m.Name, c.conf.Mark.ruleset, "", "")
+		case "imfile":
+			for _, in := range c.conf.Files {
+				in.Ruleset = c.bind(m.Name, in.Ruleset, in.Pattern, "")
+			}
+			if c.conf.Globals.WorkDirectory == "" {
+				c.errorf(codeWorkDir, `imfile: no working or state file directory set, imfile will create state files in the current working directory (probably the root dir). Use global(workDirectory="/some/path") to set the working directory`)
+			}
+			if len(c.conf.Files) == 0 {
+				c.errorf(codeNoListener, "imfile: no files configured to be monitored - no input will be gathered")
+			}
+		}
+	}
+}
+
+// bind returns the ruleset of an input, "" for the default one.
+func (c *loader) bind(module, name, address, port string) string {
+	if name == "" || c.conf.Rulesets[name] != nil {
+		return name
+	}
+	switch module {
+	case "imtcp":
+		c.errorf(CodeNone, "imtcp: ruleset '%s' for port %s not found - using default ruleset instead", name, port)
+	case "imudp":
+		if address == "" {
+			address = "*"
+		}
+		c.errorf(CodeNone, "%s: ruleset '%s' for %s:%s not found - using default ruleset instead", module, name, address, port)
+	case "imuxsock", "imfile":
+		c.errorf(CodeNone, "%s: ruleset '%s' for %s not found - using default ruleset instead", module, name, address)
+	default:
+		c.errorf(CodeNone, "%s: ruleset '%s' not found - using default ruleset instead", module, name)
+	}
+	return ""
+}
+
+// resolveCalls finds the rulesets of call statements.
+func (c *loader) resolveCalls(list []*script.Statement) {
+	for _, s := range list {
+		if s.Kind == script.DoCall {
+			if s.Ruleset = c.conf.Rulesets[s.Name]; s.Ruleset == nil {
+				c.complainf("ruleset '%s' cannot be found ", s.Name)
+				s.Kind = script.DoNothing
+			}
+		}
+		c.resolveCalls(s.Then)
+		c.resolveCalls(s.Else)
+	}
+}

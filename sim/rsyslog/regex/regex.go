@@ -1,0 +1,126 @@
+// Package regex is regcomp(3) of glibc in terms of Go's regular expressions.
+package regex
+
+import (
+	"errors"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+)
+
+// Compile compiles a POSIX extended regular expression with glibc's
+// extensions.
+func Compile(s string, fold bool) (*regexp.Regexp, bool) {
+	s, boundaries := fromGlibc(s)
+	if !fold && !boundaries {
+		re, err := regexp.CompilePOSIX(s)
+		return re, err == nil
+	}
+	if fold {
+		s = "(?i)" + s
+	}
+	re, err := regexp.Compile(s)
+	if err == nil {
+		re.Longest()
+	}
+	return re, err == nil
+}
+
+// glibcEscapes are the escapes that glibc adds to POSIX, in Go's words.
+var glibcEscapes = map[byte]string{'w': "[[:alnum:]_]", 'W': "[^[:alnum:]_]", 's': "[[:space:]]", 'S': "[^[:space:]]",
+	'b': `\b`, 'B': `\B`, '<': `\b`, '>': `\b`, '`': `\A`, '\'': `\z`}
+
+// fromGlibc puts a pattern into Go's words: an escape of an ordinary character
+// is that character, and in brackets a backslash is one. It tells whether there
+// are boundaries in it, which Go knows in its Perl syntax only.
+func fromGlibc(s string) (out string, boundaries bool) {
+	if !strings.Contains(s, `\`) {
+		return s, false
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '[':
+			end := strings.IndexByte(s[min(i+2, len(s)):], ']')
+			if end < 0 {
+				b.WriteString(s[i:])
+				return b.String(), boundaries
+			}
+			end += i + 2
+			b.WriteString(strings.ReplaceAll(s[i:end+1], `\`, `\\`))
+			i = end
+		case s[i] != '\\' || i+1 == len(s):
+			b.WriteByte(s[i])
+		default:
+			i++
+			if e, ok := glibcEscapes[s[i]]; ok {
+				b.WriteString(e)
+				boundaries = boundaries || e[0] == '\\'
+			} else {
+				b.WriteString(regexp.QuoteMeta(s[i : i+1]))
+			}
+		}
+	}
+	return b.String(), boundaries
+}
+
+// Fault words what is wrong with a pattern as regerror(3) does.
+func Fault(s string) string {
+	_, err := syntax.Parse(s, 0)
+	var fault *syntax.Error
+	if !errors.As(err, &fault) {
+		return "Invalid regular expression"
+	}
+	switch fault.Code {
+	case syntax.ErrMissingParen:
+		return `Unmatched ( or \(`
+	case syntax.ErrUnexpectedParen:
+		return `Unmatched ) or \)`
+	case syntax.ErrMissingBracket:
+		return "Unmatched [, [^, [:, [., or [="
+	case syntax.ErrInvalidCharRange:
+		if strings.HasPrefix(fault.Expr, "[:") {
+			return "Invalid character class name"
+		}
+		return "Invalid range end"
+	case syntax.ErrTrailingBackslash:
+		return "Trailing backslash"
+	case syntax.ErrMissingRepeatArgument:
+		return "Invalid preceding regular expression"
+	case syntax.ErrInvalidRepeatSize:
+		return `Invalid content of \{\}`
+	}
+	return "Invalid regular expression"
+}
+
+// Extended turns a POSIX basic regular expression, with glibc's
+// extensions, into an extended one.
+func Extended(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && i+1 < len(s):
+			i++
+			if strings.IndexByte("(){}|+?", s[i]) < 0 {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(s[i])
+		case c == '[':
+			end := strings.IndexByte(s[min(i+2, len(s)):], ']')
+			if end < 0 {
+				return b.String() + s[i:] // which is wrong in both
+			}
+			end += min(i+2, len(s))
+			b.WriteString(s[i : end+1])
+			i = end
+		case strings.IndexByte("(){}|+?", c) >= 0:
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c == '*' && (i == 0 || i == 1 && s[0] == '^'):
+			b.WriteString(`\*`)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

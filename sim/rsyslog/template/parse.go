@@ -1,0 +1,309 @@
+package template
+
+import (
+	"strconv"
+	"strings"
+
+	"enshu/sim/rsyslog/message"
+	"enshu/sim/rsyslog/regex"
+)
+
+// Parse compiles the text of a template. escapes tells whether
+// backslashes are still to be resolved, as in $template. The complaint is ""
+// unless a property could not be read; the template then ends there. What is
+// wrong and does not end it goes to say.
+func Parse(name, s string, escapes bool, say func(format string, args ...any)) (t *Template, complaint string) {
+	t = &Template{Name: name}
+	var constant strings.Builder
+	flush := func() {
+		if constant.Len() > 0 {
+			t.Parts = append(t.Parts, Part{Constant: constant.String()})
+			constant.Reset()
+		}
+	}
+	for i := 0; i < len(s); {
+		switch {
+		case s[i] == '\\' && escapes && i+1 < len(s):
+			i++
+			switch c := s[i]; {
+			case c == 'n':
+				constant.WriteByte('\n')
+			case c == 'r':
+				constant.WriteByte('\r')
+			case c >= '0' && c <= '9':
+				n := 0
+				for j := 0; j < 3 && i < len(s) && s[i] >= '0' && s[i] <= '9'; j++ {
+					n = n*10 + int(s[i]-'0')
+					i++
+				}
+				constant.WriteByte(byte(n))
+				i--
+			default:
+				constant.WriteByte(c)
+			}
+			i++
+		case s[i] == '\\' && i+1 < len(s) && s[i+1] == '%':
+			constant.WriteByte('%')
+			i += 2
+		case s[i] == '%':
+			flush()
+			r := replacer{template: name, text: s[i:], say: say}
+			p, rest, complaint := r.parse()
+			t.Parts = append(t.Parts, p)
+			if complaint != "" {
+				return t, complaint
+			}
+			i = len(s) - len(rest)
+		default:
+			constant.WriteByte(s[i])
+			i++
+		}
+	}
+	flush()
+	return t, ""
+}
+
+// replacer reads one property of a template's text.
+type replacer struct {
+	template string
+	text     string // from the percent sign on
+	say      func(format string, args ...any)
+}
+
+// parse reads "%property:from:to:options:field%" (rsyslog property replacer).
+func (r *replacer) parse() (p Part, rest, complaint string) {
+	s := r.text[1:]
+	end := strings.IndexAny(s, ":%")
+	if end < 0 {
+		end = len(s)
+	}
+	name := s[:end]
+	s = s[end:]
+	ref, ok := message.ParseProperty(name)
+	if !ok {
+		return p, s, "invalid property '" + printable(name) + "'"
+	}
+	p.Ref, p.Name = ref, JSONFieldName(name)
+	if strings.HasPrefix(s, ":") {
+		regex := strings.HasPrefix(s, ":R")
+		if s, complaint, ok = r.from(&p.Opt, s[1:]); !ok {
+			return p, s, complaint
+		}
+		if !regex && strings.HasPrefix(s, ":") {
+			s = p.Opt.parseTo(s[1:])
+		}
+	}
+	if strings.HasPrefix(s, ":") {
+		s = s[1:]
+		end := strings.IndexAny(s, ":%")
+		if end < 0 {
+			end = len(s)
+		}
+		if end > 0 {
+			for _, o := range strings.Split(s[:end], ",") {
+				if o = strings.ToLower(o); !p.Opt.ParseOption(o) {
+					r.say("template error: invalid field option '%s' specified - ignored", o)
+				}
+			}
+		}
+		s = s[end:]
+	}
+	field, after, closed := strings.Cut(s, "%")
+	if field = strings.TrimPrefix(field, ":"); field != "" {
+		p.Name = field
+	}
+	if !closed {
+		return p, "", ""
+	}
+	return p, after, ""
+}
+
+// printable is how the daemon shows text in its complaints: control characters
+// are blanks.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' {
+			return ' '
+		}
+		return c
+	}, s)
+}
+
+// from reads the first part: a position, F for fields, R for a regular
+// expression. Of what it cannot read only the closing percent sign is left,
+// with which the next property then begins.
+func (r *replacer) from(o *Options, s string) (rest, complaint string, ok bool) {
+	skip := func() string { return s[len(s)-len(strings.TrimLeftFunc(s, func(c rune) bool { return c != '%' })):] }
+	switch {
+	case strings.HasPrefix(s, "F"):
+		o.Fields, o.Delimiter = true, "\t"
+		after, isCode := strings.CutPrefix(s, "F,")
+		if !isCode {
+			return s[1:], "", true
+		}
+		n, i := digitsAt(after)
+		switch {
+		case i == 0:
+			r.say("error: invalid character in frompos after \"F,\", property: '%s' - using 9 (HT) as field delimiter", printable(r.text))
+			n = 9
+		case n > 127:
+			r.say("error: non-USASCII delimiter character value %d in template - using 9 (HT) as substitute", n)
+			n = 9
+		case i < len(after) && after[i] != ':' && after[i] != '%':
+			return "", "error: invalid character '" + after[i:i+1] + "' in frompos after \"F,\", property: '" + printable(r.text[1:]) + "' be sure to use DECIMAL character codes!", false
+		}
+		o.Delimiter = string([]byte{byte(n)})
+		return after[i:], "", true
+	case strings.HasPrefix(s, "R"):
+		end := strings.Index(s, "--end")
+		if end < 0 {
+			s = skip()
+			return s, "invalid property '" + printable(strings.TrimPrefix(s, "%")) + "'", false
+		}
+		head, re, _ := strings.Cut(s[:end], ":")
+		kind, fault := "BRE", ""
+		for i, f := range strings.Split(head, ",") {
+			var err error
+			switch i {
+			case 0:
+				if f != "R" {
+					fault = " "
+				}
+			case 1:
+				if kind = f; f != "BRE" && f != "ERE" {
+					fault = "error: invalid regular expression type, rest of line %s"
+				}
+			case 2:
+				o.Submatch, err = strconv.Atoi(f)
+			case 3:
+				var known bool
+				if o.NoMatch, known = NoMatchModes[f]; !known {
+					fault = "template " + r.template + " error: invalid regular expression type, rest of line %s"
+				}
+			case 4:
+				o.Match, err = strconv.Atoi(f)
+			}
+			if err != nil {
+				fault = " "
+			}
+			if fault == "" {
+				continue
+			}
+			if fault != " " {
+				r.say(fault, printable(s[strings.Index(s, f):]))
+			}
+			r.say("error: invalid character in frompos after \"R\", property: '%s'", printable(r.text))
+			s = skip()
+			return s, "invalid property '" + printable(strings.TrimPrefix(s, "%")) + "'", false
+		}
+		o.BadRegex = !o.SetRegex(kind, re)
+		return s[end+len("--end"):], "", true
+	}
+	n, i := digitsAt(s)
+	o.From = n
+	return s[i:], "", true
+}
+
+// NoMatchModes are the names of what stands for a property whose regular
+// expression does not match.
+var NoMatchModes = map[string]NoMatch{"DFLT": noMatchDefault, "BLANK": noMatchBlank, "FIELD": noMatchField, "ZERO": noMatchZero}
+
+// SetRegex compiles a pattern of kind BRE or ERE into the options. It reports
+// false for one that is wrong.
+func (o *Options) SetRegex(kind, re string) bool {
+	if kind != "ERE" {
+		re = regex.Extended(re)
+	}
+	c, ok := regex.Compile(re, false)
+	o.re = c
+	return ok
+}
+
+// parseTo reads the second part: a position, or the number of a field.
+func (o *Options) parseTo(s string) string {
+	if strings.HasPrefix(s, "$") {
+		o.To = EndOfText
+		return s[1:]
+	}
+	n, i := digitsAt(s)
+	if !o.Fields {
+		o.To = n
+		return s[i:]
+	}
+	o.Field = n
+	if s = s[i:]; strings.HasPrefix(s, ",") {
+		n, i = digitsAt(s[1:])
+		o.To = n
+		s = s[1+i:]
+	}
+	return s
+}
+
+// EndOfText is a position behind every text.
+const EndOfText = 1 << 30
+
+// digitsAt reads a number at the front; one that is too big counts as a big one.
+func digitsAt(s string) (n, length int) {
+	for length < len(s) && s[length] >= '0' && s[length] <= '9' {
+		if n < 1e6 {
+			n = n*10 + int(s[length]-'0')
+		}
+		length++
+	}
+	return n, length
+}
+
+// ParseOption sets one option of the property replacer. It reports false for
+// one that is not known.
+func (o *Options) ParseOption(s string) bool {
+	if date, ok := strings.CutPrefix(s, "date-"); ok {
+		switch {
+		case date == "utc":
+			o.UTC = true
+		case dateOptions[date]:
+			o.date = date
+		default:
+			return false
+		}
+		return true
+	}
+	switch s {
+	case "uppercase":
+		o.conversion = upper
+	case "lowercase":
+		o.conversion = lower
+	case "drop-last-lf":
+		o.DropLastLF = true
+	case "sp-if-no-1st-sp":
+		o.SpaceIfNone = true
+	case "compressspace":
+		o.CompressSpace = true
+	case "drop-cc":
+		o.controls = 'd'
+	case "space-cc":
+		o.controls = 's'
+	case "escape-cc":
+		o.controls = 'e'
+	case "secpath-drop":
+		o.path = 'd'
+	case "secpath-replace":
+		o.path = 'r'
+	case "pos-end-relative":
+		o.FromEnd = true
+	case "fixed-width":
+		o.FixedWidth = true
+	case "json", "jsonf", "jsonr", "jsonfr", "csv":
+		o.format = s
+	default:
+		return false
+	}
+	return true
+}
+
+// JSONFieldName is how a property is called in JSON when it has no name of its own.
+func JSONFieldName(property string) string {
+	if variable := strings.TrimPrefix(property, "$"); variable != "" && strings.IndexByte("!./", variable[0]) >= 0 {
+		return variable[1:]
+	}
+	return strings.TrimPrefix(strings.ToLower(property), "$")
+}

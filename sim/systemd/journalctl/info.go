@@ -1,0 +1,325 @@
+package journalctl
+
+import (
+	"fmt"
+	"path"
+	"regexp/syntax"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"enshu/sim/libc"
+	"enshu/sim/sdjournal"
+	"enshu/sim/systemd/calendar"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/screen"
+	"enshu/sim/systemd/unitfile"
+	"enshu/sim/wire/journal"
+)
+
+type syntaxError = syntax.Error
+
+// bootSpan is a boot that the journal knows of.
+type bootSpan struct {
+	id          journal.ID
+	first, last time.Time
+}
+
+// boots lists the boots in the order in which they began.
+func boots(r *sdjournal.Reader) []bootSpan {
+	var list []bootSpan
+	filter := r.Filter
+	defer func() { r.Filter = filter }()
+	r.Filter = nil
+	r.SeekHead()
+	for {
+		e, err := r.Next()
+		if err != nil {
+			return list
+		}
+		i := len(list) - 1
+		if i < 0 || list[i].id != e.BootID {
+			i = slices.IndexFunc(list, func(b bootSpan) bool { return b.id == e.BootID })
+		}
+		if i < 0 {
+			list = append(list, bootSpan{e.BootID, e.Realtime, e.Realtime})
+			continue
+		}
+		list[i].last = e.Realtime
+	}
+}
+
+// findBoot resolves -b. status is -1 when there is such a boot.
+func (j *query) findBoot(r *sdjournal.Reader) (id journal.ID, status int) {
+	elsewhere := len(j.open.Files)+len(j.open.Dirs) > 0
+	if j.bootOffset == 0 && j.bootID == (journal.ID{}) && !elsewhere {
+		return machine.BootID(j.p), -1
+	}
+	if !elsewhere && !j.persistent(r) && j.bootID == (journal.ID{}) {
+		if !j.quiet {
+			j.Note("Specifying boot ID or boot offset has no effect, no persistent journal was found.")
+		}
+		return id, 0
+	}
+	list := boots(r)
+	at := len(list) - 1
+	switch {
+	case j.bootID != (journal.ID{}):
+		at = slices.IndexFunc(list, func(b bootSpan) bool { return b.id == j.bootID })
+		if at >= 0 {
+			at += j.bootOffset
+		}
+	case j.bootOffset > 0:
+		at = j.bootOffset - 1
+	default:
+		at += j.bootOffset
+	}
+	if at >= 0 && at < len(list) {
+		return list[at].id, -1
+	}
+	if len(list) == 0 && j.bootOffset == 0 && j.bootID == (journal.ID{}) {
+		return id, -1
+	}
+	what := fmt.Sprintf("%+d", j.bootOffset)
+	if j.bootOffset == 0 {
+		what = "0"
+	}
+	if j.bootID != (journal.ID{}) {
+		what = j.bootID.String()
+		if j.bootOffset != 0 {
+			what += fmt.Sprintf("%+d", j.bootOffset)
+		}
+	}
+	j.Fail("Data from the specified boot (%s) is not available: No such boot ID in journal", what)
+	return id, 1
+}
+
+// persistent reports whether the journal that is read is on disk.
+func (j *query) persistent(r *sdjournal.Reader) bool {
+	for _, f := range r.Files() {
+		if strings.HasPrefix(f, sdjournal.PersistentDir) {
+			return true
+		}
+	}
+	return false
+}
+
+func (j *query) listBoots(r *sdjournal.Reader) int {
+	list := boots(r)
+	if len(list) == 0 {
+		return 0
+	}
+	zone := libc.Zone(j.p)
+	if j.utc {
+		zone = time.UTC
+	}
+	if strings.HasPrefix(j.output, "json") {
+		var rows []string
+		for i, b := range list {
+			rows = append(rows, fmt.Sprintf(`{"index":%d,"boot_id":"%s","first_entry":%d,"last_entry":%d}`,
+				i-len(list)+1, b.id, b.first.UnixMicro(), b.last.UnixMicro()))
+		}
+		fmt.Fprintln(j.Out, "["+strings.Join(rows, ",")+"]")
+		return 0
+	}
+	width := len(fmt.Sprint(1 - len(list)))
+	if !j.quiet {
+		width = max(width, 3)
+	}
+	stamp := func(t time.Time) string { return t.In(zone).Format("Mon 2006-01-02 15:04:05 MST") }
+	if !j.quiet {
+		cells := []string{fmt.Sprintf("%*s", width, "IDX"), fmt.Sprintf("%-32s", "BOOT ID"),
+			fmt.Sprintf("%-*s", len(stamp(list[0].first)), "FIRST ENTRY"), fmt.Sprintf("%-*s", len(stamp(list[0].last)), "LAST ENTRY")}
+		if j.Colors {
+			for i, c := range cells {
+				if i > 0 {
+					c = " " + c
+				}
+				fmt.Fprint(j.Out, screen.Normal+screen.Under+c+screen.Normal)
+			}
+			fmt.Fprintln(j.Out)
+		} else {
+			fmt.Fprintln(j.Out, strings.TrimRight(strings.Join(cells, " "), " "))
+		}
+	}
+	for i, b := range list {
+		fmt.Fprintf(j.Out, "%*d %s %s %s\n", width, i-len(list)+1, b.id, stamp(b.first), stamp(b.last))
+	}
+	return 0
+}
+
+// fieldValues prints the values that a field has, each once.
+func (j *query) fieldValues(r *sdjournal.Reader) int {
+	seen := map[string]bool{}
+	for {
+		e, err := r.Next()
+		if err != nil {
+			return 0
+		}
+		for _, f := range e.Fields {
+			if f.Name == j.argument && !seen[f.Value] {
+				seen[f.Value] = true
+				fmt.Fprintln(j.Out, f.Value)
+			}
+		}
+	}
+}
+
+// fieldNames prints the names of all fields.
+func (j *query) fieldNames(r *sdjournal.Reader) int {
+	seen := map[string]bool{}
+	r.Filter = nil
+	for {
+		e, err := r.Next()
+		if err != nil {
+			break
+		}
+		for _, f := range e.Fields {
+			seen[f.Name] = true
+		}
+	}
+	names := make([]string, 0, len(seen))
+	for n := range seen {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		fmt.Fprintln(j.Out, n)
+	}
+	return 0
+}
+
+func (j *query) diskUsage(r *sdjournal.Reader) int {
+	var total int64
+	for _, f := range r.Files() {
+		if info, err := j.p.Sys.Stat(f); err == nil {
+			total += info.Size()
+		}
+	}
+	fmt.Fprintf(j.Out, "Archived and active journals take up %s in the file system.\n", unitfile.FormatSize(total))
+	return 0
+}
+
+func (j *query) doVacuum() int {
+	id := machine.ID(j.p)
+	dirs := []string{path.Join(sdjournal.PersistentDir, id), path.Join(sdjournal.VolatileDir, id), sdjournal.PersistentDir, sdjournal.VolatileDir}
+	if len(j.open.Dirs) > 0 {
+		dirs = j.open.Dirs
+	} else if len(j.open.Files) > 0 {
+		dirs = nil
+	}
+	for _, dir := range dirs {
+		if !libc.Exists(j.p, dir) {
+			continue
+		}
+		var before time.Time
+		if j.vacuumTime > 0 {
+			before = j.p.Now().Add(-j.vacuumTime)
+		}
+		var freed int64
+		for _, v := range sdjournal.Vacuum(j.p, dir, j.vacuumSize, j.vacuumFiles, before) {
+			freed += v.Size
+			j.Note("Deleted archived journal %s (%s).", v.Name, unitfile.FormatSize(v.Size))
+		}
+		j.Note("Vacuuming done, freed %s of archived journals from %s.", unitfile.FormatSize(freed), dir)
+	}
+	return 0
+}
+
+func (j *query) verify(r *sdjournal.Reader) int {
+	for _, f := range r.Files() {
+		j.Note("PASS: %s", f)
+	}
+	for f := range r.Bad {
+		j.Fail("FAIL: %s (Bad message)", f)
+	}
+	if len(r.Bad) > 0 {
+		return 1
+	}
+	return 0
+}
+
+// header shows what is in the heads of the files.
+func (j *query) header(r *sdjournal.Reader) int {
+	zone := libc.Zone(j.p)
+	for i, f := range r.Files() {
+		one, err := sdjournal.Open(j.p, sdjournal.Options{Files: []string{f}})
+		if err != nil {
+			continue
+		}
+		if i > 0 {
+			fmt.Fprintln(j.Out)
+		}
+		head, size := one.Head(f)
+		var first, last *journal.Entry
+		n := 0
+		for {
+			e, err := one.Next()
+			if err != nil {
+				break
+			}
+			if first == nil {
+				first = e
+			}
+			last = e
+			n++
+		}
+		one.Close()
+		state := "ONLINE"
+		if head.Archived {
+			state = "ARCHIVED"
+		}
+		fmt.Fprintf(j.Out, "File path: %s\nFile ID: %s\nMachine ID: %s\n", f, head.FileID, head.MachineID)
+		if last != nil {
+			fmt.Fprintf(j.Out, "Boot ID: %s\n", last.BootID)
+		}
+		fmt.Fprintf(j.Out, "Sequential number ID: %s\nState: %s\nCompatible flags:\nIncompatible flags:\nHeader size: %d\nArena size: %d\nRotate suggested: no\n",
+			head.SeqnumID, state, journal.HeaderSize, size-journal.HeaderSize)
+		if last != nil {
+			fmt.Fprintf(j.Out, "Head sequential number: %d (%x)\nTail sequential number: %d (%x)\n", first.Seqnum, first.Seqnum, last.Seqnum, last.Seqnum)
+			for _, t := range []struct {
+				name string
+				at   time.Time
+			}{{"Head", first.Realtime}, {"Tail", last.Realtime}} {
+				fmt.Fprintf(j.Out, "%s realtime timestamp: %s (%x)\n", t.name, t.at.In(zone).Format("Mon 2006-01-02 15:04:05 MST"), t.at.UnixMicro())
+			}
+			fmt.Fprintf(j.Out, "Tail monotonic timestamp: %s (%x)\n", calendar.FormatSpan(last.Monotonic, time.Millisecond), last.Monotonic.Microseconds())
+		}
+		fmt.Fprintf(j.Out, "Entry objects: %d\nDisk usage: %s\n", n, unitfile.FormatSize(size))
+	}
+	return 0
+}
+
+// showCatalog lists or dumps the message catalogue.
+func (j *query) showCatalog(args []string) int {
+	c := readCatalog(j.p)
+	ids := c.ids()
+	if len(args) > 0 {
+		ids = nil
+		for _, a := range args {
+			id, ok := journal.ParseID(a)
+			if !ok {
+				j.Fail("Failed to parse id128 '%s': Invalid argument", a)
+				return 1
+			}
+			ids = append(ids, id.String())
+		}
+	}
+	status := 0
+	for _, id := range ids {
+		text, ok := c[id]
+		if !ok {
+			j.Fail("Failed to retrieve catalog entry for %s: No such file or directory", id)
+			status = 1
+			continue
+		}
+		if j.action == "list-catalog" {
+			title, by := subject(text)
+			fmt.Fprintf(j.Out, "%s %s: %s\n", id, by, title)
+			continue
+		}
+		fmt.Fprintf(j.Out, "-- %s\n%s\n", id, text)
+	}
+	return status
+}

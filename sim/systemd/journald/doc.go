@@ -1,0 +1,30 @@
+// Package journald is systemd-journald(8): it takes the messages of a host and
+// keeps them in files.
+//
+// # The roads
+//
+//   - Messages come in by /run/systemd/journal/socket (native protocol) and dev-log
+//     (/dev/log leads there), outputs of services by /run/systemd/journal/stdout, the
+//     kernel's from its ring buffer.
+//   - Whose process is whose journald learns from PID 1's links
+//     (sim/systemd/machine); it never waits for PID 1.
+//   - The files are those of sim/wire/journal; sim/sdjournal writes and reads them,
+//     also for programs of other suites.
+//   - It tells readers of new entries over /run/systemd/journal/notify, and does
+//     what journalctl --rotate, --flush and --sync want over
+//     /run/systemd/journal/io.systemd.journal.
+//
+// Sources: systemd-journald.service(8), journald.conf(5), systemd.journal-fields(7),
+// sd_journal_stream_fd(3), recorded output of version 252.
+//
+// # Divergences
+//
+//   - Journal files have a format of their own; sealing, compression, namespaces
+//     and memfd messages are not modelled. Default limits are 64 MiB (volatile) and
+//     256 MiB (persistent) since a file system's size is not known; SystemKeepFree=,
+//     SyncIntervalSec= and MaxFileSec= have no effect.
+//   - The volatile journal is not waited for at boot: /var is there from the start,
+//     so journald opens the persistent one at once where it is wanted.
+//   - Without ACLs, only the group systemd-journal reads the journal.
+//   - Without /proc, _COMM, _EXE, _CMDLINE and _CAP_EFFECTIVE are missing.
+package journald

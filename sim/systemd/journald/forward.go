@@ -1,0 +1,112 @@
+package journald
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"enshu/sim/libc"
+	"enshu/sim/sdjournal"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/wire/syslog"
+	"enshu/sim/wire/utmp"
+)
+
+// pass forwards a message to syslog, the kernel's log and terminals.
+func (j *daemon) pass(m *message, sev syslog.Severity) {
+	get := func(name string) string {
+		for _, f := range m.fields {
+			if f.Name == name {
+				return f.Value
+			}
+		}
+		return ""
+	}
+	if !j.conf.toSyslog && !j.conf.toKmsg && !j.conf.toConsole && !(j.conf.toWall && sev <= j.conf.maxWall) {
+		return
+	}
+	text, ident := get("MESSAGE"), get("SYSLOG_IDENTIFIER")
+	if text == "" {
+		return
+	}
+	if ident == "" {
+		ident = j.sender(m).comm
+	}
+	pid := get("SYSLOG_PID")
+	if pid == "" && m.cred.PID > 0 {
+		pid = strconv.Itoa(m.cred.PID)
+	}
+	tag := ident
+	if pid != "" {
+		tag += "[" + pid + "]"
+	}
+	if j.conf.toSyslog && sev <= j.conf.maxSyslog {
+		raw := m.raw
+		if raw == nil {
+			facility := syslog.Daemon
+			if f := get("SYSLOG_FACILITY"); f != "" {
+				fmt.Sscan(f, &facility)
+			}
+			raw = fmt.Appendf(nil, "<%d>%s %s: %s", syslog.Make(facility, sev), libc.LocalTime(j.p).Format(time.Stamp), tag, text)
+		}
+		j.toSyslog(raw)
+	}
+	if j.conf.toKmsg && sev <= j.conf.maxKmsg {
+		j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, sev)), tag+": "+text)
+	}
+	if j.conf.toConsole && sev <= j.conf.maxConsole {
+		j.terminal("/dev/console", tag+": "+text+"\n")
+	}
+	if j.conf.toWall && sev <= j.conf.maxWall {
+		j.wall(tag + ": " + text)
+	}
+}
+
+// toSyslog sends a datagram to the socket where a syslog daemon listens, if
+// one does.
+func (j *daemon) toSyslog(b []byte) {
+	for range 2 {
+		if j.forward == nil {
+			c, err := j.p.Sys.Dial(context.Background(), "unixgram", sdjournal.SyslogSocket)
+			if err != nil {
+				return
+			}
+			j.forward = c
+		}
+		j.forward.SetWriteDeadline(j.p.Now().Add(10 * time.Millisecond))
+		if _, err := j.forward.Write(b); err == nil {
+			return
+		}
+		j.forward.Close()
+		j.forward = nil
+	}
+}
+
+func (j *daemon) terminal(name, text string) {
+	f, err := j.p.Sys.OpenFile(name, os.O_WRONLY|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	f.WriteString(text)
+}
+
+// wall writes a message to every terminal somebody is logged in on.
+func (j *daemon) wall(text string) {
+	data, err := libc.ReadFile(j.p, utmp.File)
+	if err != nil {
+		return
+	}
+	now := libc.LocalTime(j.p)
+	out := "\r\nBroadcast message from systemd-journald@" + machine.Hostname(j.p) + " (" + now.Format("Mon 2006-01-02 15:04:05 MST") + "):\r\n\r\n" +
+		strings.ReplaceAll(text, "\n", "\r\n") + "\r\n\r\n"
+	for _, r := range utmp.Sessions(data) {
+		if r.Line != "" && !strings.Contains(r.Line, "..") {
+			j.terminal("/dev/"+r.Line, out)
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package pid1
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"enshu/sim/clock"
+	"enshu/sim/host"
+	"enshu/sim/systemd/bus"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
+	"enshu/sim/systemd/units"
+	"enshu/sim/wire/syslog"
+)
+
+// client is one connection to PID 1.
+type client struct {
+	m    *manager
+	uid  int
+	wait *jobWait
+}
+
+// serve answers one connection until it ends.
+func (m *manager) serve(conn net.Conn) {
+	defer conn.Close()
+	c := &client{m: m, uid: -1, wait: &jobWait{jobs: map[int]bool{}}}
+	if pc, ok := conn.(host.PeerCred); ok {
+		if cred, err := pc.PeerCred(); err == nil {
+			c.uid = cred.UID
+		}
+	}
+	in := bufio.NewReaderSize(io.LimitReader(conn, 1<<30), 4096)
+	answers := clock.NewQueue[bus.Reply](m.p.Clock.Timeline(), 1)
+	defer m.post(func() { m.forget(c.wait) })
+	for {
+		line, err := readLine(in)
+		if err != nil {
+			return
+		}
+		req, err := bus.DecodeRequest(line)
+		if err != nil {
+			answers.TryPut(bus.Reply{Error: bus.ErrInvalidArgs, Text: "Invalid request"})
+		} else {
+			m.post(func() {
+				logged := m.logged
+				c.handle(req, func(r bus.Reply) {
+					if m.logged == logged {
+						answers.TryPut(r)
+						return
+					}
+					m.later(journalLag, func() { answers.TryPut(r) })
+				})
+			})
+		}
+		r, err := answers.Get(m.ctx)
+		if err != nil {
+			return
+		}
+		out, err := json.Marshal(r)
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(append(out, '\n')); err != nil {
+			return
+		}
+	}
+}
+
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull) && len(line) < bus.MaxRequest:
+			continue
+		case err != nil:
+			return nil, err
+		}
+		return line, nil
+	}
+}
+
+// open are the methods that change nothing.
+var open = []string{"Show", "List", "UnitByPID", "State", "Wait", "Environment", "Jobs", "ShowAll"}
+
+// handle executes one request on the loop and answers once.
+func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
+	m := c.m
+	if !slices.Contains(open, r.Method) && c.uid != 0 {
+		answer(bus.Reply{Error: bus.ErrAuth, Text: "Interactive authentication required."})
+		return
+	}
+	fail := func(err error) {
+		e := asErrUnit(err)
+		answer(bus.Reply{Error: e.Name, Text: e.Text})
+	}
+	switch r.Method {
+	case "Job":
+		j, err := m.request(r.Unit, r.Kind, r.Mode)
+		if err != nil {
+			fail(err)
+			return
+		}
+		c.took(j, answer)
+	case "Wait":
+		m.await(c.wait, func(results []bus.JobResult) {
+			c.wait = &jobWait{jobs: map[int]bool{}}
+			answer(bus.Reply{Results: results})
+		})
+	case "Show":
+		m.collect()
+		u := m.get(r.Unit)
+		st := u.snapshot()
+		answer(bus.Reply{Unit: &st})
+	case "List":
+		m.collect()
+		var list []bus.UnitState
+		for _, u := range m.sorted() {
+			list = append(list, u.snapshot())
+		}
+		answer(bus.Reply{Units: list})
+	case "UnitByPID":
+		u := m.unitOf(r.PID)
+		if u == nil {
+			answer(bus.Reply{Error: bus.ErrNoPID, Text: "PID " + strconv.Itoa(r.PID) + " does not belong to any loaded unit."})
+			return
+		}
+		st := u.snapshot()
+		answer(bus.Reply{Unit: &st})
+	case "State":
+		answer(bus.Reply{State: m.systemState()})
+	case "Jobs":
+		var jobs []bus.Job
+		for _, j := range m.jobs {
+			state := "waiting"
+			if j.running {
+				state = "running"
+			}
+			jobs = append(jobs, bus.Job{ID: j.id, Unit: j.u.name, Kind: j.kind, State: state})
+		}
+		answer(bus.Reply{Jobs: jobs})
+	case "Kill":
+		if err := m.kill(r); err != nil {
+			fail(err)
+			return
+		}
+		answer(bus.Reply{})
+	case "ResetFailed":
+		if err := m.resetFailed(r.Unit); err != nil {
+			fail(err)
+			return
+		}
+		answer(bus.Reply{})
+	case "Reload":
+		m.reload()
+		answer(bus.Reply{})
+	case "Environment":
+		answer(bus.Reply{Env: m.environ()})
+	case "SetEnvironment", "UnsetEnvironment":
+		m.setEnvironment(r)
+		answer(bus.Reply{})
+	case "Shutdown":
+		m.log(syslog.Info, "System is "+map[string]string{"reboot": "rebooting", "poweroff": "powering down", "halt": "halting"}[r.Kind]+".")
+		m.shutdown(r.Kind, r.Force)
+		answer(bus.Reply{})
+	case "Enable", "Disable", "Reenable", "Mask", "Unmask", "Preset", "PresetAll", "SetDefault", "Revert", "Link", "AddWants", "AddRequires":
+		op := units.Installer{Proc: m.p, Loader: units.NewLoader(m.p), Runtime: r.Runtime, Force: r.Force, Mode: r.Mode}
+		if err := op.Do(r.Method, r.Units); err != nil {
+			fail(err)
+			return
+		}
+		answer(bus.Reply{Changes: op.Changes, NoInstall: op.NoInstall})
+	default:
+		answer(bus.Reply{Error: bus.ErrInvalidArgs, Text: "Unknown method " + r.Method + "."})
+	}
+}
+
+// took answers with a job, whose end the client may wait for; no job means
+// that there was nothing to do.
+func (c *client) took(j *job, answer func(bus.Reply)) {
+	if j == nil {
+		answer(bus.Reply{})
+		return
+	}
+	c.m.watch(c.wait, j)
+	answer(bus.Reply{Job: j.id})
+}
+
+// kill is systemctl kill.
+func (m *manager) kill(r bus.Request) error {
+	u := m.get(r.Unit)
+	if u.frag.State == units.NotFound && u.state == bus.Inactive {
+		return bus.NewError(bus.ErrNoSuchUnit, "Unit "+r.Unit+" not loaded.")
+	}
+	if u.svc == nil {
+		return nil
+	}
+	s, sig := u.svc, syscall.Signal(r.Signal)
+	switch r.Whom {
+	case "", "all":
+		r.Whom = "all"
+	case "main":
+		if s.mainPID == 0 {
+			return bus.NewError(bus.ErrNoProcess, "No main process to kill")
+		}
+	case "control":
+		if s.control == nil {
+			return bus.NewError(bus.ErrNoProcess, "No control process to kill")
+		}
+	default:
+		return bus.NewError(bus.ErrInvalidArgs, "Invalid who argument "+r.Whom)
+	}
+	for _, pid := range s.members() {
+		what := ""
+		switch {
+		case pid == s.mainPID:
+			what = "main"
+		case s.control != nil && pid == s.control.PID:
+			what = "control"
+		}
+		if r.Whom != "all" && r.Whom != what {
+			continue
+		}
+		if what != "" {
+			u.say(syslog.Info, "", "Sent signal SIG%s to %s process %d (%s) on client request.", unitfile.SignalName(sig), what, pid, s.comm(pid))
+		}
+		m.signal(pid, sig)
+	}
+	return nil
+}
+
+// resetFailed forgets that a unit, or every unit, failed.
+func (m *manager) resetFailed(name string) error {
+	list := m.sorted()
+	if name != "" {
+		m.collect()
+		u := m.units[m.realName(name)]
+		if u == nil || u.frag.State == units.NotFound && u.state == bus.Inactive {
+			return bus.NewError(bus.ErrNoSuchUnit, "Unit "+name+" not loaded.")
+		}
+		list = []*unit{u}
+	}
+	for _, u := range list {
+		u.windowN = 0
+		if u.svc != nil {
+			u.svc.restarts = 0
+		}
+		if u.state == bus.Failed {
+			u.result = bus.ResultSuccess
+			u.set(bus.Inactive, "dead")
+		}
+	}
+	return nil
+}
+
+func (m *manager) setEnvironment(r bus.Request) {
+	for _, e := range r.Env {
+		name, _, _ := strings.Cut(e, "=")
+		m.env = slices.DeleteFunc(m.env, func(old string) bool { return strings.HasPrefix(old, name+"=") })
+		if r.Method == "SetEnvironment" && strings.Contains(e, "=") {
+			m.env = append(m.env, e)
+		}
+	}
+}
+
+// unitOf returns the unit that a process belongs to.
+func (m *manager) unitOf(pid int) *unit {
+	if pid == 1 {
+		return m.units["init.scope"]
+	}
+	for range 64 {
+		if u := m.byPID[pid]; u != nil {
+			return u
+		}
+		if id := machine.ProcInvocation(m.p, pid); id != "" {
+			for _, u := range m.units {
+				if u.invocation.String() == id {
+					return u
+				}
+			}
+		}
+		if pid = machine.ProcParent(m.p, pid); pid <= 1 {
+			return nil
+		}
+	}
+	return nil
+}

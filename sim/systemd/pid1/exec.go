@@ -1,0 +1,344 @@
+package pid1
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/sdjournal"
+	"enshu/sim/systemd/bus"
+	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
+	"enshu/sim/wire/journal"
+	"enshu/sim/wire/syslog"
+)
+
+// executorPath is what stands in for a command that cannot be started, so that
+// a process fails with systemd's own exit status as it does after a real fork.
+const executorPath = "/usr/lib/systemd/systemd-executor"
+
+// Executor is the program that PID 1 runs when a command of a unit cannot be
+// started: its only argument is the exit status (systemd.exec(5)).
+func Executor(_ context.Context, p *host.Proc) int {
+	if len(p.Args) != 2 {
+		return 1
+	}
+	n := 0
+	for _, c := range p.Args[1] {
+		if c < '0' || c > '9' {
+			return 1
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}
+
+// process is a child of PID 1 that belongs to a unit.
+type process struct {
+	*host.Process
+	cmd       unitfile.Command
+	unstarted bool // the command could not be executed; the process ends with why
+}
+
+// spawn starts one command of a service. The command always becomes a process,
+// if only one that fails with the exit status that tells why.
+func (s *service) spawn(c unitfile.Command) (*process, error) {
+	m, v := s.u.m, s.u.config().Service
+	cmd, code := s.prepare(c)
+	if code < 0 {
+		return nil, syscall.ENOENT
+	}
+	var closers []io.Closer
+	if code == 0 {
+		var err error
+		if closers, err = s.stdio(&cmd, path.Base(c.Path)); err != nil {
+			code = unitfile.ExitOut
+		}
+	}
+	defer func() {
+		for _, c := range closers {
+			c.Close()
+		}
+	}()
+	var child *host.Process
+	err := error(syscall.ENOENT)
+	if code == 0 {
+		child, err = m.p.Start(cmd)
+		if err != nil {
+			code = unitfile.ExitExec
+		}
+	}
+	if err != nil {
+		child, err = m.p.Sys.Start(host.Cmd{
+			Path: executorPath, Args: []string{path.Base(c.Path), strconv.Itoa(code)}, Env: m.environ(), Dir: "/",
+			Cred: &host.Cred{}, Stdout: cmd.Stdout, Stderr: cmd.Stderr, Session: true,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	ident := v.Identifier
+	if ident == "" {
+		ident = path.Base(c.Path)
+	}
+	m.publish(s.u, ident, child.PID)
+	s.children = append(s.children, child.PID)
+	s.args[child.PID] = cmd.Args
+	m.p.Go(func() {
+		st, err := child.Wait(m.ctx)
+		if err != nil {
+			return
+		}
+		if len(closers) > 0 && m.journalUp.Load() {
+			// What it said last comes into the journal before what is said of its end.
+			if m.p.Sleep(m.ctx, journalLag) != nil {
+				return
+			}
+		}
+		m.post(func() {
+			m.withdraw(child.PID)
+			s.children = slices.DeleteFunc(s.children, func(pid int) bool { return pid == child.PID })
+			delete(s.args, child.PID)
+			s.exited(child, st)
+		})
+	})
+	return &process{child, c, code != 0}, nil
+}
+
+// prepare makes the Cmd of a command, or the exit status that says why not.
+func (s *service) prepare(c unitfile.Command) (cmd host.Cmd, code int) {
+	m, v := s.u.m, s.u.config().Service
+	cred := &host.Cred{}
+	home, login, shell := "/root", "root", "/bin/sh"
+	if v.User != "" {
+		u, ok := libc.UserByName(m.p, v.User)
+		if !ok {
+			return cmd, unitfile.ExitUser
+		}
+		cred = libc.CredOf(m.p, u)
+		home, login, shell = u.Dir, u.Name, u.Shell
+	}
+	if v.Group != "" {
+		g, ok := libc.GroupByName(m.p, v.Group)
+		if !ok {
+			return cmd, unitfile.ExitGroup
+		}
+		cred.GID = g.GID
+	}
+	for _, name := range v.Supplementary {
+		g, ok := libc.GroupByName(m.p, name)
+		if !ok {
+			return cmd, unitfile.ExitGroup
+		}
+		cred.Groups = append(cred.Groups, g.GID)
+	}
+	s.makeDirs(cred)
+	env := m.environ()
+	if v.User != "" {
+		env = append(env, "HOME="+home, "LOGNAME="+login, "USER="+login, "SHELL="+shell)
+	}
+	env = append(env, "INVOCATION_ID="+s.u.invocation.String(), "SYSTEMD_EXEC_PID=0")
+	if s.mainPID > 0 {
+		env = append(env, "MAINPID="+strconv.Itoa(s.mainPID))
+	}
+	if v.NotifyAccess != "none" {
+		env = append(env, "NOTIFY_SOCKET="+notifySock)
+	}
+	env = append(env, s.outcome()...)
+	for _, name := range v.PassEnv {
+		for _, e := range m.p.Env {
+			if strings.HasPrefix(e, name+"=") {
+				env = append(env, e)
+			}
+		}
+	}
+	for _, e := range v.Environment {
+		if strings.Contains(e, "=") {
+			env = append(env, e)
+		}
+	}
+	for _, name := range v.EnvFiles {
+		optional := strings.HasPrefix(name, "-")
+		name = strings.TrimPrefix(name, "-")
+		data, err := libc.ReadFile(m.p, name)
+		if err != nil {
+			if !optional {
+				s.u.say(syslog.Err, "", "Failed to load environment files: %s", libc.Strerror(err))
+				return cmd, -1
+			}
+			continue
+		}
+		env = append(env, unitfile.ParseEnv(data)...)
+	}
+	env = slices.DeleteFunc(env, func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(v.UnsetEnv, name) || slices.Contains(v.UnsetEnv, e)
+	})
+	dir := v.Dir
+	switch dir {
+	case "":
+		dir = "/"
+	case "~":
+		dir = home
+	}
+	if info, err := m.p.Sys.Stat(dir); err != nil || !info.IsDir() {
+		if !v.DirOptional {
+			return cmd, unitfile.ExitChdir
+		}
+		dir = "/"
+	}
+	args := c.Argv
+	if !c.Raw {
+		args = unitfile.Expand(c.Argv, env)
+	}
+	return host.Cmd{Path: c.Path, Args: args, Env: env, Dir: dir, Cred: cred, Umask: v.Umask, Session: true}, 0
+}
+
+// outcome tells the commands of ExecStop= and ExecStopPost= how the service
+// ended (systemd.exec(5), $SERVICE_RESULT).
+func (s *service) outcome() []string {
+	if s.u.sub != bus.SubStop && s.u.sub != bus.SubStopPost {
+		return nil
+	}
+	env := []string{"SERVICE_RESULT=" + s.u.result}
+	if r := s.mainRun; r != nil && !r.End.IsZero() {
+		status := strconv.Itoa(r.Status)
+		if r.Code != "exited" {
+			status = unitfile.SignalName(syscall.Signal(r.Status))
+		}
+		env = append(env, "EXIT_CODE="+r.Code, "EXIT_STATUS="+status)
+	}
+	return env
+}
+
+// makeDirs makes RuntimeDirectory= and its kin.
+func (s *service) makeDirs(cred *host.Cred) {
+	v := s.u.config().Service
+	for base, names := range map[string][]string{"/run": v.RuntimeDirs, "/var/lib": v.StateDirs, "/var/log": v.LogsDirs, "/var/cache": v.CacheDirs} {
+		for _, n := range names {
+			dir := path.Join(base, n)
+			if libc.MkdirAll(s.u.m.p, dir, 0o755) == nil {
+				s.u.m.p.Sys.Chown(dir, cred.UID, cred.GID)
+			}
+		}
+	}
+}
+
+// environ is what PID 1 gives every process.
+func (m *manager) environ() []string {
+	env := []string{"LANG=" + m.lang(), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+	return append(env, m.env...)
+}
+
+// lang is what /etc/locale.conf says.
+func (m *manager) lang() string {
+	data, _ := libc.ReadFile(m.p, "/etc/locale.conf")
+	for _, e := range unitfile.ParseEnv(data) {
+		if v, ok := strings.CutPrefix(e, "LANG="); ok && v != "" {
+			return v
+		}
+	}
+	return "C.UTF-8"
+}
+
+// stdio opens what StandardInput=, StandardOutput= and StandardError= say.
+func (s *service) stdio(cmd *host.Cmd, ident string) ([]io.Closer, error) {
+	m, v := s.u.m, s.u.config().Service
+	if v.Identifier != "" {
+		ident = v.Identifier
+	}
+	var closers []io.Closer
+	open := func(spec string) (io.Writer, error) {
+		kind, arg, _ := strings.Cut(spec, ":")
+		switch kind {
+		case "null":
+			return nil, nil
+		case "file", "append", "truncate":
+			flag := map[string]int{"file": 0, "append": os.O_APPEND, "truncate": os.O_TRUNC}[kind]
+			f, err := m.p.Sys.OpenFile(arg, os.O_WRONLY|os.O_CREATE|flag, 0o644)
+			if err != nil {
+				return nil, err
+			}
+			closers = append(closers, f)
+			return f, nil
+		case "tty":
+			f, err := m.p.Sys.OpenFile("/dev/console", os.O_WRONLY, 0)
+			if err != nil {
+				return nil, nil
+			}
+			closers = append(closers, f)
+			return f, nil
+		}
+		c, err := m.dialStream(ident, s.u.name, v)
+		if err != nil {
+			return nil, nil // no journal, no output
+		}
+		closers = append(closers, c)
+		return c, nil
+	}
+	if name, ok := strings.CutPrefix(v.Stdin, "file:"); ok {
+		f, err := m.p.Sys.OpenFile(name, os.O_RDONLY, 0)
+		if err != nil {
+			return nil, err
+		}
+		closers = append(closers, f)
+		cmd.Stdin = f
+	}
+	out := v.Stdout
+	if out == "" || out == "inherit" {
+		out = "journal"
+	}
+	var err error
+	if cmd.Stdout, err = open(out); err != nil {
+		return closers, err
+	}
+	if v.Stderr == "" || v.Stderr == "inherit" || unitfile.OutputOf(v.Stderr) == out {
+		cmd.Stderr = cmd.Stdout
+		return closers, nil
+	}
+	cmd.Stderr, err = open(v.Stderr)
+	return closers, err
+}
+
+// dialStream connects a service's output to the journal. What the stream is
+// about stands in its first lines (see stream.go).
+func (m *manager) dialStream(ident, unit string, v *unitfile.Service) (io.WriteCloser, error) {
+	// Which process writes is known only once it runs; journald waits for it.
+	m.p.Sys.Remove(machine.ExecLink(unit, ident))
+	ctx, cancel := context.WithCancel(m.ctx)
+	defer cancel()
+	c, err := m.p.Sys.Dial(ctx, "unix", sdjournal.StdoutSocket)
+	if err != nil {
+		return nil, err
+	}
+	level := syslog.Info
+	if l, ok := syslog.ParseSeverity(v.Level); ok {
+		level = l
+	}
+	facility := syslog.Daemon
+	if f, ok := syslog.ParseFacility(v.Facility); ok {
+		facility = f
+	}
+	if _, err := c.Write(journal.StreamHeader{Ident: ident, Unit: unit, Priority: int(syslog.Make(facility, level)), Prefix: !v.PlainOutput}.Encode()); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// signal sends a signal to a process that may not be a child of PID 1.
+func (m *manager) signal(pid int, sig syscall.Signal) error {
+	err := m.p.Sys.Kill(pid, sig)
+	if errors.Is(err, os.ErrProcessDone) {
+		return syscall.ESRCH
+	}
+	return err
+}

@@ -1,0 +1,172 @@
+package unitfile
+
+import (
+	"enshu/sim/systemd/calendar"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Dep is a kind of dependency (systemd.unit(5)).
+type Dep string
+
+const (
+	Requires   Dep = "Requires"
+	Requisite  Dep = "Requisite"
+	Wants      Dep = "Wants"
+	BindsTo    Dep = "BindsTo"
+	PartOf     Dep = "PartOf"
+	Conflicts  Dep = "Conflicts"
+	Before     Dep = "Before"
+	After      Dep = "After"
+	OnFailure  Dep = "OnFailure"
+	OnSuccess  Dep = "OnSuccess"
+	Triggers   Dep = "Triggers"
+	RequiredBy Dep = "RequiredBy"
+	WantedBy   Dep = "WantedBy"
+	BoundBy    Dep = "BoundBy"
+	ConsistsOf Dep = "ConsistsOf"
+	Conflicted Dep = "ConflictedBy"
+	Triggered  Dep = "TriggeredBy"
+	RequisiteO Dep = "RequisiteOf"
+	Upholds    Dep = "Upholds"
+	upheldBy   Dep = "UpheldBy"
+
+	PropagatesReload Dep = "PropagatesReloadTo"
+	reloadFrom       Dep = "ReloadPropagatedFrom"
+	PropagatesStop   Dep = "PropagatesStopTo"
+	stopFrom         Dep = "StopPropagatedFrom"
+	onFailureOf      Dep = "OnFailureOf"
+	onSuccessOf      Dep = "OnSuccessOf"
+)
+
+// Inverse of a dependency: what the other unit has.
+var Inverse = map[Dep]Dep{
+	Requires: RequiredBy, Requisite: RequisiteO, Wants: WantedBy, BindsTo: BoundBy, PartOf: ConsistsOf,
+	Conflicts: Conflicted, Before: After, After: Before, Triggers: Triggered, Upholds: upheldBy,
+	PropagatesReload: reloadFrom, reloadFrom: PropagatesReload, PropagatesStop: stopFrom, stopFrom: PropagatesStop,
+	OnFailure: onFailureOf, OnSuccess: onSuccessOf,
+}
+
+// Command is one line of ExecStart= and the like.
+type Command struct {
+	Path   string
+	Argv   []string
+	Ignore bool // "-": a failure counts as success
+	Raw    bool // ":": no expansion of variables
+}
+
+func (c Command) String() string { return strings.Join(c.Argv, " ") }
+
+// Condition is one Condition...= or Assert...= line.
+type Condition struct {
+	Kind    string // without Condition or Assert
+	Value   string
+	Trigger bool // "|": one of these must hold
+	Negate  bool
+}
+
+// Config is what the files of a unit say.
+type Config struct {
+	Description   string
+	Documentation []string
+	Deps          map[Dep][]string
+
+	Conditions, Asserts []Condition
+
+	NoDefaults                       bool // DefaultDependencies=no
+	RefuseStart, RefuseStop, Isolate bool
+	stopWhenUnneeded                 bool
+	IgnoreOnIsolate                  *bool // nil: as the type of the unit has it
+	LimitInterval                    time.Duration
+	LimitBurst                       int
+	jobTimeout                       time.Duration
+
+	Service *Service
+	Socket  *Socket
+	Timer   *Timer
+	Install Install
+}
+
+type Service struct {
+	Kind            string // Type=
+	RemainAfterExit bool
+	Exec            map[string][]Command // by ExecStart, ExecStartPre …
+	Restart         string
+	RestartSec      time.Duration
+	TimeoutStart    time.Duration
+	TimeoutStop     time.Duration
+	PidFile         string
+	busName         string
+	KillMode        string
+	KillSignal      syscall.Signal
+	SendSIGKILL     bool
+	SendSIGHUP      bool
+	User, Group     string
+	Supplementary   []string
+	Environment     []string
+	EnvFiles        []string // "-" before the name: may be missing
+	PassEnv         []string
+	UnsetEnv        []string
+	Umask           int
+	Dir             string // WorkingDirectory=
+	DirOptional     bool
+	Stdin           string
+	Stdout, Stderr  string
+	Identifier      string // SyslogIdentifier=
+	Facility        string
+	Level           string
+	SuccessStatus   []string
+	RestartPrevent  []string
+	RestartForce    []string
+	GuessMainPID    bool
+	RuntimeDirs     []string
+	StateDirs       []string
+	LogsDirs        []string
+	CacheDirs       []string
+	NotifyAccess    string // NotifyAccess=
+	PlainOutput     bool   // SyslogLevelPrefix=no
+	sockets         []string
+	Slice           string
+}
+
+type Socket struct {
+	Listens []string // "Stream /run/x"
+	Service string
+	Accept  bool
+}
+
+type Timer struct {
+	Calendar   []string
+	Monotonic  []Elapse
+	Unit       string
+	persistent bool
+}
+
+// Elapse is a time of a timer that counts from an event: the name of the
+// setting (OnBootSec …) and its value.
+type Elapse struct{ Base, Span string }
+
+// Install is the [Install] section.
+type Install struct {
+	Alias, WantedBy, RequiredBy, Also []string
+	DefaultInstance                   string
+	present                           bool // it has something that enables
+}
+
+func NewConfig(kind string) *Config {
+	c := &Config{Deps: map[Dep][]string{}, LimitInterval: 10 * time.Second, LimitBurst: 5, jobTimeout: calendar.Forever}
+	switch kind {
+	case "service":
+		c.Service = &Service{
+			Exec: map[string][]Command{}, Restart: "no", RestartSec: 100 * time.Millisecond,
+			TimeoutStart: 90 * time.Second, TimeoutStop: 90 * time.Second, KillMode: "control-group",
+			KillSignal: syscall.SIGTERM, SendSIGKILL: true, Umask: 0o022, Stdin: "null", GuessMainPID: true,
+		}
+	case "socket":
+		c.Socket = &Socket{}
+	case "timer":
+		c.Timer = &Timer{}
+	}
+	return c
+}
