@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"enshu/cmd/enshu/story"
 	"enshu/grader"
 	"enshu/sim/clock"
 	"enshu/sim/distro"
@@ -57,7 +58,11 @@ func (v view) Trace() *trace.Log { return v.lab.Trace() }
 func (s *server) learnerTools() distro.Package {
 	return distro.Package{
 		Name: "enshu", Version: "1", Release: "1", Arch: "noarch", Base: true, Summary: "Commands of the lab",
-		Programs: map[string]host.Program{"/usr/local/bin/check": s.checkProgram, "/usr/local/bin/hint": s.hintProgram},
+		Programs: map[string]host.Program{
+			"/usr/local/bin/check": s.checkProgram,
+			"/usr/local/bin/hint":  s.hintProgram,
+			"/usr/local/bin/why":   s.whyProgram,
+		},
 	}
 }
 
@@ -135,6 +140,27 @@ func (s *server) hintProgram(ctx context.Context, p *host.Proc) int {
 		return 1
 	}
 	fmt.Fprintln(p.Stdout, h.Text(Language(p.Getenv(langEnv))))
+	return 0
+}
+
+// whyProgram is `why TEXT|NUMBER` inside a host.
+func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
+	if len(p.Args) < 2 {
+		fmt.Fprintln(p.Stderr, "usage: why TEXT|NUMBER")
+		return 2
+	}
+	l := s.running.Load()
+	if l == nil {
+		fmt.Fprintln(p.Stderr, "why: the lab is still starting")
+		return 2
+	}
+	lang, what := Language(p.Getenv(langEnv)), strings.Join(p.Args[1:], " ")
+	found := story.Find(l.Trace().Since(0), what)
+	if len(found) == 0 {
+		fmt.Fprintln(p.Stdout, story.None(what, lang))
+		return 1
+	}
+	story.Write(p.Stdout, found, lang)
 	return 0
 }
 
