@@ -18,7 +18,11 @@ func addressOf(s string) string {
 // nameOf takes the display name out of an address, "" when there is none.
 func nameOf(s string) string {
 	if open := strings.IndexByte(s, '<'); open > 0 {
-		return strings.Trim(strings.TrimSpace(s[:open]), "\"")
+		name := strings.TrimSpace(s[:open])
+		if strings.HasPrefix(name, "\"") {
+			return strings.Trim(name, "\"")
+		}
+		return strings.NewReplacer("(", "", ")", "").Replace(name) // a comment is part of the name
 	}
 	if open := strings.IndexByte(s, '('); open >= 0 {
 		if end := strings.IndexByte(s[open:], ')'); end > 0 {

@@ -80,10 +80,10 @@ var needsMailbox = map[string]bool{"print": true, "Print": true, "next": true, "
 	"save": true, "copy": true, "move": true, "Save": true, "Copy": true, "Move": true, "write": true, "mbox": true, "hold": true, "unread": true, "seen": true,
 	"flag": true, "unflag": true, "answered": true, "unanswered": true, "touch": true, "size": true, "reply": true, "Reply": true, "top": true, "Top": true,
 	"more": true, "More": true, "show": true, "Show": true, "pipe": true, "Pipe": true, "z": true, "Z": true, "sort": true, "forward": true, "Forward": true,
-	"resend": true, "Resend": true, "edit": true, "visual": true}
+	"resend": true, "Resend": true, "edit": true, "visual": true, "unsort": true, "draft": true, "undraft": true}
 
 // edits are those that a read-only mailbox refuses.
-var edits = map[string]bool{"delete": true, "dp": true, "undelete": true, "mbox": true, "hold": true, "edit": true, "visual": true, "move": true, "Move": true}
+var edits = map[string]bool{"delete": true, "dp": true, "mbox": true, "hold": true, "edit": true, "visual": true, "move": true, "Move": true}
 
 // commands reads and obeys until the end.
 func (s *session) commands(ctx context.Context) int {
@@ -124,19 +124,36 @@ func (s *session) command(ctx context.Context, line string) (stop bool, status i
 		}
 		return false, 0
 	}
-	switch c := text[0]; c {
-	case '!':
+	if text[0] == '!' {
 		s.shell(ctx, strings.TrimSpace(text[1:]))
-		fmt.Fprintln(s.p.Stdout, "!")
+		if s.tty {
+			fmt.Fprintln(s.p.Stdout, "!")
+		}
 		return false, 0
+	}
+	if first, rest, more := cutCommand(text); more {
+		if stop, status = s.command(ctx, first); stop || rest == "" {
+			return stop, status
+		}
+		return s.command(ctx, rest)
+	}
+	switch text[0] {
 	case '?':
 		s.help(strings.TrimSpace(text[1:]))
 		return false, 0
 	case '|':
+		if s.file == "" {
+			s.complain("|: needs an active mailbox")
+			return false, 0
+		}
 		s.pipe(ctx, strings.TrimSpace(text[1:]), showShort)
 		return false, 0
 	case '=':
-		if list := s.chosen(s.words(text[1:])); list != nil {
+		if s.file == "" {
+			s.complain("=: needs an active mailbox")
+			return false, 0
+		}
+		if list := s.chosenFor("pdot", s.words(text[1:])); list != nil {
 			var b strings.Builder
 			for k, i := range list {
 				if k > 0 {
@@ -192,15 +209,47 @@ func commandOf(verb string) string {
 	return ""
 }
 
-// byDefault prints the messages of a line that begins with no command.
+// cutCommand splits a line at the first semicolon that is not quoted.
+func cutCommand(text string) (first, rest string, more bool) {
+	quote := byte(0)
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && quote != '\'':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == ';':
+			return strings.TrimSpace(text[:i]), strings.TrimSpace(text[i+1:]), true
+		}
+	}
+	return text, "", false
+}
+
+// byDefault obeys a line that begins with no command: it is an argument of next.
 func (s *session) byDefault(ctx context.Context, text string) {
 	if !s.tty {
 		s.complain("The empty (default) command is ignored here, but has arguments: %s", text)
 		return
 	}
-	if list := s.chosen(s.words(text)); list != nil {
-		s.print(ctx, list, showShort, false)
+	if s.file == "" {
+		s.complain("next: needs an active mailbox")
+		return
 	}
+	s.nextOf(ctx, s.chosen(s.words(text)))
+}
+
+// nextOf shows the first of some messages that comes after the current one, or
+// the first of all.
+func (s *session) nextOf(ctx context.Context, list []int) {
+	if len(list) == 0 {
+		return
+	}
+	i := max(slices.IndexFunc(list, func(i int) bool { return i > s.dot }), 0)
+	s.print(ctx, list[i:i+1], showShort, false)
 }
 
 // next shows the message after the current one.
@@ -260,8 +309,8 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 	case "next":
 		if arg == "" {
 			s.next()
-		} else if list := s.chosen(s.words(arg)); list != nil {
-			s.print(ctx, list[:1], showShort, false)
+		} else {
+			s.nextOf(ctx, s.chosen(s.words(arg)))
 		}
 	case "headers":
 		if arg == "" {
@@ -286,7 +335,16 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		s.undelete(arg)
 	case "save", "copy", "write", "Save", "Copy", "move", "Move":
 		s.save(ctx, full, arg)
-	case "mbox", "hold", "unread", "touch", "flag", "unflag", "answered", "unanswered", "seen":
+	case "hold":
+		list := s.chosen(s.words(arg))
+		if list != nil && !s.system {
+			fmt.Fprintln(s.p.Stdout, "preserve: cannot be used in a system mailbox")
+			return false, 0
+		}
+		for _, i := range list {
+			s.markAs(i, full)
+		}
+	case "mbox", "unread", "touch", "flag", "unflag", "answered", "unanswered", "draft", "undraft", "seen":
 		for _, i := range s.chosen(s.words(arg)) {
 			s.markAs(i, full)
 		}
@@ -407,7 +465,7 @@ func (s *session) retain(arg, what string, names []string) {
 	default:
 		text, column := "headerpick "+what, len("headerpick "+what)
 		for _, name := range names {
-			if column+1+len(name) > 79 {
+			if column+1+len(name) > s.width()-1 {
 				text += " \\\n "
 				column = 1
 			}
@@ -427,15 +485,22 @@ func (s *session) change(arg string, readOnly bool) {
 			return
 		}
 		s.greet()
+		s.setDot(s.first())
 		return
 	}
 	name := words[0]
+	if name == "#" && s.before == "" {
+		s.complain("No previous file")
+		return
+	}
 	file := libc.Abs(s.p, s.folder(name))
 	if _, err := s.p.Sys.Stat(file); err != nil {
 		if name == "&" {
 			name = file
 		}
 		s.complain("%s: %s", name, strerror(err))
+		// The folder is left, as it was on disk.
+		s.before, s.file, s.msgs, s.data, s.order = s.file, "", nil, nil, nil
 		return
 	}
 	system := file == s.inbox("")
@@ -444,7 +509,7 @@ func (s *session) change(arg string, readOnly bool) {
 		s.complain("%s: %s", name, strerror(err))
 		return
 	}
-	s.readOnly = readOnly
+	s.readOnly = readOnly || s.onlyRead
 	s.greet()
 	if s.isSet("header") && len(s.msgs) > 0 {
 		s.headers(s.dot)
@@ -501,6 +566,14 @@ func (s *session) sortBy(full, arg string) {
 		"size":    func(m *message) string { _, n := m.size(); return fmt.Sprintf("%020d", n) },
 		"status":  func(m *message) string { return string(m.mark()) },
 	}
+	if full == "sort" && arg == "" {
+		by := s.sorted
+		if by == "" {
+			by = "unsorted"
+		}
+		fmt.Fprintf(s.p.Stdout, "Current sorting criterion is: %s\n", by)
+		return
+	}
 	key := keys[arg]
 	if full != "sort" || arg == "" || key == nil {
 		key = func(m *message) string { return fmt.Sprintf("%020d", m.at) }
@@ -509,12 +582,17 @@ func (s *session) sortBy(full, arg string) {
 		s.complain("sort: invalid sorting method: %s", arg)
 		return
 	}
+	if s.sorted = arg; full != "sort" || arg == "none" {
+		s.sorted = ""
+	}
 	s.order = make([]int, len(s.msgs))
 	for i := range s.order {
 		s.order[i] = i
 	}
 	sort.SliceStable(s.order, func(i, j int) bool { return key(s.msgs[s.order[i]]) < key(s.msgs[s.order[j]]) })
-	s.headers(s.dot)
+	if s.isSet("header") {
+		s.headers(s.dot)
+	}
 }
 
 // help explains commands.

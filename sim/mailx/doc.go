@@ -23,6 +23,9 @@
 //   - Text goes out as UTF-8 and only UTF-8 and Latin-1 are read; in a locale
 //     without UTF-8 only ASCII can be sent. Domains that are not ASCII are not
 //     encoded.
+//   - set without an argument lists the settings that have an effect here, not
+//     those about the program's build and the environment; undelete refuses a
+//     message that is not deleted.
 //   - mail -v tells what it reads and sends with, without the program's own
 //     debugging; -d does nothing.
 package mailx

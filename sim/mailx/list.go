@@ -25,7 +25,7 @@ func (s *session) list(words []string, deleted bool) (out []int, problem string)
 	for i, h := range hit {
 		if h && s.msgs[i].deleted == deleted {
 			out = append(out, i)
-		} else if h && named && !deleted {
+		} else if h && named {
 			return nil, fmt.Sprintf("%d: inappropriate message", i+1)
 		}
 	}
@@ -50,6 +50,9 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 		mark(func(*message) bool { return true })
 		return ""
 	case w == "`":
+		if len(s.last) == 0 {
+			return "No previously marked messages"
+		}
 		for _, i := range s.last {
 			hit[i] = true
 		}
@@ -118,19 +121,26 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 
 // position reads a message number or a sign for one at the beginning of w.
 func (s *session) position(w string, deleted bool) (index int, rest string, ok bool, problem string) {
+	any := slices.ContainsFunc(s.msgs, func(m *message) bool { return m.deleted == deleted })
 	switch w[0] {
 	case '.':
 		return s.dot, w[1:], true, ""
-	case '^':
-		return max(slices.IndexFunc(s.msgs, func(m *message) bool { return m.deleted == deleted }), 0), w[1:], true, ""
-	case '$':
-		for i := len(s.msgs) - 1; i > 0; i-- {
-			if s.msgs[i].deleted == deleted {
-				return i, w[1:], true, ""
-			}
+	case '^', '$':
+		if !any {
+			return 0, "", true, noMessages
 		}
-		return 0, w[1:], true, ""
+		if w[0] == '$' {
+			i := len(s.msgs) - 1
+			for s.msgs[i].deleted != deleted {
+				i--
+			}
+			return i, w[1:], true, ""
+		}
+		return max(slices.IndexFunc(s.msgs, func(m *message) bool { return m.deleted == deleted }), 0), w[1:], true, ""
 	case ';':
+		if s.old < 0 {
+			return 0, "", true, "No previously current message"
+		}
 		return s.old, w[1:], true, ""
 	case '+', '-':
 		if len(w) > 1 {
@@ -173,11 +183,11 @@ func contains(text, part string) bool {
 // colon is the meaning of :x, nil for an unknown letter.
 func colon(letters string) func(*message) bool {
 	one := map[byte]func(*message) bool{
-		'n': func(m *message) bool { return !m.read && !m.old }, 'o': func(m *message) bool { return m.old },
+		'n': func(m *message) bool { return !m.old }, 'o': func(m *message) bool { return m.old },
 		'u': func(m *message) bool { return !m.read }, 'r': func(m *message) bool { return m.read },
 		'd': func(m *message) bool { return m.deleted }, 'f': func(m *message) bool { return m.flagged },
 		'a': func(m *message) bool { return m.answered }, 'L': func(*message) bool { return false }, 'l': func(*message) bool { return false },
-		't': func(*message) bool { return false }, 's': func(*message) bool { return false }, 'S': func(*message) bool { return false },
+		't': func(m *message) bool { return m.draft }, 's': func(*message) bool { return false }, 'S': func(*message) bool { return false },
 	}
 	var all []func(*message) bool
 	for i := 0; i < len(letters); i++ {

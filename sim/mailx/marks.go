@@ -24,12 +24,20 @@ func (s *session) markAs(i int, what string) {
 		m.flagged = true
 	case "unflag":
 		m.flagged = false
+	case "draft":
+		m.draft = true
+	case "undraft":
+		m.draft = false
 	case "answered":
 		m.answered = true
 	case "unanswered":
 		m.answered = false
 	}
 	s.setDot(i)
+	switch what {
+	case "mbox", "hold", "unread", "touch":
+		s.seen = true
+	}
 }
 
 // delete marks messages as deleted; show prints the one after them.
@@ -80,7 +88,7 @@ func (s *session) undelete(arg string) {
 	}
 	list, problem := s.list(words, true)
 	if problem != "" {
-		s.complain(noMessages)
+		s.complain("%s", problem)
 		return
 	}
 	for _, i := range list {

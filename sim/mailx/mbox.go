@@ -14,9 +14,11 @@ type message struct {
 	at   int    // its place in the folder
 	file string // its file below the folder, in a Maildir
 
-	old, read, answered, flagged             bool // what Status and X-Status say, and what became of it
-	wasOld, wasRead, wasAnswered, wasFlagged bool
-	deleted, saved, toMbox, hold, touched    bool
+	old, read                             bool // what Status says, and what became of it
+	answered, flagged, draft              bool // and X-Status
+	wasOld, wasRead                       bool
+	wasAnswered, wasFlagged, wasDraft     bool
+	deleted, saved, toMbox, hold, touched bool
 }
 
 // size returns lines and bytes as the header summary shows them.
@@ -86,8 +88,8 @@ func parseMessage(raw []byte) *message {
 	status := m.field("Status")
 	m.read, m.old = strings.Contains(status, "R"), strings.Contains(status, "O")
 	x := m.field("X-Status")
-	m.answered, m.flagged = strings.Contains(x, "A"), strings.Contains(x, "F")
-	m.wasOld, m.wasRead, m.wasAnswered, m.wasFlagged = m.old, m.read, m.answered, m.flagged
+	m.answered, m.flagged, m.draft = strings.Contains(x, "A"), strings.Contains(x, "F"), strings.Contains(x, "T")
+	m.wasOld, m.wasRead, m.wasAnswered, m.wasFlagged, m.wasDraft = m.old, m.read, m.answered, m.flagged, m.draft
 	return m
 }
 
@@ -147,16 +149,25 @@ func (m *message) status(old bool) string {
 	return status
 }
 
-// withStatus returns the message with Status and X-Status as the flags are now;
-// a message that was never marked stays without.
-func (m *message) withStatus(old bool) []byte {
-	status, x := m.status(old || m.old), ""
-	if m.answered {
-		x += "A"
-	}
+// xStatus is the value of the field X-Status.
+func (m *message) xStatus() string {
+	x := ""
 	if m.flagged {
 		x += "F"
 	}
+	if m.answered {
+		x += "A"
+	}
+	if m.draft {
+		x += "T"
+	}
+	return x
+}
+
+// withStatus returns the message with Status and X-Status as the flags are now;
+// a message that was never marked stays without.
+func (m *message) withStatus(old bool) []byte {
+	status, x := m.status(old || m.old), m.xStatus()
 	var b bytes.Buffer
 	b.Write(m.from)
 	skip := false

@@ -195,7 +195,7 @@ func (m *program) run(ctx context.Context, args []string) int {
 	if m.verbose > 0 {
 		m.complain("Warning -- v15-compat=yes will be default in v14.10.0!")
 	}
-	s := &session{program: m, readOnly: v.readOnly}
+	s := &session{program: m, readOnly: v.readOnly, onlyRead: v.readOnly}
 	for _, line := range v.startup {
 		if stop, status := s.command(ctx, line); stop {
 			return status

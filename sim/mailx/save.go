@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -17,7 +16,8 @@ import (
 
 // synopsis is what a bad list of a saving command is answered with.
 var synopsis = map[string]string{
-	"save": "Append [<msglist>] to <file>", "copy": "Copy [<msglist>], but do not mark for deletion", "move": "Move [<msglist>] to <folder>",
+	"save": "Append [<msglist>] to <file>", "copy": "Copy [<msglist>], but do not mark them for deletion", "move": "Move [<msglist>] to <folder>",
+	"pipe":  "Pipe [<msglist>] to [<command>], honour `ignore' / `retain'",
 	"write": "Write (append) [<msglist>] to [<file>]", "Save": "Append <msglist> to file named after sender", "Copy": "Copy <msglist> to file named after sender",
 }
 
@@ -29,12 +29,8 @@ func (s *session) save(ctx context.Context, how, arg string) {
 	if n := len(words); n > 0 && !bySender {
 		name, words = words[n-1], words[:n-1]
 	}
-	list := s.chosen(words)
+	list := s.chosenFor(how, words)
 	if list == nil {
-		if len(words) > 0 {
-			s.complain("%s: Bad message", how)
-			s.complain("Synopsis: %s: %s", how, synopsis[how])
-		}
 		return
 	}
 	if bySender {
@@ -48,9 +44,6 @@ func (s *session) save(ctx context.Context, how, arg string) {
 	for _, i := range list {
 		m := s.msgs[i]
 		switch {
-		case bySender:
-			m.read, m.touched = true, true
-			fallthrough
 		case how != "write":
 			b.Write(s.message(m))
 			continue
@@ -67,17 +60,18 @@ func (s *session) save(ctx context.Context, how, arg string) {
 			gap = "\n"
 		}
 	}
+	if how == "write" {
+		name = "file://" + name
+	}
 	if err := libc.AppendFile(s.p, file, append([]byte(gap), b.Bytes()...), 0o600); err != nil {
 		s.complain("%s: %s", name, strerror(err))
 		return
-	}
-	if how == "write" {
-		name = "file://" + name
 	}
 	fmt.Fprintf(s.p.Stdout, "%s %s %d bytes\n", name, state, b.Len())
 	for _, i := range list {
 		m := s.msgs[i]
 		m.read, m.touched = true, true
+		s.seen = s.seen || i == s.dot
 		switch how {
 		case "save", "Save":
 			m.saved = true
@@ -90,16 +84,29 @@ func (s *session) save(ctx context.Context, how, arg string) {
 	}
 }
 
+// chosenFor returns the messages of a command that takes a file or a command
+// after them; what is wrong with them is said with how the command is used.
+func (s *session) chosenFor(how string, words []string) []int {
+	list := s.chosen(words)
+	if list == nil && len(words) > 0 {
+		if _, problem := s.list(words, false); problem == noMessages {
+			s.complain("%s: No message of desired type", how)
+		} else {
+			s.complain("%s: Bad message", how)
+		}
+		if text := synopsis[how]; text != "" {
+			s.complain("Synopsis: %s: %s", how, text)
+		}
+	}
+	return list
+}
+
 // message is a message for another folder, with its marks as they are now.
 func (s *session) message(m *message) []byte {
-	raw := slices.Concat(m.from, m.header, m.body)
 	if m.from == nil {
-		raw = append([]byte("From "+addressOf(m.field("From"))+" "+s.ctime()+"\n"), raw...)
+		return append([]byte("From "+addressOf(m.field("From"))+" "+s.ctime()+"\n"), m.withStatus(m.wasOld)...)
 	}
-	if m.read != m.wasRead || m.answered != m.wasAnswered || m.flagged != m.wasFlagged {
-		return m.withStatus(m.wasOld)
-	}
-	return raw
+	return m.withStatus(m.wasOld)
 }
 
 func (m *program) ctime() string { return libc.LocalTime(m.p).Format("Mon Jan _2 15:04:05 2006") }
@@ -227,8 +234,8 @@ func (s *session) readMaildir(dir string) ([]*message, error) {
 			_, flags, _ := strings.Cut(name, ":2,")
 			m.file = sub + "/" + name
 			m.read, m.old = strings.Contains(flags, "S"), sub == "cur"
-			m.answered, m.flagged = strings.Contains(flags, "R"), strings.Contains(flags, "F")
-			m.wasRead, m.wasOld, m.wasAnswered, m.wasFlagged = m.read, m.old, m.answered, m.flagged
+			m.answered, m.flagged, m.draft = strings.Contains(flags, "R"), strings.Contains(flags, "F"), strings.Contains(flags, "D")
+			m.wasRead, m.wasOld, m.wasAnswered, m.wasFlagged, m.wasDraft = m.read, m.old, m.answered, m.flagged, m.draft
 			out = append(out, m)
 		}
 	}
@@ -257,7 +264,7 @@ func (s *session) quitMaildir() {
 		for _, f := range []struct {
 			set  bool
 			name string
-		}{{m.flagged, "F"}, {m.answered, "R"}, {m.read, "S"}} {
+		}{{m.draft, "D"}, {m.flagged, "F"}, {m.answered, "R"}, {m.read, "S"}} {
 			if f.set {
 				flags += f.name
 			}

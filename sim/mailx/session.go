@@ -22,15 +22,17 @@ type session struct {
 	system   bool   // the user's inbox: read mail stays or goes to mbox on quit
 	maildir  bool
 	readOnly bool
+	onlyRead bool // -R: every folder is read-only
 	owner    string
 
-	data  []byte // of the file when it was read
-	msgs  []*message
-	dot   int  // index of the current message
-	old   int  // index of the one that was current before
-	seen  bool // the current message has been shown
-	last  []int
-	order []int // in which the summary lists messages; nil is that of the folder
+	data   []byte // of the file when it was read
+	msgs   []*message
+	dot    int  // index of the current message
+	old    int  // index of the one that was current before
+	seen   bool // the current message has been shown
+	last   []int
+	sorted string // what sort was told last
+	order  []int  // in which the summary lists messages; nil is that of the folder
 }
 
 // run opens the folder and does what the options ask.
@@ -196,35 +198,40 @@ func (s *session) open(file string, system bool, owner string) error {
 	s.before = s.file
 	s.file, s.system, s.owner, s.maildir = file, system, owner, maildir
 	s.data, s.msgs, s.last, s.seen, s.order = data, msgs, nil, false, nil
-	s.dot = 0
-	s.firstDot()
-	s.old = 0
+	s.dot, s.old = s.first(), -1
 	return nil
 }
 
-// firstDot chooses where to start: the first new message, else unread, else the first.
-func (s *session) firstDot() {
+// first is where to start: the first new message, else one with a flag, else
+// unread, else the first.
+func (s *session) first() int {
 	for _, want := range []func(*message) bool{
-		func(m *message) bool { return !m.read && !m.old }, func(m *message) bool { return !m.read }} {
+		func(m *message) bool { return !m.old && !m.deleted },
+		func(m *message) bool { return m.flagged && !m.deleted },
+		func(m *message) bool { return !m.read && !m.deleted },
+	} {
 		if i := slices.IndexFunc(s.msgs, want); i >= 0 {
-			s.dot = i
-			return
+			return i
 		}
 	}
+	return 0
 }
 
 // greet prints the line about the folder.
 func (s *session) greet() {
-	fresh, unread, deleted := 0, 0, 0
+	fresh, unread, deleted, saved := 0, 0, 0, 0
 	for _, m := range s.msgs {
+		if m.saved {
+			saved++
+		}
 		if m.deleted {
 			deleted++
 		}
+		if !m.old {
+			fresh++
+		}
 		if !m.read {
 			unread++
-			if !m.old {
-				fresh++
-			}
 		}
 	}
 	text := fmt.Sprintf("%s: %d message%s", s.file, len(s.msgs), plural(len(s.msgs)))
@@ -236,6 +243,9 @@ func (s *session) greet() {
 	}
 	if deleted > 0 {
 		text += fmt.Sprintf(" %d deleted", deleted)
+	}
+	if saved > 0 {
+		text += fmt.Sprintf(" %d saved", saved)
 	}
 	if s.readOnly {
 		text += " [Read-only]"
@@ -266,16 +276,20 @@ func (s *session) screen() int {
 
 // columns is the width of the subject.
 func (s *session) columns() int {
-	cols := 80
 	if !s.tty {
 		return 21
 	}
+	return max(s.width()-58, 0)
+}
+
+// width is how many columns the terminal has.
+func (s *session) width() int {
 	if t, ok := libc.Terminal(s.p.Stdout); ok {
 		if _, c := t.Size(); c > 0 {
-			cols = c
+			return c
 		}
 	}
-	return max(cols-58, 0)
+	return 80
 }
 
 // mark is the letter of the header summary.
@@ -301,6 +315,9 @@ func (m *message) mark() byte {
 	}
 	if m.flagged {
 		mark = 'F'
+	}
+	if m.draft && m.read {
+		mark = 'T'
 	}
 	return mark
 }
@@ -357,7 +374,8 @@ func (s *session) date(m *message) string {
 	text := m.field("Date")
 	if text == "" {
 		if f := bytes.Fields(m.from); len(f) >= 6 {
-			return fmt.Sprintf("%.16s", bytes.Join(f[2:6], []byte(" ")))
+			_, date, _ := bytes.Cut(bytes.TrimPrefix(m.from, []byte("From ")), []byte(" "))
+			return fmt.Sprintf("%.16s", bytes.TrimLeft(date, " "))
 		}
 	}
 	t := dateOf(m)

@@ -112,6 +112,9 @@ func (s *session) render(w *bytes.Buffer, i int, how fullness) {
 		if status := m.status(m.old); status != "" {
 			fmt.Fprintf(w, "Status: %s\n", status)
 		}
+		if x := m.xStatus(); x != "" {
+			fmt.Fprintf(w, "X-Status: %s\n", x)
+		}
 	}
 	s.body(w, m)
 }
@@ -229,7 +232,7 @@ func (s *session) pipe(ctx context.Context, arg string, how fullness) {
 		return
 	}
 	command := words[len(words)-1]
-	list := s.chosen(words[:len(words)-1])
+	list := s.chosenFor("pipe", words[:len(words)-1])
 	if list == nil {
 		return
 	}
