@@ -38,6 +38,7 @@ type loader struct {
 	lex     *script.Lexer
 	report  Report
 	current *script.Ruleset
+	order   []*script.Ruleset // as they were met
 	set     legacySettings
 	files   int // included so far
 }
@@ -48,6 +49,7 @@ type loader struct {
 func Load(p *host.Proc, file string, r Report) (*Config, int) {
 	c := &loader{p: p, conf: New(), report: r}
 	c.current = c.conf.Main
+	c.order = append(c.order, c.current)
 	c.set = newLegacySettings()
 	c.lex = &script.Lexer{Owner: c}
 	data, err := readConfig(p, file)
@@ -256,6 +258,7 @@ func (c *loader) ruleset(name string) *script.Ruleset {
 	if r == nil {
 		r = &script.Ruleset{Name: name}
 		c.conf.Rulesets[name] = r
+		c.order = append(c.order, r)
 	}
 	return r
 }
@@ -333,11 +336,8 @@ func (c *loader) addModule(name string, legacy bool) bool {
 // check completes the configuration once all is read: names become things, and
 // modules say what they miss.
 func (c *loader) check() {
-	c.resolveCalls(c.conf.Main.Rules)
-	for _, r := range c.conf.Rulesets {
-		if r != c.conf.Main {
-			c.resolveCalls(r.Rules)
-		}
+	for _, r := range c.order {
+		c.optimize(r.Rules)
 	}
 	for _, m := range c.conf.Modules {
 		switch m.Name {
@@ -396,16 +396,20 @@ func (c *loader) bind(module, name, address, port string) string {
 	return ""
 }
 
-// resolveCalls finds the rulesets of call statements.
-func (c *loader) resolveCalls(list []*script.Statement) {
+// optimize completes the rules once all of them are known: constants are computed,
+// and call statements find their rulesets.
+func (c *loader) optimize(list []*script.Statement) {
 	for _, s := range list {
-		if s.Kind == script.DoCall {
+		switch s.Kind {
+		case script.IfExpr, script.DoSet, script.DoForeach, script.DoCallIndirect:
+			s.Cond = script.Optimize(s.Cond, c.Complain)
+		case script.DoCall:
 			if s.Ruleset = c.conf.Rulesets[s.Name]; s.Ruleset == nil {
 				c.complainf("ruleset '%s' cannot be found ", s.Name)
 				s.Kind = script.DoNothing
 			}
 		}
-		c.resolveCalls(s.Then)
-		c.resolveCalls(s.Else)
+		c.optimize(s.Then)
+		c.optimize(s.Else)
 	}
 }
