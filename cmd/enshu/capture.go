@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
 	"github.com/spf13/cobra"
-
-	"enshu/sim/wire/frame"
 )
 
 func (a *app) captureCommand() *cobra.Command {
@@ -36,21 +38,18 @@ func (a *app) captureCommand() *cobra.Command {
 				return err
 			}
 			defer frames.Close()
-			each := func(at time.Time, b []byte) error {
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", at.Format("15:04:05.000000"), frame.Summary(b))
-				return err
-			}
+			each := printer(cmd.OutOrStdout())
 			if file != "" {
 				out, err := os.Create(file)
 				if err != nil {
 					return err
 				}
 				defer out.Close()
-				w, err := frame.NewWriter(out)
-				if err != nil {
+				w := pcapgo.NewWriter(out)
+				if err := w.WriteFileHeader(snapLen, layers.LinkTypeEthernet); err != nil {
 					return err
 				}
-				each = w.Write
+				each = w.WritePacket
 			}
 			return capture(cmd.Context(), frames, count, each)
 		},
@@ -60,11 +59,13 @@ func (a *app) captureCommand() *cobra.Command {
 	return c
 }
 
+const snapLen = 262144
+
 // capture calls each for every frame until ctx ends or count is reached.
-func capture(ctx context.Context, frames *os.File, count int, each func(at time.Time, frame []byte) error) error {
+func capture(ctx context.Context, frames *os.File, count int, each func(gopacket.CaptureInfo, []byte) error) error {
 	stop := context.AfterFunc(ctx, func() { frames.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	buf := make([]byte, frame.SnapLen)
+	buf := make([]byte, snapLen)
 	for n := 0; count == 0 || n < count; n++ {
 		size, err := frames.Read(buf)
 		switch {
@@ -73,9 +74,65 @@ func capture(ctx context.Context, frames *os.File, count int, each func(at time.
 		case err != nil:
 			return err
 		}
-		if err := each(time.Now(), buf[:size]); err != nil {
+		info := gopacket.CaptureInfo{Timestamp: time.Now(), CaptureLength: size, Length: size}
+		if err := each(info, buf[:size]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// printer writes a line for each packet.
+func printer(w io.Writer) func(gopacket.CaptureInfo, []byte) error {
+	return func(info gopacket.CaptureInfo, data []byte) error {
+		_, err := fmt.Fprintf(w, "%s %s\n", info.Timestamp.Format("15:04:05.000000"), summary(data))
+		return err
+	}
+}
+
+// summary is a frame in a few words: who to whom, and what it is. NewPacket
+// recovers from frames that its decoders choke on.
+func summary(frame []byte) string {
+	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
+	from, to := "?", "?"
+	if l := p.LinkLayer(); l != nil {
+		from, to = l.LinkFlow().Src().String(), l.LinkFlow().Dst().String()
+	}
+	if n := p.NetworkLayer(); n != nil {
+		from, to = n.NetworkFlow().Src().String(), n.NetworkFlow().Dst().String()
+	}
+	what := ""
+	switch t := p.TransportLayer().(type) {
+	case *layers.TCP:
+		from, to = fmt.Sprintf("%s.%d", from, t.SrcPort), fmt.Sprintf("%s.%d", to, t.DstPort)
+		what = "TCP " + flags(t)
+	case *layers.UDP:
+		from, to = fmt.Sprintf("%s.%d", from, t.SrcPort), fmt.Sprintf("%s.%d", to, t.DstPort)
+		what = "UDP"
+	default:
+		for _, l := range p.Layers() {
+			if l.LayerType() != gopacket.LayerTypePayload {
+				what = l.LayerType().String()
+			}
+		}
+	}
+	line := fmt.Sprintf("%s > %s: %s, length %d", from, to, what, len(frame))
+	if app := p.ApplicationLayer(); app != nil && len(app.Payload()) > 0 {
+		line += fmt.Sprintf(" %.60q", app.Payload())
+	}
+	return line
+}
+
+// flags are the flags of a segment as tcpdump(8) writes them.
+func flags(t *layers.TCP) string {
+	var b strings.Builder
+	for _, f := range []struct {
+		set  bool
+		mark string
+	}{{t.SYN, "S"}, {t.FIN, "F"}, {t.RST, "R"}, {t.PSH, "P"}, {t.ACK, "."}} {
+		if f.set {
+			b.WriteString(f.mark)
+		}
+	}
+	return "[" + b.String() + "]"
 }

@@ -116,6 +116,16 @@ func TestLabFromStartToFinish(t *testing.T) {
 		if out := u.enshu(0, "events", "--format", "json"); !strings.Contains(out, "from the test") {
 			t.Error("the trace does not know of the message")
 		}
+		// Another user is one, or is told why there is none.
+		if u.uid != os.Getuid() || kernel.FindIDs().Single {
+			for command, status := range map[string]int{"su - linuc -c id": 126, "sudo -u linuc id": 1} {
+				if out := u.enshu(status, append([]string{"exec", "client", "--"}, strings.Fields(command)...)...); !strings.Contains(out, "one user id only") {
+					t.Errorf("%s: %s", command, out)
+				}
+			}
+		} else if out := u.enshu(0, "exec", "client", "--", "sudo", "-u", "linuc", "id"); !strings.Contains(out, "uid=1000(linuc)") {
+			t.Errorf("sudo: %s", out)
+		}
 		// What was made permanent survives a reboot, what was not does not.
 		u.enshu(0, "exec", "server", "--", "bash", "-c", "firewall-cmd -q --add-port=9/tcp && echo kept > /root/kept")
 		u.enshu(0, "reset", "--reboot", "server")

@@ -7,7 +7,6 @@ package libc
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -19,14 +18,7 @@ import (
 )
 
 // ReadFile returns the contents of a file.
-func ReadFile(p *host.Proc, name string) ([]byte, error) {
-	f, err := p.Sys.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
-}
+func ReadFile(p *host.Proc, name string) ([]byte, error) { return host.ReadFile(p.Sys, name) }
 
 // WriteFile replaces the contents of a file, which is made with perm when it
 // is missing, and gives it the host's time.

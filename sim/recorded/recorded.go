@@ -3,6 +3,7 @@
 package recorded
 
 import (
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -55,6 +56,10 @@ func (t *terminal) Write(b []byte) (int, error) {
 	t.WriteString(strings.ReplaceAll(string(b), "\n", "\r\n"))
 	return len(b), nil
 }
+
+// Read finds that nobody types.
+func (t *terminal) Read([]byte) (int, error) { return 0, io.EOF }
+
 func (t *terminal) Size() (int, int)   { return t.rows, t.cols }
 func (t *terminal) Name() string       { return "/dev/pts/0" }
 func (t *terminal) SetEcho(bool) error { return nil }
@@ -111,7 +116,7 @@ func (s Step) Exec(h *memnet.Host, run string) memnet.Result {
 		c.Env = append(c.Env, "TERM="+s.Env["TERM"])
 	}
 	tty := &terminal{rows: s.PTY.Rows, cols: s.PTY.Cols}
-	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(""), tty, tty
+	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
 	r := h.RunCmd(c)
 	r.Stdout = tty.String()
 	return r

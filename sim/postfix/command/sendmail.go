@@ -47,8 +47,7 @@ func Sendmail(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		l.Fatal("%s", err)
+	if !l.Configured(c, err) {
 		return exTempfail
 	}
 	s.c = c

@@ -25,17 +25,12 @@ func Bounce(ctx context.Context, p *host.Proc) int {
 		return 1
 	}
 	b := &bouncer{d}
-	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) {
-		var q service.BounceQuestion
-		if w.Dec.Decode(&q) != nil {
-			return
-		}
-		answer := "ok"
+	return d.Serve(ctx, a.Socket, service.Answers(func(ctx context.Context, q service.BounceQuestion) string {
 		if err := b.bounce(ctx, q); err != nil {
-			answer = err.Error()
+			return err.Error()
 		}
-		w.Enc.Encode(answer)
-	})
+		return "ok"
+	}))
 }
 
 // bouncer is bounce(8) at work.
@@ -65,7 +60,7 @@ func (d *bouncer) bounce(ctx context.Context, q service.BounceQuestion) error {
 	}
 	entries := dsn.DecodeLog(data)
 	r := &dsn.Report{Host: d.Conf.Get("myhostname"), MailName: d.Conf.Get("mail_name"), ID: q.ID, Kind: q.Queue, Sender: m.Sender, UTF8: m.UTF8,
-		Epoch: d.Proc.Now().Unix(), Arrival: header.Date(m.Arrival.In(libc.Zone(d.Proc))), Date: header.Date(d.Proc.Now().In(libc.Zone(d.Proc))),
+		Epoch: d.Proc.Now().Unix(), Arrival: header.Date(m.Arrival.In(d.Log.Zone())), Date: header.Date(d.Proc.Now().In(d.Log.Zone())),
 		Entries: entries, Original: text, Limit: d.Conf.Int("bounce_size_limit"), Origin: d.Conf.Get("myorigin")}
 	r.Requested = m.Flags&(service.FlagVerify|service.FlagRecord) != 0
 	r.HeadOnly = q.Where == queue.Incoming // the rest never was taken in

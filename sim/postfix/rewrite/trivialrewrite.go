@@ -21,11 +21,7 @@ func TrivialRewrite(ctx context.Context, p *host.Proc) int {
 		return 1
 	}
 	r := newResolver(d)
-	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) {
-		var q service.RewriteQuestion
-		if w.Dec.Decode(&q) != nil {
-			return
-		}
+	return d.Serve(ctx, a.Socket, service.Answers(func(_ context.Context, q service.RewriteQuestion) []service.Resolution {
 		out := make([]service.Resolution, len(q.Addresses))
 		for i, address := range q.Addresses {
 			if q.Resolve {
@@ -34,8 +30,8 @@ func TrivialRewrite(ctx context.Context, p *host.Proc) int {
 				out[i] = service.Resolution{Address: r.rewriter.Rewrite(address)}
 			}
 		}
-		w.Enc.Encode(out)
-	})
+		return out
+	}))
 }
 
 // resolver decides where an address goes.

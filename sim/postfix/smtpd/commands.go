@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"enshu/sim/libc"
 	"enshu/sim/postfix/dsn"
 	"enshu/sim/postfix/header"
 	"enshu/sim/postfix/mailaddr"
@@ -514,7 +513,7 @@ func (c *session) dropMail(ctx context.Context, text []byte) error {
 	s := c.submission(text)
 	var head strings.Builder
 	for _, line := range s.Received {
-		head.WriteString(strings.NewReplacer("%ID%", c.queueID, "%DATE%", header.Date(c.Proc.Now().In(libc.Zone(c.Proc)))).Replace(line) + "\n")
+		head.WriteString(strings.NewReplacer("%ID%", c.queueID, "%DATE%", header.Date(c.Proc.Now().In(c.Log.Zone()))).Replace(line) + "\n")
 	}
 	return service.Postdrop(ctx, c.Proc, c.Conf, c.Log, &service.Dropped{Sender: c.sender, Recipients: c.rcpts, Text: append([]byte(head.String()), text...)})
 }
@@ -632,7 +631,7 @@ func (c *session) cmdETRN(ctx context.Context, arg string) bool {
 		return fail(fmt.Sprintf("459 <%s>: service unavailable", site))
 	}
 	var answer string
-	if err := c.Peers.Ask(ctx, service.QmgrSocket, service.Request{Verb: "site", Arg: site}, &answer); err != nil {
+	if err := c.Peers.Ask(ctx, service.QmgrSocket, service.Request{Verb: service.VerbSite, Arg: site}, &answer); err != nil {
 		return fail("458 Unable to queue messages")
 	}
 	c.reply(ctx, "250 Queuing started")

@@ -57,12 +57,12 @@ func SMTPD(ctx context.Context, p *host.Proc) int {
 			s.cert = &cert
 		}
 	}
-	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) {
+	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) bool {
 		line, err := w.Reader.ReadString('\n')
 		remote, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 		client, perr := netip.ParseAddrPort(remote)
 		if err != nil || perr != nil {
-			return
+			return false
 		}
 		if t := s.tables().Restarted(p); t != nil {
 			d.Log.Info("table %s(0,%s) has changed -- restarting", t.Spec, t.Flags)
@@ -70,6 +70,7 @@ func SMTPD(ctx context.Context, p *host.Proc) int {
 		}
 		c := &session{server: s, conn: w.Conn, r: w.Reader, addr: client.Addr().Unmap()}
 		c.run(ctx)
+		return false
 	})
 }
 
@@ -300,12 +301,11 @@ func (c *session) identify(ctx context.Context) {
 		c.name = "localhost"
 		return
 	}
-	name, err := libc.LookupAddr(ctx, c.Proc, c.addr)
-	if err != nil {
+	name, addrs, none, err := libc.LookupPeer(ctx, c.Proc, c.addr)
+	if none != nil {
 		return
 	}
 	c.reverse = name
-	addrs, err := libc.LookupHost(ctx, c.Proc, name)
 	if err != nil {
 		c.Log.Warning("hostname %s does not resolve to address %s: %s", name, c.addr, err)
 		return
@@ -594,7 +594,7 @@ func (c *session) notify(ctx context.Context) {
 	}
 	var b bytes.Buffer
 	origin := c.Conf.Get("myorigin")
-	fmt.Fprintf(&b, "Date: %s\nFrom: MAILER-DAEMON@%s (Mail Delivery System)\nTo: %s@%s (Postmaster)\n", header.Date(libc.LocalTime(c.Proc)), origin, c.Conf.Get("error_notice_recipient"), origin)
+	fmt.Fprintf(&b, "Date: %s\nFrom: MAILER-DAEMON@%s (Mail Delivery System)\nTo: %s@%s (Postmaster)\n", header.Date(c.Proc.Now().In(c.Log.Zone())), origin, c.Conf.Get("error_notice_recipient"), origin)
 	fmt.Fprintf(&b, "Subject: %s SMTP server: errors from %s\n\nTranscript of session follows.\n\n", c.Conf.Get("mail_name"), c.namaddr())
 	for _, line := range c.transcript {
 		b.WriteString(" " + line + "\n")

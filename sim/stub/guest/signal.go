@@ -15,6 +15,8 @@ var caught = [...]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT
 	syscall.SIGPIPE, syscall.SIGALRM, syscall.SIGTERM, syscall.SIGCONT, syscall.SIGWINCH, syscall.SIGCHLD, syscall.SIGTSTP}
 
 // events is the connection that onSignal writes to.
+//
+//lint:ignore U1000 the assembly reads it
 var events uint32
 
 // catch has the lab told of the signals that a Program may want.

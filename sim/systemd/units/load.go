@@ -20,7 +20,7 @@ import (
 )
 
 // Path are the load path, what comes first wins.
-var Path = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"}
+var Path = []string{etcControl, runControl, Etc, runUnits, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"}
 
 // Load states of a unit.
 const (
