@@ -1,22 +1,29 @@
 package main
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/spf13/cobra"
 
+	"enshu/cmd/enshu/session"
 	"enshu/cmd/enshu/story"
 	"enshu/sim/trace"
 )
 
 func (a *app) whyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "why TEXT|NUMBER", Short: "Tell what became of a log message or a mail, step by step", Args: cobra.ExactArgs(1),
+		Use: "why TEXT|NUMBER [HOST:FILE]", Short: "Tell what became of a log message or a mail, step by step", Args: cobra.RangeArgs(1, 2),
 		Long: "Tell what became of the log messages that have TEXT in them, or of the mails with TEXT as\n" +
 			"queue id, message-id, subject or address; or of what the event NUMBER of `enshu events` was about.\n" +
+			"With HOST:FILE, or as a question that names both, also why the message is not in that file.\n" +
 			"Inside a host, `why` tells the same.",
-		Example: "  enshu why \"test a1b2c3\"\n  enshu why 4B2D07D830\n  enshu why 1343",
+		Example: "  enshu why \"test a1b2c3\"\n  enshu why \"test a1b2c3\" server:/var/log/secure\n  enshu why \"why is it not in /var/log/secure on server\"\n" +
+			"  enshu why 4B2D07D830\n  enshu why 1343",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			status, err := a.labStatus(cmd.Context())
+			if err != nil {
+				return err
+			}
 			c, err := a.dial()
 			if err != nil {
 				return err
@@ -30,14 +37,29 @@ func (a *app) whyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			found := story.Find(events, args[0])
-			if len(found) == 0 {
-				a.status = 1
-				fmt.Fprintln(cmd.OutOrStdout(), story.None(args[0], a.lang))
-				return nil
+			var hosts []story.Host
+			for _, h := range status.Hosts {
+				hosts = append(hosts, story.Host{Name: h.Name, Addresses: h.Addresses})
 			}
-			story.Write(cmd.OutOrStdout(), found, a.lang)
-			return nil
+			where := ""
+			if len(args) == 2 {
+				where = args[1]
+			}
+			told, err := story.Tell(cmd.OutOrStdout(), events, hosts, args[0], where, a.lang)
+			if !told {
+				a.status = 1
+			}
+			return err
 		},
 	}
+}
+
+// labStatus asks for the lab's state on a connection of its own.
+func (a *app) labStatus(ctx context.Context) (*session.Status, error) {
+	c, err := a.dial()
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Status(ctx)
 }

@@ -143,10 +143,10 @@ func (s *server) hintProgram(ctx context.Context, p *host.Proc) int {
 	return 0
 }
 
-// whyProgram is `why TEXT|NUMBER` inside a host.
+// whyProgram is `why TEXT|NUMBER [HOST:FILE]` inside a host.
 func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
-	if len(p.Args) < 2 {
-		fmt.Fprintln(p.Stderr, "usage: why TEXT|NUMBER")
+	if len(p.Args) != 2 && len(p.Args) != 3 {
+		fmt.Fprintln(p.Stderr, "usage: why TEXT|NUMBER [HOST:FILE]")
 		return 2
 	}
 	l := s.running.Load()
@@ -154,14 +154,32 @@ func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
 		fmt.Fprintln(p.Stderr, "why: the lab is still starting")
 		return 2
 	}
-	lang, what := Language(p.Getenv(langEnv)), strings.Join(p.Args[1:], " ")
-	found := story.Find(l.Trace().Since(0), what)
-	if len(found) == 0 {
-		fmt.Fprintln(p.Stdout, story.None(what, lang))
+	where := ""
+	if len(p.Args) == 3 {
+		where = p.Args[2]
+	}
+	told, err := story.Tell(p.Stdout, l.Trace().Since(0), s.storyHosts(), p.Args[1], where, Language(p.Getenv(langEnv)))
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "why: %v\n", err)
+		return 2
+	}
+	if !told {
 		return 1
 	}
-	story.Write(p.Stdout, found, lang)
 	return 0
+}
+
+// storyHosts are the hosts of the lab as a story names them.
+func (s *server) storyHosts() []story.Host {
+	var hosts []story.Host
+	for i := range s.spec.Hosts {
+		h := story.Host{Name: s.spec.Hosts[i].Name}
+		for _, n := range s.spec.Hosts[i].Networks {
+			h.Addresses = append(h.Addresses, n.Address.String())
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts
 }
 
 // Text is the hint in a language, with where it stands.

@@ -12,25 +12,59 @@ import (
 	"enshu/sim/trace"
 )
 
-// Find returns the events of the story that what asks for: those about the log
-// messages that have it in them and the mails that have it as queue id,
-// message-id, subject or address, or, of a number, those about the event of that
-// number. A number that is no event's is searched for as a text.
-func Find(events []trace.Event, what string) []trace.Event {
-	if seq, err := strconv.ParseUint(what, 10, 64); err == nil {
+// Host is one of the lab's.
+type Host struct {
+	Name      string
+	Addresses []string // may have the length of their prefix behind a slash
+}
+
+// Tell writes the story that is asked for, in the language "ja" or "en". about is
+// a text that log messages have in them, or that mails have as queue id,
+// message-id, subject or address; the number of an event; or a question that
+// names a file and a host. With where, HOST:FILE, or such a question, it also
+// tells why the message is not in that file. It reports whether there is a story,
+// and in an error what is wrong with where.
+func Tell(w io.Writer, events []trace.Event, hosts []Host, about, where, lang string) (bool, error) {
+	var at place
+	if where != "" {
+		var err error
+		if at, err = placeOf(where, hosts); err != nil {
+			return false, err
+		}
+	}
+	found := find(events, about)
+	if len(found) == 0 && where == "" {
+		if text, p, ok := question(about, hosts); ok {
+			if about, at = text, p; about == "" {
+				about = lastWritten(events)
+			}
+			found = trace.StoryAbout(events, about)
+		}
+	}
+	if len(found) == 0 {
+		none := "No host has had a message or mail with %q yet.\n"
+		if lang == "ja" {
+			none = "%q を含むログも、それに当たるメールも、まだどのホストにもありません。\n"
+		}
+		fmt.Fprintf(w, none, about)
+		return false, nil
+	}
+	write(w, found, lang)
+	if at.host != "" {
+		writeFinding(w, trace.Whereabouts(found, at.host, at.file, owner(hosts)), at, hosts, lang)
+	}
+	return true, nil
+}
+
+// find returns the events about a number or a text. A number that is no event's
+// is searched for as a text.
+func find(events []trace.Event, about string) []trace.Event {
+	if seq, err := strconv.ParseUint(about, 10, 64); err == nil {
 		if found := trace.StoryOf(events, seq); found != nil {
 			return found
 		}
 	}
-	return trace.StoryAbout(events, what)
-}
-
-// None is what is said, in the language "ja" or "en", when Find finds nothing.
-func None(what, lang string) string {
-	if lang == "ja" {
-		return fmt.Sprintf("%q を含むログも、それに当たるメールも、まだどのホストにもありません。", what)
-	}
-	return fmt.Sprintf("No host has had a message or mail with %q yet.", what)
+	return trace.StoryAbout(events, about)
 }
 
 // sentence is how an event is told; {name} stands for an attribute, {program}
@@ -38,13 +72,14 @@ func None(what, lang string) string {
 type sentence struct{ ja, en string }
 
 var sentences = map[trace.Kind]sentence{
-	trace.MessageLogged: {"{program} が {facility}.{severity} のメッセージを書いた: {text}", "{program} wrote {facility}.{severity}: {text}"},
+	trace.MessageLogged: {"{program} が {facility}.{severity} のメッセージを書いた（{over}）: {text}", "{program} wrote {facility}.{severity} ({over}): {text}"},
 	trace.MessageReceived: {"{program} が {facility}.{severity} のメッセージを受け取った（{input}、送り元 {from}）",
-		"{program} took a {facility}.{severity} message ({input}, from {from})"},
+		"{program} took it as {facility}.{severity} ({input}, from {from})"},
 	trace.RuleMatched:    {"{rule}（{selector}）が当てはまった: {action}", "{rule} ({selector}) matched: {action}"},
-	trace.RuleMissed:     {"{rule}（{selector}）は当てはまらなかった", "{rule} ({selector}) did not match"},
+	trace.RuleMissed:     {"{rule}（{selector}）は当てはまらなかった: {action}", "{rule} ({selector}) did not match: {action}"},
 	trace.MessageSent:    {"{rule} により {to} へ {over} で送った", "sent to {to} over {over} by {rule}"},
 	trace.MessageWritten: {"{rule} により {file} に書いた", "written to {file} by {rule}"},
+	trace.FileRotated:    {"{from} はローテーションで {to} になった", "{from} was rotated to {to}"},
 	trace.MessageDropped: {"{rule}（{to}）では捨てた: {reason}", "given up at {rule} ({to}): {reason}"},
 	trace.ConnectFailed:  {"{program} は {to} に {over} で接続できなかった: {error}", "{program} could not connect to {to} over {over}: {error}"},
 	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを通さなかった（{chain}、{action}）",
@@ -62,9 +97,9 @@ var sentences = map[trace.Kind]sentence{
 	trace.MailRejected:  {"{command} で {from} からのメールを拒否した: {reply}", "refused a mail from {from} at {command}: {reply}"},
 }
 
-// Write tells events in the language "ja" or "en", one a line with its number,
-// time and host; the same again is counted.
-func Write(w io.Writer, story []trace.Event, lang string) {
+// write tells events one a line, with their number, time and host; the same
+// again is counted.
+func write(w io.Writer, story []trace.Event, lang string) {
 	width := 0
 	for _, e := range story {
 		width = max(width, len(e.Host)+1)
@@ -101,7 +136,7 @@ func tell(e trace.Event, lang string) string {
 	values := []string{"{program}", e.Program}
 	for _, name := range trace.Kinds[e.Kind] {
 		value := e.Attrs[name]
-		if e.Kind == trace.RuleMatched && name == "action" || e.Kind == trace.MessageDropped && name == "to" {
+		if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
 			value = action(value, lang)
 		}
 		switch {
