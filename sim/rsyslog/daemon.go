@@ -153,6 +153,11 @@ func (d *daemon) runMain() {
 		n, err := d.mainQueue.GetAll(d.mainCtx, batch)
 		if h := d.hups.Load(); h != hups && !d.killed.Load() {
 			hups = h
+			for _, t := range d.conf.Lookups {
+				if t.ReloadOnHUP {
+					config.ReadLookup(d.p, t, d.Report)
+				}
+			}
 			for _, a := range d.actions {
 				if a.worker == nil {
 					a.out.HUP(w.Thread)
