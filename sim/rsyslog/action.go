@@ -119,7 +119,7 @@ func (a *action) letOut(w *worker) {
 func (w *worker) run(a *action, m *message.Message) bool {
 	w.prepare(a)
 	if a.state == suspended {
-		w.dropped(a, m, "action suspended")
+		w.lost(a, []output.Entry{{Message: m}}, "action suspended")
 		return true
 	}
 	x := w.scope(m)

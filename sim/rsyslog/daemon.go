@@ -351,7 +351,7 @@ func (d *daemon) spoolFile(a *action) string {
 
 // spool keeps what an action could not send for the next start.
 func (d *daemon) spool(a *action, list []*message.Message) {
-	if !a.Queue.SaveOnShutdown || a.Queue.File == "" {
+	if !a.Queue.Keeps() {
 		return
 	}
 	root := &message.Node{IsList: true}

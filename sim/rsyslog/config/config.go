@@ -115,6 +115,9 @@ type Queue struct {
 	maxDisk        int64
 }
 
+// Keeps reports whether what is left in the queue at the end is kept on disk.
+func (q Queue) Keeps() bool { return q.File != "" && (q.SaveOnShutdown || q.kind == "disk") }
+
 // Direct reports whether there is no queue: messages go to the action at once.
 func (q Queue) Direct() bool { return q.kind == "" || q.kind == "direct" }
 
