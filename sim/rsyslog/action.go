@@ -119,6 +119,7 @@ func (a *action) letOut(w *worker) {
 func (w *worker) run(a *action, m *message.Message) bool {
 	w.prepare(a)
 	if a.state == suspended {
+		w.commit(a) // what came before is lost before
 		w.lost(a, []output.Entry{{Message: m}}, "action suspended")
 		return true
 	}
