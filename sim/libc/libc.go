@@ -130,3 +130,35 @@ func Abs(p *host.Proc, name string) string {
 	}
 	return strings.TrimRight(p.Dir, "/") + "/" + name
 }
+
+// RealPath returns the name without symbolic links that a name leads to
+// (realpath(3)).
+func RealPath(p *host.Proc, name string) (string, error) {
+	rest, real := strings.Split(path.Clean(name), "/"), "/"
+	for links := 0; len(rest) > 0; {
+		part := rest[0]
+		rest = rest[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			real = path.Dir(real)
+			continue
+		}
+		next := path.Join(real, part)
+		target, err := p.Sys.Readlink(next)
+		if err != nil {
+			real = next
+			continue
+		}
+		if links++; links > 40 {
+			return "", &fs.PathError{Op: "realpath", Path: name, Err: syscall.ELOOP}
+		}
+		if path.IsAbs(target) {
+			real = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	_, err := p.Sys.Lstat(real)
+	return real, err
+}
