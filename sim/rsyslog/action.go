@@ -119,7 +119,8 @@ func (a *action) letOut(w *worker) {
 func (w *worker) run(a *action, m *message.Message) bool {
 	w.prepare(a)
 	if a.state == suspended {
-		w.dropped(a, m, "action suspended")
+		w.commit(a) // what came before is lost before
+		w.lost(a, []output.Entry{{Message: m}}, "action suspended")
 		return true
 	}
 	x := w.scope(m)

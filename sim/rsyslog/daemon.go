@@ -153,6 +153,11 @@ func (d *daemon) runMain() {
 		n, err := d.mainQueue.GetAll(d.mainCtx, batch)
 		if h := d.hups.Load(); h != hups && !d.killed.Load() {
 			hups = h
+			for _, t := range d.conf.Lookups {
+				if t.ReloadOnHUP {
+					config.ReadLookup(d.p, t, d.Report)
+				}
+			}
 			for _, a := range d.actions {
 				if a.worker == nil {
 					a.out.HUP(w.Thread)
@@ -346,7 +351,7 @@ func (d *daemon) spoolFile(a *action) string {
 
 // spool keeps what an action could not send for the next start.
 func (d *daemon) spool(a *action, list []*message.Message) {
-	if !a.Queue.SaveOnShutdown || a.Queue.File == "" {
+	if !a.Queue.Keeps() {
 		return
 	}
 	root := &message.Node{IsList: true}

@@ -27,14 +27,15 @@
 // # Divergences
 //
 //   - Compression ((z9), zipLevel) and TLS are read and not done: text goes out
-//     as it is. Lookup tables, statistics (impstats, dyn_stats), output channels,
-//     signatures, encryption and modules other than imuxsock, imudp, imtcp,
+//     as it is. Statistics (impstats, dyn_stats), output channels, signatures,
+//     encryption, timezone(), main_queue() and modules other than imuxsock, imudp, imtcp,
 //     imklog, immark, imjournal, imfile, omfile, omfwd, ompipe, omusrmsg, omprog,
 //     omshell and omdiscard are not there; loading them fails as for a module
 //     that is not installed.
-//   - A queue is in memory. With a file name and saveOnShutdown what is left at
-//     the end is kept in one file of our own form and sent after the next start;
-//     a queue that is full drops messages instead of using the disk.
+//   - A queue is in memory, of type disk, too. With a file name and either that
+//     type or saveOnShutdown what is left at the end is kept in one file of our own
+//     form and sent after the next start; a daemon that is killed loses it. A queue
+//     that is full drops messages instead of using the disk.
 //   - A message that waited in a queue for a remote that was down is sent once;
 //     the real daemon was seen to send it twice.
 //   - Every queue has one worker; queue.dequeueSlowDown and time windows, worker
@@ -43,16 +44,23 @@
 //   - Files are written at the end of each batch, as with flushOnTXEnd="on"; with
 //     "off" they are written when ioBufferSize is full, at SIGHUP and at the end,
 //     and flushInterval and asyncWriting are not followed.
-//   - imfile looks at its files twice a second in either mode, reads lines only
-//     (no startmsg.regex), and keeps its place when the daemon ends.
+//   - imfile looks at its files twice a second in either mode and in the order of
+//     their names, knows no readTimeout, keeps its place in a state file of our own
+//     form, and adds no NUL behind what addCeeTag marks.
 //   - imklog begins with what the kernel's buffer holds each time it starts; the
 //     real one reads a line only once.
 //   - imjournal says at every start that journal files changed.
 //   - $Umask is applied to the files and directories that omfile makes.
 //   - Dropping privileges is read and not done.
 //   - A call of a function that is not known, or with wrong arguments, yields 0:
-//     the real daemon crashes or complains again at each message. lookup() is
-//     not known. global(variables.caseSensitive) is read and not followed.
+//     the real daemon crashes or complains again at each message. The functions
+//     that count (dyn_inc, percentile_observe) are not known.
+//     global(variables.caseSensitive) is read and not followed.
+//   - format_time() of what is no form of it yields its first argument, where the
+//     real one shows memory. A JSON value at the right of <, <=, > or >= beside a
+//     text counts as its number, where the real one may compare an address.
+//   - reload_lookup_table reads the file before the next statement, the real one
+//     beside the messages.
 //   - imudp binds addresses of the host only (the real one uses IP_FREEBIND);
 //     texts that the real daemon takes from a stale errno are left out.
 //   - A forward by UDP to an empty port goes to port 514. The forms "@host:" and

@@ -1,6 +1,7 @@
 package rsyslog
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +117,46 @@ func FuzzLogger(f *testing.F) {
 		st := h.RunCmd(host.Cmd{Args: words, Stdin: strings.NewReader(input)}).Status
 		if st.Signal != 0 || st.Code > 1 {
 			t.Fatalf("%q: %v", words, st)
+		}
+	})
+}
+
+// An expression of any bytes is read and evaluated, as the value of a variable and
+// as the condition of an if.
+func FuzzRainerScript(f *testing.F) {
+	names, _ := filepath.Glob("testdata/recorded/rs-*.yaml")
+	for _, name := range names {
+		var c oracleCase
+		data, _ := os.ReadFile(name)
+		if yaml.Unmarshal(data, &c) != nil {
+			continue
+		}
+		for _, line := range strings.Split(c.Config["/etc/rsyslog.conf"], "\n") {
+			if _, e, ok := strings.Cut(line, " = "); ok && strings.HasPrefix(line, "set ") {
+				f.Add(strings.TrimSuffix(e, ";"))
+			}
+		}
+	}
+	_, p := probe(f)
+	f.Fuzz(func(t *testing.T, e string) {
+		text := "set $.x = " + e + ";\nif " + e + " then stop\nforeach ($.i in " + e + ") do set $!l = $.i;\n*.* /var/log/x\n"
+		if err := libc.WriteFile(p, "/etc/rsyslog.conf", []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		conf, _ := config.Load(p, "/etc/rsyslog.conf", func(syslog.Severity, int, string) {})
+		d := quiet(p, conf)
+		d.worker(context.Background()).exec(conf.Main.Rules, sample(), false, 0)
+	})
+}
+
+// A file of a lookup table of any bytes is taken or refused.
+func FuzzLookupTable(f *testing.F) {
+	f.Add(`{"version":1,"nomatch":"n","type":"sparseArray","table":[{"index":10,"value":"ten"},{"index":1,"value":"one"}]}`)
+	f.Add(`{"type":"string","table":[{"index":"a","value":"b"}]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		table := &script.LookupTable{Name: "t"}
+		if complaints, ok := table.Parse(text); !ok && len(complaints) == 0 {
+			t.Fatalf("%q is refused without a word", text)
 		}
 	})
 }

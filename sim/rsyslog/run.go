@@ -78,6 +78,11 @@ func (w *worker) exec(list []*script.Statement, m *message.Message, filtered boo
 			} else {
 				(*root).Remove(s.Variable.Path)
 			}
+		case script.DoReload:
+			t := w.d.conf.Lookups[s.Name]
+			if ok := config.ReadLookup(w.d.p, t, w.d.Report); !ok && len(s.Args) > 1 {
+				t.Stub(s.Args[1].Eval(w.scope(m)).Text())
+			}
 		case script.DoCall:
 			if w.exec(s.Ruleset.Rules, m, filtered, depth+1) {
 				return true

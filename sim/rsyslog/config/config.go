@@ -4,6 +4,8 @@
 package config
 
 import (
+	"regexp"
+
 	"enshu/sim/rsyslog/script"
 	"enshu/sim/rsyslog/template"
 	"enshu/sim/wire/syslog"
@@ -35,6 +37,7 @@ const (
 	codeBuiltinTwice   = 2220
 	codeNoWorkDir      = 2181
 	codeBadNumber      = 2009
+	codeBadJSON        = 2303
 	codeBadProtocol    = 2213
 	codeBadFraming     = 2214
 	codeNotPermitted   = 2222
@@ -52,6 +55,7 @@ type Config struct {
 	Sources   []Source // in the order of reading
 	Templates map[string]*template.Template
 	Rulesets  map[string]*script.Ruleset
+	Lookups   map[string]*script.LookupTable
 	Main      *script.Ruleset
 	Modules   []*Module // in the order of loading
 	Actions   []*Action // in the order in which they stand
@@ -110,6 +114,9 @@ type Queue struct {
 	DiscardFrom    int // severity; 8 discards nothing
 	maxDisk        int64
 }
+
+// Keeps reports whether what is left in the queue at the end is kept on disk.
+func (q Queue) Keeps() bool { return q.File != "" && (q.SaveOnShutdown || q.kind == "disk") }
 
 // Direct reports whether there is no queue: messages go to the action at once.
 func (q Queue) Direct() bool { return q.kind == "" || q.kind == "direct" }
@@ -191,8 +198,12 @@ type FileInput struct {
 	Ruleset      string
 	FreshTail    bool
 	Metadata     bool
-	readMode     int
-	escapeLF     bool
+	ReadMode     int            // 0 lines, 1 paragraphs, 2 lines with indented ones that belong to them
+	Start, End   *regexp.Regexp // startmsg.regex, endmsg.regex: where a message begins or ends
+	EscapeLF     bool           // line feeds within a message
+	Parse        bool           // a message goes through the common parsers
+	CEETag       bool           // "@cee:" in front
+	TrimOver     int            // octets of a line; 0 is any
 	Persist      int
 }
 
@@ -201,6 +212,7 @@ func New() *Config {
 	c := &Config{
 		Templates: map[string]*template.Template{},
 		Rulesets:  map[string]*script.Ruleset{},
+		Lookups:   map[string]*script.LookupTable{},
 		Main:      &script.Ruleset{Name: "RSYSLOG_DefaultRuleset"},
 		Globals:   Globals{MaxMessage: 8096, Umask: -1, reportSuspended: true},
 		SysSock:   SystemSocket{Limit: RateLimit{0, 200, 1}},

@@ -45,7 +45,7 @@ func newLegacySettings() legacySettings {
 	return legacySettings{file: modes, moduleFile: modes, resumeEvery: 30, writeMarks: true,
 		tcp:    TCPInput{MaxSessions: 200},
 		unix:   UnixInput{SystemSocket: SystemSocket{Limit: RateLimit{0, 200, 1}}},
-		imfile: FileInput{Facility: 16, Severity: 5, escapeLF: true},
+		imfile: FileInput{Metadata: true, Facility: 16, Severity: 5, EscapeLF: true},
 		queue:  Queue{DiscardFrom: 8}}
 }
 

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
+	"enshu/sim/rsyslog/regex"
 	"enshu/sim/rsyslog/script"
 )
 
@@ -201,15 +203,50 @@ func (c *loader) input(o *script.Object) {
 		}
 	case "imfile":
 		if g := c.take(o, imfileInput); g != nil {
-			c.conf.Files = append(c.conf.Files, &FileInput{
-				Pattern: g.text("file"), Tag: g.text("tag"), Ruleset: g.text("ruleset"),
-				Facility: g.number("facility", 16), Severity: g.number("severity", 5),
-				FreshTail: g.on("freshstarttail"), Metadata: g.on("addmetadata"), readMode: g.number("readmode", 0),
-				escapeLF: g.onOr("escapelf", true), Persist: g.number("persiststateinterval", 0),
-			})
+			c.fileInput(g)
 		}
 	default:
 		c.errorf(CodeNone, "config objects are not supported by module '%s'", kind)
 		c.unused(o)
 	}
+}
+
+// fileInput is an input of imfile.
+func (c *loader) fileInput(g *given) {
+	in := &FileInput{
+		Pattern: g.text("file"), Tag: g.text("tag"), Ruleset: g.text("ruleset"),
+		Facility: g.number("facility", 16), Severity: g.number("severity", 5),
+		FreshTail: g.on("freshstarttail"), Metadata: g.onOr("addmetadata", true), ReadMode: g.number("readmode", 0),
+		EscapeLF: g.onOr("escapelf", true), Persist: g.number("persiststateinterval", 0),
+		Parse: g.on("needparse"), CEETag: g.on("addceetag"), TrimOver: g.number("trimlineoverbytes", 0),
+	}
+	if g.has("statefile") {
+		c.complainf("parameter 'statefile' deprecated but accepted, consider removing or replacing it")
+	}
+	modes := 0
+	for _, name := range []string{"readmode", "startmsg.regex", "endmsg.regex"} {
+		if g.has(name) {
+			modes++
+		}
+	}
+	if modes > 1 {
+		c.errorf(codeNotPermitted, "only one of readMode or startmsg.regex or endmsg.regex can be set at the same time")
+		return
+	}
+	for _, r := range []struct {
+		name string
+		re   **regexp.Regexp
+	}{{"startmsg.regex", &in.Start}, {"endmsg.regex", &in.End}} {
+		pattern, ok := g.get(r.name)
+		if !ok {
+			continue
+		}
+		re, ok := regex.Compile(pattern, false)
+		if !ok {
+			c.complainf("imfile: error in %s expansion: %s", r.name, regex.Fault(pattern))
+			return
+		}
+		*r.re = re
+	}
+	c.conf.Files = append(c.conf.Files, in)
 }

@@ -232,6 +232,8 @@ func (c *loader) Object(o *script.Object) {
 		c.rulesetObject(o)
 	case "main_queue":
 		c.take(o, queueParams)
+	case "lookup_table":
+		c.lookupTable(o)
 	case "timezone":
 		c.take(o, params(`id:t! offset:t!`))
 	}
@@ -265,7 +267,7 @@ func (c *loader) PropertyFilter(t script.Token, then []*script.Statement) *scrip
 
 // Function makes the call of a function.
 func (c *loader) Function(name string, args []script.Expr) script.Expr {
-	e, complaints := script.NewCall(name, args, c.conf.Templates, func(text string) { c.errorf(CodeNone, "%s", text) })
+	e, complaints := script.NewCall(name, args, c.conf.Templates, c.conf.Lookups, func(text string) { c.errorf(CodeNone, "%s", text) })
 	for _, complaint := range complaints {
 		c.Complain(complaint)
 	}
@@ -399,6 +401,36 @@ func (c *loader) addModule(name string, legacy bool) bool {
 	return true
 }
 
+// lookupTable acts on lookup_table(). One whose file cannot be read yields nothing.
+func (c *loader) lookupTable(o *script.Object) {
+	g := c.take(o, params(`name:t! file:t! reloadonhup:b`))
+	if g == nil {
+		return
+	}
+	t := &script.LookupTable{Name: g.text("name"), File: g.text("file"), ReloadOnHUP: g.onOr("reloadonhup", true)}
+	c.conf.Lookups[t.Name] = t
+	ReadLookup(c.p, t, c.report)
+}
+
+// ReadLookup reads the file of a lookup table anew. It reports false when the table
+// is as it was before.
+func ReadLookup(p *host.Proc, t *script.LookupTable, r Report) bool {
+	text, err := readConfig(p, libc.Abs(p, t.File))
+	if err != nil {
+		r(syslog.Err, CodeNotFound, fmt.Sprintf("lookup table file '%s' could not be opened: %s", t.File, libc.Strerror(err)))
+		return false
+	}
+	complaints, ok := t.Parse(text)
+	for _, complaint := range complaints {
+		code := codeBadNumber
+		if strings.HasSuffix(complaint, "json parsing error") {
+			code = codeBadJSON
+		}
+		r(syslog.Err, code, complaint)
+	}
+	return ok
+}
+
 // check completes the configuration once all is read: names become things, and
 // modules say what they miss.
 func (c *loader) check() {
@@ -472,6 +504,11 @@ func (c *loader) optimize(list []*script.Statement) {
 		switch s.Kind {
 		case script.IfExpr, script.DoSet, script.DoForeach, script.DoCallIndirect:
 			s.Cond = script.Optimize(s.Cond, c.Complain)
+		case script.DoReload:
+			if c.conf.Lookups[s.Name] == nil {
+				c.complainf("lookup table '%s' not found ", s.Name)
+				s.Kind = script.DoNothing
+			}
 		case script.DoCall:
 			if s.Ruleset = c.conf.Rulesets[s.Name]; s.Ruleset == nil {
 				c.complainf("ruleset '%s' cannot be found ", s.Name)

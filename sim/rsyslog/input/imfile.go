@@ -27,8 +27,14 @@ type tail struct {
 	in     *config.FileInput
 	name   string
 	inode  uint64
-	offset int64 // of what was handed on
+	offset int64 // behind the last whole line that was read
 	saved  int64
+	seen   bool   // the file was there once
+	missed bool   // it was told that it is not
+	part   string // of a message of several lines that is not complete
+	lines  int    // of part
+	from   int64  // where it stands in the file
+	begins int64  // the offset that is told for it
 }
 
 // follow is imfile.
@@ -98,17 +104,30 @@ func inodeOf(info fs.FileInfo) uint64 {
 // maxRead bounds what is taken from one file at once.
 const maxRead = 1 << 20
 
-// read hands on the lines that were added. What ends without a line feed waits.
+// read hands on what was added. What ends without a line feed waits, and so does
+// a message of several lines until what follows it shows that it is over.
 func (t *tail) read(s *Set) {
 	info, err := s.p.Sys.Stat(t.name)
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil {
+		if !t.missed && !t.seen {
+			t.missed = true
+			if !strings.ContainsAny(t.in.Pattern, "*?[") {
+				s.sink.Report(syslog.Err, config.CodeNone, fmt.Sprintf("imfile: on startup file '%s' does not exist but is configured in static file monitor - this may indicate a misconfiguration. If the file appears at a later time, it will automatically be processed. Reason: %s", t.name, libc.Strerror(err)))
+			}
+		}
 		return
 	}
+	if !info.Mode().IsRegular() {
+		return
+	}
+	t.seen = true
 	if ino := inodeOf(info); ino != t.inode {
 		t.inode, t.offset = ino, 0
+		t.restart()
 	}
 	if info.Size() < t.offset {
 		t.offset = 0
+		t.restart()
 	}
 	if info.Size() == t.offset {
 		return
@@ -132,8 +151,9 @@ func (t *tail) read(s *Set) {
 			if i < 0 {
 				break
 			}
-			t.submit(s, bytes.TrimSuffix(data[:i], []byte("\r")))
+			start := t.offset
 			t.offset += int64(i) + 1
+			t.line(s, string(data[:i]), start)
 			data = data[i+1:]
 			moved = true
 		}
@@ -146,28 +166,106 @@ func (t *tail) read(s *Set) {
 	}
 }
 
-func (t *tail) submit(s *Set, line []byte) {
-	if len(line) == 0 {
+// restart forgets the part of a message that waits.
+func (t *tail) restart() { t.part, t.lines, t.begins = "", 0, 0 }
+
+// line takes one line of the file, which begins at an offset, and hands on the
+// message that it completes.
+func (t *tail) line(s *Set, line string, start int64) {
+	if n := t.in.TrimOver; n > 0 && len(line) > n {
+		line = line[:n] + "\n"
+	}
+	glue := "\n"
+	if t.in.EscapeLF {
+		glue = "#012"
+		if t.in.Start != nil || t.in.End != nil {
+			glue = `\n`
+		}
+	}
+	add := func() {
+		if t.lines > 0 {
+			t.part += glue
+		} else {
+			t.from = start
+		}
+		t.part += line[:min(len(line), max(0, s.conf.Globals.MaxMessage-len(t.part)))]
+		t.lines++
+	}
+	flush := func() {
+		if t.lines > 0 {
+			if t.lines > 1 && t.in.ReadMode == 2 && !t.in.EscapeLF {
+				t.part += "\n" // as the real one does
+			}
+			t.submit(s, t.part, t.begins)
+		}
+		t.restart()
+	}
+	switch in := t.in; {
+	case in.Start != nil:
+		if t.lines > 0 && in.Start.MatchString(line) {
+			flush()
+			t.begins = t.offset
+		}
+		add()
+	case in.End != nil:
+		if t.lines == 0 {
+			t.begins = start
+		}
+		if add(); in.End.MatchString(line) {
+			flush()
+		}
+	case in.ReadMode == 1:
+		if line == "" {
+			flush()
+			return
+		}
+		if t.lines == 0 {
+			t.begins = start
+		}
+		add()
+	case in.ReadMode == 2:
+		if line == "" || line[0] != ' ' && line[0] != '\t' {
+			flush()
+			t.begins = start
+		}
+		add()
+	default:
+		t.submit(s, line, start)
+	}
+}
+
+func (t *tail) submit(s *Set, text string, start int64) {
+	if text == "" {
 		return
 	}
-	line = line[:min(len(line), s.conf.Globals.MaxMessage)]
+	text = text[:min(len(text), s.conf.Globals.MaxMessage)]
 	now := s.sink.Now()
-	text := s.conf.Globals.Sanitizer.Clean(line)
+	if t.in.CEETag {
+		text = "@cee:" + text
+	}
 	m := &message.Message{Input: "imfile", From: s.hostname(), FromIP: "127.0.0.1", Received: now, Ruleset: t.in.Ruleset}
-	m.Message = syslog.Message{Raw: text, Facility: syslog.Facility(t.in.Facility), Severity: syslog.Severity(t.in.Severity),
-		Time: syslog.TimeOf(now, 6), Tag: t.in.Tag, Text: text, MsgID: "-", Data: "-"}
+	if t.in.Parse {
+		m.Message = parseHostless(s.conf.Globals.Sanitizer.CleanString(text), now)
+	} else {
+		m.Message = syslog.Message{Raw: text, Facility: syslog.Facility(t.in.Facility), Severity: syslog.Severity(t.in.Severity),
+			Time: syslog.TimeOf(now, 6), Tag: t.in.Tag, Text: text, MsgID: "-", Data: "-"}
+	}
 	if t.in.Metadata {
 		m.Tree = &message.Node{}
 		m.Tree.Set([]string{"metadata", "filename"}, &message.Node{Leaf: true, Value: t.name})
-		m.Tree.Set([]string{"metadata", "fileoffset"}, &message.Node{Leaf: true, Value: strconv.FormatInt(t.offset, 10)})
+		m.Tree.Set([]string{"metadata", "fileoffset"}, &message.Node{Leaf: true, Value: strconv.FormatInt(start, 10)})
 	}
 	s.sink.Submit(m, true)
 }
 
 func (t *tail) save(s *Set) {
-	if t.inode == 0 || t.offset == t.saved || s.killed.Load() {
+	place := t.offset
+	if t.lines > 0 {
+		place = t.from // a message that is not complete is read again
+	}
+	if t.inode == 0 || place == t.saved || s.killed.Load() {
 		return
 	}
-	t.saved = t.offset
-	libc.WriteFile(s.p, t.stateFile(s), fmt.Appendf(nil, "%s\n%d\n", t.name, t.offset), 0o600)
+	t.saved = place
+	libc.WriteFile(s.p, t.stateFile(s), fmt.Appendf(nil, "%s\n%d\n", t.name, place), 0o600)
 }

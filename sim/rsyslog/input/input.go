@@ -318,7 +318,12 @@ func parseHostless(raw string, now time.Time) syslog.Message {
 	if pri < 0 || strings.HasPrefix(rest, "1 ") {
 		return syslog.Parse(raw, now)
 	}
-	m := syslog.ParseLocal(raw, now, true)
+	framed := raw
+	if rest == raw {
+		framed = "<13>" + raw // which ParseLocal expects
+	}
+	m := syslog.ParseLocal(framed, now, true)
+	m.Raw = raw
 	m.Facility, m.Severity, m.PRILength = pri.Facility(), pri.Severity(), len(raw)-len(rest)
 	return m
 }

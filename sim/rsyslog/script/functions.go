@@ -21,6 +21,7 @@ type callExpr struct {
 	re   *regexp.Regexp     // of re_match and re_extract with a constant pattern
 	mask Selector           // of prifilt
 	tpl  *template.Template // of exec_template
+	look *LookupTable       // of lookup
 }
 
 func (e *callExpr) Eval(x *message.Scope) Value {
@@ -35,6 +36,8 @@ func (e *callExpr) Eval(x *message.Scope) Value {
 		return text(reExtract(e.re, s, e.args[2:], x))
 	case e.tpl != nil:
 		return text(string(e.tpl.Expand(nil, x)))
+	case e.look != nil:
+		return text(e.look.find(e.args[1].Eval(x)))
 	case e.fn == nil:
 		return number(0)
 	}
@@ -146,6 +149,7 @@ var functions = map[string]function{
 		}
 		return text(strconv.FormatUint(uint64(n), 16))
 	}},
+	"lookup":     {2, 2, nil},
 	"parse_json": {2, 2, parseJSON},
 	"get_property": {2, 2, func(x *message.Scope, a []Expr) Value {
 		v := a[0].Eval(x)
@@ -160,7 +164,7 @@ func str(x *message.Scope, e Expr) string { return e.Eval(x).Text() }
 
 // NewCall makes a call; the complaints are about what is wrong with it, and
 // what goes to say is wrong with an argument. A wrong call yields 0.
-func NewCall(name string, args []Expr, templates map[string]*template.Template, say func(text string)) (Expr, []string) {
+func NewCall(name string, args []Expr, templates map[string]*template.Template, tables map[string]*LookupTable, say func(text string)) (Expr, []string) {
 	e := &callExpr{name: name, args: args}
 	f, known := functions[name]
 	if !known {
@@ -180,7 +184,7 @@ func NewCall(name string, args []Expr, templates map[string]*template.Template, 
 	e.fn = f.do
 	at, shown := 1, "re_match/extract"
 	switch {
-	case name == "prifilt", name == "exec_template":
+	case name == "prifilt", name == "exec_template", name == "lookup":
 		at, shown = 0, name
 	case !strings.HasPrefix(name, "re_"):
 		return e, nil
@@ -188,7 +192,10 @@ func NewCall(name string, args []Expr, templates map[string]*template.Template, 
 	constant, ok := args[at].(constExpr)
 	if !ok || constant.v.IsNum {
 		e.fn = nil
-		if name == "exec_template" {
+		switch name {
+		case "lookup":
+			return e, []string{"table name (param 1) of lookup() must be a constant string"}
+		case "exec_template":
 			return e, []string{"exec_template(): param 1 must be a constant string"}
 		}
 		return e, []string{fmt.Sprintf("param %d of %s() must be a constant string", at+1, shown)}
@@ -198,6 +205,10 @@ func NewCall(name string, args []Expr, templates map[string]*template.Template, 
 		mask, complaint := ParseSelector(pattern)
 		if e.mask = mask; complaint != "" {
 			say(complaint)
+		}
+	case name == "lookup":
+		if e.look = tables[pattern]; e.look == nil {
+			return e, []string{"lookup table '" + pattern + "' not found (used in function: lookup)"}
 		}
 	case name == "exec_template":
 		if e.tpl = templates[pattern]; e.tpl == nil {

@@ -25,6 +25,7 @@ const (
 	DoCall
 	DoCallIndirect
 	DoContinue
+	DoReload // reload_lookup_table
 	DoNothing
 )
 
@@ -39,8 +40,9 @@ type Statement struct {
 	Then, Else []*Statement
 	Action     int              // number of the action in the configuration
 	Variable   message.Property // of set, unset and foreach
-	Name       string           // Ruleset of call
+	Name       string           // ruleset of call, table of reload_lookup_table
 	Ruleset    *Ruleset
+	Args       []Expr // of reload_lookup_table
 }
 
 // Ruleset is a list of rules under a name.
@@ -309,11 +311,17 @@ func (p *Parser) stmt() []*Statement {
 			p.fail()
 		}
 	case tLookup:
-		// Lookup tables are not modelled; the statement is read and does nothing.
 		p.take()
 		p.need(tChar, "(")
-		p.arguments()
-		return []*Statement{{Kind: DoNothing, Pos: t.Pos}}
+		s := &Statement{Kind: DoReload, Pos: t.Pos, Args: p.arguments()}
+		p.Lex.state = atTop // the statement has no end of its own
+		if len(s.Args) > 0 {
+			s.Name = s.Args[0].String()
+			if c, ok := s.Args[0].(constExpr); ok {
+				s.Name = c.v.Text()
+			}
+		}
+		return []*Statement{s}
 	}
 	return p.actions()
 }
