@@ -1,4 +1,4 @@
-package main
+package story
 
 import (
 	"fmt"
@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"enshu/cmd/enshu/session"
 	"enshu/sim/trace"
 )
 
@@ -16,12 +15,12 @@ import (
 type place struct{ host, file string }
 
 // placeOf reads HOST:FILE.
-func placeOf(text string, hosts []session.HostStatus) (place, error) {
+func placeOf(text string, hosts []Host) (place, error) {
 	name, file, ok := strings.Cut(text, ":")
 	if !ok || !strings.HasPrefix(file, "/") {
 		return place{}, fmt.Errorf("%q is not HOST:FILE, such as %s:/var/log/messages", text, hosts[0].Name)
 	}
-	if !slices.ContainsFunc(hosts, func(h session.HostStatus) bool { return h.Name == name }) {
+	if !slices.ContainsFunc(hosts, func(h Host) bool { return h.Name == name }) {
 		return place{}, fmt.Errorf("no host %q in this lab", name)
 	}
 	return place{name, file}, nil
@@ -35,7 +34,7 @@ var (
 // question reads a question that names a file and a host: "why is it not in
 // /var/log/secure on server". What stands in quotes is the message; "" is the
 // last one.
-func question(text string, hosts []session.HostStatus) (about string, where place, ok bool) {
+func question(text string, hosts []Host) (about string, where place, ok bool) {
 	where.file = pathWord.FindString(text)
 	for _, h := range hosts {
 		if regexp.MustCompile(`(^|[^\w.-])` + regexp.QuoteMeta(h.Name) + `($|[^\w.-])`).MatchString(text) {
@@ -61,7 +60,7 @@ func lastWritten(events []trace.Event) string {
 }
 
 // owner returns whose an address or a name is.
-func owner(hosts []session.HostStatus) func(string) string {
+func owner(hosts []Host) func(string) string {
 	return func(name string) string {
 		for _, h := range hosts {
 			if h.Name == name || strings.HasPrefix(name, h.Name+".") {
@@ -104,7 +103,7 @@ var fates = map[trace.Fate]struct {
 }
 
 // writeFinding tells where a message stopped, and what shows it.
-func writeFinding(w io.Writer, f trace.Finding, p place, hosts []session.HostStatus, lang string) {
+func writeFinding(w io.Writer, f trace.Finding, p place, hosts []Host, lang string) {
 	told := fates[f.Fate]
 	at := f.Event.Host
 	command := told.command

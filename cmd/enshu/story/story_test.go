@@ -1,4 +1,4 @@
-package main
+package story
 
 import (
 	"regexp"
@@ -28,7 +28,7 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-func TestWriteStory(t *testing.T) {
+func TestWrite(t *testing.T) {
 	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.Local)
 	failed := trace.Event{Seq: 4, At: at, Host: "client", Program: "rsyslogd", Kind: trace.ConnectFailed,
 		Attrs: trace.Attrs{"to": "192.168.0.10:514", "over": "tcp", "error": "No route to host"}}
@@ -51,7 +51,7 @@ func TestWriteStory(t *testing.T) {
 `,
 	} {
 		var b strings.Builder
-		writeStory(&b, story, lang)
+		write(&b, story, lang)
 		if b.String() != want {
 			t.Errorf("%s:\n%s\nwant:\n%s", lang, b.String(), want)
 		}
