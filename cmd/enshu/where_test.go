@@ -1,97 +1,11 @@
 package main
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
-
-	"enshu/cmd/enshu/session"
-	"enshu/sim/trace"
 )
-
-var twoHosts = []session.HostStatus{{Name: "server", Addresses: []string{"192.168.0.10/24"}}, {Name: "client", Addresses: []string{"192.168.0.20/24"}}}
-
-func TestQuestion(t *testing.T) {
-	for _, c := range []struct {
-		text, about string
-		where       place
-		ok          bool
-	}{
-		{"why is it not in /var/log/secure on server", "", place{"server", "/var/log/secure"}, true},
-		{`why is "test 1" not in /var/log/maillog on client?`, "test 1", place{"client", "/var/log/maillog"}, true},
-		{"「認証 テスト」が server の /var/log/secure にないのはなぜですか。", "認証 テスト", place{"server", "/var/log/secure"}, true},
-		{"serverの/var/log/secureに届かない", "", place{"server", "/var/log/secure"}, true},
-		{"why is it not in /var/log/secure on servers", "", place{"", "/var/log/secure"}, false},
-		{"what became of server", "", place{"server", ""}, false},
-	} {
-		about, where, ok := question(c.text, twoHosts)
-		if about != c.about || where != c.where || ok != c.ok {
-			t.Errorf("%s: %q %v %v", c.text, about, where, ok)
-		}
-	}
-	for text, want := range map[string]string{
-		"server:/var/log/messages": "",
-		"other:/var/log/messages":  `no host "other" in this lab`,
-		"server":                   `"server" is not HOST:FILE, such as server:/var/log/messages`,
-		"server:messages":          `"server:messages" is not HOST:FILE, such as server:/var/log/messages`,
-	} {
-		if _, err := placeOf(text, twoHosts); err == nil && want != "" || err != nil && err.Error() != want {
-			t.Errorf("%s: %v, want %q", text, err, want)
-		}
-	}
-}
-
-// TestLastWritten: "it" is what somebody wrote with logger, whatever daemons said since.
-func TestLastWritten(t *testing.T) {
-	logged := func(program, text string) trace.Event {
-		return trace.Event{Kind: trace.MessageLogged, Program: program, Attrs: trace.Attrs{"text": text}}
-	}
-	events := []trace.Event{logged("systemd", "a"), logged("logger", "b"), logged("crond", "c")}
-	if got := lastWritten(events); got != "b" {
-		t.Errorf("%q", got)
-	}
-	if got := lastWritten(events[:1]); got != "a" {
-		t.Errorf("without logger: %q", got)
-	}
-}
-
-// TestFates holds what is told of each fate to the attributes that its event has.
-func TestFates(t *testing.T) {
-	full := trace.Attrs{"rule": "/etc/rsyslog.conf:46", "selector": "mail.*", "facility": "authpriv", "severity": "info", "reason": "why not",
-		"over": "tcp", "protocol": "tcp", "error": "Connection refused", "to": "192.168.0.10:514"}
-	for _, fate := range trace.Fates {
-		if _, ok := fates[fate]; !ok {
-			t.Errorf("%s is not told", fate)
-		}
-		var both []string
-		for _, lang := range []string{"ja", "en"} {
-			var b strings.Builder
-			writeFinding(&b, trace.Finding{Fate: fate, Event: trace.Event{Host: "client", Attrs: full}}, place{"server", "/var/log/secure"}, twoHosts, lang)
-			if left := regexp.MustCompile(`\{[a-z]+\}`).FindString(b.String()); left != "" {
-				t.Errorf("%s: %s: %s is left in %s", fate, lang, left, b.String())
-			}
-			both = append(both, b.String())
-		}
-		if both[0] == both[1] {
-			t.Errorf("%s: told alike in both languages: %s", fate, both[0])
-		}
-	}
-	for _, c := range []struct {
-		f    trace.Finding
-		want string
-	}{
-		{trace.Finding{Fate: trace.Refused, Event: trace.Event{Host: "client", Attrs: full}},
-			"→ client could not connect to 192.168.0.10:514 over tcp: Connection refused\n  see: on server: ss -lntp\n"},
-		{trace.Finding{Fate: trace.Unselected, Event: trace.Event{Host: "server", Attrs: full}},
-			"→ /etc/rsyslog.conf:46 of server would have, but its selector mail.* does not match authpriv.info.\n  see: on server: cat /etc/rsyslog.conf\n"},
-	} {
-		var b strings.Builder
-		writeFinding(&b, c.f, place{"server", "/var/log/secure"}, twoHosts, "en")
-		if b.String() != c.want {
-			t.Errorf("%s:\n%swant:\n%s", c.f.Fate, b.String(), c.want)
-		}
-	}
-}
 
 // TestWhereLive breaks the road of a message in one place after the other, and
 // rotates it away for a week.
@@ -116,29 +30,32 @@ func TestWhereLive(t *testing.T) {
 				t.Errorf("got %q, want %q", verdict, want)
 			}
 		}
-		expect(said("nowhere", "server", "/var/log/secure"), "No rule of client sends authpriv.info to server.")
+		expect(said("case nowhere", "server", "/var/log/secure"), "No rule of client sends authpriv.info to server.")
 		forward("@192.168.0.10")
-		expect(said("filtered", "server", "/var/log/secure"), "The firewall of server did not let the packet to 192.168.0.10:514/udp through.")
+		expect(said("case filtered", "server", "/var/log/secure"), "The firewall of server did not let the packet to 192.168.0.10:514/udp through.")
 		on("server", "firewall-cmd -q --add-port=514/udp --add-port=514/tcp")
-		expect(said("unheard", "server", "/var/log/secure"), "It was sent to 192.168.0.10:514 over udp and no firewall was in the way")
+		expect(said("case unheard", "server", "/var/log/secure"), "It was sent to 192.168.0.10:514 over udp and no firewall was in the way")
 		forward("@@192.168.0.10")
-		expect(said("refused", "server", "/var/log/secure"), "client could not connect to 192.168.0.10:514 over tcp: Connection refused\n  see: on server: ss -lntp")
+		expect(said("case refused", "server", "/var/log/secure"), "client could not connect to 192.168.0.10:514 over tcp: Connection refused\n  see: on server: ss -lntp")
 		forward("@192.168.0.99")
-		expect(said("elsewhere", "server", "/var/log/secure"), "/etc/rsyslog.d/forward.conf:1 of client sends it to 192.168.0.99:514, which is not server.")
-		expect(said("unselected", "client", "/var/log/messages"), "/etc/rsyslog.conf:43 of client would have, but its selector *.info;mail.none;authpriv.none;cron.none does not match authpriv.info.")
-		expect(said("norule", "client", "/var/log/none"), "It came to client, which has no rule that writes to /var/log/none.")
-		expect(said("kept", "client", "/var/log/secure"), "It is in /var/log/secure on client, by /etc/rsyslog.conf:46.")
+		expect(said("case elsewhere", "server", "/var/log/secure"), "/etc/rsyslog.d/forward.conf:1 of client sends it to 192.168.0.99:514, which is not server.")
+		expect(said("case unselected", "client", "/var/log/messages"), "/etc/rsyslog.conf:43 of client would have, but its selector *.info;mail.none;authpriv.none;cron.none does not match authpriv.info.")
+		expect(said("case norule", "client", "/var/log/none"), "It came to client, which has no rule that writes to /var/log/none.")
+		expect(said("case kept", "client", "/var/log/secure"), "It is in /var/log/secure on client, by /etc/rsyslog.conf:46.")
 		on("client", "systemctl stop rsyslog; logger -p authpriv.info stopped")
 		_, verdict, _ := strings.Cut(u.enshu(0, "why", "why is it not in /var/log/secure on client", "--lang", "en"), "→ ")
 		expect(verdict, "rsyslogd of client did not take it")
 		on("client", "systemctl start rsyslog")
 
+		if u.uid != os.Getuid() {
+			return // a week takes its time, and goes by alike for all users
+		}
 		u.enshu(0, "clock", "advance", "8d")
 		logs := on("client", "ls /var/log")
 		if n := len(regexp.MustCompile(`(?m)^secure-\d{8}$`).FindAllString(logs, -1)); n != 1 {
 			t.Errorf("after a week there are %d old logs:\n%s", n, logs)
 		}
-		_, verdict, _ = strings.Cut(u.enshu(0, "why", "kept", "client:/var/log/secure", "--lang", "en"), "→ ")
+		_, verdict, _ = strings.Cut(u.enshu(0, "why", "case kept", "client:/var/log/secure", "--lang", "en"), "→ ")
 		expect(verdict, "It was in /var/log/secure on client, which was rotated to /var/log/secure-")
 	})
 }
