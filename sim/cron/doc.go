@@ -13,6 +13,8 @@
 //   - PAM sessions, SELinux contexts, clustering (-c) and crond's -m and -x are
 //     not there; the options are refused.
 //   - anacron takes no lock against a second anacron other than on the time stamp.
+//   - CROND is no process of its own: its lines have the job's process id in their
+//     tag, but come from crond, whose id rsyslog shows with UsePid="system".
 //   - CRON_TZ names a file of zones or a rule of POSIX; one that is neither is
 //     UTC, not the host's zone.
 //   - crontab -e runs the editor without a copy of the terminal's modes.

@@ -27,6 +27,15 @@ func rsyslogPackage() Package {
 	return p
 }
 
+// rsyslogLogrotatePackage has the daemon's logs rotated.
+func rsyslogLogrotatePackage() Package {
+	return Package{
+		Name: "rsyslog-logrotate", Version: "8.2102.0", Release: "117.el9", Arch: "x86_64", Base: true,
+		Summary:  "Log rotation for rsyslog",
+		Requires: []string{"rsyslog", "logrotate"},
+	}
+}
+
 // loggerPackage has the part of util-linux that talks to the syslog daemon.
 func loggerPackage() Package {
 	return Package{

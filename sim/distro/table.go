@@ -26,7 +26,7 @@ func Packages() []Package {
 		opensshServerPackage(),
 		chronyPackage(),
 		loggerPackage(),
-		rsyslogPackage(),
+		rsyslogPackage(), rsyslogLogrotatePackage(),
 		croniePackage(),
 		cronieAnacronPackage(),
 		crontabsPackage(),

@@ -45,6 +45,17 @@ func generate(r *rand.Rand, file string) crypto.Signer {
 	}
 }
 
+// belongs reports whether a file has the group it was given: where a lab has one
+// user id only it has not, and a key that the group may read would be refused.
+func belongs(p *host.Proc, file string, gid int) bool {
+	info, err := p.Sys.Stat(file)
+	if err != nil {
+		return false
+	}
+	_, got := libc.Owner(info)
+	return got == gid
+}
+
 // makeHostKeys makes the default host keys that are missing, as ssh-keygen -A does.
 func makeHostKeys(p *host.Proc) error {
 	for _, file := range hostKeys {
@@ -64,7 +75,7 @@ func makeHostKeys(p *host.Proc) error {
 			return err
 		}
 		// EL9's ssh-keysign reads them by its group; a lab of a single id has no other.
-		if g, ok := libc.GroupByName(p, "ssh_keys"); ok && p.Sys.Chown(file, 0, g.GID) == nil {
+		if g, ok := libc.GroupByName(p, "ssh_keys"); ok && p.Sys.Chown(file, 0, g.GID) == nil && belongs(p, file, g.GID) {
 			if err := p.Sys.Chmod(file, 0o640); err != nil {
 				return err
 			}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestWhereLive breaks the road of a message in one place after the other, and
+// rotates it away for a week.
+func TestWhereLive(t *testing.T) {
+	users(t, func(t *testing.T, u *user) {
+		u.enshu(0, "start", "udp-and-tcp-forwarding", "--name", u.lab)
+		on := func(host, script string) string { return u.enshu(0, "exec", host, "--", "bash", "-c", script) }
+		// said sends a message and waits until rsyslogd of client has written it.
+		said := func(text, host, file string) string {
+			t.Helper()
+			on("client", "logger -p authpriv.info '"+text+"'; for i in {1..500}; do grep -qs '"+text+"' /var/log/secure && break; sleep 0.02; done")
+			story := u.enshu(0, "why", text, host+":"+file, "--lang", "en")
+			_, verdict, _ := strings.Cut(story, "→ ")
+			return verdict
+		}
+		forward := func(to string) {
+			on("client", "echo 'authpriv.* "+to+"' > /etc/rsyslog.d/forward.conf; systemctl restart rsyslog")
+		}
+		expect := func(verdict, want string) {
+			t.Helper()
+			if !strings.HasPrefix(verdict, want) {
+				t.Errorf("got %q, want %q", verdict, want)
+			}
+		}
+		expect(said("case nowhere", "server", "/var/log/secure"), "No rule of client sends authpriv.info to server.")
+		forward("@192.168.0.10")
+		expect(said("case filtered", "server", "/var/log/secure"), "The firewall of server did not let the packet to 192.168.0.10:514/udp through.")
+		on("server", "firewall-cmd -q --add-port=514/udp --add-port=514/tcp")
+		expect(said("case unheard", "server", "/var/log/secure"), "It was sent to 192.168.0.10:514 over udp and no firewall was in the way")
+		forward("@@192.168.0.10")
+		expect(said("case refused", "server", "/var/log/secure"), "client could not connect to 192.168.0.10:514 over tcp: Connection refused\n  see: on server: ss -lntp")
+		forward("@192.168.0.99")
+		expect(said("case elsewhere", "server", "/var/log/secure"), "/etc/rsyslog.d/forward.conf:1 of client sends it to 192.168.0.99:514, which is not server.")
+		expect(said("case unselected", "client", "/var/log/messages"), "/etc/rsyslog.conf:43 of client would have, but its selector *.info;mail.none;authpriv.none;cron.none does not match authpriv.info.")
+		expect(said("case norule", "client", "/var/log/none"), "It came to client, which has no rule that writes to /var/log/none.")
+		expect(said("case kept", "client", "/var/log/secure"), "It is in /var/log/secure on client, by /etc/rsyslog.conf:46.")
+		on("client", "systemctl stop rsyslog; logger -p authpriv.info stopped")
+		_, verdict, _ := strings.Cut(u.enshu(0, "why", "why is it not in /var/log/secure on client", "--lang", "en"), "→ ")
+		expect(verdict, "rsyslogd of client did not take it")
+		on("client", "systemctl start rsyslog")
+
+		if u.uid != os.Getuid() {
+			return // a week takes its time, and goes by alike for all users
+		}
+		u.enshu(0, "clock", "advance", "8d")
+		logs := on("client", "ls /var/log")
+		if n := len(regexp.MustCompile(`(?m)^secure-\d{8}$`).FindAllString(logs, -1)); n != 1 {
+			t.Errorf("after a week there are %d old logs:\n%s", n, logs)
+		}
+		_, verdict, _ = strings.Cut(u.enshu(0, "why", "case kept", "client:/var/log/secure", "--lang", "en"), "→ ")
+		expect(verdict, "It was in /var/log/secure on client, which was rotated to /var/log/secure-")
+	})
+}
