@@ -55,7 +55,7 @@ func (l limits) measure(p *host.Proc, dir string) room {
 	if r.keepFree == 0 {
 		r.keepFree = min(total/20, mostKept)
 	}
-	r.limit = min(r.max, max(leastUse, used+max(0, available-r.keepFree)))
+	r.limit = min(r.max, max(leastUse, used+available-r.keepFree))
 	return r
 }
 
