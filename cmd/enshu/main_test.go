@@ -123,8 +123,13 @@ func TestLabFromStartToFinish(t *testing.T) {
 					t.Errorf("%s: %s", command, out)
 				}
 			}
-		} else if out := u.enshu(0, "exec", "client", "--", "sudo", "-u", "linuc", "id"); !strings.Contains(out, "uid=1000(linuc)") {
-			t.Errorf("sudo: %s", out)
+		} else {
+			// In /root, where the other user may not be.
+			for _, command := range []string{"su linuc -c id", "sudo -u linuc id"} {
+				if out := u.enshu(0, append([]string{"exec", "client", "--"}, strings.Fields(command)...)...); !strings.Contains(out, "uid=1000(linuc)") {
+					t.Errorf("%s: %s", command, out)
+				}
+			}
 		}
 		// What was made permanent survives a reboot, what was not does not.
 		u.enshu(0, "exec", "server", "--", "bash", "-c", "firewall-cmd -q --add-port=9/tcp && echo kept > /root/kept")

@@ -310,7 +310,7 @@ func (s localState) once(key string) bool {
 
 func (l *localAgent) memberAddress(ctx context.Context, s localState, address string) {
 	bare := strings.TrimPrefix(address, "\\")
-	answers, err := l.ResolveAll(ctx, bare)
+	answers, err := l.ResolveAll(ctx, s.sender, bare)
 	if err != nil || answers[0].Failed {
 		s.wait(service.Fate{Status: "4.3.0", Text: "address resolver failure"})
 		return

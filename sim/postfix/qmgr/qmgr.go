@@ -3,11 +3,11 @@
 package qmgr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
 	"slices"
-	"sort"
 	"strings"
 	"syscall"
 	"time"
@@ -217,7 +217,7 @@ func (m *qmgr) take(ctx context.Context, from, id string) {
 		return
 	}
 	m.Proc.Go(func() {
-		answers, err := m.ResolveAll(ctx, addresses...)
+		answers, err := m.ResolveAll(ctx, a.e.Sender, addresses...)
 		m.events.TryPut(service.Happen(func() { m.assign(ctx, a, open, answers, err) }))
 	})
 }
@@ -260,7 +260,13 @@ func (m *qmgr) assign(ctx context.Context, a *activeMessage, open []queue.Recipi
 		}
 		groups[k] = append(groups[k], r)
 	}
-	sort.SliceStable(order, func(i, j int) bool { return order[i].transport < order[j].transport })
+	// The real one sorts recipients so, which the order of the log and of reports shows.
+	for _, list := range groups {
+		slices.SortStableFunc(list, byAddress)
+	}
+	slices.SortStableFunc(order, func(a, b key) int {
+		return cmp.Or(cmp.Compare(a.transport, b.transport), cmp.Compare(a.nexthop, b.nexthop), byAddress(groups[a][0], groups[b][0]))
+	})
 	var touched []*destination
 	for _, k := range order {
 		name := k.transport + "\n" + k.nexthop + "\n" + k.single
@@ -282,6 +288,8 @@ func (m *qmgr) assign(ctx context.Context, a *activeMessage, open []queue.Recipi
 		m.pump(ctx, d)
 	}
 }
+
+func byAddress(a, b queue.Recipient) int { return strings.Compare(a.Address, b.Address) }
 
 func (m *qmgr) recipientLimit(transport string) int { return m.limit(transport, "recipient") }
 func (m *qmgr) concurrency(transport string) int    { return m.limit(transport, "concurrency") }

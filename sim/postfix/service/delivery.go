@@ -233,3 +233,14 @@ type BounceQuestion struct {
 	Where string      // the queue that holds the message; "" is active
 	Claim queue.Claim // what the report replaces; "" is the log of the reasons
 }
+
+// SplitFate splits "5.1.6 text", the next hop of error(8), into the status code,
+// which is otherwise when it has none, and the text.
+func SplitFate(s, otherwise string) (status, text string) {
+	f := strings.Split(s, ".")
+	code, rest, _ := strings.Cut(s, " ")
+	if len(f) >= 3 && len(f[0]) == 1 && strings.ContainsAny(f[0], "245") && strings.Trim(code, "0123456789.") == "" {
+		return code, strings.TrimSpace(rest)
+	}
+	return otherwise, s
+}

@@ -25,6 +25,7 @@ func Resident(ctx context.Context, p *host.Proc, tag string, loop func(d *Daemon
 	}
 	fmt.Fprintf(line, "hold\n")
 	path := queueDir + "/" + a.Socket
+	p.Sys.Remove(path)
 	ln, err := p.Sys.Listen("unix", path)
 	if err != nil {
 		d.Log.Fatal("listen on %s: %s", a.Socket, libc.Strerror(err))
@@ -49,8 +50,7 @@ func Resident(ctx context.Context, p *host.Proc, tag string, loop func(d *Daemon
 	})
 	p.Go(func() {
 		WaitDone(ctx, p)
-		p.Sys.Remove(path)
-		ln.Close()
+		ln.Close() // the name stays, as the real one's does: master takes it away
 		line.Close()
 	})
 	p.Go(func() {

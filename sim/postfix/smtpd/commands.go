@@ -173,6 +173,9 @@ func parsePath(s string) (address, raw, rest string, ok, quiet bool) {
 		if end < 0 {
 			return "", s, "", false, true
 		}
+		if tail, _, _ := strings.Cut(s[end+1:], " "); tail != "" {
+			return "", s[:end+1] + tail, "", false, false
+		}
 		raw, rest = s[:end+1], strings.TrimSpace(s[end+1:])
 		if i := strings.IndexByte(rest, ' '); i > 0 && !strings.Contains(rest[:i], "=") && !strings.EqualFold(rest[:i], "SMTPUTF8") {
 			return "", raw, rest, false, false
@@ -314,6 +317,7 @@ func (c *session) cmdRCPT(ctx context.Context, arg string) bool {
 		case "NOTIFY":
 			n, ok := dsn.ParseNotify(value)
 			if !ok {
+				c.Log.Warning("unknown DSN NOTIFY command value \"%s\" in \"%s\"", dsn.BadNotify(value), value)
 				return fail("501 5.5.4 Error: Bad NOTIFY parameter syntax")
 			}
 			r.Notify = n
@@ -334,7 +338,7 @@ func (c *session) cmdRCPT(ctx context.Context, arg string) bool {
 	}
 	c.rawTo = mailaddr.External(address)
 	if !c.alone {
-		if v := c.checkRecipient(ctx, address, strings.TrimSuffix(strings.TrimPrefix(raw, "<"), ">")); v != "" {
+		if v := c.checkRecipient(ctx, address, address); v != "" {
 			c.tellReject("RCPT", v)
 			c.refusedRcpts++
 			return fail(v)
@@ -528,7 +532,10 @@ func (c *session) cmdBDAT(ctx context.Context, arg string) bool {
 		bad = err != nil || n < 0
 	}
 	if bad {
-		c.reply(ctx, "501 5.5.4 Syntax: BDAT count [LAST]")
+		// Where the next command begins cannot be known.
+		c.Log.Warning("%s: malformed BDAT command syntax from %s: %.100s", c.id(), c.namaddr(), strings.TrimRight("BDAT "+arg, " "))
+		c.mask["protocol"] = true
+		c.reply(ctx, "521 5.5.4 Syntax: BDAT count [LAST]")
 		return false
 	}
 	limit := c.Conf.Int64("message_size_limit")
@@ -569,7 +576,7 @@ func (c *session) cmdBDAT(ctx context.Context, arg string) bool {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		text = append(text, '\n')
 	}
-	return c.submit(ctx, text, fmt.Sprintf("Ok: %d bytes queued as %%s", len(c.chunks)))
+	return c.submit(ctx, text, fmt.Sprintf("Ok: %d bytes queued as %%s", len(text)+bytes.Count(text, []byte("\n"))))
 }
 
 func (c *session) cmdRSET(ctx context.Context, arg string) bool {

@@ -92,7 +92,7 @@ type server struct {
 	cert                                 *tls.Certificate
 	localRecipients, relayRecipients     table.Maps
 	virtual, canonical                   table.Maps
-	senderLogins                         table.Maps
+	senderLogins, mailboxes              table.Maps
 	networks, bareLF, eventless, flushed *table.List
 	noAuth                               *table.List
 	access                               map[string]*table.Dict
@@ -104,6 +104,7 @@ func (s *server) open() {
 	}
 	s.localRecipients, s.relayRecipients = open("local_recipient_maps"), open("relay_recipient_maps")
 	s.virtual, s.canonical = open("virtual_alias_maps"), open("canonical_maps")
+	s.mailboxes = open("virtual_mailbox_maps")
 	list := func(name string) *table.List { return table.OpenList(s.Proc, s.Conf, s.Log, name, true) }
 	s.networks, s.bareLF, s.eventless = list("mynetworks"), list("smtpd_forbid_bare_newline_exclusions"), list("smtpd_client_event_limit_exceptions")
 	s.noAuth = list("smtpd_sasl_exceptions_networks")
@@ -123,7 +124,7 @@ func (s *server) open() {
 
 func (s *server) tables() table.Maps {
 	var all table.Maps
-	for _, m := range []table.Maps{s.localRecipients, s.relayRecipients, s.virtual, s.canonical} {
+	for _, m := range []table.Maps{s.localRecipients, s.relayRecipients, s.virtual, s.canonical, s.mailboxes} {
 		all = append(all, m...)
 	}
 	for _, d := range s.access {
@@ -554,15 +555,19 @@ func (c *session) forbidBareLF() string {
 	return how
 }
 
+// id is how the log names the transaction.
+func (c *session) id() string {
+	if c.queueID == "" {
+		return "NOQUEUE"
+	}
+	return c.queueID
+}
+
 // tellReject logs a refusal.
 func (c *session) tellReject(where, reply string) { c.tell("reject", where, reply) }
 
 func (c *session) tell(what, where, text string) {
-	id := c.queueID
-	if id == "" {
-		id = "NOQUEUE"
-	}
-	c.Log.Info("%s: %s: %s from %s: %s;%s", id, what, where, c.namaddr(), text, c.context(where))
+	c.Log.Info("%s: %s: %s from %s: %s;%s", c.id(), what, where, c.namaddr(), text, c.context(where))
 	c.Log.Emit(trace.MailRejected, trace.Attrs{"from": c.sender, "to": c.rawTo, "command": where, "reply": text})
 }
 
