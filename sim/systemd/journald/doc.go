@@ -25,6 +25,8 @@
 //     SyncIntervalSec= has no effect: what is accepted is written.
 //   - A disk that is fuller than SystemKeepFree= allows makes the journal smaller,
 //     where the real one refuses to grow and loses messages.
+//   - SystemMaxUse= is 48 MiB at least, where the real default is a tenth of the
+//     disk: a host's disk has 64 MiB.
 //   - Login sessions have no scopes: RateLimitBurst= counts the messages of all
 //     sessions of a user together, as user-UID.slice.
 //   - The volatile journal is not waited for at boot: /var is there from the start,
