@@ -15,7 +15,11 @@
 // # Divergences
 //
 //   - What the machine has in /usr belongs to the machine's root, whom hosts do not
-//     know: root of a host cannot change or remove it, only add to it.
+//     know: `ls -l` shows the owner nobody, root of a host cannot change or remove it,
+//     only add to it, and its set-user-ID programs run as whoever calls them (su, sudo,
+//     passwd and ping do not need it here). An idmapped mount (mount_setattr(2)) would
+//     give it to the host's root, but only the machine's own root may make one of a
+//     file system of the machine's; no kernel up to 6.18 lets an ordinary user.
 //   - Before Linux 6.6, whose tmpfs has no user extended attributes, a directory that a
 //     package has brought below /usr cannot be made again once it was removed (EIO),
 //     and one that was made there cannot be renamed into another (EXDEV: mv copies it).
