@@ -12,14 +12,13 @@ import (
 	"enshu/sim/peer"
 )
 
-// peerHost is a lab of one host that has the real rsyslogd and logger below
-// peer.InHost.
+// peerHost is a lab of one host that has real programs below peer.InHost.
 type peerHost struct {
 	t    testing.TB
 	user *user
 }
 
-func newPeerHost(t testing.TB) *peerHost {
+func newPeerHost(t testing.TB, files ...string) *peerHost {
 	home := t.TempDir()
 	u := &user{home: home, uid: os.Getuid(), lab: fmt.Sprintf("test-rsyslogd-%d", os.Getpid())}
 	h := &peerHost{t, u}
@@ -32,7 +31,7 @@ func newPeerHost(t testing.TB) *peerHost {
 	}
 	t.Cleanup(func() { u.command(nil, "finish").Run() })
 	var tar bytes.Buffer
-	peer.Tar(t, &tar, "usr/sbin/rsyslogd", "usr/bin/logger", "usr/lib/*/rsyslog", "usr/lib/*/libestr*", "usr/lib/*/libfastjson*")
+	peer.Tar(t, &tar, files...)
 	h.run(tar.String(), "mkdir -p "+peer.InHost+" && tar -x -C "+peer.InHost)
 	return h
 }
@@ -49,10 +48,13 @@ func (h *peerHost) run(stdin, script string) string {
 	return string(out)
 }
 
+// rsyslogdFiles are the real rsyslogd and logger.
+var rsyslogdFiles = []string{"usr/sbin/rsyslogd", "usr/bin/logger", "usr/lib/*/rsyslog", "usr/lib/*/libestr*", "usr/lib/*/libfastjson*"}
+
 // The real rsyslogd and logger talk to ours, and ours to the real ones: by UDP,
 // by TCP with lines and with octet counts, by the socket, in both formats.
 func TestRealRsyslogd(t *testing.T) {
-	h := newPeerHost(t)
+	h := newPeerHost(t, rsyslogdFiles...)
 	h.run(`module(load="imuxsock")
 module(load="imudp")
 input(type="imudp" port="514")
@@ -106,7 +108,7 @@ var ingest string
 // file through the default rules, and the same with the real rsyslogd. By TCP
 // none may be lost.
 func BenchmarkIngest(b *testing.B) {
-	h := newPeerHost(b)
+	h := newPeerHost(b, rsyslogdFiles...)
 	h.run(ingest, "cat > /root/ingest.py; systemctl stop rsyslog")
 	for _, over := range []string{"tcp", "udp"} {
 		b.Run(over, func(b *testing.B) {

@@ -20,9 +20,15 @@
 // # Divergences
 //
 //   - Journal files have a format of their own; sealing, compression, namespaces
-//     and memfd messages are not modelled. Default limits are 64 MiB (volatile) and
-//     256 MiB (persistent) since a file system's size is not known; SystemKeepFree=,
-//     SyncIntervalSec= and MaxFileSec= have no effect.
+//     and memfd messages are not modelled. Fields of an entry stand in the order in
+//     which they came, not in that of their first occurrence in the file.
+//     SyncIntervalSec= has no effect: what is accepted is written.
+//   - A disk that is fuller than SystemKeepFree= allows makes the journal smaller,
+//     where the real one refuses to grow and loses messages.
+//   - SystemMaxUse= is 48 MiB at least, where the real default is a tenth of the
+//     disk: a host's disk has 64 MiB.
+//   - Login sessions have no scopes: RateLimitBurst= counts the messages of all
+//     sessions of a user together, as user-UID.slice.
 //   - The volatile journal is not waited for at boot: /var is there from the start,
 //     so journald opens the persistent one at once where it is wanted.
 //   - Without ACLs, only the group systemd-journal reads the journal.

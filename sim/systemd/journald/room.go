@@ -18,6 +18,7 @@ type limits struct {
 // Bounds of the defaults (journald.conf(5)).
 const (
 	mostUse     = 4 << 30
+	leastMax    = 48 << 20 // of SystemMaxUse=, since the disk of a host is small
 	leastUse    = 16 << 20 // is left to the journal however full the disk is
 	mostFile    = 128 << 20
 	mostKept    = 4 << 30
@@ -50,12 +51,12 @@ func (l limits) measure(p *host.Proc, dir string) room {
 	_, used := sdjournal.Archives(p, dir)
 	r := room{used: used, max: l.use, keepFree: l.keepFree, available: available}
 	if r.max == 0 {
-		r.max = min(max(total/10, leastUse), mostUse)
+		r.max = min(max(total/10, leastMax), mostUse)
 	}
 	if r.keepFree == 0 {
 		r.keepFree = min(total/20, mostKept)
 	}
-	r.limit = min(r.max, max(leastUse, used+max(0, available-r.keepFree)))
+	r.limit = min(r.max, max(leastUse, used+available-r.keepFree))
 	return r
 }
 
