@@ -23,7 +23,8 @@
 //     rtconutc, option -s; chronyc writertc, trimrtc and rtcdata say that there is
 //     none) are read and checked without effect. rtcsync copies the system time to
 //     the hardware clock at each update.
-//   - maxdelayquant is read without effect; the delay is tested by maxdelaydevratio.
+//   - maxdelayquant takes the quantile of the last 256 delays, where chronyd has an
+//     estimate that never forgets.
 //   - In the mode system it is chronyd that steps the clock over a leap second,
 //     where on a machine the kernel does.
 //   - The option filter lets the median of the samples through; chronyd combines
