@@ -22,6 +22,7 @@ func Packages() []Package {
 		alternativesPackage(),
 		passwdPackage(),
 		sudoPackage(),
+		tcpdumpPackage(),
 		opensshServerPackage(),
 		chronyPackage(),
 		loggerPackage(),

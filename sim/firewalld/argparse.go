@@ -1,6 +1,7 @@
 package firewalld
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -127,14 +128,18 @@ var options = []option{
 	{"get-helpers", flag, wide},
 
 	{"direct", flag, modifier},
-	{"passthrough", rest, unmodelled}, {"add-passthrough", rest, unmodelled}, {"remove-passthrough", rest, unmodelled},
-	{"query-passthrough", rest, unmodelled}, {"get-passthroughs", rest, unmodelled}, {"get-all-passthroughs", flag, unmodelled},
-	{"add-chain", rest, unmodelled}, {"remove-chain", rest, unmodelled}, {"query-chain", rest, unmodelled},
-	{"get-all-chains", flag, unmodelled}, {"get-chains", rest, unmodelled},
+	{"passthrough", rest, unmodelled}, {"add-passthrough", rest, directOnly}, {"remove-passthrough", rest, directOnly},
+	{"query-passthrough", rest, directOnly}, {"get-passthroughs", rest, directOnly}, {"get-all-passthroughs", flag, directOnly},
+	{"add-chain", rest, directOnly}, {"remove-chain", rest, directOnly}, {"query-chain", rest, directOnly},
+	{"get-all-chains", flag, directOnly}, {"get-chains", rest, directOnly},
 	{"add-rule", rest, directOnly}, {"remove-rule", rest, directOnly}, {"query-rule", rest, directOnly},
 	{"get-all-rules", flag, directOnly},
-	{"remove-rules", rest, unmodelled}, {"get-rules", rest, unmodelled},
+	{"remove-rules", rest, directOnly}, {"get-rules", rest, directOnly},
 }
+
+// counted are the options of a fixed number of arguments.
+var counted = map[string]int{"add-chain": 3, "remove-chain": 3, "query-chain": 3, "get-chains": 2, "get-rules": 3, "remove-rules": 3,
+	"get-passthroughs": 1}
 
 // shortOptions are the options of one letter.
 var shortOptions = map[string]string{"-q": "quiet", "-v": "verbose", "-h": "help", "-V": "version"}
@@ -234,6 +239,13 @@ func parseArgs(args []string) (a *parsed, problem string) {
 		case o.arity == flag:
 			a.values[o.name] = nil
 		case o.arity == rest:
+			if n := counted[o.name]; n > 0 && len(args)-i-1 < n {
+				plural := ""
+				if n > 1 {
+					plural = "s"
+				}
+				return nil, fmt.Sprintf("argument %s: expected %d argument%s", label, n, plural)
+			}
 			a.values[o.name] = args[i+1:]
 			i = len(args)
 		default:

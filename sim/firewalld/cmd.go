@@ -136,6 +136,9 @@ func (c *command) check() error {
 		fmt.Fprint(c.p.Stdout, helpText)
 		return exit(0)
 	}
+	if c.has("direct") && (len(c.order) == 0 || c.order[0].class != directOnly && c.order[0].class != unmodelled) {
+		return c.misuse("Wrong usage of 'direct' options.")
+	}
 	if len(c.order) == 0 {
 		return nil // said when the state is known
 	}

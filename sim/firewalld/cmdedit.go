@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -158,30 +159,35 @@ func (c *command) serviceEdit(name string) error {
 
 // direct are the options of --direct.
 func (c *command) direct(name string) error {
-	r := request{Op: "direct", Permanent: c.has("permanent"), Args: c.values[name]}
-	switch name {
-	case "get-all-rules":
-		r.Kind = "get-all"
+	r := request{Op: "direct", Kind: name, Permanent: c.has("permanent"), Args: c.values[name]}
+	switch verb, what, _ := strings.Cut(name, "-"); {
+	case what == "rule":
+		if _, err := conf.ParseDirect(r.Args); len(r.Args) < 5 || !isNumber(r.Args[3]) && err != nil {
+			c.complain("usage: --direct --" + name + " { ipv4 | ipv6 | eb } <table> <chain> <priority> <args>")
+			return exit(2)
+		}
+	case what == "passthrough" && len(r.Args) < 2:
+		c.complain("usage: --direct --" + name + " { ipv4 | ipv6 | eb } <args>")
+		return exit(2)
+	case verb == "get":
 		list, err := c.ask(r)
 		for _, line := range list {
 			c.say(line)
 		}
 		return err
-	case "query-rule":
-		r.Kind = "query"
-		a, err := c.call(r)
-		if err != nil {
-			return err
-		}
-		return c.answer(a.Yes)
 	}
-	r.Kind = strings.TrimSuffix(name, "-rule")
-	if _, err := c.call(r); err != nil {
+	a, err := c.call(r)
+	switch {
+	case err != nil:
 		return err
+	case strings.HasPrefix(name, "query-"):
+		return c.answer(a.Yes)
 	}
 	c.say("success")
 	return nil
 }
+
+func isNumber(s string) bool { _, err := strconv.Atoi(s); return err == nil }
 
 // whitelist are the options about who may make changes under lockdown.
 func (c *command) whitelist(name string) error {

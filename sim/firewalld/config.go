@@ -28,7 +28,7 @@ type config struct {
 	conf   conf.Settings
 	zones  map[string]*conf.Zone
 	ipsets map[string]*conf.IPSet
-	direct []conf.DirectRule
+	direct conf.Direct
 	// whitelist is who may make changes under lockdown.
 	whitelist conf.Whitelist
 	stock     map[string]bool // "zones/public": comes with the package

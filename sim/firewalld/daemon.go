@@ -239,7 +239,7 @@ func (d *daemon) use(cfg *config) {
 	d.auto = map[string]bool{}
 	d.rt = &rules.State{
 		Default: cfg.conf.Get("DefaultZone"), Zones: map[string]*conf.Zone{}, IPSets: map[string]*conf.IPSet{},
-		Direct: slices.Clone(cfg.direct), Denied: cfg.conf.Get("LogDenied"), Panic: panicked,
+		Direct: cfg.direct.Clone(), Denied: cfg.conf.Get("LogDenied"), Panic: panicked,
 		RPFilter: cfg.conf.Yes("IPv6_rpfilter"), RFC3964: cfg.conf.Yes("RFC3964_IPv4"),
 		Service: func(name string) *conf.Service { return d.loaded.service(d.p, name) },
 	}

@@ -150,15 +150,15 @@ func (d *daemon) save() error {
 			return err
 		}
 	}
-	if len(d.rt.Direct) > 0 || len(d.perm.direct) > 0 {
-		d.perm.direct = slices.Clone(d.rt.Direct)
+	if !d.rt.Direct.Empty() || !d.perm.direct.Empty() {
+		d.perm.direct = d.rt.Direct.Clone()
 		return d.saveDirect()
 	}
 	return nil
 }
 
 func (d *daemon) saveDirect() error {
-	if err := libc.WriteFile(d.p, directFile, conf.WriteDirect(d.perm.direct), 0o644); err != nil {
+	if err := libc.WriteFile(d.p, directFile, d.perm.direct.File(), 0o644); err != nil {
 		return conf.Fail("COMMAND_FAILED", libc.Strerror(err))
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"enshu/sim/firewalld/conf"
-	"enshu/sim/firewalld/rules"
 	"enshu/sim/trace"
 )
 
@@ -445,45 +444,5 @@ func (d *daemon) ipset(q request) (*reply, error) {
 		s.Entries = slices.Delete(s.Entries, at, at+1)
 	}
 	d.changed("", q.Op+" "+s.Name+" "+entry)
-	return done(d.apply())
-}
-
-// directCall answers --direct.
-func (d *daemon) directCall(q request) (*reply, error) {
-	list := &d.perm.direct
-	if !q.Permanent {
-		list = &d.rt.Direct
-	}
-	if q.Kind == "get-all" {
-		var texts []string
-		for _, r := range *list {
-			texts = append(texts, r.String())
-		}
-		return listed(texts)
-	}
-	r, err := conf.ParseDirect(q.Args)
-	if err != nil {
-		return nil, err
-	}
-	at := slices.IndexFunc(*list, r.Equal)
-	switch {
-	case q.Kind == "query":
-		return &reply{Yes: at >= 0}, nil
-	case q.Kind == "add" && at >= 0:
-		return nil, conf.Fail("ALREADY_ENABLED", "rule '"+strings.Join(r.Args, " ")+"' already is in '"+r.Family+":"+r.Table+":"+r.Chain+"'")
-	case q.Kind == "remove" && at < 0:
-		return nil, conf.Fail("NOT_ENABLED", "rule '"+strings.Join(r.Args, " ")+"' is not in '"+r.Family+":"+r.Table+":"+r.Chain+"'")
-	case q.Kind == "add":
-		if _, err := rules.Direct(r); err != nil {
-			return nil, err
-		}
-		*list = append(*list, r)
-	default:
-		*list = slices.Delete(*list, at, at+1)
-	}
-	if q.Permanent {
-		return done(d.saveDirect())
-	}
-	d.changed("", q.Kind+" direct rule "+r.String())
 	return done(d.apply())
 }

@@ -47,8 +47,22 @@ func programs() map[string]host.Program {
 		"/usr/sbin/crond":                   daemon,
 		"/usr/sbin/firewalld":               daemon,
 		"/usr/bin/rm":                       rm,
+		"/usr/bin/cp":                       cp,
 		"/usr/bin/logger":                   logger,
 	}
+}
+
+// recordedLines are what the daemons of the recordings said when they were up.
+var recordedLines = map[string][]struct {
+	severity syslog.Severity
+	text     string
+}{
+	"rsyslogd": {
+		{syslog.Info, `[origin software="rsyslogd" swVersion="8.2302.0" x-pid="94" x-info="https://www.rsyslog.com"] start`},
+		{syslog.Notice, "imjournal: No statefile exists, /var/lib/rsyslog/imjournal.state will be created (ignore if this is first run): No such file or directory [v8.2302.0 try https://www.rsyslog.com/e/2040 ]"},
+		{syslog.Notice, "imjournal: journal files changed, reloading...  [v8.2302.0 try https://www.rsyslog.com/e/0 ]"},
+	},
+	"sshd": {{syslog.Info, "Server listening on 0.0.0.0 port 22."}, {syslog.Info, "Server listening on :: port 22."}},
 }
 
 // daemon serves until it is ended, and says when it was told to reload.
@@ -66,12 +80,18 @@ func daemon(ctx context.Context, p *host.Proc) int {
 		}
 	})
 	if data, err := libc.ReadFile(p, "/etc/"+strings.TrimSuffix(p.Name(), "d")+".conf"); err == nil && strings.Contains(string(data), "nosuch") {
+		p.Sleep(ctx, 50*time.Millisecond) // it takes a while to find that out
 		return 1
 	}
-	libc.Syslog(p, syslog.Make(syslog.Daemon, syslog.Info), p.Name(), p.PID, "start")
 	p.Ready()
+	p.Sleep(ctx, 5*time.Millisecond) // until PID 1 has noted that
+	for _, line := range recordedLines[p.Name()] {
+		libc.Syslog(p, syslog.Make(syslog.Daemon, line.severity), p.Name(), p.PID, line.text)
+	}
 	p.Sleep(ctx, time.Hour*24*365)
-	libc.Syslog(p, syslog.Make(syslog.Daemon, syslog.Info), p.Name(), p.PID, "exiting on signal 15.")
+	if p.Name() == "rsyslogd" {
+		libc.Syslog(p, syslog.Make(syslog.Daemon, syslog.Info), p.Name(), p.PID, "[origin software=\"rsyslogd\"] exiting on signal 15.")
+	}
 	return 0
 }
 

@@ -140,3 +140,14 @@ func rm(_ context.Context, p *host.Proc) int {
 	}
 	return 0
 }
+
+func cp(_ context.Context, p *host.Proc) int {
+	if len(p.Args) != 3 {
+		return 1
+	}
+	data, err := libc.ReadFile(p, p.Args[1])
+	if err != nil || libc.WriteFile(p, p.Args[2], data, 0o644) != nil {
+		return 1
+	}
+	return 0
+}

@@ -2,7 +2,9 @@ package systemd_test
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"sort"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -85,6 +87,20 @@ func shared(list, other string) string {
 	return b.String()
 }
 
+// orderless sorts the units of After= and Before=, which stand in the order of a
+// hash table.
+func orderless(properties string) string {
+	lines := strings.Split(properties, "\n")
+	for i, l := range lines {
+		if name, list, ok := strings.Cut(l, "="); ok && (name == "After" || name == "Before") {
+			units := strings.Fields(list)
+			sort.Strings(units)
+			lines[i] = name + "=" + strings.Join(units, " ")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
 // masks are what differs from run to run.
 var masks = []struct {
 	re   *regexp.Regexp
@@ -100,9 +116,16 @@ var masks = []struct {
 	{regexp.MustCompile(`(Process|Main PID): \d+`), "$1: P"},
 	{regexp.MustCompile(`─(\x1b\[[0-9;]*m)?\d+ `), "─${1}P "},
 	{regexp.MustCompile("`-\\d+ "), "`-P "},
+	// Without /proc the arguments of a process that PID 1 did not start are unknown.
+	{regexp.MustCompile(`(─(?:\x1b\[[0-9;]*m)?P )(?:n/a|/usr/sbin/chronyd -F 0 -x)`), "${1}chronyd"},
+	{regexp.MustCompile(`/usr/bin/python3 (/usr/sbin/firewalld)`), "$1"},
+	{regexp.MustCompile(`░░ (Support: |The job identifier is \d+).*`), "░░ $1"},
+	{regexp.MustCompile(`The job identifier is \d+`), "The job identifier is N"},
+	{regexp.MustCompile(`Units: \d+`), "Units: N"},
+	{regexp.MustCompile(`TasksCurrent=\d+`), "TasksCurrent=N"},
 	{regexp.MustCompile(`main process \d+`), "main process P"},
 	{regexp.MustCompile(`(?m)^T server1 (rsyslogd|chronyd|sshd|firewalld|crond|dbus-daemon)\[P\]: .*\r?\n`), ""},
-	{regexp.MustCompile(`(?m)^(\[origin|start$|was HUPed|exiting on).*\n`), ""},
+	{regexp.MustCompile(`(?m)^(\[origin|was HUPed).*\n`), ""},
 }
 
 func masked(s string) string {
@@ -125,6 +148,19 @@ func part(t testing.TB, h *memnet.Host, s recorded.Step, run string) memnet.Resu
 		fmt.Sscan(n, &most)
 		r.Stdout, r.Status = strings.Join(lines[:min(most, len(lines))], ""), host.Status{}
 		return r
+	}
+	for {
+		// An assignment before the command.
+		name, rest, ok := strings.Cut(run, "=\"")
+		value, command, closed := strings.Cut(rest, "\" ")
+		if !ok || !closed || strings.ContainsAny(name, " /") {
+			break
+		}
+		s.Env = maps.Clone(s.Env)
+		if s.Env == nil {
+			s.Env = map[string]string{}
+		}
+		s.Env[name], run = value, command
 	}
 	switch w := strings.Fields(run); {
 	case w[0] == "rm":
@@ -181,8 +217,21 @@ func systemctlStep(t testing.TB, h *memnet.Host, s recorded.Step) string {
 		all.Status = r.Status
 	}
 	want, got := masked(s.Stdout), masked(all.Stdout)
+	if strings.Contains(s.Run, " show ") {
+		want, got = orderless(want), orderless(got)
+	}
 	if strings.Contains(s.Run, "list-") || strings.HasPrefix(s.Run, "systemctl --type=") || s.Run == "systemctl" {
 		want, got = shared(want, got), shared(got, want)
+	}
+	if strings.Contains(s.Run, "list-unit-files") && strings.Contains(s.Run, " | head") {
+		// The recording host has more units, so that its list was cut before the end.
+		got, _, _ = strings.Cut(got, "N unit files listed.")
+		want, got = strings.TrimSpace(want), strings.TrimSpace(got)
+	}
+	if strings.Contains(s.Run, "systemctl status") && strings.Contains(s.Run, " | head") {
+		// Of a cut output what is left after masking.
+		n := min(strings.Count(want, "\n"), strings.Count(got, "\n"))
+		want, got = strings.Join(strings.SplitN(want, "\n", n+1)[:n], "\n"), strings.Join(strings.SplitN(got, "\n", n+1)[:n], "\n")
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		return "stdout (-want +got):\n" + d
@@ -223,7 +272,7 @@ func TestSystemctlCases(t *testing.T) {
 						// The file was changed between the two recorded calls.
 						text := "[Unit]\nDescription=Without install section\n[Service]\nExecStart=/bin/sleep 1000\n"
 						if i > 32 {
-							text = "[Unit]\nDescription=With alias\n[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\nAlias=demo-alias.service\n"
+							text = "[Unit]\nDescription=With alias\n[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\nAlias=demo-alias.service\nAlso=rsyslog.service\n"
 						}
 						h.WriteFile("/etc/systemd/system/demo.service", text)
 						h.Run("systemctl", "daemon-reload")
@@ -233,6 +282,11 @@ func TestSystemctlCases(t *testing.T) {
 					switch {
 					case why != "":
 						marked++
+						if d == "" {
+							t.Errorf("step %d: %s holds, but is marked: %s", i, s.Run, why)
+						} else {
+							t.Logf("marked %d: %s\n%s", i, s.Run, d)
+						}
 					case d != "":
 						t.Errorf("step %d: %s\n%s", i, s.Run, d)
 					default:

@@ -18,7 +18,7 @@ type State struct {
 	BeforePolicies int
 	IPSets         map[string]*conf.IPSet
 	Used           []string // ipsets in the packet filter, in their order
-	Direct         []conf.DirectRule
+	Direct         conf.Direct
 	Denied         string // LogDenied
 	RPFilter       bool   // IPv6_rpfilter
 	RFC3964        bool   // RFC3964_IPv4

@@ -63,7 +63,11 @@ func (cl *cleaner) all() table.Maps {
 
 // serve handles one client: it opens a queue file, takes the message, and
 // answers when the message is safe.
-func (cl *cleaner) serve(ctx context.Context, w *service.WireConn) {
+func (cl *cleaner) serve(ctx context.Context, w *service.WireConn) bool {
+	var hello service.NewMail
+	if w.Dec.Decode(&hello) != nil {
+		return false
+	}
 	if d := cl.all().Restarted(cl.Proc); d != nil {
 		cl.Log.Info("table %s(0,%s) has changed -- restarting", d.Spec, d.Flags)
 		cl.open()
@@ -71,30 +75,25 @@ func (cl *cleaner) serve(ctx context.Context, w *service.WireConn) {
 	id, f, err := cl.Queue.Create(queue.Incoming)
 	if err != nil {
 		cl.Log.Warning("create file incoming: %s", libc.Strerror(err))
-		w.Enc.Encode(service.CleanupAnswer{Status: service.CleanDefer, Reason: "queue file write error"})
-		return
+		return w.Enc.Encode(service.CleanupAnswer{Status: service.CleanDefer, Reason: "queue file write error"}) == nil
 	}
 	defer f.Close()
-	if w.Enc.Encode(service.CleanupAnswer{ID: id}) != nil {
-		cl.Queue.Remove(queue.Incoming, id)
-		return
-	}
 	var s service.Submission
-	if w.Dec.Decode(&s) != nil {
+	if w.Enc.Encode(service.CleanupAnswer{ID: id}) != nil || w.Dec.Decode(&s) != nil {
 		cl.Queue.Remove(queue.Incoming, id)
-		return
+		return false
 	}
 	answer := cl.take(ctx, f, id, &s)
 	if answer.Status != service.CleanOK || s.Abort {
 		cl.Queue.Remove(queue.Incoming, id)
 	}
-	w.Enc.Encode(answer)
+	return w.Enc.Encode(answer) == nil
 }
 
 // take processes a message and queues it. When it returns cleanOK the message
 // is safe, and what it replaces is gone.
 func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *service.Submission) service.CleanupAnswer {
-	now := cl.Proc.Now().In(libc.Zone(cl.Proc))
+	now := cl.Proc.Now().In(cl.Log.Zone())
 	e := &queue.Envelope{Arrival: now, Created: now, Attrs: s.Attrs, FullName: s.FullName, Sender: s.Sender, Flags: s.Flags, UTF8: s.UTF8}
 	if e.Attr("rewrite_context") == "" {
 		if s.Local {
@@ -191,7 +190,7 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *service.S
 	}
 	cl.Log.Emit(trace.MailAccepted, trace.Attrs{"id": id, "sender": e.Sender, "recipients": strings.Join(rcpts, " "),
 		"subject": subject, "message-id": messageID, "from": e.Attr("log_client_name")})
-	if err := cl.commit(ctx, id, s.Claim, check.hold); err != nil {
+	if err := cl.commit(ctx, f, id, s.Claim, check.hold); err != nil {
 		cl.Log.Warning("%s: %s", id, libc.Strerror(err))
 		return fail(service.CleanDefer, "queue file write error")
 	}
@@ -208,15 +207,13 @@ func headOf(text []byte) []byte {
 
 // commit makes a queue file count, takes away what it replaces and tells qmgr.
 // An error means that the message does not count.
-func (cl *cleaner) commit(ctx context.Context, id string, c queue.Claim, hold bool) error {
-	where := queue.Incoming
+func (cl *cleaner) commit(ctx context.Context, f *os.File, id string, c queue.Claim, hold bool) error {
 	if hold {
 		if err := cl.Queue.Move(id, queue.Incoming, queue.Hold); err != nil {
 			return err
 		}
-		where = queue.Hold
 	}
-	if err := cl.Proc.Sys.Chmod(cl.Queue.Path(where, id), queue.ModeReady); err != nil {
+	if err := f.Chmod(queue.ModeReady); err != nil {
 		return err
 	}
 	if c != "" {
@@ -226,7 +223,7 @@ func (cl *cleaner) commit(ctx context.Context, id string, c queue.Claim, hold bo
 		}
 	}
 	if !hold {
-		cl.Poke(ctx, service.QmgrSocket, "incoming")
+		cl.Poke(ctx, service.QmgrSocket, service.Request{Verb: service.VerbIncoming, Arg: id})
 	}
 	return nil
 }
@@ -272,7 +269,7 @@ func (cl *cleaner) isLocal(domain string) bool {
 // missing at the end.
 func (cl *cleaner) header(ctx context.Context, id string, s *service.Submission, e *queue.Envelope) (text []byte, messageID, subject string, err error) {
 	c := cl.Conf
-	now := cl.Proc.Now().In(libc.Zone(cl.Proc))
+	now := cl.Proc.Now().In(cl.Log.Zone())
 	fields, body := header.Split(s.Content)
 	var b bytes.Buffer
 	for _, line := range s.Prepend {

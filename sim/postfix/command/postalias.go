@@ -66,8 +66,7 @@ func mapCommand(ctx context.Context, p *host.Proc, name string, alias bool) int 
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		l.Fatal("%s", err)
+	if !l.Configured(c, err) {
 		return 1
 	}
 	switch {

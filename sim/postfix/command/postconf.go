@@ -38,6 +38,10 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 		has[o.Name] = true
 		switch o.Name {
 		case "o":
+			if _, _, problem := conf.SplitNameValue(o.Value); problem != "" {
+				l.Fatal("invalid parameter override: %s: %s", o.Value, problem)
+				return 1
+			}
 			overrides = append(overrides, o.Value)
 		case "C":
 			for _, w := range conf.SplitList(o.Value) {
@@ -54,6 +58,10 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 	dir := p.Getenv("MAIL_CONFIG")
 	if dir == "" {
 		dir = conf.DefaultDir
+	}
+	if problem := contradiction(has, names); problem != "" {
+		l.Fatal("%s", problem)
+		return 1
 	}
 	switch {
 	case has["m"]:
@@ -76,22 +84,12 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 	case has["t"], has["b"]:
 		return showTemplates(p, names)
 	}
-	for _, n := range names {
-		if strings.Contains(n, "=") && has["X"] {
-			l.Fatal("specify one of -e -X")
-			return 1
-		}
-		if strings.Contains(n, "=") && has["#"] {
-			l.Fatal("specify one of -e -#")
-			return 1
-		}
-	}
 	if has["e"] && len(names) == 0 {
 		l.Fatal("-e requires name=value argument")
 		return 1
 	}
 	if has["M"] || has["F"] || has["P"] {
-		return masterCommand(p, l, dir+"/master.cf", names, has)
+		return masterCommand(ctx, p, l, dir, names, has)
 	}
 	edit := has["e"] || has["X"] || has["#"]
 	for _, n := range names {
@@ -115,10 +113,15 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 		return 1
 	}
 	c.HostDefaults(ctx, p)
-	c.SetNetworkDefaults(ctx, p)
-	for _, w := range c.Warnings {
-		l.Warning("%s", w)
+	err = c.SetNetworkDefaults(ctx, p)
+	if !l.Configured(c, err) {
+		return 1
 	}
+	services, err := masterServices(p, l, dir)
+	if !l.Configured(nil, err) {
+		return 1
+	}
+	c.Services(services)
 	if len(names) == 0 {
 		if class == "builtin" || class == "all" {
 			for _, q := range conf.Parameters() {
@@ -134,6 +137,14 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 			}
 		}
 		sort.Strings(names)
+	}
+	if has["x"] || !has["d"] {
+		for name := range c.Set { // what the programs die of, it dies of
+			c.Get(name)
+		}
+		if !l.Configured(nil, c.Fault()) {
+			return 1
+		}
 	}
 	for _, name := range names {
 		value, _ := c.Raw(name)
@@ -163,8 +174,86 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 	}
 	if !has["d"] {
 		warnUnused(l, c, path, data)
+		for _, name := range c.Undefined() {
+			l.Warning("%s: undefined parameter: %s", path, name)
+		}
 	}
+	warnUnusedServices(l, c, dir+"/master.cf", services)
 	return 0
+}
+
+// exclusive are the options of which each run has one at most, and the order in
+// which they are named.
+const exclusive = "abdeFlmMnPtTX#hH"
+
+// contradiction says what is wrong with the options together.
+func contradiction(has map[string]bool, names []string) string {
+	editing := has["e"] || has["X"] || has["#"]
+	for _, n := range names {
+		if strings.Contains(n, "=") && !editing && !has["M"] && !has["F"] && !has["P"] {
+			for _, other := range []string{"n", "d"} {
+				if has[other] {
+					return "specify one of -" + map[string]string{"n": "e -n", "d": "d -e"}[other]
+				}
+			}
+		}
+		if strings.Contains(n, "=") && has["X"] {
+			return "specify one of -e -X"
+		}
+		if strings.Contains(n, "=") && has["#"] {
+			return "specify one of -e -#"
+		}
+		if editing && strings.Contains(n, "\n") {
+			return "-Me, -Fe, -Pe, -X, or -# accept no multi-line input"
+		}
+	}
+	if has["F"] && has["M"] {
+		return "specify one of -F -M"
+	}
+	for _, o := range []struct{ mode, not string }{{"M", "dn"}, {"F", "dnX#"}, {"P", "dn#"}} {
+		for _, not := range strings.Split(o.not, "") {
+			if has[o.mode] && has[not] {
+				return fmt.Sprintf("with option -%s, do not specify -%s", o.mode, not)
+			}
+		}
+	}
+	var modes []string
+	for _, m := range strings.Split(exclusive, "") {
+		if has[m] && m != "M" && m != "F" && m != "P" && m != "h" && m != "H" {
+			modes = append(modes, "-"+m)
+		}
+	}
+	switch {
+	case len(modes) > 1:
+		return "specify one of " + strings.Join(modes, " ")
+	case has["h"] && has["H"]:
+		return "specify one of -h -H"
+	case (has["X"] || has["#"]) && len(names) == 0:
+		return "missing service argument"
+	}
+	return ""
+}
+
+// masterServices reads master.cf for what it says of parameters.
+func masterServices(p *host.Proc, l *maillog.Logger, dir string) ([]conf.Service, error) {
+	file := dir + "/master.cf"
+	data, err := libc.ReadFile(p, file)
+	if err != nil {
+		l.Warning("open %s: %s", file, libc.Strerror(err))
+		return nil, nil
+	}
+	return conf.EditMaster(file, data)
+}
+
+// warnUnusedServices is warnUnused for the -o options of master.cf.
+func warnUnusedServices(l *maillog.Logger, c *conf.Config, file string, services []conf.Service) {
+	for _, e := range services {
+		for _, o := range e.Overrides {
+			if name, _, _ := strings.Cut(o, "="); !c.Known(name) {
+				l.Warning("%s: unused parameter: %s", file, o)
+			}
+		}
+	}
 }
 
 // tlsVersions is postconf -T.

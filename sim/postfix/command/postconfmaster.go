@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,9 +15,6 @@ import (
 // What postconf(1) does with master.cf: -M services, -F their fields, -P the
 // parameters that they override; with -e it sets, with -X it removes, with -#
 // it comments out.
-
-// masterFieldNames are the columns of master.cf.
-var masterFieldNames = []string{"service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command"}
 
 // masterPattern selects entries: "smtp", "smtp/inet", "*/unix/chroot".
 type masterPattern struct {
@@ -42,17 +40,30 @@ func (m *masterPattern) matches(e conf.Service, rest string) bool {
 	return true
 }
 
-func masterCommand(p *host.Proc, l *maillog.Logger, file string, names []string, has map[string]bool) int {
+func masterCommand(ctx context.Context, p *host.Proc, l *maillog.Logger, dir string, names []string, has map[string]bool) int {
+	file := dir + "/master.cf"
 	data, err := libc.ReadFile(p, file)
 	if err != nil {
 		l.Fatal("open %s: %s", file, libc.Strerror(err))
 		return 1
 	}
-	entries, err := conf.ParseMaster(file, data)
+	entries, err := conf.EditMaster(file, data)
 	if err != nil {
 		l.Fatal("%s", err)
 		return 1
 	}
+	main, err := libc.ReadFile(p, dir+"/main.cf")
+	var c *conf.Config
+	if err == nil {
+		c, err = conf.New(dir, dir+"/main.cf", main, nil)
+	} else {
+		err = fmt.Errorf("open %s/main.cf: %s", dir, libc.Strerror(err))
+	}
+	if !l.Configured(c, err) {
+		return 1
+	}
+	c.HostDefaults(ctx, p)
+	c.Services(entries)
 	edit := has["e"] || has["X"] || has["#"]
 	for _, n := range names {
 		edit = edit || strings.Contains(n, "=")
@@ -71,17 +82,44 @@ func masterCommand(p *host.Proc, l *maillog.Logger, file string, names []string,
 		}
 		return hit
 	}
+	for _, m := range patterns {
+		if has["F"] && len(m.parts) == 3 && m.parts[2] != "*" && !slices.Contains(conf.MasterFieldNames, m.parts[2]) {
+			l.Fatal("invalid service attribute name: \"%s\"", m.parts[2])
+			return 1
+		}
+	}
 	show := func(e conf.Service, name, value string) {
-		if has["h"] {
+		switch {
+		case has["h"]:
 			fmt.Fprintln(p.Stdout, value)
-		} else {
+		case has["H"]:
+			fmt.Fprintf(p.Stdout, "%s/%s/%s\n", e.Name, e.Kind, name)
+		default:
 			fmt.Fprintf(p.Stdout, "%s/%s/%s = %s\n", e.Name, e.Kind, name, value)
 		}
+	}
+	// What -x makes of the value of an -o option.
+	expanded := func(e conf.Service, value string) string {
+		if !has["x"] {
+			return value
+		}
+		return conf.Expand(value, func(name string) (string, bool) {
+			if name == "service_name" {
+				return e.Name, true
+			}
+			for _, o := range e.Overrides {
+				if n, v, _ := strings.Cut(o, "="); n == name {
+					return v, true
+				}
+			}
+			_, ok := c.Raw(name)
+			return c.Get(name), ok
+		})
 	}
 	for _, e := range entries {
 		switch {
 		case has["F"]:
-			for i, name := range masterFieldNames {
+			for i, name := range conf.MasterFieldNames {
 				if wanted(e, name) {
 					show(e, name, e.Field(i))
 				}
@@ -89,15 +127,23 @@ func masterCommand(p *host.Proc, l *maillog.Logger, file string, names []string,
 		case has["P"]:
 			for _, o := range e.Overrides {
 				if name, value, _ := conf.SplitNameValue(o); wanted(e, name) {
-					show(e, name, value)
+					show(e, name, expanded(e, value))
 				}
 			}
 		default:
-			if wanted(e, "") {
-				fmt.Fprintln(p.Stdout, e.Format(has["f"]))
+			if !wanted(e, "") {
+				continue
 			}
+			for _, o := range e.Overrides {
+				if name, value, _ := conf.SplitNameValue(o); has["x"] {
+					value = expanded(e, value)
+					e.SetOverride(name, &value)
+				}
+			}
+			fmt.Fprintln(p.Stdout, e.Format(has["f"]))
 		}
 	}
+	warnUnusedServices(l, c, file, entries)
 	for _, m := range patterns {
 		if !m.hit {
 			l.Warning("unmatched request: \"%s\"", m.text)
@@ -121,15 +167,32 @@ func editMaster(p *host.Proc, l *maillog.Logger, file, text string, entries []co
 		}
 		m := &masterPattern{text: key, parts: strings.SplitN(key, "/", 3)}
 		switch {
-		case has["M"] && len(m.parts) != 2, !has["M"] && len(m.parts) != 3:
-			l.Fatal("-%s option requires service_name/type%s", modeLetter(has), map[bool]string{true: "", false: "/name"}[has["M"]])
+		case has["M"] && len(m.parts) != 2:
+			l.Fatal("-Me, -MX or -M# requires service_name/type")
 			return 1
-		case has["F"] && !slices.Contains(masterFieldNames, m.parts[2]):
+		case has["F"] && len(m.parts) != 3:
+			l.Fatal("-Fe requires service_name/type/field_name")
+			return 1
+		case has["P"] && len(m.parts) != 3:
+			l.Fatal("-Pe or -PX requires service_name/type/parameter")
+			return 1
+		case has["F"] && !slices.Contains(conf.MasterFieldNames, m.parts[2]):
 			l.Fatal("invalid service attribute name: \"%s\"", m.parts[2])
 			return 1
-		case has["F"] && (remove || comment):
-			l.Fatal("-F does not work with -X or -#")
+		case has["P"] && strings.ContainsAny(value, " \t"):
+			l.Fatal("-Pe does not accept whitespace in parameter value")
 			return 1
+		}
+		var fresh conf.Service
+		if has["M"] && !remove && !comment {
+			var err error
+			if fresh, err = conf.ParseEntry(value); err != nil {
+				if len(strings.Fields(value)) < 8 {
+					err = fmt.Errorf("bad field count: \"%s\"", n)
+				}
+				l.Fatal("%s", err)
+				return 1
+			}
 		}
 		for i := range entries {
 			e := &entries[i]
@@ -142,17 +205,22 @@ func editMaster(p *host.Proc, l *maillog.Logger, file, text string, entries []co
 			case has["M"] && remove:
 				gone[i] = true
 			case has["M"]:
-				fresh, err := conf.ParseMaster(file, []byte(value))
-				if err != nil || len(fresh) != 1 {
-					l.Fatal("%s: bad entry: \"%s\"", file, value)
+				e.Fields, changed[i] = fresh.Fields, true
+			case has["F"]:
+				at := slices.Index(conf.MasterFieldNames, m.parts[2])
+				fields := append(slices.Clone(e.Fields[:at]), value)
+				if at+1 < len(conf.MasterFieldNames) {
+					fields = append(fields, e.Fields[at+1:]...)
+				}
+				f, err := conf.ParseEntry(strings.Join(fields, " "))
+				if err != nil {
+					l.Fatal("invalid %s field \"%s\" in \"%s\"", m.parts[2], value, value)
 					return 1
 				}
-				e.Fields, changed[i] = fresh[0].Fields, true
-			case has["F"]:
-				at := slices.Index(masterFieldNames, m.parts[2])
-				e.Fields, changed[i] = append(e.Fields[:at:at], append(strings.Fields(value), e.Fields[min(at+1, len(e.Fields)):]...)...), true
+				e.Fields, changed[i] = f.Fields, true
 			case remove:
-				changed[i] = e.SetOverride(m.parts[2], nil) || changed[i]
+				e.SetOverride(m.parts[2], nil)
+				changed[i] = true
 			default:
 				e.SetOverride(m.parts[2], &value)
 				changed[i] = true
@@ -162,16 +230,13 @@ func editMaster(p *host.Proc, l *maillog.Logger, file, text string, entries []co
 			continue
 		}
 		if has["M"] && !remove && !comment {
-			fresh, err := conf.ParseMaster(file, []byte(value))
-			if err != nil || len(fresh) != 1 {
-				l.Fatal("%s: bad entry: \"%s\"", file, value)
-				return 1
-			}
-			fresh[0].Line = 0
-			entries = append(entries, fresh[0])
+			fresh.Line = 0
+			entries = append(entries, fresh)
 			continue
 		}
-		l.Warning("unmatched service_name/type: \"%s\"", key)
+		if !comment {
+			l.Warning("unmatched service_name/type: \"%s\"", n)
+		}
 	}
 	var out strings.Builder
 	lines := strings.SplitAfter(text, "\n")
@@ -199,15 +264,6 @@ func editMaster(p *host.Proc, l *maillog.Logger, file, text string, entries []co
 	}
 	out.WriteString(strings.Join(lines[min(next-1, len(lines)):], ""))
 	return replaceFile(p, l, file, out.String())
-}
-
-func modeLetter(has map[string]bool) string {
-	for _, m := range []string{"M", "F", "P"} {
-		if has[m] {
-			return m
-		}
-	}
-	return ""
 }
 
 // showTemplates is postconf -t, the templates of bounce(5), and -b, the same

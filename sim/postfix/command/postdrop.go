@@ -25,8 +25,7 @@ func Postdrop(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		l.Fatal("%s", err)
+	if !l.Configured(c, err) {
 		return 1
 	}
 	limit := c.Int64("message_size_limit")
@@ -67,8 +66,8 @@ func Postdrop(ctx context.Context, p *host.Proc) int {
 		q.Remove(queue.Maildrop, id)
 		return 1
 	}
-	d := &service.Daemon{Proc: p, Conf: c, Log: l, Queue: q}
-	if err := d.Poke(ctx, service.PickupSocket, "incoming"); errors.Is(err, syscall.ENOENT) {
+	d := &service.Daemon{Proc: p, Conf: c, Log: l, Queue: q, Peers: service.NewPeers(p, c)}
+	if err := d.Poke(ctx, service.PickupSocket, service.Request{Verb: service.VerbIncoming}); errors.Is(err, syscall.ENOENT) {
 		l.Warning("unable to look up public/pickup: No such file or directory")
 	}
 	return 0

@@ -43,8 +43,7 @@ func Postfix(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		l.Fatal("%s", err)
+	if !l.Configured(c, err) {
 		return 1
 	}
 	s := &postfixScript{p: p, c: c}

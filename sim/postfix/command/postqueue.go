@@ -117,8 +117,7 @@ func Postqueue(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		l.Fatal("%s", err)
+	if !l.Configured(c, err) {
 		return exTempfail
 	}
 	d := &postqueue{&service.Daemon{Proc: p, Conf: c, Log: l, Queue: queue.Open(p, c), Peers: service.NewPeers(p, c)}}
@@ -126,20 +125,20 @@ func Postqueue(ctx context.Context, p *host.Proc) int {
 	case "p", "j":
 		return d.showQueue(ctx, verb == "j")
 	case "f":
-		return d.tellQmgr(ctx, service.Request{Verb: "flush"})
+		return d.tellQmgr(ctx, service.Request{Verb: service.VerbFlush})
 	case "i":
 		if !queue.ValidID(arg) {
 			l.Fatal("Cannot flush queue ID - invalid name: \"%s\"", arg)
 			return exUnavailable
 		}
-		return d.tellQmgr(ctx, service.Request{Verb: "id", Arg: arg})
+		return d.tellQmgr(ctx, service.Request{Verb: service.VerbID, Arg: arg})
 	}
 	flushed := table.OpenList(p, c, l, "fast_flush_domains", false)
 	if hit, _ := flushed.Match(l, strings.TrimPrefix(arg, "@"), ""); !hit {
 		l.Fatal("Flush service is not configured for destination \"%s\"", arg)
 		return exUnavailable
 	}
-	return d.tellQmgr(ctx, service.Request{Verb: "site", Arg: arg})
+	return d.tellQmgr(ctx, service.Request{Verb: service.VerbSite, Arg: arg})
 }
 
 // postqueue is one run of postqueue(1).
@@ -148,11 +147,7 @@ type postqueue struct{ *service.Daemon }
 // showQueue prints the queue; root may look at it when the mail system is down.
 func (d *postqueue) showQueue(ctx context.Context, asJSON bool) int {
 	var items []queue.Item
-	w, err := d.Peers.Dial(ctx, service.ShowqSocket)
-	if err == nil {
-		err = w.Dec.Decode(&items)
-		w.Close()
-	}
+	err := d.Peers.Ask(ctx, service.ShowqSocket, service.QueueQuestion{}, &items)
 	if err != nil {
 		if d.Proc.UID != 0 {
 			d.Log.Fatal("Queue report unavailable - mail system is down")
@@ -171,18 +166,10 @@ func (d *postqueue) showQueue(ctx context.Context, asJSON bool) int {
 
 // tellQmgr sends a request to qmgr(8).
 func (d *postqueue) tellQmgr(ctx context.Context, q service.Request) int {
-	conn, err := d.Proc.Sys.Dial(ctx, "unix", d.Conf.Get("queue_directory")+"/"+service.QmgrSocket)
-	if err != nil {
+	if err := d.Poke(ctx, service.QmgrSocket, q); err != nil {
 		if errors.Is(err, syscall.ENOENT) {
 			d.Log.Warning("unable to look up %s: No such file or directory", service.QmgrSocket)
 		}
-		d.Log.Fatal("Cannot flush mail queue - mail system is down")
-		return exUnavailable
-	}
-	defer conn.Close()
-	w := service.NewWireConn(conn)
-	var answer string
-	if _, err := w.Reader.ReadByte(); err != nil || w.Enc.Encode(q) != nil || w.Dec.Decode(&answer) != nil {
 		d.Log.Fatal("Cannot flush mail queue - mail system is down")
 		return exUnavailable
 	}

@@ -32,8 +32,7 @@ func Postsuper(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		l.Fatal("%s", err)
+	if !l.Configured(c, err) {
 		return 1
 	}
 	s := &postsuper{p: p, log: l, q: queue.Open(p, c)}

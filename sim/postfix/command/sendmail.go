@@ -47,8 +47,7 @@ func Sendmail(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		l.Fatal("%s", err)
+	if !l.Configured(c, err) {
 		return exTempfail
 	}
 	s.c = c
@@ -110,7 +109,7 @@ func (s *sendmail) options(args []string) (rest []string, ok bool) {
 		case "N":
 			n, ok := dsn.ParseNotify(o.Value)
 			if !ok {
-				s.log.Warning("unknown DSN NOTIFY command value \"%s\" in \"%s\"", badNotify(o.Value), o.Value)
+				s.log.Warning("unknown DSN NOTIFY command value \"%s\" in \"%s\"", dsn.BadNotify(o.Value), o.Value)
 				s.log.Warning("bad -N option value -- ignored")
 			} else {
 				s.notify = n
@@ -131,16 +130,6 @@ func (s *sendmail) options(args []string) (rest []string, ok bool) {
 		}
 	}
 	return rest, true
-}
-
-// badNotify returns the word of a -N value that means nothing.
-func badNotify(value string) string {
-	for _, w := range strings.Split(value, ",") {
-		if _, ok := dsn.ParseNotify(w); !ok {
-			return w
-		}
-	}
-	return value
 }
 
 func (s *sendmail) run(ctx context.Context, args []string) int {

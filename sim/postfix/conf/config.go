@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,7 +51,9 @@ type Config struct {
 	Warnings []string
 
 	mu       sync.Mutex        // guards expanded
-	expanded map[string]string // cache of get
+	expanded map[string]string // cache of Get
+	fault    *Fault            // of what was expanded
+	services map[string]bool   // names of master.cf, nil when it was not looked at
 	Own      []netip.Prefix    // the addresses of inet_interfaces
 }
 
@@ -75,7 +79,7 @@ func Load(ctx context.Context, p *host.Proc, overrides []string) (*Config, error
 	return c, c.SetNetworkDefaults(ctx, p)
 }
 
-// New is loadConfig without the host: pure.
+// New is Load without the host: pure.
 func New(dir, path string, data []byte, overrides []string) (*Config, error) {
 	c := &Config{Dir: dir, Set: map[string]string{}, defaults: map[string]string{}, expanded: map[string]string{}}
 	settings, err := parseMainCf(path, data)
@@ -148,29 +152,54 @@ func (c *Config) Get(name string) string {
 	return v
 }
 
-// maxNesting is how deep $name may lead to $name (the real programs die of
-// "unreasonable macro call nesting" there).
+// maxNesting is how deep $name may lead to $name.
 const maxNesting = 100
 
-// expand replaces the $name forms in a value (postconf(5)). A value that leads to
-// itself is empty.
+// expand replaces the $name forms in a value (postconf(5)), and notes what is
+// wrong with them. A value that leads to itself is empty.
 func (c *Config) expand(s string) string {
-	endless := false
-	var level func(s string, depth int) string
-	level = func(s string, depth int) string {
-		return Expand(s, func(name string) (string, bool) {
-			v, ok := c.Raw(name)
-			endless = endless || depth > maxNesting
-			if !ok || endless {
-				return "", false
-			}
-			return level(v, depth+1), true
-		})
+	endless := ""
+	depth := 0
+	m := &macros{}
+	m.lookup = func(name string) (string, bool) {
+		v, ok := c.Raw(name)
+		if depth > maxNesting && endless == "" {
+			endless = v
+		}
+		if !ok || endless != "" {
+			return "", false
+		}
+		depth++
+		defer func() { depth-- }()
+		return m.expand(v), true
 	}
-	if v := level(s, 0); !endless {
-		return v
+	v := m.expand(s)
+	if endless != "" {
+		c.fault = &Fault{text: fmt.Sprintf("unreasonable macro call nesting: \"%s\"", endless)}
+		return ""
 	}
-	return ""
+	if len(m.problems) > 0 && c.fault == nil {
+		c.fault = &Fault{Warnings: m.problems, text: "macro processing error"}
+	}
+	return v
+}
+
+// A Fault is a configuration that no program runs with. Its text is fatal; the
+// warnings come before it.
+type Fault struct {
+	Warnings []string
+	text     string
+}
+
+func (f *Fault) Error() string { return f.text }
+
+// Fault is what is wrong with the $name forms of the parameters that were asked
+// for so far; nil when nothing is.
+func (c *Config) Fault() error {
+	if c.fault == nil {
+		return nil
+	}
+	return c.fault
 }
 
 // List splits a parameter at commas and white space.
@@ -209,6 +238,14 @@ func (c *Config) unit(name string) byte {
 // Check looks at the values of the named parameters as a program does that
 // reads them at its start.
 func (c *Config) Check(names ...string) error {
+	for name := range c.Set {
+		if _, builtin := c.defaults[name]; builtin {
+			c.Get(name)
+		}
+	}
+	if c.fault != nil {
+		return c.fault
+	}
 	for _, name := range names {
 		q, ok := parameterByName(name)
 		if !ok {
@@ -237,15 +274,21 @@ func (c *Config) Check(names ...string) error {
 	return nil
 }
 
+// transportSuffixes are those of parameters that each transport of master.cf has
+// its own of.
+var transportSuffixes = []string{"_destination_concurrency_limit", "_destination_recipient_limit", "_destination_rate_delay", "_time_limit",
+	"_initial_destination_concurrency", "_delivery_slot_cost", "_delivery_slot_discount", "_delivery_slot_loan", "_minimum_delivery_slots",
+	"_transport_rate_delay", "_extra_recipient_limit", "_recipient_limit", "_recipient_refill_limit", "_recipient_refill_delay",
+	"_destination_concurrency_failed_cohort_limit", "_destination_concurrency_negative_feedback", "_destination_concurrency_positive_feedback"}
+
 // Known reports whether a name is a parameter: a built-in one, one of a
-// transport, or one that a value refers to.
+// transport of master.cf, or one that a value refers to.
 func (c *Config) Known(name string) bool {
 	if _, ok := c.defaults[name]; ok {
 		return true
 	}
-	for _, suffix := range []string{"_destination_concurrency_limit", "_destination_recipient_limit", "_destination_rate_delay", "_time_limit",
-		"_initial_destination_concurrency", "_delivery_slot_cost", "_transport_rate_delay"} {
-		if strings.HasSuffix(name, suffix) {
+	for _, suffix := range transportSuffixes {
+		if transport, ok := strings.CutSuffix(name, suffix); ok && (c.services == nil || c.services[transport]) {
 			return true
 		}
 	}
@@ -255,20 +298,52 @@ func (c *Config) Known(name string) bool {
 		}
 	}
 	for _, v := range c.Set {
-		if strings.Contains(v, "$"+name) || strings.Contains(v, "${"+name) || strings.Contains(v, "$("+name) {
+		if slices.Contains(references(v), name) {
 			return true
 		}
 	}
 	return false
 }
 
+// Services tells what master.cf has, for Known.
+func (c *Config) Services(list []Service) {
+	c.services = map[string]bool{}
+	for _, e := range list {
+		c.services[e.Name] = true
+	}
+}
+
+// references returns the names of the parameters that a value uses.
+func references(value string) []string {
+	var names []string
+	m := &macros{every: true, lookup: func(name string) (string, bool) {
+		names = append(names, name)
+		return "", false
+	}}
+	m.expand(value)
+	return names
+}
+
+// Undefined returns the names that values refer to and that nothing defines.
+func (c *Config) Undefined() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(c.Set)) {
+		for _, n := range references(c.Set[name]) {
+			if _, ok := c.Raw(n); !ok && !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
+
 // Unused returns the settings of main.cf that no program reads, in the order of
-// the file.
+// the file; of several of one name the last counts.
 func (c *Config) Unused(data []byte) []setting {
 	settings, _ := parseMainCf("", data)
 	var out []setting
 	for _, s := range settings {
-		if !c.Known(s.Name) {
+		if !c.Known(s.Name) && c.Set[s.Name] == s.Value {
 			out = append(out, s)
 		}
 	}

@@ -1,44 +1,68 @@
 package conf
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
 
 // Expand replaces $name, ${name}, $(name), ${name?text}, ${name:text},
-// ${name?{text}:{text}}, ${{v1} op {v2} ? {text} : {text}} and $$.
+// ${name?{text}:{text}}, ${{v1} op {v2} ? {text} : {text}} and $$. What is none of
+// these stays as it is.
 func Expand(s string, lookup func(string) (string, bool)) string {
+	m := macros{lookup: lookup}
+	return m.expand(s)
+}
+
+// macros expands text and notes what is wrong with it.
+type macros struct {
+	lookup   func(string) (string, bool)
+	every    bool     // look at both sides of a choice
+	problems []string // as the real programs warn of them
+}
+
+func (m *macros) expand(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		if s[i] != '$' || i+1 == len(s) {
+		if s[i] != '$' {
 			b.WriteByte(s[i])
 			continue
 		}
-		switch c := s[i+1]; {
+		var c byte
+		if i+1 < len(s) {
+			c = s[i+1]
+		}
+		switch {
 		case c == '$':
 			b.WriteByte('$')
 			i++
 		case c == '{' || c == '(':
 			end := Matching(s, i+1)
 			if end < 0 {
+				m.problem("truncated macro reference", s)
 				b.WriteString(s[i:])
 				return b.String()
 			}
-			b.WriteString(macroBody(s[i+2:end], lookup))
+			b.WriteString(m.body(s[i+2:end], s))
 			i = end
 		case IsNameByte(c):
 			j := i + 1
 			for j < len(s) && IsNameByte(s[j]) {
 				j++
 			}
-			v, _ := lookup(s[i+1 : j])
+			v, _ := m.lookup(s[i+1 : j])
 			b.WriteString(v)
 			i = j - 1
 		default:
+			m.problem("empty macro name", s)
 			b.WriteByte('$')
 		}
 	}
 	return b.String()
+}
+
+func (m *macros) problem(what, text string) {
+	m.problems = append(m.problems, fmt.Sprintf("%s: \"%s\"", what, text))
 }
 
 // IsNameByte reports whether a byte may stand in the name of a parameter.
@@ -67,30 +91,43 @@ func Matching(s string, at int) int {
 	return -1
 }
 
-// macroBody evaluates what stands in ${...}.
-func macroBody(body string, lookup func(string) (string, bool)) string {
+// body evaluates what stands in ${...}.
+func (m *macros) body(body, whole string) string {
 	body = strings.TrimLeft(body, " \t")
 	if strings.HasPrefix(body, "{") {
-		return macroComparison(body, lookup)
+		return m.comparison(body, whole)
 	}
 	end := 0
 	for end < len(body) && (IsNameByte(body[end]) || body[end] == '.' || body[end] == '-') {
 		end++
 	}
 	name, rest := body[:end], strings.TrimLeft(body[end:], " \t")
-	value, known := lookup(name)
+	if name == "" {
+		m.problem("empty macro name", whole)
+		return ""
+	}
+	value, known := m.lookup(name)
 	set := known && value != ""
 	if rest == "" {
 		return value
 	}
 	yes, no := macroBranches(rest)
+	return m.choose(set, yes, no)
+}
+
+// choose expands one of two texts that may be missing.
+func (m *macros) choose(first bool, yes, no *string) string {
+	if m.every && yes != nil {
+		m.expand(*yes)
+	}
+	if m.every && no != nil {
+		m.expand(*no)
+	}
 	switch {
-	case set && yes != nil:
-		return Expand(*yes, lookup)
-	case !set && no != nil:
-		return Expand(*no, lookup)
-	case set && yes == nil:
-		return value
+	case first && yes != nil:
+		return m.expand(*yes)
+	case !first && no != nil:
+		return m.expand(*no)
 	}
 	return ""
 }
@@ -125,13 +162,13 @@ func macroBranches(s string) (yes, no *string) {
 	return yes, no
 }
 
-// macroComparison evaluates {v1} op {v2} ? {yes} : {no}.
-func macroComparison(s string, lookup func(string) (string, bool)) string {
+// comparison evaluates {v1} op {v2} ? {yes} : {no}.
+func (m *macros) comparison(s, whole string) string {
 	end := Matching(s, 0)
 	if end < 0 {
 		return ""
 	}
-	left := Expand(strings.Trim(s[1:end], " \t"), lookup)
+	left := m.expand(strings.Trim(s[1:end], " \t"))
 	s = strings.TrimLeft(s[end+1:], " \t")
 	var op string
 	for _, o := range []string{"==", "!=", "<=", ">=", "<", ">"} {
@@ -148,7 +185,7 @@ func macroComparison(s string, lookup func(string) (string, bool)) string {
 	if end < 0 {
 		return ""
 	}
-	right := Expand(strings.Trim(s[1:end], " \t"), lookup)
+	right := m.expand(strings.Trim(s[1:end], " \t"))
 	order := strings.Compare(left, right)
 	if a, err := strconv.ParseInt(left, 10, 64); err == nil {
 		if b, err := strconv.ParseInt(right, 10, 64); err == nil {
@@ -170,12 +207,10 @@ func macroComparison(s string, lookup func(string) (string, bool)) string {
 	case ">=":
 		holds = order >= 0
 	}
-	yes, no := macroBranches(strings.TrimLeft(s[end+1:], " \t"))
-	switch {
-	case holds && yes != nil:
-		return Expand(*yes, lookup)
-	case !holds && no != nil:
-		return Expand(*no, lookup)
+	rest := strings.TrimLeft(s[end+1:], " \t")
+	if rest == "" && holds {
+		return "true"
 	}
-	return ""
+	yes, no := macroBranches(rest)
+	return m.choose(holds, yes, no)
 }

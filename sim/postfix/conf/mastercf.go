@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -8,52 +9,37 @@ import (
 
 // Service is one service of master.cf (master(5)).
 type Service struct {
-	Name, Kind              string
-	Private, Unprivileged   string // y, n or -
-	chroot, wakeup, maxproc string
-	Command                 string
-	args                    []string
-	Overrides               []string // of -o
-	Line, Last              int      // its first and last line in the file
-	Fields                  []string // as written
+	Name, Kind            string
+	Private, Unprivileged string // y, n or -
+	Command               string
+	Overrides             []string // of -o, name=value
+	Line, Last            int      // its first and last line in the file
+	Fields                []string // the columns, then what follows the command: "-o" and its value are two
 }
 
-// ParseMaster reads master.cf.
+// MasterFieldNames are the columns of master.cf.
+var MasterFieldNames = []string{"service", "type", "private", "unprivileged", "chroot", "wakeup", "process_limit", "command"}
+
+// ParseMaster reads master.cf as master(8) does; its errors are what it dies of.
 func ParseMaster(path string, data []byte) ([]Service, error) {
 	var out []Service
 	seen := map[string]bool{}
 	for _, l := range Lines(data) {
-		f := masterFields(l.Text)
-		if len(f) < 8 {
-			return out, fmt.Errorf("%s: line %d: bad field count", path, l.First)
-		}
-		e := Service{Name: f[0], Kind: f[1], Private: f[2], Unprivileged: f[3], chroot: f[4], wakeup: f[5], maxproc: f[6],
-			Command: f[7], args: f[8:], Line: l.First, Last: l.Last, Fields: f}
-		switch e.Kind {
-		case "inet", "unix", "fifo", "pass", "unix-dgram":
-		default:
-			return out, fmt.Errorf("%s: line %d: bad transport type: %s", path, l.First, e.Kind)
-		}
-		for i, v := range []string{e.Private, e.Unprivileged, e.chroot} {
-			if v != "y" && v != "n" && v != "-" {
-				return out, fmt.Errorf("%s: line %d: field \"%s\": bad value: \"%s\"", path, l.First, []string{"private", "unprivileged", "chroot"}[i], v)
+		e, err := parseService(l, fmt.Sprintf("%s: line %d", path, l.First))
+		var bad *badField
+		switch {
+		case errors.As(err, &bad) && bad.name == "type":
+			return out, fmt.Errorf("%s: line %d: bad transport type: %s", path, l.First, bad.value)
+		case errors.As(err, &bad):
+			name := map[string]string{"process_limit": "max_proc"}[bad.name]
+			if name == "" {
+				name = bad.name
 			}
-		}
-		if e.Kind == "inet" && e.Private == "y" {
+			return out, fmt.Errorf("%s: line %d: field \"%s\": bad value: \"%s\"", path, l.First, name, bad.value)
+		case err != nil:
+			return out, err
+		case e.Kind == "inet" && e.Private == "y":
 			return out, fmt.Errorf("%s: line %d: inet service cannot be private", path, l.First)
-		}
-		if e.maxproc != "-" {
-			if n, err := strconv.Atoi(e.maxproc); err != nil || n < 0 {
-				return out, fmt.Errorf("%s: line %d: field \"%s\": bad value: \"%s\"", path, l.First, "max_proc", e.maxproc)
-			}
-		}
-		for i := 0; i < len(e.args); i++ {
-			if e.args[i] == "-o" && i+1 < len(e.args) {
-				i++
-				e.Overrides = append(e.Overrides, strings.Trim(e.args[i], "{}"))
-			} else if strings.HasPrefix(e.args[i], "-o") && len(e.args[i]) > 2 {
-				e.Overrides = append(e.Overrides, strings.Trim(e.args[i][2:], "{}"))
-			}
 		}
 		key := e.Name + "/" + e.Kind
 		if seen[key] {
@@ -63,6 +49,76 @@ func ParseMaster(path string, data []byte) ([]Service, error) {
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+// EditMaster reads master.cf as postconf(1) does, which has its own words for
+// what is wrong and takes more for right.
+func EditMaster(path string, data []byte) ([]Service, error) {
+	var out []Service
+	for _, l := range Lines(data) {
+		e, err := parseService(l, fmt.Sprintf("file %s: line %d", path, l.First))
+		if err != nil {
+			return out, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// badField says that a column of master.cf has no meaning.
+type badField struct{ name, value, line string }
+
+func (b *badField) Error() string {
+	return fmt.Sprintf("invalid %s field \"%s\" in \"%s\"", b.name, b.value, b.line)
+}
+
+// ParseEntry reads the text of one service, as postconf -M -e has it.
+func ParseEntry(text string) (Service, error) { return parseService(Line{Text: text}, "") }
+
+// parseService reads one service; where is how the error of a line that is too
+// short begins.
+func parseService(l Line, where string) (Service, error) {
+	f := masterFields(l.Text)
+	if len(f) < 8 {
+		return Service{}, fmt.Errorf("%s: bad field count", where)
+	}
+	e := Service{Name: f[0], Kind: f[1], Private: f[2], Unprivileged: f[3], Command: f[7], Line: l.First, Last: l.Last, Fields: f[:8:8]}
+	bad := func(i int) error { return &badField{MasterFieldNames[i], f[i], l.Text} }
+	switch e.Kind {
+	case "inet", "unix", "fifo", "pass", "unix-dgram":
+	default:
+		return e, bad(1)
+	}
+	for i := 2; i < 5; i++ {
+		if f[i] != "y" && f[i] != "n" && f[i] != "-" {
+			return e, bad(i)
+		}
+	}
+	if w := strings.TrimSuffix(f[5], "?"); f[5] != "-" && strings.Trim(w, "0123456789") != "" {
+		return e, bad(5)
+	}
+	if n, err := strconv.Atoi(f[6]); f[6] != "-" && (err != nil || n < 0) {
+		return e, bad(6)
+	}
+	for args := f[8:]; len(args) > 0; args = args[1:] {
+		option, ok := strings.CutPrefix(args[0], "-o")
+		if !ok || option == "" && len(args) == 1 {
+			e.Fields = append(e.Fields, args[0])
+			continue
+		}
+		if option == "" {
+			args = args[1:]
+			option = args[0]
+		}
+		name, value, problem := SplitNameValue(strings.Trim(strings.TrimSuffix(strings.TrimPrefix(option, "{"), "}"), " \t"))
+		if problem != "" {
+			e.Fields = append(e.Fields, "-o", option)
+			continue
+		}
+		e.Overrides = append(e.Overrides, name+"="+value)
+		e.Fields = append(e.Fields, "-o", overrideText(name, value))
+	}
+	return e, nil
 }
 
 // masterFields splits a line at white space; text in braces is one field.
@@ -116,19 +172,41 @@ func (e Service) Field(i int) string {
 	return e.Fields[i]
 }
 
-// Format writes an entry as postconf(1) does, its options on lines of their own
-// when fold is set.
+// columns are where the fields begin in what postconf(1) writes, when there is room.
+var columns = []int{0, 11, 17, 25, 33, 41, 49, 57}
+
+// foldWidth is how long a line of postconf -f may be.
+const foldWidth = 80
+
+// Format writes an entry as postconf(1) does. With fold, options stand on lines
+// of their own, and lines are broken that would be too long.
 func (e Service) Format(fold bool) string {
-	f := e.Fields
-	line := fmt.Sprintf("%-10s %-5s %-7s %-7s %-7s %-7s %-7s %s", f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7])
-	for i := 8; i < len(f); i++ {
-		sep := " "
-		if fold && strings.HasPrefix(f[i], "-") {
-			sep = "\n    "
+	var b strings.Builder
+	width := 0
+	put := func(text string) { b.WriteString(text); width += len(text) }
+	for i, at := range columns {
+		if i > 0 {
+			put(strings.Repeat(" ", max(1, at-width)))
 		}
-		line += sep + f[i]
+		put(e.Fields[i])
 	}
-	return line
+	alone := false // what stands on the line stands there alone
+	for f := e.Fields[8:]; len(f) > 0; f = f[1:] {
+		word, option := f[0], f[0] == "-o" && len(f) > 1
+		if option {
+			f = f[1:]
+			word += " " + f[0]
+		}
+		if fold && (option || alone || word == "-o" || width+1+len(word) > foldWidth) {
+			b.WriteString("\n    ")
+			width = 4
+		} else {
+			put(" ")
+		}
+		put(word)
+		alone = option
+	}
+	return b.String()
 }
 
 // SetOverride gives an entry an -o option, "" removes it. It reports whether
@@ -142,7 +220,7 @@ func (e *Service) SetOverride(name string, value *string) bool {
 			continue
 		}
 		i++
-		n, _, _ := SplitNameValue(strings.Trim(e.Fields[i], "{}"))
+		n, _, _ := SplitNameValue(strings.Trim(e.Fields[i], "{} \t"))
 		switch {
 		case n != name:
 			kept = append(kept, "-o", e.Fields[i])
@@ -160,7 +238,7 @@ func (e *Service) SetOverride(name string, value *string) bool {
 
 func overrideText(name, value string) string {
 	if strings.ContainsAny(value, " \t") {
-		return "{ " + name + " = " + value + " }"
+		return "{" + name + "=" + value + "}"
 	}
 	return name + "=" + value
 }

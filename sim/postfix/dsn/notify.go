@@ -69,3 +69,13 @@ func DecodeXtext(s string) (string, bool) {
 	}
 	return b.String(), true
 }
+
+// BadNotify returns the word of a NOTIFY value that means nothing.
+func BadNotify(value string) string {
+	for _, w := range strings.Split(value, ",") {
+		if _, ok := ParseNotify(w); !ok {
+			return w
+		}
+	}
+	return value
+}

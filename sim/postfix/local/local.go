@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/postfix/conf"
@@ -37,7 +38,7 @@ func Local(ctx context.Context, p *host.Proc) int {
 		d.Log.Fatal("configuration error: mailbox_size_limit is smaller than message_size_limit")
 		return 1
 	}
-	l := &localAgent{Daemon: d}
+	l := &localAgent{Daemon: d, turns: &turns{line: p.Clock.Timeline(), waiting: map[string][]*clock.Wait{}}}
 	l.open()
 	return d.ServeDeliveries(ctx, a.Socket, func(ctx context.Context, x *service.Delivery) {
 		if t := l.aliases.Restarted(p); t != nil {
@@ -53,6 +54,7 @@ func Local(ctx context.Context, p *host.Proc) int {
 type localAgent struct {
 	*service.Daemon
 	aliases table.Maps
+	turns   *turns
 }
 
 func (l *localAgent) open() {
@@ -308,7 +310,7 @@ func (s localState) once(key string) bool {
 
 func (l *localAgent) memberAddress(ctx context.Context, s localState, address string) {
 	bare := strings.TrimPrefix(address, "\\")
-	answers, err := l.ResolveAll(ctx, bare)
+	answers, err := l.ResolveAll(ctx, s.sender, bare)
 	if err != nil || answers[0].Failed {
 		s.wait(service.Fate{Status: "4.3.0", Text: "address resolver failure"})
 		return
@@ -506,10 +508,13 @@ func (l *localAgent) dotForward(ctx context.Context, s localState, u libc.User, 
 		if strings.Contains(pattern, "extension") && extension == "" {
 			continue
 		}
-		cred := libc.CredOf(l.Proc, u)
 		info, err := l.Proc.Sys.Lstat(file)
-		if err != nil || access(l.Proc, cred, file, 0) != nil {
-			continue // not there, or in a place the user cannot see
+		if err != nil {
+			continue
+		}
+		cred := libc.CredOf(l.Proc, u)
+		if access(l.Proc, cred, file, 0) != nil {
+			continue // in a place the user cannot see
 		}
 		uid, _ := libc.Owner(info)
 		switch {

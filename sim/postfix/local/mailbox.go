@@ -10,9 +10,11 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/postfix/mailaddr"
@@ -46,7 +48,7 @@ func (s localState) fromLine() string {
 	if sender == "" {
 		sender = "MAILER-DAEMON"
 	}
-	return fmt.Sprintf("From %s  %s\n", sender, libc.LocalTime(s.Proc).Format(time.ANSIC))
+	return fmt.Sprintf("From %s  %s\n", sender, s.Proc.Now().In(s.Log.Zone()).Format(time.ANSIC))
 }
 
 // quoteFrom puts a '>' before body lines that begin with "From ".
@@ -106,15 +108,22 @@ func (l *localAgent) toMbox(ctx context.Context, s localState, box string, u lib
 	fail := func(dsn, text string) service.Fate {
 		return service.Fate{Status: dsn, Text: fmt.Sprintf("cannot update mailbox %s for user %s. %s", box, u.Name, text)}
 	}
-	gid := u.GID
-	if inSpool {
-		if info, err := l.Proc.Sys.Stat(path.Dir(box)); err == nil {
-			_, gid = libc.Owner(info)
+	owner := func() (uid, gid int) {
+		gid = u.GID
+		if inSpool {
+			if info, err := l.Proc.Sys.Stat(path.Dir(box)); err == nil {
+				_, gid = libc.Owner(info)
+			}
 		}
-	} else if err := access(l.Proc, libc.CredOf(l.Proc, u), box, 6); err != nil {
-		return fail(errnoDSN(err), "cannot open file: "+libc.Strerror(err))
+		return u.UID, gid
 	}
-	f, problem, err := l.openMailFile(box, u.UID, gid, true)
+	if !inSpool {
+		if err := access(l.Proc, libc.CredOf(l.Proc, u), box, 6); err != nil {
+			return fail(errnoDSN(err), "cannot open file: "+libc.Strerror(err))
+		}
+	}
+	defer l.turns.take(ctx, box)()
+	f, problem, err := l.openMailFile(box, owner)
 	if err != nil {
 		return fail(errnoDSN(err), "cannot open file: "+libc.Strerror(err))
 	}
@@ -147,37 +156,72 @@ func (l *localAgent) toMbox(ctx context.Context, s localState, box string, u lib
 
 // openMailFile opens a mailbox for appending, making it when it is missing. It
 // follows no links and accepts no file with several names.
-func (l *localAgent) openMailFile(name string, uid, gid int, chown bool) (f *os.File, problem string, err error) {
-	f, err = l.Proc.Sys.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
-	switch {
-	case err == nil:
-		if chown {
+func (l *localAgent) openMailFile(name string, owner func() (uid, gid int)) (f *os.File, problem string, err error) {
+	f, err = l.Proc.Sys.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	if errors.Is(err, syscall.ENOENT) {
+		f, err = l.Proc.Sys.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
+		if err == nil {
+			uid, gid := owner()
 			if err := l.Proc.Sys.Chown(name, uid, gid); err != nil {
 				f.Close()
 				return nil, "", err
 			}
+			return f, "", nil
 		}
-		return f, "", nil
-	case !errors.Is(err, syscall.EEXIST):
-		return nil, "", err
-	}
-	info, err := l.Proc.Sys.Lstat(name)
-	if err != nil {
-		return nil, "", err
 	}
 	switch {
-	case info.Mode()&fs.ModeSymlink != 0:
+	case errors.Is(err, syscall.ELOOP):
 		return nil, "cannot open file: file is a symbolic link", nil
-	case info.IsDir():
-		return nil, "", syscall.EISDIR
-	case !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0:
-		return nil, "destination " + name + " is not a regular file", nil
+	case err != nil:
+		return nil, "", err
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && info.Mode().IsRegular() {
-		return nil, fmt.Sprintf("cannot open file: file has %d hard links", st.Nlink), nil
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, "", err
 	}
-	f, err = l.Proc.Sys.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
-	return f, "", err
+	if !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0 {
+		problem = "destination " + name + " is not a regular file"
+	} else if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && info.Mode().IsRegular() {
+		problem = fmt.Sprintf("cannot open file: file has %d hard links", st.Nlink)
+	}
+	if problem != "" {
+		f.Close()
+		return nil, problem, nil
+	}
+	return f, "", nil
+}
+
+// turns keep the threads of this process from one another's mailboxes: they would
+// find the locks taken, and wait much longer than it takes.
+type turns struct {
+	mu      sync.Mutex
+	line    *clock.Timeline
+	waiting map[string][]*clock.Wait // for the mailboxes that are being written to
+}
+
+// take waits for a mailbox and returns what gives it back.
+func (t *turns) take(ctx context.Context, box string) (done func()) {
+	t.mu.Lock()
+	if others, busy := t.waiting[box]; busy {
+		w := t.line.NewWait()
+		t.waiting[box] = append(others, w)
+		t.mu.Unlock()
+		w.Sleep(ctx) // when ctx has ended, nobody gets any further
+	} else {
+		t.waiting[box] = nil
+		t.mu.Unlock()
+	}
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if next := t.waiting[box]; len(next) > 0 {
+			t.waiting[box] = next[1:]
+			next[0].Wake()
+		} else {
+			delete(t.waiting, box)
+		}
+	}
 }
 
 // lockMailbox takes the locks of mailbox_delivery_lock: NAME.lock and flock.
@@ -384,7 +428,7 @@ func (l *localAgent) toFile(ctx context.Context, s localState, name string) serv
 	if err := access(l.Proc, cred, name, 2); err != nil {
 		return fail(errnoDSN(err), "cannot open file: "+libc.Strerror(err))
 	}
-	f, problem, err := l.openMailFile(name, u.UID, u.GID, true)
+	f, problem, err := l.openMailFile(name, func() (uid, gid int) { return u.UID, u.GID })
 	if err != nil {
 		return fail(errnoDSN(err), "cannot open file: "+libc.Strerror(err))
 	}

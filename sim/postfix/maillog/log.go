@@ -3,9 +3,11 @@
 package maillog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -35,6 +37,9 @@ func CommandLog(p *host.Proc, name string) *Logger {
 	return &Logger{Proc: p, Tag: "postfix/" + name, Name: name, Stderr: p.Stderr}
 }
 
+// Zone is the time zone in which the program writes times.
+func (l *Logger) Zone() *time.Location { return l.out.Zone(l.Proc) }
+
 // Put writes a message of any severity.
 func (l *Logger) Put(severity syslog.Severity, text string) {
 	text = Printable(text)
@@ -62,6 +67,27 @@ func (l *Logger) Error(format string, args ...any) {
 // Fatal writes a message that begins with "fatal: "; the caller ends the program.
 func (l *Logger) Fatal(format string, args ...any) {
 	l.Put(syslog.Crit, "fatal: "+fmt.Sprintf(format, args...))
+}
+
+// Configured says what there is to say of a configuration that was loaded: the
+// warnings, and why the program ends when err is set. It returns whether it may
+// go on.
+func (l *Logger) Configured(c *conf.Config, err error) bool {
+	if c != nil {
+		for _, w := range c.Warnings {
+			l.Warning("%s", w)
+		}
+	}
+	var fault *conf.Fault
+	if errors.As(err, &fault) {
+		for _, w := range fault.Warnings {
+			l.Warning("%s", w)
+		}
+	}
+	if err != nil {
+		l.Fatal("%s", err)
+	}
+	return err == nil
 }
 
 // Emit appends to the trace.

@@ -38,8 +38,7 @@ func Master(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
-	if err != nil {
-		(&maillog.Logger{Proc: p, Tag: "postfix/master"}).Fatal("%s", err)
+	if !(&maillog.Logger{Proc: p, Tag: "postfix/master"}).Configured(c, err) {
 		return 1
 	}
 	m := &master{p: p, c: c, log: maillog.DaemonLog(p, c, "master"), children: map[string]*child{}}
@@ -268,6 +267,7 @@ func (m *master) accept(ctx context.Context, ln net.Listener, socket string) {
 				c, err := m.p.Sys.Dial(ctx, "unix", peer.Dir+"/"+socket)
 				if err == nil {
 					w = service.NewWireConn(c)
+					fmt.Fprintf(w, "%s %s\n", conn.RemoteAddr(), conn.LocalAddr())
 					if _, err = w.Reader.ReadByte(); err == nil {
 						break
 					}
@@ -281,7 +281,6 @@ func (m *master) accept(ctx context.Context, ln net.Listener, socket string) {
 				return
 			}
 			defer w.Close()
-			fmt.Fprintf(w, "%s %s\n", conn.RemoteAddr(), conn.LocalAddr())
 			splice(m.p, conn, w)
 		})
 	}

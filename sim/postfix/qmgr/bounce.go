@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 
 	"enshu/sim/host"
@@ -25,17 +27,12 @@ func Bounce(ctx context.Context, p *host.Proc) int {
 		return 1
 	}
 	b := &bouncer{d}
-	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) {
-		var q service.BounceQuestion
-		if w.Dec.Decode(&q) != nil {
-			return
-		}
-		answer := "ok"
+	return d.Serve(ctx, a.Socket, service.Answers(func(ctx context.Context, q service.BounceQuestion) string {
 		if err := b.bounce(ctx, q); err != nil {
-			answer = err.Error()
+			return err.Error()
 		}
-		w.Enc.Encode(answer)
-	})
+		return "ok"
+	}))
 }
 
 // bouncer is bounce(8) at work.
@@ -64,29 +61,25 @@ func (d *bouncer) bounce(ctx context.Context, q service.BounceQuestion) error {
 		return err
 	}
 	entries := dsn.DecodeLog(data)
+	// In the order in which qmgr(8) begins with recipients, whichever was over first.
+	address := map[int64]string{}
+	for _, to := range m.Recipients {
+		address[to.Offset] = to.Address
+	}
+	slices.SortStableFunc(entries, func(a, b dsn.Entry) int { return strings.Compare(address[a.Offset], address[b.Offset]) })
 	r := &dsn.Report{Host: d.Conf.Get("myhostname"), MailName: d.Conf.Get("mail_name"), ID: q.ID, Kind: q.Queue, Sender: m.Sender, UTF8: m.UTF8,
-		Epoch: d.Proc.Now().Unix(), Arrival: header.Date(m.Arrival.In(libc.Zone(d.Proc))), Date: header.Date(d.Proc.Now().In(libc.Zone(d.Proc))),
+		Epoch: d.Proc.Now().Unix(), Arrival: header.Date(m.Arrival.In(d.Log.Zone())), Date: header.Date(d.Proc.Now().In(d.Log.Zone())),
 		Entries: entries, Original: text, Limit: d.Conf.Int("bounce_size_limit"), Origin: d.Conf.Get("myorigin")}
 	r.Requested = m.Flags&(service.FlagVerify|service.FlagRecord) != 0
 	r.HeadOnly = q.Where == queue.Incoming // the rest never was taken in
-	notify := false
-	for _, class := range d.Conf.List("notify_classes") {
-		notify = notify || class == "bounce" && q.Queue != dsn.TraceLog
-	}
-	if notify && m.Sender != "" {
-		copyTo := *r
-		copyTo.Postmaster = d.Conf.Get("bounce_notice_recipient")
-		id, err := d.Forward(ctx, d.reportSubmission(&copyTo, d.Conf.Get("double_bounce_sender"), copyTo.Postmaster, ""))
-		if err != nil {
-			return err
-		}
-		d.Log.Info("%s: postmaster non-delivery notification: %s", q.ID, id)
-	}
 	reasons := d.Queue.ClaimFile(q.Queue, q.ID)
 	if q.Claim == "" {
 		q.Claim = reasons
 	}
 	if m.Sender == "" { // there is nobody to tell
+		if q.Queue == dsn.TraceLog && !r.Requested {
+			d.Log.Info("%s: not sending trace/success notification for single-bounce message", q.ID)
+		}
 		return errors.Join(d.Queue.Release(q.Claim), d.Queue.Release(reasons))
 	}
 	id, err := d.Forward(ctx, d.reportSubmission(r, "", m.Sender, q.Claim))
@@ -101,6 +94,15 @@ func (d *bouncer) bounce(ctx context.Context, q service.BounceQuestion) error {
 		what = "sender delivery status notification"
 	}
 	d.Log.Info("%s: %s: %s", q.ID, what, id)
+	if q.Queue != dsn.TraceLog && slices.Contains(d.Conf.List("notify_classes"), "bounce") {
+		copyTo := *r
+		copyTo.Postmaster = d.Conf.Get("bounce_notice_recipient")
+		id, err := d.Forward(ctx, d.reportSubmission(&copyTo, d.Conf.Get("double_bounce_sender"), copyTo.Postmaster, ""))
+		if err != nil {
+			return err
+		}
+		d.Log.Info("%s: postmaster non-delivery notification: %s", q.ID, id)
+	}
 	for _, e := range entries {
 		d.Log.Emit(trace.MailBounced, trace.Attrs{"id": q.ID, "to": e.Recipient, "reason": e.Reason, "bounce-id": id})
 	}

@@ -2,7 +2,6 @@ package qmgr
 
 import (
 	"context"
-	"strings"
 
 	"enshu/sim/host"
 	"enshu/sim/postfix/service"
@@ -17,13 +16,11 @@ func Error(ctx context.Context, p *host.Proc) int {
 		return 1
 	}
 	return d.ServeDeliveries(ctx, a.Socket, func(ctx context.Context, x *service.Delivery) {
-		code, text, ok := strings.Cut(x.Req.Nexthop, " ")
-		if !ok || len(code) < 5 || code[1] != '.' {
-			code, text = "5.0.0", x.Req.Nexthop
-			if a.Name == "retry" {
-				code = "4.0.0"
-			}
+		otherwise := "5.0.0"
+		if a.Name == "retry" {
+			otherwise = "4.0.0"
 		}
+		code, text := service.SplitFate(x.Req.Nexthop, otherwise)
 		if a.Name == "retry" {
 			code = "4" + code[1:]
 		}

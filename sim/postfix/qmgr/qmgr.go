@@ -3,12 +3,11 @@
 package qmgr
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"slices"
-	"sort"
 	"strings"
 	"syscall"
 	"time"
@@ -39,6 +38,8 @@ type qmgr struct {
 	dests  map[string]*destination
 	// what is taken up now was asked for by a user
 	flushing bool
+	// there may be new mail that found no room
+	behind bool
 }
 
 // activeMessage is a message that is being delivered.
@@ -50,6 +51,7 @@ type activeMessage struct {
 	flush     bool // a user asked for it: defer_transports does not hold
 	pending   int  // entries under way or waiting
 	deferred  []string
+	logs      map[string]bool // the logs that tell of its recipients: dsn.BounceLog, …
 }
 
 // destination is where mail waits for a free connection.
@@ -88,20 +90,24 @@ func (m *qmgr) run(ctx context.Context) {
 }
 
 func (m *qmgr) obey(ctx context.Context, q service.Request) {
-	m.flushing = q.Verb == "flush" || q.Verb == "id" || q.Verb == "site"
+	m.flushing = q.Verb == service.VerbFlush || q.Verb == service.VerbID || q.Verb == service.VerbSite
 	defer func() { m.flushing = false }()
 	answer := "ok"
 	switch q.Verb {
-	case "incoming":
-		m.scanIncoming(ctx)
-	case "flush":
+	case service.VerbIncoming:
+		if q.Arg == "" || len(m.active) >= m.Conf.Int("qmgr_message_active_limit") {
+			m.scanIncoming(ctx)
+		} else if queue.ValidID(q.Arg) {
+			m.take(ctx, queue.Incoming, q.Arg)
+		}
+	case service.VerbFlush:
 		m.scanIncoming(ctx)
 		m.scanDeferred(ctx, true)
-	case "id":
+	case service.VerbID:
 		m.flushID(ctx, q.Arg)
-	case "site":
+	case service.VerbSite:
 		m.flushSite(ctx, q.Arg)
-	case "reload":
+	case service.VerbReload:
 		m.Reload(ctx, "qmgr")
 		m.scanIncoming(ctx)
 	}
@@ -127,13 +133,10 @@ func (m *qmgr) recover() {
 
 func (m *qmgr) scanIncoming(ctx context.Context) {
 	for _, id := range m.Queue.Scan(queue.Incoming) {
-		if len(m.active) >= m.Conf.Int("qmgr_message_active_limit") {
+		if m.behind = len(m.active) >= m.Conf.Int("qmgr_message_active_limit"); m.behind {
 			return
 		}
-		info, err := m.Proc.Sys.Lstat(m.Queue.Path(queue.Incoming, id))
-		if err == nil && queue.Ready(info) {
-			m.take(ctx, queue.Incoming, id, info)
-		}
+		m.take(ctx, queue.Incoming, id)
 	}
 }
 
@@ -145,7 +148,7 @@ func (m *qmgr) scanDeferred(ctx context.Context, all bool) {
 		if err != nil || !all && info.ModTime().After(now) {
 			continue
 		}
-		m.take(ctx, queue.Deferred, id, info)
+		m.take(ctx, queue.Deferred, id)
 	}
 }
 
@@ -154,9 +157,7 @@ func (m *qmgr) flushID(ctx context.Context, id string) {
 	if !queue.ValidID(id) {
 		return
 	}
-	if info, err := m.Proc.Sys.Lstat(m.Queue.Path(queue.Deferred, id)); err == nil {
-		m.take(ctx, queue.Deferred, id, info)
-	}
+	m.take(ctx, queue.Deferred, id)
 }
 
 // flushSite takes up deferred mail for a domain (ETRN, postqueue -s).
@@ -177,11 +178,11 @@ func (m *qmgr) flushSite(ctx context.Context, site string) {
 }
 
 // take moves a message to the active queue and begins its delivery.
-func (m *qmgr) take(ctx context.Context, from, id string, info fs.FileInfo) {
+func (m *qmgr) take(ctx context.Context, from, id string) {
 	if m.active[id] != nil {
 		return
 	}
-	msg, err := m.Queue.Open(from, id, os.O_RDONLY)
+	msg, err := m.Queue.OpenReady(from, id, os.O_RDONLY)
 	if errors.Is(err, queue.ErrRecord) {
 		m.Log.Warning("%s: malformed queue file -- moved to corrupt", id)
 		m.Queue.Move(id, from, queue.Corrupt)
@@ -195,7 +196,7 @@ func (m *qmgr) take(ctx context.Context, from, id string, info fs.FileInfo) {
 	if !taken {
 		return
 	}
-	a := &activeMessage{id: id, flush: m.flushing, e: msg.Envelope, recovered: info.Mode()&0o010 != 0, taken: m.Proc.Now()}
+	a := &activeMessage{id: id, flush: m.flushing, e: msg.Envelope, recovered: msg.Recovered, taken: m.Proc.Now(), logs: map[string]bool{}}
 	m.active[id] = a
 	var open []queue.Recipient
 	var addresses []string
@@ -205,14 +206,18 @@ func (m *qmgr) take(ctx context.Context, from, id string, info fs.FileInfo) {
 			addresses = append(addresses, r.Address)
 		}
 	}
-	m.Queue.Remove(dsn.DeferLog, id)
+	if from != queue.Incoming || a.recovered {
+		// An earlier round may have left reports that nobody has sent yet.
+		m.Queue.Remove(dsn.DeferLog, id)
+		a.logs[dsn.BounceLog], a.logs[dsn.TraceLog] = true, true
+	}
 	m.Log.Info("%s: from=<%s>, size=%d, nrcpt=%d (queue active)", id, mailaddr.External(a.e.Sender), a.e.Size, len(open))
 	if len(open) == 0 {
 		m.complete(ctx, a)
 		return
 	}
 	m.Proc.Go(func() {
-		answers, err := m.ResolveAll(ctx, addresses...)
+		answers, err := m.ResolveAll(ctx, a.e.Sender, addresses...)
 		m.events.TryPut(service.Happen(func() { m.assign(ctx, a, open, answers, err) }))
 	})
 }
@@ -255,7 +260,13 @@ func (m *qmgr) assign(ctx context.Context, a *activeMessage, open []queue.Recipi
 		}
 		groups[k] = append(groups[k], r)
 	}
-	sort.SliceStable(order, func(i, j int) bool { return order[i].transport < order[j].transport })
+	// The real one sorts recipients so, which the order of the log and of reports shows.
+	for _, list := range groups {
+		slices.SortStableFunc(list, byAddress)
+	}
+	slices.SortStableFunc(order, func(a, b key) int {
+		return cmp.Or(cmp.Compare(a.transport, b.transport), cmp.Compare(a.nexthop, b.nexthop), byAddress(groups[a][0], groups[b][0]))
+	})
 	var touched []*destination
 	for _, k := range order {
 		name := k.transport + "\n" + k.nexthop + "\n" + k.single
@@ -277,6 +288,8 @@ func (m *qmgr) assign(ctx context.Context, a *activeMessage, open []queue.Recipi
 		m.pump(ctx, d)
 	}
 }
+
+func byAddress(a, b queue.Recipient) int { return strings.Compare(a.Address, b.Address) }
 
 func (m *qmgr) recipientLimit(transport string) int { return m.limit(transport, "recipient") }
 func (m *qmgr) concurrency(transport string) int    { return m.limit(transport, "concurrency") }
@@ -327,13 +340,17 @@ func (m *qmgr) delivered(ctx context.Context, d *destination, e entry, answer se
 		for _, r := range e.recipients {
 			x.Deferred(r, "none", service.Fate{Status: "4.3.0", Text: "unknown mail transport error"})
 		}
-		answer.Deferred = x.Answer.Deferred
+		answer = x.Answer
+		a.logs[dsn.BounceLog], a.logs[dsn.TraceLog] = true, true // what it had got to is not known
 		m.Proc.Sys.Chmod(m.Queue.Path(queue.Active, a.id), queue.ModeRecovered)
 	}
 	if ctx.Err() != nil {
 		return
 	}
 	a.deferred = append(a.deferred, answer.Deferred...)
+	for log := range answer.Logs {
+		a.logs[log] = true
+	}
 	a.pending--
 	m.pump(ctx, d)
 	if a.pending == 0 {
@@ -354,12 +371,15 @@ func (m *qmgr) complete(ctx context.Context, a *activeMessage) {
 // not succeed, and the message must stay.
 func (m *qmgr) report(ctx context.Context, a *activeMessage) bool {
 	ok := true
-	send := func(queue string) {
-		if _, there := m.Queue.Find(a.id, queue); !there {
+	send := func(log string) {
+		if !a.logs[log] {
+			return
+		}
+		if _, there := m.Queue.Find(a.id, log); !there {
 			return
 		}
 		var answer string
-		err := m.Peers.Ask(ctx, "private/bounce", service.BounceQuestion{Queue: queue, ID: a.id}, &answer)
+		err := m.Peers.Ask(ctx, "private/bounce", service.BounceQuestion{Queue: log, ID: a.id}, &answer)
 		ok = ok && err == nil && answer == "ok"
 	}
 	send(dsn.BounceLog)
@@ -391,8 +411,8 @@ func (m *qmgr) retire(ctx context.Context, a *activeMessage, reported bool) {
 	}
 	delete(m.active, a.id)
 	if len(a.deferred) == 0 && reported {
-		for _, queue := range []string{dsn.DeferLog, dsn.BounceLog, dsn.TraceLog} {
-			m.Queue.Remove(queue, a.id)
+		for log := range a.logs {
+			m.Queue.Remove(log, a.id)
 		}
 		if m.Queue.Remove(queue.Active, a.id) == nil {
 			m.Log.Info("%s: removed", a.id)
@@ -406,7 +426,9 @@ func (m *qmgr) retire(ctx context.Context, a *activeMessage, reported bool) {
 			m.Log.Emit(trace.MailDeferred, trace.Attrs{"id": a.id, "to": "", "relay": "", "reason": a.deferred[0], "next": next.UTC().Format(time.RFC3339)})
 		}
 	}
-	m.scanIncoming(ctx)
+	if m.behind {
+		m.scanIncoming(ctx)
+	}
 	for name, d := range m.dests {
 		if d.busy == 0 && len(d.waiting) == 0 {
 			delete(m.dests, name)

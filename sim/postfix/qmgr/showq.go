@@ -15,5 +15,5 @@ func Showq(ctx context.Context, p *host.Proc) int {
 	if err != nil {
 		return 1
 	}
-	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) { w.Enc.Encode(queue.List(d.Queue)) })
+	return d.Serve(ctx, a.Socket, service.Answers(func(context.Context, service.QueueQuestion) []queue.Item { return queue.List(d.Queue) }))
 }

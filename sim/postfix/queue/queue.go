@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,6 +31,9 @@ const (
 // ErrWrite is what the log and SMTP clients are told of any failure in the queue.
 var ErrWrite = errors.New("queue file write error")
 
+// ErrUnready says that a queue file does not count yet.
+var ErrUnready = errors.New("queue file is being written")
+
 // Modes of queue files: a file that is not ready may be thrown away.
 const (
 	modeUnready = 0o600
@@ -46,6 +50,9 @@ type Queue struct {
 	p      *host.Proc
 	Dir    string
 	Hashed map[string]bool
+
+	mu   sync.Mutex // guards next, and what Append does
+	next uint32     // see serial
 }
 
 // Open returns the queue directory that the configuration names.
@@ -84,14 +91,11 @@ func ValidID(id string) bool {
 }
 
 // Create makes a new file with a fresh id: five digits of the microseconds and
-// five that keep it apart.
+// five that keep it apart from the others of this process. The file is open for
+// reading and writing; it does not count yet.
 func (q *Queue) Create(queue string) (id string, f *os.File, err error) {
 	for range 100 {
-		usec := q.p.Now().Nanosecond() / 1000
-		id = fmt.Sprintf("%05X%05X", usec, q.p.Rand().UintN(1<<20))
-		if q.taken(id) {
-			continue
-		}
+		id = fmt.Sprintf("%05X%05X", q.p.Now().Nanosecond()/1000, q.serial())
 		f, err = q.p.Sys.OpenFile(q.Path(queue, id), os.O_CREATE|os.O_EXCL|os.O_RDWR, modeUnready)
 		if !errors.Is(err, syscall.EEXIST) {
 			return id, f, err
@@ -100,30 +104,65 @@ func (q *Queue) Create(queue string) (id string, f *os.File, err error) {
 	return "", nil, err
 }
 
-// taken reports whether an id is in use in a queue that a message may move to.
-func (q *Queue) taken(id string) bool {
-	for _, queue := range []string{Active, Deferred, Hold} {
-		if _, err := q.p.Sys.Lstat(q.Path(queue, id)); err == nil {
-			return true
-		}
+// serial returns a number of 20 bits: each once, in an order without meaning,
+// beginning anywhere, before it repeats itself.
+func (q *Queue) serial() uint32 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.next == 0 {
+		q.next = 1 + q.p.Rand().Uint32()>>1
 	}
-	return false
+	q.next++
+	const odd = 0x9e375 // every number of 20 bits is a multiple of it, modulo 1<<20
+	return q.next * odd & (1<<20 - 1)
 }
 
 // Move renames a queue file from one queue to another, making a hash directory
 // when it is missing.
 func (q *Queue) Move(id, from, to string) error {
 	err := q.p.Sys.Rename(q.Path(from, id), q.Path(to, id))
-	if errors.Is(err, syscall.ENOENT) && q.Hashed[to] {
-		dir := q.Dir + "/" + to
-		merr := q.p.Sys.Mkdir(dir+"/"+id[:1], 0o700)
-		if info, serr := q.p.Sys.Stat(dir); merr == nil && serr == nil && q.p.UID == 0 {
-			uid, gid := libc.Owner(info)
-			q.p.Sys.Chown(dir+"/"+id[:1], uid, gid) // postsuper(1) makes it for the mail system
-		}
-		if merr == nil || errors.Is(merr, syscall.EEXIST) {
-			err = q.p.Sys.Rename(q.Path(from, id), q.Path(to, id))
-		}
+	if errors.Is(err, syscall.ENOENT) && q.makeHash(to, id) {
+		err = q.p.Sys.Rename(q.Path(from, id), q.Path(to, id))
+	}
+	return err
+}
+
+// makeHash makes the directory of a hashed queue for an id. It reports whether
+// there is one now.
+func (q *Queue) makeHash(queue, id string) bool {
+	if !q.Hashed[queue] {
+		return false
+	}
+	dir := q.Dir + "/" + queue + "/" + id[:1]
+	err := q.p.Sys.Mkdir(dir, 0o700)
+	if err == nil {
+		q.adopt(dir, q.Dir+"/"+queue)
+	}
+	return err == nil || errors.Is(err, syscall.EEXIST)
+}
+
+// adopt gives what root has made to the mail system, which owns like.
+func (q *Queue) adopt(name, like string) {
+	if q.p.UID != 0 {
+		return
+	}
+	if info, err := q.p.Sys.Stat(like); err == nil {
+		uid, gid := libc.Owner(info)
+		q.p.Sys.Chown(name, uid, gid)
+	}
+}
+
+// Append adds to the log that one of the queues of logs has for a message.
+func (q *Queue) Append(log, id string, data []byte) error {
+	q.mu.Lock() // a thread that finds a directory finds it finished
+	defer q.mu.Unlock()
+	path := q.Path(log, id)
+	err := libc.AppendFile(q.p, path, data, 0o600)
+	if errors.Is(err, syscall.ENOENT) && q.makeHash(log, id) {
+		err = libc.AppendFile(q.p, path, data, 0o600)
+	}
+	if err == nil {
+		q.adopt(path, q.Dir+"/"+log)
 	}
 	return err
 }
@@ -166,22 +205,40 @@ func (q *Queue) Scan(queue string) []string {
 // Message is an open queue file.
 type Message struct {
 	*Envelope
-	ID, queue string
+	ID        string
+	Recovered bool // an earlier attempt may have delivered to a part of the recipients
+	queue     string
 	file      *os.File
 }
 
 // Open reads the envelope of a queue file. The caller closes the message.
 func (q *Queue) Open(queue, id string, flag int) (*Message, error) {
+	return q.open(queue, id, flag, false)
+}
+
+// OpenReady is Open for a file that may still be in the making: ErrUnready then.
+func (q *Queue) OpenReady(queue, id string, flag int) (*Message, error) {
+	return q.open(queue, id, flag, true)
+}
+
+func (q *Queue) open(queue, id string, flag int, onlyReady bool) (*Message, error) {
 	f, err := q.p.Sys.OpenFile(q.Path(queue, id), flag|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
-	e, err := Decode(bufio.NewReader(f))
+	info, err := f.Stat()
+	if err == nil && onlyReady && !Ready(info) {
+		err = ErrUnready
+	}
+	var e *Envelope
+	if err == nil {
+		e, err = Decode(bufio.NewReader(f))
+	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &Message{Envelope: e, ID: id, queue: queue, file: f}, nil
+	return &Message{Envelope: e, ID: id, Recovered: info.Mode()&0o010 != 0, queue: queue, file: f}, nil
 }
 
 // Close closes the queue file, and gives back its lock.

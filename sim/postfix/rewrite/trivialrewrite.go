@@ -5,7 +5,9 @@ package rewrite
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 
 	"enshu/sim/host"
 	"enshu/sim/postfix/mailaddr"
@@ -20,22 +22,36 @@ func TrivialRewrite(ctx context.Context, p *host.Proc) int {
 	if err != nil {
 		return 1
 	}
-	r := newResolver(d)
-	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) {
-		var q service.RewriteQuestion
-		if w.Dec.Decode(&q) != nil {
-			return
-		}
+	s := &server{d: d, r: newResolver(d)}
+	return d.Serve(ctx, a.Socket, service.Answers(func(_ context.Context, q service.RewriteQuestion) []service.Resolution {
+		r := s.resolver()
 		out := make([]service.Resolution, len(q.Addresses))
 		for i, address := range q.Addresses {
 			if q.Resolve {
-				out[i] = r.resolve(address)
+				out[i] = r.resolve(q.Sender, address)
 			} else {
 				out[i] = service.Resolution{Address: r.rewriter.Rewrite(address)}
 			}
 		}
-		w.Enc.Encode(out)
-	})
+		return out
+	}))
+}
+
+// server keeps a resolver until one of its tables has changed.
+type server struct {
+	d  *service.Daemon
+	mu sync.Mutex // guards r
+	r  *resolver
+}
+
+func (s *server) resolver() *resolver {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.r.tables().Restarted(s.d.Proc); t != nil {
+		s.d.Log.Info("table %s(0,%s) has changed -- restarting", t.Spec, t.Flags)
+		s.r = newResolver(s.d)
+	}
+	return s.r
 }
 
 // resolver decides where an address goes.
@@ -43,14 +59,24 @@ type resolver struct {
 	d                                              *service.Daemon
 	rewriter                                       mailaddr.Rewriter
 	destination, relay, virtualAlias, virtualBoxes *table.List
-	transportMaps                                  table.Maps
+	transportMaps, relocated                       table.Maps
+	senderRelayhost, senderTransport               table.Maps
+}
+
+// tables are those whose changes count at once.
+func (r *resolver) tables() table.Maps {
+	return slices.Concat(r.transportMaps, r.relocated, r.senderRelayhost, r.senderTransport)
 }
 
 func newResolver(d *service.Daemon) *resolver {
 	list := func(name string) *table.List { return table.OpenList(d.Proc, d.Conf, d.Log, name, false) }
+	maps := func(name string) table.Maps {
+		return table.OpenMaps(d.Proc, d.Conf, d.Log, d.Conf.Get(name), table.FlagsLookup)
+	}
 	return &resolver{d: d, rewriter: service.NewRewriter(d.Conf), destination: list("mydestination"), relay: list("relay_domains"),
 		virtualAlias: list("virtual_alias_domains"), virtualBoxes: list("virtual_mailbox_domains"),
-		transportMaps: table.OpenMaps(d.Proc, d.Conf, d.Log, d.Conf.Get("transport_maps"), table.FlagsLookup)}
+		transportMaps: maps("transport_maps"), relocated: maps("relocated_maps"),
+		senderRelayhost: maps("sender_dependent_relayhost_maps"), senderTransport: maps("sender_dependent_default_transport_maps")}
 }
 
 // isLocal reports whether a domain is delivered on this machine.
@@ -63,8 +89,9 @@ func (r *resolver) isLocal(domain string) (bool, error) {
 	return r.destination.Match(r.d.Log, domain, "")
 }
 
-// resolve is trivial-rewrite's resolve service for an address in internal form.
-func (r *resolver) resolve(address string) service.Resolution {
+// resolve is trivial-rewrite's resolve service for an address in internal form,
+// in mail of a sender.
+func (r *resolver) resolve(sender, address string) service.Resolution {
 	c, l := r.d.Conf, r.d.Log
 	if address == "" {
 		address = c.Get("empty_address_recipient")
@@ -107,7 +134,11 @@ func (r *resolver) resolve(address string) service.Resolution {
 			return failed
 		}
 	}
-	relayhost := c.Get("relayhost")
+	relayhost, err := r.forSender(r.senderRelayhost, sender, c.Get("relayhost"))
+	if err != nil {
+		l.Warning("sender_dependent_relayhost_maps lookup failure")
+		return failed
+	}
 	switch {
 	case isLocal:
 		if isAlias {
@@ -125,6 +156,7 @@ func (r *resolver) resolve(address string) service.Resolution {
 		if hit, err := r.virtualBoxes.Match(l, domain, ""); err != nil {
 			return failed
 		} else if hit {
+			out.Mailbox = true
 			out.Transport, out.Nexthop = splitTransport(c.Get("virtual_transport"), domain)
 			break
 		}
@@ -139,11 +171,52 @@ func (r *resolver) resolve(address string) service.Resolution {
 		out.Relay = hit
 		if hit {
 			out.Transport, out.Nexthop = splitTransport(c.Get("relay_transport"), nexthop)
-		} else {
-			out.Transport, out.Nexthop = splitTransport(c.Get("default_transport"), nexthop)
+			break
 		}
+		transport, err := r.forSender(r.senderTransport, sender, c.Get("default_transport"))
+		if err != nil {
+			l.Warning("sender_dependent_default_transport_maps lookup failure")
+			return failed
+		}
+		out.Transport, out.Nexthop = splitTransport(transport, nexthop)
 	}
-	return r.override(out, local, domain)
+	return r.moved(r.override(out, local, domain))
+}
+
+// forSender looks the sender up in a sender_dependent map; otherwise is what
+// holds for the senders that are not in it.
+func (r *resolver) forSender(m table.Maps, sender, otherwise string) (string, error) {
+	if len(m) == 0 {
+		return otherwise, nil
+	}
+	if sender == "" {
+		sender = r.d.Conf.Get("empty_address_relayhost_maps_lookup_key")
+	}
+	v, _, ok, err := m.Address(r.d.Log, r.rewriter.Rewrite(sender), r.d.Conf.Get("recipient_delimiter"), func(string) bool { return false }, true)
+	if err != nil || !ok || strings.EqualFold(v, "DUNNO") {
+		return otherwise, err
+	}
+	return v, nil
+}
+
+// moved applies relocated(5).
+func (r *resolver) moved(out service.Resolution) service.Resolution {
+	if out.Failed || len(r.relocated) == 0 {
+		return out
+	}
+	local := func(domain string) bool {
+		ours, _ := r.isLocal(domain)
+		return ours || strings.EqualFold(domain, r.d.Conf.Get("myorigin"))
+	}
+	to, _, ok, err := r.relocated.Address(r.d.Log, out.Recipient, r.d.Conf.Get("recipient_delimiter"), local, true)
+	switch {
+	case err != nil:
+		r.d.Log.Warning("relocated_maps lookup failure")
+		out.Failed = true
+	case ok:
+		out.Transport, out.Nexthop = "error", "5.1.6 User has moved to "+to
+	}
+	return out
 }
 
 // splitTransport splits "transport:nexthop".

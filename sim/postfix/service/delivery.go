@@ -77,7 +77,11 @@ func (x *Delivery) Bounced(r queue.Recipient, relay string, f Fate) {
 		x.remember(dsn.TraceLog, r, relay, f, "undeliverable")
 	case r.Notify&dsn.Never != 0 || r.Notify != 0 && r.Notify&dsn.Failure == 0:
 	default:
-		x.remember(dsn.BounceLog, r, relay, f, "failed")
+		if !x.remember(dsn.BounceLog, r, relay, f, "failed") {
+			f.Status, f.Text = "4.3.0", "bounce or trace service failure"
+			x.postponed(r, relay, f, "deferred")
+			return
+		}
 	}
 	x.tell(r, relay, f, status)
 	x.Log.Emit(trace.MailBounced, trace.Attrs{"id": x.Req.ID, "to": r.Address, "reason": f.Text, "bounce-id": ""})
@@ -159,56 +163,45 @@ func prettyDelay(d time.Duration) string {
 	return strconv.Itoa(int(s))
 }
 
-// remember appends a recipient to the sender's report.
-func (x *Delivery) remember(log string, r queue.Recipient, relay string, f Fate, action string) {
+// remember appends a recipient to the sender's report. It reports whether the
+// report is there now; if not, the log says why.
+func (x *Delivery) remember(log string, r queue.Recipient, relay string, f Fate, action string) bool {
 	e := dsn.Entry{Recipient: r.Address, Original: r.Original, DSNOriginal: r.DSNOriginal, Offset: r.Offset,
 		Status: f.Status, Action: action, Reason: f.Text, DiagType: f.DiagType, DiagText: f.DiagText, MTA: f.MTA}
 	if log == dsn.TraceLog {
 		e.Reason = fmt.Sprintf("delivery via %s: %s", relay, f.Text)
 	}
-	path := x.Queue.Path(log, x.Req.ID)
-	data := dsn.EncodeEntry(e)
-	err := libc.AppendFile(x.Proc, path, data, 0o600)
-	if err != nil && x.Queue.Hashed[log] {
-		dir := x.Queue.Dir + "/" + log + "/" + x.Req.ID[:1]
-		x.Proc.Sys.Mkdir(dir, 0o700)
-		x.ownLog(dir)
-		libc.AppendFile(x.Proc, path, data, 0o600)
+	if x.Answer.Logs == nil {
+		x.Answer.Logs = map[string]bool{}
 	}
-	x.ownLog(path)
-}
-
-// ownLog gives a report to the mail system, since local(8) runs as root.
-func (x *Delivery) ownLog(path string) {
-	if x.Proc.UID == 0 {
-		if u, ok := libc.UserByName(x.Proc, x.Conf.Get("mail_owner")); ok {
-			x.Proc.Sys.Chown(path, u.UID, u.GID)
-		}
+	x.Answer.Logs[log] = true
+	err := x.Queue.Append(log, x.Req.ID, dsn.EncodeEntry(e))
+	if err != nil {
+		x.Log.Warning("%s: append to %s: %s", x.Req.ID, x.Queue.Name(log, x.Req.ID), libc.Strerror(err))
 	}
+	return err == nil
 }
 
 // ServeDeliveries runs a delivery agent.
 func (d *Daemon) ServeDeliveries(ctx context.Context, socket string, deliver func(ctx context.Context, x *Delivery)) int {
-	return d.Serve(ctx, socket, func(ctx context.Context, w *WireConn) {
+	return d.Serve(ctx, socket, func(ctx context.Context, w *WireConn) bool {
 		var req DeliveryRequest
 		if w.Dec.Decode(&req) != nil {
-			return
+			return false
 		}
 		m, err := d.Queue.Open(queue.Active, req.ID, os.O_RDWR)
 		if err != nil {
 			d.Log.Warning("open active %s: %s", req.ID, libc.Strerror(err))
-			return
+			return false
 		}
 		defer m.Close()
 		if err := m.Lock(syscall.LOCK_SH); err != nil {
-			return
+			return false
 		}
 		x := d.newDelivery(&req)
 		x.Msg = m
 		deliver(ctx, x)
-		if ctx.Err() == nil {
-			w.Enc.Encode(x.Answer)
-		}
+		return ctx.Err() == nil && w.Enc.Encode(x.Answer) == nil
 	})
 }
 
@@ -230,6 +223,7 @@ type DeliveryRequest struct {
 type DeliveryAnswer struct {
 	Deferred []string // why, one for each recipient that waits
 	Crashed  bool
+	Logs     map[string]bool // the logs of recipients that were written to: dsn.BounceLog, …
 }
 
 // A BounceQuestion asks bounce(8) to report on a message in the active queue.
@@ -238,4 +232,15 @@ type BounceQuestion struct {
 	ID    string
 	Where string      // the queue that holds the message; "" is active
 	Claim queue.Claim // what the report replaces; "" is the log of the reasons
+}
+
+// SplitFate splits "5.1.6 text", the next hop of error(8), into the status code,
+// which is otherwise when it has none, and the text.
+func SplitFate(s, otherwise string) (status, text string) {
+	f := strings.Split(s, ".")
+	code, rest, _ := strings.Cut(s, " ")
+	if len(f) >= 3 && len(f[0]) == 1 && strings.ContainsAny(f[0], "245") && strings.Trim(code, "0123456789.") == "" {
+		return code, strings.TrimSpace(rest)
+	}
+	return otherwise, s
 }

@@ -25,6 +25,7 @@ func Resident(ctx context.Context, p *host.Proc, tag string, loop func(d *Daemon
 	}
 	fmt.Fprintf(line, "hold\n")
 	path := queueDir + "/" + a.Socket
+	p.Sys.Remove(path)
 	ln, err := p.Sys.Listen("unix", path)
 	if err != nil {
 		d.Log.Fatal("listen on %s: %s", a.Socket, libc.Strerror(err))
@@ -40,7 +41,7 @@ func Resident(ctx context.Context, p *host.Proc, tag string, loop func(d *Daemon
 			if _, err := p.WaitSignal(ctx); err != nil {
 				return
 			}
-			events.TryPut(Request{Verb: "reload"})
+			events.TryPut(Request{Verb: VerbReload})
 		}
 	})
 	p.Go(func() {
@@ -49,8 +50,7 @@ func Resident(ctx context.Context, p *host.Proc, tag string, loop func(d *Daemon
 	})
 	p.Go(func() {
 		WaitDone(ctx, p)
-		p.Sys.Remove(path)
-		ln.Close()
+		ln.Close() // the name stays, as the real one's does: master takes it away
 		line.Close()
 	})
 	p.Go(func() {
@@ -61,22 +61,8 @@ func Resident(ctx context.Context, p *host.Proc, tag string, loop func(d *Daemon
 			}
 			p.Go(func() {
 				defer conn.Close()
-				conn.Write([]byte(hello))
-				w := NewWireConn(conn)
-				var q Request
-				err := w.Dec.Decode(&q)
-				if err != nil {
-					return
+				for w := NewWireConn(conn); serveResident(ctx, p, w, events); {
 				}
-				q.reply = clock.NewQueue[string](p.Clock.Timeline(), 0)
-				events.TryPut(q)
-				answer := "ok"
-				if q.Verb != "incoming" {
-					if answer, err = q.reply.Get(ctx); err != nil {
-						return
-					}
-				}
-				w.Enc.Encode(answer)
 			})
 		}
 	})
@@ -90,17 +76,26 @@ func Resident(ctx context.Context, p *host.Proc, tag string, loop func(d *Daemon
 func (d *Daemon) Reload(ctx context.Context, tag string) {
 	fresh, err := New(ctx, d.Proc, tag, Args{Name: d.Name})
 	if err == nil {
+		d.Peers.Close()
 		*d = *fresh
 	}
 }
 
-// A Request is a word to one of the services that are always there:
-// "incoming" (new mail), "flush" (try all deferred mail now), "id", "site".
+// What the services that are always there are asked.
+const (
+	VerbIncoming = "incoming" // there is new mail: with that queue id, or look for it
+	VerbFlush    = "flush"    // try all deferred mail now
+	VerbID       = "id"       // try the mail with that queue id now
+	VerbSite     = "site"     // try the mail for that domain now
+	VerbReload   = "reload"   // read the configuration again
+)
+
+// A Request is a word to one of the services that are always there.
 type Request struct {
 	Verb, Arg string
 
+	Event func() // of the service itself, see Happen
 	reply *clock.Queue[string]
-	Event func() // of the service itself, see happen
 }
 
 // QmgrSocket is where qmgr(8) is told of new mail and of flush requests.
@@ -109,26 +104,43 @@ const QmgrSocket = "public/qmgr"
 // PickupSocket is poked when mail was put into maildrop.
 const PickupSocket = "public/pickup"
 
-// Poke sends a word to a service that may not be there.
-func (d *Daemon) Poke(ctx context.Context, socket, word string) error {
-	conn, err := d.Proc.Sys.Dial(ctx, "unix", d.Conf.Get("queue_directory")+"/"+socket)
+// serveResident takes one question of a client. It reports whether there may be
+// another.
+func serveResident(ctx context.Context, p *host.Proc, w *WireConn, events *clock.Queue[Request]) bool {
+	var q Request
+	if w.Dec.Decode(&q) != nil {
+		return false
+	}
+	q.reply = clock.NewQueue[string](p.Clock.Timeline(), 0)
+	events.TryPut(q)
+	if _, err := w.Write([]byte(hello)); err != nil {
+		return false
+	}
+	answer := "ok"
+	if q.Verb != VerbIncoming {
+		var err error
+		if answer, err = q.reply.Get(ctx); err != nil {
+			return false
+		}
+	}
+	return w.Enc.Encode(answer) == nil
+}
+
+// Poke asks one of the services that are always there, but does not start it.
+func (d *Daemon) Poke(ctx context.Context, socket string, q Request) error {
+	var answer string
+	w, err := d.Peers.open(ctx, socket, q, false)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	w := NewWireConn(conn)
-	if _, err := w.Reader.ReadByte(); err != nil {
-		return err
-	}
-	if err := w.Enc.Encode(Request{Verb: word}); err != nil {
-		return err
-	}
-	var answer string
-	return w.Dec.Decode(&answer)
+	return w.answer(&answer)
 }
 
 // ShowqSocket is where the state of the queue is told.
 const ShowqSocket = "public/showq"
+
+// A QueueQuestion asks showq(8) for the state of the queue, a list of queue.Item.
+type QueueQuestion struct{ Version int }
 
 // Happen makes a question of something that a thread of the service itself has
 // to tell its loop.

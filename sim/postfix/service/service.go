@@ -29,8 +29,10 @@ import (
 // A service that is needed and not there is started by master, which is asked
 // through public/master; it leaves when it has been idle for max_idle.
 //
-// A service says hello when it has taken a connection. A client that was not
-// greeted has not been heard and may try again.
+// A connection carries one request after another. The service says hello before
+// it begins with one; a client that was not greeted has not been heard and may
+// try again, on another connection. Clients keep connections for a while
+// (ipc_idle); a service that leaves closes those that wait.
 
 const hello = "\n"
 
@@ -52,47 +54,153 @@ type WireConn struct {
 	Reader *bufio.Reader
 	Enc    *gob.Encoder
 	Dec    *gob.Decoder
+
+	peers  *Peers // of a client: who keeps it
+	socket string
 }
 
 // NewWireConn makes a connection carry values.
 func NewWireConn(c net.Conn) *WireConn {
 	r := bufio.NewReader(c)
-	return &WireConn{c, r, gob.NewEncoder(c), gob.NewDecoder(r)}
+	return &WireConn{Conn: c, Reader: r, Enc: gob.NewEncoder(c), Dec: gob.NewDecoder(r)}
 }
 
-// Peers connects to services.
+// Peers connects to services, and keeps connections for the next request.
+// Threads may share it.
 type Peers struct {
-	p   *host.Proc
-	Dir string
+	p    *host.Proc
+	Dir  string
+	keep time.Duration // ipc_idle
+
+	mu   sync.Mutex // guards idle
+	idle map[string][]idleConn
+}
+
+// idleConn is a connection that nobody uses now.
+type idleConn struct {
+	w     *WireConn
+	since time.Duration // on the monotonic clock
 }
 
 // NewPeers returns the way to the services of a configuration.
 func NewPeers(p *host.Proc, c *conf.Config) *Peers {
-	return &Peers{p: p, Dir: c.Get("queue_directory")}
+	return &Peers{p: p, Dir: c.Get("queue_directory"), keep: c.Time("ipc_idle"), idle: map[string][]idleConn{}}
 }
 
-// Dial connects to a service by its socket ("private/local"), starting it when
-// it is not there.
-func (s *Peers) Dial(ctx context.Context, socket string) (*WireConn, error) {
+// Open begins a request to a service, which is known by its socket
+// ("private/local"), and starts the service when it is not there. When it
+// returns, the service has begun with the request. The caller reads the answer
+// and calls Done, or Close when anything went wrong.
+func (s *Peers) Open(ctx context.Context, socket string, request any) (*WireConn, error) {
+	return s.open(ctx, socket, request, true)
+}
+
+// open is Open; start says whether master is to start what is not there.
+func (s *Peers) open(ctx context.Context, socket string, request any, start bool) (*WireConn, error) {
 	var last error
-	for range 5 {
+	for tries := 0; tries < 5; {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+		if w := s.take(socket); w != nil {
+			if w.request(request) == nil {
+				return w, nil
+			}
+			w.Close()
+			continue
+		}
+		tries++
 		conn, err := s.p.Sys.Dial(ctx, "unix", s.Dir+"/"+socket)
 		if err == nil {
 			w := NewWireConn(conn)
-			if _, err = w.Reader.ReadByte(); err == nil {
+			if err = w.request(request); err == nil {
+				w.peers, w.socket = s, socket
 				return w, nil
 			}
 			conn.Close()
 		}
 		last = err
+		if !start {
+			return nil, err
+		}
 		if err := s.start(ctx, socket); err != nil {
 			return nil, err
 		}
 	}
 	return nil, fmt.Errorf("connect to %s: %w", socket, last)
+}
+
+// request sends a request and waits until the service begins with it.
+func (w *WireConn) request(v any) error {
+	if err := w.Enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Reader.ReadByte()
+	return err
+}
+
+// Done keeps the connection for another request, now that this one has its
+// answer.
+func (w *WireConn) Done() {
+	s := w.peers
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) == 0 {
+		s.p.Clock.AfterFunc(s.keep, s.sweep)
+	}
+	s.idle[w.socket] = append(s.idle[w.socket], idleConn{w, s.p.Clock.Monotonic()})
+}
+
+// take returns an idle connection, nil when there is none: the one that was
+// used last.
+func (s *Peers) take(socket string) *WireConn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.idle[socket]
+	if len(list) == 0 {
+		return nil
+	}
+	w := list[len(list)-1].w
+	s.idle[socket] = list[:len(list)-1]
+	return w
+}
+
+// sweep closes the connections that were idle for too long.
+func (s *Peers) sweep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.p.Clock.Monotonic()
+	next := time.Duration(-1)
+	for socket, list := range s.idle {
+		old := 0
+		for old < len(list) && now-list[old].since >= s.keep {
+			list[old].w.Close()
+			old++
+		}
+		if old == len(list) {
+			delete(s.idle, socket)
+			continue
+		}
+		s.idle[socket] = list[old:]
+		if wait := s.keep - (now - list[old].since); next < 0 || wait < next {
+			next = wait
+		}
+	}
+	if next >= 0 {
+		s.p.Clock.AfterFunc(next, s.sweep)
+	}
+}
+
+// Close closes the connections that nobody uses.
+func (s *Peers) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, list := range s.idle {
+		for _, c := range list {
+			c.w.Close()
+		}
+	}
+	s.idle = map[string][]idleConn{}
 }
 
 // start asks master for a service and returns when it listens.
@@ -117,15 +225,30 @@ func (s *Peers) start(ctx context.Context, socket string) error {
 
 // Ask sends one question and reads one answer.
 func (s *Peers) Ask(ctx context.Context, socket string, question, answer any) error {
-	w, err := s.Dial(ctx, socket)
+	w, err := s.Open(ctx, socket, question)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	if err := w.Enc.Encode(question); err != nil {
+	return w.answer(answer)
+}
+
+// answer reads the answer to a request, which has no other.
+func (w *WireConn) answer(v any) error {
+	if err := w.Dec.Decode(v); err != nil {
+		w.Close()
 		return err
 	}
-	return w.Dec.Decode(answer)
+	w.Done()
+	return nil
+}
+
+// Answers makes a handler for [Daemon.Serve] of a function that has one answer
+// to each question.
+func Answers[Q, A any](f func(ctx context.Context, q Q) A) func(ctx context.Context, w *WireConn) bool {
+	return func(ctx context.Context, w *WireConn) bool {
+		var q Q
+		return w.Dec.Decode(&q) == nil && w.Enc.Encode(f(ctx, q)) == nil
+	}
 }
 
 // Args are the arguments that master gives a service.
@@ -161,8 +284,7 @@ func New(ctx context.Context, p *host.Proc, tag string, a Args, params ...string
 	if err == nil {
 		err = c.Check(append(append([]string(nil), conf.Global...), params...)...)
 	}
-	if err != nil {
-		early.Fatal("%s", err)
+	if !early.Configured(c, err) {
 		return nil, conf.ErrBad
 	}
 	d := &Daemon{Proc: p, Conf: c, Log: maillog.DaemonLog(p, c, tag), Queue: queue.Open(p, c), Name: a.Name, Peers: NewPeers(p, c)}
@@ -170,9 +292,10 @@ func New(ctx context.Context, p *host.Proc, tag string, a Args, params ...string
 }
 
 // Serve runs a service: it listens on its socket and calls handle, on a thread
-// of its own, for each connection. It returns the exit status when the service
-// was told to leave or was idle.
-func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx context.Context, w *WireConn)) int {
+// of the connection, for each request. handle reads the request and answers it;
+// false means that the connection has no other. Serve returns the exit status
+// when the service was told to leave or was idle.
+func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx context.Context, w *WireConn) bool) int {
 	p := d.Proc
 	path := d.Conf.Get("queue_directory") + "/" + socket
 	// Hold the line to master: when it breaks, master is gone, and so are we.
@@ -190,7 +313,8 @@ func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx conte
 	p.Sys.Chmod(path, 0o666)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &server{d: d, ln: ln, path: path, conns: map[net.Conn]bool{}, last: p.Clock.Monotonic()}
+	s := &server{d: d, ln: ln, path: path, handle: handle, conns: map[net.Conn]bool{}, last: p.Clock.Monotonic(),
+		slots: clock.NewQueue[struct{}](p.Clock.Timeline(), 0)}
 	p.Catch(syscall.SIGHUP)
 	p.Go(func() { // signals: HUP lets the service finish what it does
 		p.WaitSignal(ctx)
@@ -204,32 +328,22 @@ func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx conte
 		WaitDone(ctx, p)
 		s.retire()
 		s.closeAll()
+		d.Peers.Close()
 		line.Close()
 	})
 	p.Go(func() { s.watchIdle(ctx, d.Conf.Time("max_idle")) })
-	slots := clock.NewQueue[struct{}](p.Clock.Timeline(), 0)
-	limit := d.Conf.Int("default_process_limit")
-	for range limit {
-		slots.TryPut(struct{}{})
+	for range d.Conf.Int("default_process_limit") {
+		s.slots.TryPut(struct{}{})
 	}
 	p.Ready()
 	for {
-		if _, err := slots.Get(ctx); err != nil {
-			break
-		}
 		conn, err := ln.Accept()
 		if err != nil {
 			break
 		}
-		s.begin(conn)
-		p.Go(func() {
-			defer slots.TryPut(struct{}{})
-			defer s.end(conn)
-			if _, err := conn.Write([]byte(hello)); err != nil {
-				return
-			}
-			handle(ctx, NewWireConn(conn))
-		})
+		if s.add(conn) {
+			p.Go(func() { s.serve(ctx, NewWireConn(conn)) })
+		}
 	}
 	s.retire()
 	s.drain(ctx)
@@ -242,44 +356,101 @@ func WaitDone(ctx context.Context, p *host.Proc) {
 	w.Sleep(ctx)
 }
 
-// server is the state of serve.
+// server is the state of Serve.
 type server struct {
-	d    *Daemon
-	ln   net.Listener
-	path string
+	d      *Daemon
+	ln     net.Listener
+	path   string
+	handle func(ctx context.Context, w *WireConn) bool
+	slots  *clock.Queue[struct{}] // one for each request that may be worked on at a time
 
 	mu     sync.Mutex
 	closed bool
-	conns  map[net.Conn]bool
-	last   time.Duration // when the last connection ended
+	conns  map[net.Conn]bool // whether a request is being worked on
+	busy   int               // how many of them are
+	last   time.Duration     // when the last request was done
 	waits  []*clock.Wait
 }
 
-func (s *server) begin(c net.Conn) {
+// add notes a connection; false means that the service is leaving.
+func (s *server) add(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conns[c] = true
+	if s.closed {
+		c.Close()
+		return false
+	}
+	s.conns[c] = false
+	return true
 }
 
-func (s *server) end(c net.Conn) {
-	c.Close()
+// serve serves one connection.
+func (s *server) serve(ctx context.Context, w *WireConn) {
+	defer s.drop(w.Conn)
+	for more := true; more; {
+		if _, err := w.Reader.Peek(1); err != nil {
+			return
+		}
+		if _, err := s.slots.Get(ctx); err != nil {
+			return
+		}
+		more = s.begin(w.Conn)
+		if more {
+			_, err := w.Write([]byte(hello))
+			more = err == nil && s.handle(ctx, w)
+			more = s.end(w.Conn) && more
+		}
+		s.slots.TryPut(struct{}{})
+	}
+}
+
+// begin notes that a request is being worked on; false means that the service
+// is leaving, and that the client has to turn to the next.
+func (s *server) begin(c net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.conns, c)
+	if s.closed {
+		return false
+	}
+	s.conns[c] = true
+	s.busy++
+	return true
+}
+
+// end notes that a request is done with. It reports whether there may be another.
+func (s *server) end(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = false
+	s.busy--
 	s.last = s.d.Proc.Clock.Monotonic()
-	if len(s.conns) == 0 {
+	if s.busy == 0 {
 		for _, w := range s.waits {
 			w.Wake()
 		}
 		s.waits = nil
 	}
+	return !s.closed
 }
 
-// retire stops taking connections and takes the socket away.
+// drop forgets a connection.
+func (s *server) drop(c net.Conn) {
+	c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+}
+
+// retire stops taking requests and takes the socket away.
 func (s *server) retire() {
 	s.mu.Lock()
 	was := s.closed
 	s.closed = true
+	for c, busy := range s.conns {
+		if !busy {
+			c.Close()
+		}
+	}
 	s.mu.Unlock()
 	if was {
 		return
@@ -300,10 +471,10 @@ func (s *server) closeAll() {
 	}
 }
 
-// drain waits until all connections have ended.
+// drain waits until all requests are done with.
 func (s *server) drain(ctx context.Context) {
 	s.mu.Lock()
-	if len(s.conns) == 0 {
+	if s.busy == 0 {
 		s.mu.Unlock()
 		return
 	}
@@ -319,7 +490,7 @@ func (s *server) watchIdle(ctx context.Context, limit time.Duration) {
 	for s.d.Proc.Sleep(ctx, wait) == nil {
 		s.mu.Lock()
 		idle := s.d.Proc.Clock.Monotonic() - s.last
-		busy := len(s.conns) > 0
+		busy := s.busy > 0
 		s.mu.Unlock()
 		switch {
 		case busy:

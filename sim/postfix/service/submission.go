@@ -62,7 +62,7 @@ type Enqueueing struct {
 
 // Enqueue opens a queue file; the id is known from then on.
 func (d *Daemon) Enqueue(ctx context.Context) (*Enqueueing, error) {
-	w, err := d.Peers.Dial(ctx, cleanupSocket)
+	w, err := d.Peers.Open(ctx, cleanupSocket, NewMail{})
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +74,9 @@ func (d *Daemon) Enqueue(ctx context.Context) (*Enqueueing, error) {
 	return &Enqueueing{w, a.ID}, nil
 }
 
+// NewMail asks cleanup(8) for a queue file.
+type NewMail struct{ Version int }
+
 // Finish sends the message and waits until it is safe. An error leaves open
 // whether it is; the claim of the message tells later.
 func (e *Enqueueing) Finish(s *Submission) (CleanupAnswer, error) {
@@ -84,11 +87,17 @@ func (e *Enqueueing) Finish(s *Submission) (CleanupAnswer, error) {
 	if err := e.w.Dec.Decode(&a); err != nil {
 		return a, queue.ErrWrite
 	}
+	e.w.Done()
+	e.w = nil
 	return a, nil
 }
 
 // Close breaks the submission off unless it was finished.
-func (e *Enqueueing) Close() { e.w.Close() }
+func (e *Enqueueing) Close() {
+	if e.w != nil {
+		e.w.Close()
+	}
+}
 
 // Forward queues a message that the mail system makes.
 func (d *Daemon) Forward(ctx context.Context, s *Submission) (id string, err error) {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"enshu/sim/host"
-	"enshu/sim/libc"
 	"enshu/sim/postfix/service"
 )
 
@@ -27,12 +26,7 @@ func Anvil(ctx context.Context, p *host.Proc) int {
 		return 1
 	}
 	s := &anvilState{Daemon: d, clients: map[string]*anvilClient{}}
-	status := d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) {
-		var q anvilQuestion
-		if w.Dec.Decode(&q) == nil {
-			w.Enc.Encode(s.note(q))
-		}
-	})
+	status := d.Serve(ctx, a.Socket, service.Answers(func(_ context.Context, q anvilQuestion) anvilAnswer { return s.note(q) }))
 	s.report()
 	return status
 }
@@ -75,7 +69,7 @@ func (s *anvilState) note(q anvilQuestion) anvilAnswer {
 	}
 	c.count++
 	c.rate++
-	now := libc.LocalTime(s.Proc)
+	now := s.Proc.Now().In(s.Log.Zone())
 	for _, pair := range []struct {
 		peak  *anvilPeak
 		value int

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"enshu/sim/libc"
 	"enshu/sim/postfix/dsn"
 	"enshu/sim/postfix/header"
 	"enshu/sim/postfix/mailaddr"
@@ -174,6 +173,9 @@ func parsePath(s string) (address, raw, rest string, ok, quiet bool) {
 		if end < 0 {
 			return "", s, "", false, true
 		}
+		if tail, _, _ := strings.Cut(s[end+1:], " "); tail != "" {
+			return "", s[:end+1] + tail, "", false, false
+		}
 		raw, rest = s[:end+1], strings.TrimSpace(s[end+1:])
 		if i := strings.IndexByte(rest, ' '); i > 0 && !strings.Contains(rest[:i], "=") && !strings.EqualFold(rest[:i], "SMTPUTF8") {
 			return "", raw, rest, false, false
@@ -315,6 +317,7 @@ func (c *session) cmdRCPT(ctx context.Context, arg string) bool {
 		case "NOTIFY":
 			n, ok := dsn.ParseNotify(value)
 			if !ok {
+				c.Log.Warning("unknown DSN NOTIFY command value \"%s\" in \"%s\"", dsn.BadNotify(value), value)
 				return fail("501 5.5.4 Error: Bad NOTIFY parameter syntax")
 			}
 			r.Notify = n
@@ -335,7 +338,7 @@ func (c *session) cmdRCPT(ctx context.Context, arg string) bool {
 	}
 	c.rawTo = mailaddr.External(address)
 	if !c.alone {
-		if v := c.checkRecipient(ctx, address, strings.TrimSuffix(strings.TrimPrefix(raw, "<"), ">")); v != "" {
+		if v := c.checkRecipient(ctx, address, address); v != "" {
 			c.tellReject("RCPT", v)
 			c.refusedRcpts++
 			return fail(v)
@@ -514,7 +517,7 @@ func (c *session) dropMail(ctx context.Context, text []byte) error {
 	s := c.submission(text)
 	var head strings.Builder
 	for _, line := range s.Received {
-		head.WriteString(strings.NewReplacer("%ID%", c.queueID, "%DATE%", header.Date(c.Proc.Now().In(libc.Zone(c.Proc)))).Replace(line) + "\n")
+		head.WriteString(strings.NewReplacer("%ID%", c.queueID, "%DATE%", header.Date(c.Proc.Now().In(c.Log.Zone()))).Replace(line) + "\n")
 	}
 	return service.Postdrop(ctx, c.Proc, c.Conf, c.Log, &service.Dropped{Sender: c.sender, Recipients: c.rcpts, Text: append([]byte(head.String()), text...)})
 }
@@ -529,7 +532,10 @@ func (c *session) cmdBDAT(ctx context.Context, arg string) bool {
 		bad = err != nil || n < 0
 	}
 	if bad {
-		c.reply(ctx, "501 5.5.4 Syntax: BDAT count [LAST]")
+		// Where the next command begins cannot be known.
+		c.Log.Warning("%s: malformed BDAT command syntax from %s: %.100s", c.id(), c.namaddr(), strings.TrimRight("BDAT "+arg, " "))
+		c.mask["protocol"] = true
+		c.reply(ctx, "521 5.5.4 Syntax: BDAT count [LAST]")
 		return false
 	}
 	limit := c.Conf.Int64("message_size_limit")
@@ -570,7 +576,7 @@ func (c *session) cmdBDAT(ctx context.Context, arg string) bool {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		text = append(text, '\n')
 	}
-	return c.submit(ctx, text, fmt.Sprintf("Ok: %d bytes queued as %%s", len(c.chunks)))
+	return c.submit(ctx, text, fmt.Sprintf("Ok: %d bytes queued as %%s", len(text)+bytes.Count(text, []byte("\n"))))
 }
 
 func (c *session) cmdRSET(ctx context.Context, arg string) bool {
@@ -632,7 +638,7 @@ func (c *session) cmdETRN(ctx context.Context, arg string) bool {
 		return fail(fmt.Sprintf("459 <%s>: service unavailable", site))
 	}
 	var answer string
-	if err := c.Peers.Ask(ctx, service.QmgrSocket, service.Request{Verb: "site", Arg: site}, &answer); err != nil {
+	if err := c.Peers.Ask(ctx, service.QmgrSocket, service.Request{Verb: service.VerbSite, Arg: site}, &answer); err != nil {
 		return fail("458 Unable to queue messages")
 	}
 	c.reply(ctx, "250 Queuing started")

@@ -228,7 +228,7 @@ func (c *session) resolve(ctx context.Context, address string) ([]service.Resolu
 	if r, ok := c.resolved[address]; ok {
 		return []service.Resolution{r}, nil
 	}
-	out, err := c.ResolveAll(ctx, address)
+	out, err := c.ResolveAll(ctx, c.sender, address)
 	if err == nil && !out[0].Failed && c.resolved != nil {
 		c.resolved[address] = out[0]
 	}
@@ -411,6 +411,21 @@ func (c *session) unlisted(ctx context.Context, address, typed, class string, lo
 	switch {
 	case r.Alias:
 		return refuse("unknown_virtual_alias_reject_code", "virtual alias table")
+	case r.Transport == "error":
+		status, text := service.SplitFate(r.Nexthop, strings.Replace(dsn, "5.1.0", "5.1.1", 1))
+		code := "550"
+		if status[0] == '4' {
+			code = "450"
+		}
+		return fmt.Sprintf("%s %s <%s>: %s rejected: %s", code, status, typed, class, text)
+	case r.Mailbox && len(c.mailboxes) > 0:
+		_, _, ok, err := c.mailboxes.Address(c.Log, r.Recipient, delimiter, isLocal, true)
+		if err != nil {
+			return temp
+		}
+		if !ok {
+			return refuse("unknown_virtual_mailbox_reject_code", "virtual mailbox table")
+		}
 	case r.Local && len(c.localRecipients) > 0:
 		names := []string{r.Recipient, local}
 		if user, _, ok := mailaddr.SplitExtension(local, delimiter); ok {

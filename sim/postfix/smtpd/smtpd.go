@@ -57,12 +57,12 @@ func SMTPD(ctx context.Context, p *host.Proc) int {
 			s.cert = &cert
 		}
 	}
-	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) {
+	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) bool {
 		line, err := w.Reader.ReadString('\n')
 		remote, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 		client, perr := netip.ParseAddrPort(remote)
 		if err != nil || perr != nil {
-			return
+			return false
 		}
 		if t := s.tables().Restarted(p); t != nil {
 			d.Log.Info("table %s(0,%s) has changed -- restarting", t.Spec, t.Flags)
@@ -70,6 +70,7 @@ func SMTPD(ctx context.Context, p *host.Proc) int {
 		}
 		c := &session{server: s, conn: w.Conn, r: w.Reader, addr: client.Addr().Unmap()}
 		c.run(ctx)
+		return false
 	})
 }
 
@@ -91,7 +92,7 @@ type server struct {
 	cert                                 *tls.Certificate
 	localRecipients, relayRecipients     table.Maps
 	virtual, canonical                   table.Maps
-	senderLogins                         table.Maps
+	senderLogins, mailboxes              table.Maps
 	networks, bareLF, eventless, flushed *table.List
 	noAuth                               *table.List
 	access                               map[string]*table.Dict
@@ -103,6 +104,7 @@ func (s *server) open() {
 	}
 	s.localRecipients, s.relayRecipients = open("local_recipient_maps"), open("relay_recipient_maps")
 	s.virtual, s.canonical = open("virtual_alias_maps"), open("canonical_maps")
+	s.mailboxes = open("virtual_mailbox_maps")
 	list := func(name string) *table.List { return table.OpenList(s.Proc, s.Conf, s.Log, name, true) }
 	s.networks, s.bareLF, s.eventless = list("mynetworks"), list("smtpd_forbid_bare_newline_exclusions"), list("smtpd_client_event_limit_exceptions")
 	s.noAuth = list("smtpd_sasl_exceptions_networks")
@@ -122,7 +124,7 @@ func (s *server) open() {
 
 func (s *server) tables() table.Maps {
 	var all table.Maps
-	for _, m := range []table.Maps{s.localRecipients, s.relayRecipients, s.virtual, s.canonical} {
+	for _, m := range []table.Maps{s.localRecipients, s.relayRecipients, s.virtual, s.canonical, s.mailboxes} {
 		all = append(all, m...)
 	}
 	for _, d := range s.access {
@@ -300,12 +302,11 @@ func (c *session) identify(ctx context.Context) {
 		c.name = "localhost"
 		return
 	}
-	name, err := libc.LookupAddr(ctx, c.Proc, c.addr)
-	if err != nil {
+	name, addrs, none, err := libc.LookupPeer(ctx, c.Proc, c.addr)
+	if none != nil {
 		return
 	}
 	c.reverse = name
-	addrs, err := libc.LookupHost(ctx, c.Proc, name)
 	if err != nil {
 		c.Log.Warning("hostname %s does not resolve to address %s: %s", name, c.addr, err)
 		return
@@ -554,15 +555,19 @@ func (c *session) forbidBareLF() string {
 	return how
 }
 
+// id is how the log names the transaction.
+func (c *session) id() string {
+	if c.queueID == "" {
+		return "NOQUEUE"
+	}
+	return c.queueID
+}
+
 // tellReject logs a refusal.
 func (c *session) tellReject(where, reply string) { c.tell("reject", where, reply) }
 
 func (c *session) tell(what, where, text string) {
-	id := c.queueID
-	if id == "" {
-		id = "NOQUEUE"
-	}
-	c.Log.Info("%s: %s: %s from %s: %s;%s", id, what, where, c.namaddr(), text, c.context(where))
+	c.Log.Info("%s: %s: %s from %s: %s;%s", c.id(), what, where, c.namaddr(), text, c.context(where))
 	c.Log.Emit(trace.MailRejected, trace.Attrs{"from": c.sender, "to": c.rawTo, "command": where, "reply": text})
 }
 
@@ -594,7 +599,7 @@ func (c *session) notify(ctx context.Context) {
 	}
 	var b bytes.Buffer
 	origin := c.Conf.Get("myorigin")
-	fmt.Fprintf(&b, "Date: %s\nFrom: MAILER-DAEMON@%s (Mail Delivery System)\nTo: %s@%s (Postmaster)\n", header.Date(libc.LocalTime(c.Proc)), origin, c.Conf.Get("error_notice_recipient"), origin)
+	fmt.Fprintf(&b, "Date: %s\nFrom: MAILER-DAEMON@%s (Mail Delivery System)\nTo: %s@%s (Postmaster)\n", header.Date(c.Proc.Now().In(c.Log.Zone())), origin, c.Conf.Get("error_notice_recipient"), origin)
 	fmt.Fprintf(&b, "Subject: %s SMTP server: errors from %s\n\nTranscript of session follows.\n\n", c.Conf.Get("mail_name"), c.namaddr())
 	for _, line := range c.transcript {
 		b.WriteString(" " + line + "\n")

@@ -253,6 +253,9 @@ func unixFinder(p *host.Proc, name string) func(string) (string, bool, error) {
 	switch name {
 	case "passwd.byname":
 		return func(key string) (string, bool, error) {
+			if strings.ContainsAny(key, "@:") {
+				return "", false, nil // no account, and not worth reading the file
+			}
 			u, ok := libc.UserByName(p, strings.ToLower(key))
 			return fmt.Sprintf("%s:x:%d:%d:%s:%s:%s", u.Name, u.UID, u.GID, u.FullName, u.Dir, u.Shell), ok, nil
 		}

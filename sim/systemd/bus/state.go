@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"enshu/sim/systemd/unitfile"
 	"time"
 )
 
@@ -30,7 +31,8 @@ type UnitState struct {
 	JobID                               int    `json:",omitempty"`
 
 	Changed, ActiveEnter, ActiveExit, InactiveEnter, InactiveExit, Condition Moment
-	ConditionMet                                                             bool
+	ConditionMet, AssertMet, DefaultDependencies                             bool
+	Assert                                                                   Moment
 	ConditionText                                                            string
 	CanStart, CanStop, CanReload, CanIsolate                                 bool
 
@@ -39,6 +41,10 @@ type UnitState struct {
 	Service     *ServiceState       `json:",omitempty"`
 	Listens     []string            `json:",omitempty"`
 	Accept      bool                `json:",omitempty"` // of a socket: a service for every connection
+	Settings    map[string]string   `json:",omitempty"` // that are shown and nothing else
+	Paths       []string            `json:",omitempty"` // "PathExists /run/x"
+	Calendar    []string            `json:",omitempty"` // of a timer: OnCalendar=
+	Elapses     []unitfile.Elapse   `json:",omitempty"` // of a timer: OnBootSec= and kin
 	TimerNext   time.Time           `json:",omitzero"`
 	TimerLast   time.Time           `json:",omitzero"`
 	ControlPath string              // its place in the tree of control groups
@@ -51,12 +57,13 @@ type UnitState struct {
 type ServiceState struct {
 	Type, Restart, PIDFile, StatusText, User, Group string
 	KillMode, StandardOutput, StandardError         string
+	NotifyAccess                                    string
 	RestartSec, TimeoutStart, TimeoutStop           time.Duration
 	RemainAfterExit                                 bool
 	MainPID, ControlPID, Restarts                   int
 	MainComm                                        string
 	Main                                            *Run              `json:",omitempty"`
-	Runs                                            []Run             // that ended, in the order of their kinds
+	Runs                                            []Run             // the last of each kind since the files were read, in the order of their kinds
 	Exec                                            map[string][]Exec // by ExecStart …
 	Environment                                     []string
 	EnvironmentFiles                                []string

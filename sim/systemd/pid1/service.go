@@ -37,6 +37,8 @@ type service struct {
 	runs    map[string]*bus.Run // the last of each kind
 	mainRun *bus.Run
 
+	controlRun *bus.Run // of control
+
 	timer        *clock.LocalTimer
 	restarts     int
 	restartTimer bool // the next start is an automatic one
@@ -147,8 +149,7 @@ func (s *service) nextCommand() {
 		s.controlDone(c, host.Status{Code: unitfile.ExitExec}, bus.ResultNoFiles)
 		return
 	}
-	s.control = p
-	s.note(s.kind, p)
+	s.control, s.controlRun = p, s.note(s.kind, p)
 }
 
 // taskOf is what PID 1 calls a kind of command when it cannot be run.
@@ -160,19 +161,21 @@ func (s *service) cannotRun(task string, err error) {
 }
 
 func (s *service) note(kind string, p *process) *bus.Run {
-	r := &bus.Run{Kind: kind, Command: p.cmd.String(), PID: p.PID, Comm: path.Base(p.cmd.Path), Start: s.u.m.p.Now()}
+	r := &bus.Run{Kind: kind, Command: p.cmd.String(), PID: p.PID, Comm: comm(p.cmd.Path), Start: s.u.m.p.Now()}
 	s.runs[kind] = r
 	return r
 }
 
-// forget drops what is known of commands that ended: a reload of the unit
-// files makes new ones of them.
+// comm is the name that the kernel gives a process that runs a file.
+func comm(file string) string {
+	name := path.Base(file)
+	return name[:min(len(name), 15)]
+}
+
+// forget drops what is known of the runs of commands: a reload of the unit
+// files makes new commands of them. That of the main process stays known as such.
 func (s *service) forget() {
-	for kind, r := range s.runs {
-		if !r.End.IsZero() {
-			delete(s.runs, kind)
-		}
-	}
+	s.runs = map[string]*bus.Run{}
 }
 
 // startMain runs ExecStart=.
@@ -197,7 +200,7 @@ func (s *service) startMain() {
 	}
 	r := s.note("ExecStart", p)
 	if v.Kind == "forking" {
-		s.control = p
+		s.control, s.controlRun = p, r
 		s.setSub(bus.SubStart)
 		s.arm(v.TimeoutStart, s.startTimeout)
 		return

@@ -63,7 +63,7 @@ func (s *service) exited(child *host.Process, st host.Status) {
 	case s.control != nil && s.control.Process == child:
 		c := s.control.cmd
 		s.control = nil
-		r := s.runs[s.kind]
+		r := s.controlRun
 		result := s.judge(r, st, s.config().Kind == "forking" && s.kind == "ExecStart")
 		if c.Ignore {
 			result = bus.ResultSuccess

@@ -74,7 +74,7 @@ func (s *service) adopt(pid int) {
 	s.mainPID = pid
 	comm := machine.ProcComm(s.u.m.p, pid)
 	if comm == "" {
-		comm = path.Base(s.runs["ExecStart"].Comm)
+		comm = path.Base(s.config().Exec["ExecStart"][0].Path)
 	}
 	s.mainRun = &bus.Run{Kind: "main", PID: pid, Comm: comm, Start: s.u.m.p.Now()}
 	s.u.m.publish(s.u, "", pid)

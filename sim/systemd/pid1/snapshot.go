@@ -20,6 +20,7 @@ func (u *unit) snapshot() bus.UnitState {
 		Fragment: u.frag.Path, DropIns: u.frag.DropIns, Documentation: c.Documentation,
 		NeedReload: u.needsReload(u.m.loader), Changed: u.changed.export(), ActiveEnter: u.activeEnter.export(),
 		ActiveExit: u.activeExit.export(), InactiveEnter: u.inactiveEnter.export(), InactiveExit: u.inactiveExit.export(),
+		Assert: u.assertAt.export(), AssertMet: u.assertMet, DefaultDependencies: !c.NoDefaults,
 		Condition: u.conditionAt.export(), ConditionMet: u.conditionMet, ConditionText: u.conditionText,
 		CanStart: u.frag.State == units.Loaded && !c.RefuseStart, CanStop: u.frag.State == units.Loaded && !c.RefuseStop, CanIsolate: c.Isolate,
 		Deps: map[string][]string{}, DepsActive: map[string]string{},
@@ -57,6 +58,15 @@ func (u *unit) snapshot() bus.UnitState {
 		st.ControlPath = "/" + u.name
 	case "target", "timer", "path", "device":
 		st.ControlPath, st.Slice = "", ""
+	}
+	st.Settings = c.Settings
+	if c.Timer != nil {
+		st.Calendar, st.Elapses = c.Timer.Calendar, c.Timer.Monotonic
+	}
+	if c.Path != nil {
+		for _, w := range c.Path.Watches {
+			st.Paths = append(st.Paths, w.Kind+" "+w.Path)
+		}
 	}
 	if c.Socket != nil {
 		st.Listens, st.Accept = c.Socket.Listens, c.Socket.Accept
@@ -97,7 +107,7 @@ func slicePath(name string) string {
 func (s *service) snapshot() *bus.ServiceState {
 	v := s.config()
 	st := &bus.ServiceState{
-		Type: v.Kind, Restart: v.Restart, PIDFile: v.PidFile, StatusText: s.statusText, User: v.User, Group: v.Group, KillMode: v.KillMode,
+		Type: v.Kind, Restart: v.Restart, PIDFile: v.PidFile, StatusText: s.statusText, User: v.User, Group: v.Group, KillMode: v.KillMode, NotifyAccess: v.NotifyAccess,
 		StandardOutput: v.Stdout, StandardError: v.Stderr, RestartSec: v.RestartSec, TimeoutStart: v.TimeoutStart, TimeoutStop: v.TimeoutStop,
 		RemainAfterExit: v.RemainAfterExit, MainPID: s.mainPID, Restarts: s.restarts, Main: s.mainRun, Exec: map[string][]bus.Exec{},
 		Environment: v.Environment, EnvironmentFiles: v.EnvFiles, Dir: v.Dir, UMask: v.Umask,
@@ -111,7 +121,7 @@ func (s *service) snapshot() *bus.ServiceState {
 		}
 	}
 	for _, kind := range bus.ExecKinds {
-		if r := s.runs[kind]; r != nil && !r.End.IsZero() {
+		if r := s.runs[kind]; r != nil {
 			st.Runs = append(st.Runs, *r)
 		}
 	}

@@ -39,6 +39,8 @@ type unit struct {
 	// logged since: they belong to the run that inactiveExit is the beginning of.
 	begun moment
 
+	assertAt      moment
+	assertMet     bool
 	conditionAt   moment
 	conditionMet  bool
 	conditionText string // the one that did not hold
@@ -46,8 +48,9 @@ type unit struct {
 	windowFrom time.Duration // of the start rate limit
 	windowN    int
 
-	svc   *service // of a service
-	timer *timer   // of a timer
+	svc     *service // of a service
+	timer   *timer   // of a timer
+	watcher *watcher // of a path unit
 }
 
 func (m *manager) newUnit(f *units.Fragment) *unit {
@@ -57,6 +60,8 @@ func (m *manager) newUnit(f *units.Fragment) *unit {
 		u.svc = &service{u: u, runs: map[string]*bus.Run{}, args: map[int][]string{}}
 	case "timer":
 		u.timer = &timer{u: u}
+	case "path":
+		u.watcher = &watcher{u: u}
 	}
 	return u
 }
@@ -159,7 +164,8 @@ func (u *unit) start() (result string, over bool) {
 	if u.state == bus.Activating && u.sub != "auto-restart" {
 		return "", false
 	}
-	if !u.test(u.config().Asserts) {
+	u.assertAt = u.m.now()
+	if u.assertMet = u.test(u.config().Asserts); !u.assertMet {
 		u.say(syslog.Err, "", "Starting requested but asserts failed.")
 		return "assert", true
 	}
@@ -188,7 +194,7 @@ func (u *unit) start() (result string, over bool) {
 	case "mount":
 		u.set(bus.Active, "mounted")
 	case "path":
-		u.set(bus.Active, "waiting")
+		u.watcher.arm()
 	case "scope":
 		u.set(bus.Active, "running")
 	default:
@@ -221,6 +227,9 @@ func (u *unit) stop() {
 	}
 	if u.timer != nil {
 		u.timer.disarm()
+	}
+	if u.watcher != nil {
+		u.watcher.disarm()
 	}
 	u.set(bus.Inactive, "dead")
 }

@@ -1,6 +1,7 @@
 package systemctl
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,15 +15,65 @@ import (
 	"enshu/sim/systemd/units"
 )
 
+//go:embed properties.txt
+var propertyText string
+
 // property is one line of systemctl show.
 type property struct{ name, value string }
+
+// propertyTable returns a section of properties.txt: every property of a type of
+// unit, with the value that it has when nothing is set, in the order of show.
+func propertyTable(section string) []property {
+	_, text, ok := strings.Cut(propertyText, "\n["+section+"]\n")
+	if !ok {
+		return nil
+	}
+	text, _, _ = strings.Cut(text, "\n[")
+	var list []property
+	for _, line := range strings.Split(text, "\n") {
+		name, value, set := strings.Cut(line, "=")
+		switch {
+		case strings.HasPrefix(line, "@"):
+			list = append(list, propertyTable(line[1:])...)
+		case strings.HasPrefix(line, "!"):
+			for i := range list {
+				if list[i].name == name[1:] {
+					list[i].value = value
+				}
+			}
+		case set:
+			list = append(list, property{name, value})
+		}
+	}
+	return list
+}
+
+// values are the properties that are known of a unit; one of several commands or
+// addresses has a line for each.
+type values map[string][]string
+
+func (v values) add(name, value string) { v[name] = append(v[name], value) }
+
+// fill puts what is known in the place of what a table has.
+func (v values) fill(table []property) []property {
+	var list []property
+	for _, p := range table {
+		known, ok := v[p.name]
+		if !ok {
+			list = append(list, p)
+			continue
+		}
+		for _, value := range known {
+			list = append(list, property{p.name, value})
+		}
+	}
+	return list
+}
 
 // show prints properties: those that were asked for, else those that are set.
 func (s *systemctl) show(args []string) int {
 	if len(args) == 0 {
-		st, _ := s.bus.Call(bus.Request{Method: "State"})
-		s.printProperties([]property{{"Version", machine.Version}, {"Virtualization", "kvm"}, {"SystemState", st.State}, {"DefaultStandardOutput", "journal"}})
-		return 0
+		return s.showManager()
 	}
 	for i, name := range s.names(args) {
 		r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name})
@@ -38,12 +89,48 @@ func (s *systemctl) show(args []string) int {
 	return 0
 }
 
+func (s *systemctl) showManager() int {
+	st, err := s.bus.Call(bus.Request{Method: "State"})
+	if err != nil {
+		s.Fail("Failed to get properties: %s", err)
+		return 1
+	}
+	list, _ := s.bus.Call(bus.Request{Method: "List"})
+	env, _ := s.bus.Call(bus.Request{Method: "Environment"})
+	v := values{}
+	bad, jobs := 0, 0
+	for _, u := range list.Units {
+		if u.Active == bus.Failed {
+			bad++
+		}
+		if u.Job != "" {
+			jobs++
+		}
+		if u.Name == "init.scope" {
+			s.stampOf(v, "UserspaceTimestamp", u.ActiveEnter)
+		}
+	}
+	v.add("Version", machine.Version)
+	v.add("Features", machine.Features)
+	v.add("SystemState", st.State)
+	v.add("NNames", strconv.Itoa(len(list.Units)))
+	v.add("NFailedUnits", strconv.Itoa(bad))
+	v.add("NJobs", strconv.Itoa(jobs))
+	v.add("Environment", strings.Join(env.Env, " "))
+	v.add("UnitPath", strings.Join(units.Path, " "))
+	s.printProperties(v.fill(propertyTable("manager")))
+	return 0
+}
+
 func (s *systemctl) printProperties(list []property) {
 	for _, p := range list {
+		if p.value == "" && (strings.HasPrefix(p.name, "Exec") && !strings.HasSuffix(p.name, "Timestamp") || lists[p.name]) {
+			continue
+		}
 		if len(s.properties) > 0 && !slices.Contains(s.properties, p.name) {
 			continue
 		}
-		if len(s.properties) == 0 && p.value == "" && !s.all {
+		if len(s.properties) == 0 && !s.all && unset(p) {
 			continue
 		}
 		if s.value {
@@ -54,6 +141,14 @@ func (s *systemctl) printProperties(list []property) {
 	}
 }
 
+// lists are the properties that have a line for each element, and none without.
+var lists = map[string]bool{"EnvironmentFiles": true, "Listen": true, "Paths": true, "TimersMonotonic": true, "TimersCalendar": true}
+
+// unset properties are shown only when they are asked for.
+func unset(p property) bool {
+	return p.value == "" || p.value == "[unprintable]" || p.value == "~" || strings.HasSuffix(p.name, "ActionExitStatus")
+}
+
 func yesNo(b bool) string {
 	if b {
 		return "yes"
@@ -61,24 +156,32 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// unitProperties are those of the unit's type first, as on the bus.
+// stampOf adds a point of time in both ways in which show prints it.
+func (s *systemctl) stampOf(v values, name string, t bus.Moment) {
+	text, mono := "", "0"
+	if !t.Real.IsZero() {
+		text, mono = s.stamp(t.Real), strconv.FormatInt(t.Mono.Microseconds(), 10)
+	}
+	v.add(name, text)
+	v.add(name+"Monotonic", mono)
+}
+
+// unitProperties are all that a unit of its type has, in their order on the bus.
 func (s *systemctl) unitProperties(u *bus.UnitState) []property {
-	var list []property
-	add := func(name, value string) { list = append(list, property{name, value}) }
-	stamp := func(name string, t bus.Moment) {
-		text, mono := "", "0"
-		if !t.Real.IsZero() {
-			text, mono = s.stamp(t.Real), strconv.FormatInt(t.Mono.Microseconds(), 10)
+	known := values{}
+	add := known.add
+	stamp := func(name string, t bus.Moment) { s.stampOf(known, name, t) }
+	for name, value := range u.Settings {
+		for _, p := range settingProperties(name, value) {
+			add(p.name, p.value)
 		}
-		add(name, text)
-		add(name+"Monotonic", mono)
 	}
 	span := func(d time.Duration) string { return calendar.FormatSpan(d, time.Microsecond) }
 	if v := u.Service; v != nil {
 		add("Type", v.Type)
 		add("Restart", v.Restart)
 		add("PIDFile", v.PIDFile)
-		add("NotifyAccess", map[bool]string{true: "main", false: "none"}[v.Type == "notify"])
+		add("NotifyAccess", v.NotifyAccess)
 		add("RestartUSec", span(v.RestartSec))
 		add("TimeoutStartUSec", span(v.TimeoutStart))
 		add("TimeoutStopUSec", span(v.TimeoutStop))
@@ -89,19 +192,28 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		add("Result", u.Result)
 		add("NRestarts", strconv.Itoa(v.Restarts))
 		if r := v.Main; r != nil {
-			add("ExecMainStartTimestamp", s.stamp(r.Start))
-			exit, code, status := "", "0", "0"
-			if !r.End.IsZero() {
-				exit, code, status = s.stamp(r.End), map[string]string{"exited": "1", "killed": "2", "dumped": "3"}[r.Code], strconv.Itoa(r.Status)
+			begun := s.p.Now().Add(-s.p.Host.Kmsg.Uptime())
+			since := func(t time.Time) bus.Moment {
+				if t.IsZero() {
+					return bus.Moment{}
+				}
+				return bus.Moment{Real: t, Mono: t.Sub(begun)}
 			}
-			add("ExecMainExitTimestamp", exit)
+			stamp("ExecMainStartTimestamp", since(r.Start))
+			stamp("ExecMainExitTimestamp", since(r.End))
+			code, status := "0", "0"
+			if !r.End.IsZero() {
+				code, status = map[string]string{"exited": "1", "killed": "2", "dumped": "3"}[r.Code], strconv.Itoa(r.Status)
+			}
 			add("ExecMainPID", strconv.Itoa(r.PID))
 			add("ExecMainCode", code)
 			add("ExecMainStatus", status)
 		}
 		for _, kind := range bus.ExecKinds {
 			for _, e := range v.Exec[kind] {
-				add(kind, s.execText(kind, e, v))
+				plain, extended := s.execText(kind, e, v)
+				add(kind, plain)
+				add(kind+"Ex", extended)
 			}
 		}
 		add("Slice", u.Slice)
@@ -131,14 +243,14 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		add("Group", v.Group)
 		add("KillMode", v.KillMode)
 	}
-	for _, l := range u.Listens {
-		kind, addr, _ := strings.Cut(l, " ")
-		add("Listen", addr+" ("+kind+")")
+	if u.Service == nil && u.Result != "" {
+		add("Result", u.Result)
 	}
+	s.triggerProperties(known, u)
 	add("Id", u.Name)
 	add("Names", strings.Join(u.Names, " "))
-	for _, d := range []unitfile.Dep{unitfile.Requires, unitfile.Requisite, unitfile.Wants, unitfile.BindsTo, unitfile.PartOf, unitfile.RequiredBy, unitfile.RequisiteO, unitfile.WantedBy, unitfile.BoundBy, unitfile.ConsistsOf, unitfile.Conflicts, unitfile.Conflicted, unitfile.Before, unitfile.After, unitfile.OnFailure, unitfile.OnSuccess, unitfile.Triggers, unitfile.Triggered} {
-		add(string(d), strings.Join(u.Deps[string(d)], " "))
+	for kind, names := range u.Deps {
+		add(kind, strings.Join(names, " "))
 	}
 	add("Documentation", docs(u.Documentation))
 	add("Description", u.Description)
@@ -169,11 +281,22 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 	}
 	add("NeedDaemonReload", yesNo(u.NeedReload))
 	add("ConditionResult", yesNo(u.ConditionMet))
+	stamp("ConditionTimestamp", u.Condition)
+	add("AssertResult", yesNo(u.AssertMet))
+	stamp("AssertTimestamp", u.Assert)
+	add("AllowIsolate", yesNo(u.CanIsolate))
+	if u.Load == units.Loaded && u.Fragment != "" {
+		add("DefaultDependencies", yesNo(u.DefaultDependencies))
+		add("RefuseManualStart", yesNo(!u.CanStart))
+		add("RefuseManualStop", yesNo(!u.CanStop))
+	}
 	if u.Load != units.Loaded {
 		add("LoadError", u.LoadReason)
 	}
-	add("InvocationID", u.Invocation)
-	return list
+	if unitfile.Type(u.Name) != "scope" && u.Active != bus.Inactive {
+		add("InvocationID", u.Invocation)
+	}
+	return known.fill(propertyTable(unitfile.Type(u.Name)))
 }
 
 func orWord(s, or string) string {
@@ -195,24 +318,98 @@ func docs(list []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// execText is a command with how its last run went.
-func (s *systemctl) execText(kind string, e bus.Exec, v *bus.ServiceState) string {
+// triggerProperties are those of units that start others.
+func (s *systemctl) triggerProperties(known values, u *bus.UnitState) {
+	activates := strings.Join(u.Deps[string(unitfile.Triggers)], " ")
+	kind := unitfile.Type(u.Name)
+	if kind == "timer" || kind == "path" {
+		known.add("Unit", activates)
+	}
+	if kind == "socket" {
+		known.add("FileDescriptorName", u.Name)
+		known.add("Accept", yesNo(u.Accept))
+	}
+	for _, l := range u.Listens {
+		kind, addr, _ := strings.Cut(l, " ")
+		known.add("Listen", addr+" ("+kind+")")
+	}
+	for _, l := range u.Paths {
+		kind, name, _ := strings.Cut(l, " ")
+		known.add("Paths", name+" ("+kind+")")
+	}
+	next := "[n/a]"
+	if !u.TimerNext.IsZero() {
+		next = s.stamp(u.TimerNext)
+		known.add("NextElapseUSecRealtime", s.stamp(u.TimerNext))
+	}
+	if !u.TimerLast.IsZero() {
+		known.add("LastTriggerUSec", s.stamp(u.TimerLast))
+	}
+	for _, c := range u.Calendar {
+		known.add("TimersCalendar", "{ OnCalendar="+c+" ; next_elapse="+next+" }")
+		known.add("NextElapseUSecMonotonic", "0")
+	}
+	for _, m := range u.Elapses {
+		span, _ := calendar.ParseSpan(m.Span, time.Second)
+		known.add("TimersMonotonic", "{ "+strings.TrimSuffix(m.Base, "Sec")+"USec="+calendar.FormatSpan(span, time.Microsecond)+" ; next_elapse=0 }")
+	}
+}
+
+// execText is a command with how its last run went, as ExecX and as ExecXEx.
+func (s *systemctl) execText(kind string, e bus.Exec, v *bus.ServiceState) (plain, extended string) {
 	start, stop, pid, code, status := "[n/a]", "[n/a]", "0", "(null)", "0/0"
-	var r *bus.Run
 	for i := range v.Runs {
-		if v.Runs[i].Kind == kind && v.Runs[i].Command == strings.Join(e.Argv, " ") {
-			r = &v.Runs[i]
+		r := &v.Runs[i]
+		if r.Kind != kind || r.Command != strings.Join(e.Argv, " ") {
+			continue
 		}
-	}
-	if r == nil && kind == "ExecStart" && v.Main != nil && v.Main.Command == strings.Join(e.Argv, " ") {
-		r = v.Main
-	}
-	if r != nil {
 		start, pid = "["+s.stamp(r.Start)+"]", strconv.Itoa(r.PID)
 		if !r.End.IsZero() {
 			stop, code, status = "["+s.stamp(r.End)+"]", r.Code, strconv.Itoa(r.Status)
 		}
 	}
-	return fmt.Sprintf("{ path=%s ; argv[]=%s ; ignore_errors=%s ; start_time=%s ; stop_time=%s ; pid=%s ; code=%s ; status=%s }",
-		e.Path, strings.Join(e.Argv, " "), yesNo(e.Ignore), start, stop, pid, code, status)
+	flags := ""
+	if e.Ignore {
+		flags = "ignore-failure"
+	}
+	text := func(how string) string {
+		return fmt.Sprintf("{ path=%s ; argv[]=%s ; %s ; start_time=%s ; stop_time=%s ; pid=%s ; code=%s ; status=%s }",
+			e.Path, strings.Join(e.Argv, " "), how, start, stop, pid, code, status)
+	}
+	return text("ignore_errors=" + yesNo(e.Ignore)), text("flags=" + flags)
+}
+
+// settingProperties are the properties that a setting becomes which has no effect
+// on a host but is shown: limits, sandboxing, resource control.
+func settingProperties(name, value string) []property {
+	limit := func(v string) string {
+		if n, ok := unitfile.ParseSize(v); ok {
+			return strconv.FormatInt(n, 10)
+		}
+		return v
+	}
+	switch {
+	case strings.HasPrefix(name, "Limit"):
+		soft, hard, both := strings.Cut(value, ":")
+		if !both {
+			hard = soft
+		}
+		return []property{{name, limit(hard)}, {name + "Soft", limit(soft)}}
+	case name == "CPUQuota":
+		n, err := strconv.Atoi(strings.TrimSuffix(value, "%"))
+		if err != nil {
+			return nil
+		}
+		return []property{{"CPUQuotaPerSecUSec", calendar.FormatSpan(time.Duration(n)*10*time.Millisecond, time.Microsecond)}}
+	case strings.HasPrefix(name, "Memory") && !strings.HasSuffix(name, "Accounting") && name != "MemoryDenyWriteExecute", name == "TasksMax":
+		return []property{{name, limit(value)}}
+	case strings.HasSuffix(name, "Sec"):
+		if d, ok := calendar.ParseSpan(value, time.Second); ok {
+			return []property{{strings.TrimSuffix(name, "Sec") + "USec", calendar.FormatSpan(d, time.Microsecond)}}
+		}
+	}
+	if b, ok := unitfile.ParseBool(value); ok && value != "0" && value != "1" {
+		value = yesNo(b)
+	}
+	return []property{{name, value}}
 }

@@ -44,6 +44,9 @@ func (s *systemctl) status(args []string) int {
 			names = []string{r.Unit.Name}
 		} else {
 			names = s.names([]string{a})
+			if unitfile.IsGlob(a) {
+				names = slices.DeleteFunc(names, func(n string) bool { return len(s.types) > 0 && !slices.Contains(s.types, unitfile.Type(n)) })
+			}
 		}
 		for _, name := range names {
 			r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name})
@@ -57,14 +60,14 @@ func (s *systemctl) status(args []string) int {
 				result = 4
 				continue
 			}
-			if u.NeedReload {
-				s.warnReload(u.Name)
-			}
 			if !first {
 				fmt.Fprintln(s.Out)
 			}
 			first = false
 			s.unitStatus(u)
+			if u.NeedReload {
+				s.warnReload(u.Name)
+			}
 			if (u.Active == bus.Inactive || u.Active == bus.Failed || u.Active == bus.Activating) && result == 0 {
 				result = 3
 			}
@@ -323,6 +326,9 @@ func (s *systemctl) serviceLines(u *bus.UnitState) {
 		r := &v.Runs[i]
 		if masked {
 			break
+		}
+		if r.End.IsZero() {
+			continue
 		}
 		s.line("Process", "%d %s=%s %s", r.PID, r.Kind, r.Command, s.ended(r))
 	}

@@ -23,6 +23,10 @@ func (c *Config) Assign(s Setting) string {
 		c.assignSocket(s)
 	case "Timer":
 		c.assignTimer(s)
+	case "Path":
+		c.assignPath(s)
+	default:
+		c.Settings[s.Key] = s.Value
 	}
 	return ""
 }
@@ -122,6 +126,23 @@ func (c *Config) assignTimer(s Setting) {
 		c.Timer.Unit = s.Value
 	case "Persistent":
 		c.Timer.persistent, _ = ParseBool(s.Value)
+	}
+}
+
+func (c *Config) assignPath(s Setting) {
+	switch s.Key {
+	case "PathExists", "PathExistsGlob", "PathChanged", "PathModified", "DirectoryNotEmpty":
+		if s.Value == "" {
+			c.Path.Watches = nil
+		} else {
+			c.Path.Watches = append(c.Path.Watches, Watch{s.Key, s.Value})
+		}
+	case "Unit":
+		c.Path.Unit = s.Value
+	case "MakeDirectory":
+		c.Path.MakeDirectory, _ = ParseBool(s.Value)
+	default:
+		c.Settings[s.Key] = s.Value
 	}
 }
 

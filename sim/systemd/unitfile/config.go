@@ -85,7 +85,11 @@ type Config struct {
 	Service *Service
 	Socket  *Socket
 	Timer   *Timer
+	Path    *PathUnit
 	Install Install
+
+	// Settings are those that have no effect on a host, as they were set last.
+	Settings map[string]string
 }
 
 type Service struct {
@@ -143,6 +147,17 @@ type Timer struct {
 	persistent bool
 }
 
+// PathUnit is what a path unit waits for.
+type PathUnit struct {
+	Watches       []Watch
+	Unit          string
+	MakeDirectory bool
+}
+
+// Watch is one condition of a path unit: PathExists, PathExistsGlob, PathChanged,
+// PathModified or DirectoryNotEmpty.
+type Watch struct{ Kind, Path string }
+
 // Elapse is a time of a timer that counts from an event: the name of the
 // setting (OnBootSec …) and its value.
 type Elapse struct{ Base, Span string }
@@ -155,7 +170,7 @@ type Install struct {
 }
 
 func NewConfig(kind string) *Config {
-	c := &Config{Deps: map[Dep][]string{}, LimitInterval: 10 * time.Second, LimitBurst: 5, jobTimeout: calendar.Forever}
+	c := &Config{Deps: map[Dep][]string{}, Settings: map[string]string{}, LimitInterval: 10 * time.Second, LimitBurst: 5, jobTimeout: calendar.Forever}
 	switch kind {
 	case "service":
 		c.Service = &Service{
@@ -167,6 +182,24 @@ func NewConfig(kind string) *Config {
 		c.Socket = &Socket{}
 	case "timer":
 		c.Timer = &Timer{}
+	case "path":
+		c.Path = &PathUnit{}
 	}
 	return c
+}
+
+// Directories are those of a service that systemctl clean --what=kind removes.
+func (v *Service) Directories(kind string) []string {
+	var dirs []string
+	for _, d := range []struct {
+		kind, base string
+		names      []string
+	}{{"runtime", "/run", v.RuntimeDirs}, {"state", "/var/lib", v.StateDirs}, {"cache", "/var/cache", v.CacheDirs}, {"logs", "/var/log", v.LogsDirs}} {
+		if kind == d.kind || kind == "all" {
+			for _, n := range d.names {
+				dirs = append(dirs, d.base+"/"+n)
+			}
+		}
+	}
+	return dirs
 }

@@ -69,6 +69,9 @@ func (c *Config) Defaults(name string) {
 		if v.Kind == "oneshot" && v.TimeoutStart == 90*time.Second {
 			v.TimeoutStart = calendar.Forever
 		}
+		if out, err := orWord(v.Stdout, "journal"), orWord(v.Stderr, "inherit"); toJournal(out) || err == "inherit" && toJournal(out) || toJournal(err) {
+			add(After, "systemd-journald.socket")
+		}
 		for _, s := range v.sockets {
 			add(Wants, s)
 			add(After, s)
@@ -85,12 +88,28 @@ func (c *Config) Defaults(name string) {
 			add(Before, s.Service)
 		}
 	}
+	if p := c.Path; p != nil {
+		if p.Unit == "" {
+			p.Unit = strings.TrimSuffix(name, ".path") + ".service"
+		}
+		add(Triggers, p.Unit)
+		add(Before, p.Unit)
+	}
 	if t := c.Timer; t != nil {
 		if t.Unit == "" {
 			t.Unit = strings.TrimSuffix(name, ".timer") + ".service"
 		}
 		add(Triggers, t.Unit)
 		add(Before, t.Unit)
+	}
+	if kind == "slice" && name != "-.slice" {
+		parent := parentSlice(name)
+		add(Requires, parent)
+		add(After, parent)
+	}
+	if kind == "socket" {
+		add(Requires, "system.slice")
+		add(After, "system.slice")
 	}
 	if c.NoDefaults {
 		return
@@ -119,6 +138,9 @@ func (c *Config) Defaults(name string) {
 		add(Before, "sockets.target", "shutdown.target")
 		add(Conflicts, "shutdown.target")
 	case "timer":
+		if len(c.Timer.Calendar) > 0 {
+			add(After, "time-sync.target", "time-set.target")
+		}
 		add(Requires, "sysinit.target")
 		add(After, "sysinit.target")
 		add(Before, "timers.target", "shutdown.target")
@@ -129,4 +151,25 @@ func (c *Config) Defaults(name string) {
 		add(Before, "paths.target", "shutdown.target")
 		add(Conflicts, "shutdown.target")
 	}
+}
+
+// toJournal: output of this kind takes a journal that is there.
+func toJournal(output string) bool {
+	return output == "journal" || output == "kmsg" || output == "journal+console" || output == "kmsg+console"
+}
+
+func orWord(s, or string) string {
+	if s == "" {
+		return or
+	}
+	return s
+}
+
+// parentSlice is the slice that a slice is in: "a-b.slice" is in "a.slice".
+func parentSlice(name string) string {
+	stem := strings.TrimSuffix(name, ".slice")
+	if i := strings.LastIndexByte(stem, '-'); i > 0 {
+		return stem[:i] + ".slice"
+	}
+	return "-.slice"
 }

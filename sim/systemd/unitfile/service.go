@@ -135,6 +135,8 @@ func (c *Config) assignService(s Setting) string {
 		return list(&v.sockets)
 	case "Slice":
 		v.Slice = s.Value
+	default:
+		c.Settings[s.Key] = s.Value
 	}
 	return ""
 }
