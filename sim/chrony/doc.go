@@ -18,16 +18,21 @@
 //
 //   - NTS: the directives are read and checked; a source with the option nts is
 //     never asked, and there is no NTS-KE server.
-//   - Hardware timestamping, PTP transport, broadcast, smoothtime, tempcomp,
-//     fallbackdrift, mailonchange, maxdelayquant, ntpsigndsocket and the
-//     real-time clock driver are read and checked without effect. rtcsync
-//     copies the system time to the hardware clock at each update.
-//   - leapsecmode and leapsectz: a leap second that a server announces is passed on;
-//     the clock is not corrected for it.
+//   - Hardware timestamping, PTP transport, broadcast, the signing daemon of Samba
+//     and the driver of the real-time clock (rtcfile, rtcautotrim, hwclockfile,
+//     rtconutc, option -s; chronyc writertc, trimrtc and rtcdata say that there is
+//     none) are read and checked without effect. rtcsync copies the system time to
+//     the hardware clock at each update.
+//   - maxdelayquant takes the quantile of the last 256 delays, where chronyd has an
+//     estimate that never forgets.
+//   - In the mode system it is chronyd that steps the clock over a leap second,
+//     where on a machine the kernel does.
 //   - The option filter lets the median of the samples through; chronyd combines
 //     several.
-//   - The option -s of chronyd has no effect.
-//   - chronyc settime knows the usual forms of a date, not those of GNU date.
+//   - chronyc settime reads dates as GNU date does: the older grammar of the real
+//     chronyc also takes days that a month does not have.
+//   - A chronyd of a host of a lab may lock its memory no more than a process without
+//     rights, and says so (lock_all, option -m).
 //   - binddevice and its kin are read without effect; bindacqaddress counts with
 //     acquisitionport only.
 //   - A reference clock is read once a poll, with the noise that is left of the

@@ -5,6 +5,7 @@ package chronyc
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -86,6 +87,10 @@ func Main(ctx context.Context, p *host.Proc) int {
 		}
 	}
 	if err != nil {
+		if strings.HasPrefix(err.Error(), "unrecognized option") {
+			// Of long options chronyc knows two by their full names only.
+			err = errors.New("invalid option -- '-'")
+		}
 		fmt.Fprintf(p.Stderr, "%s: %v\n", p.Args[0], err)
 		fmt.Fprintf(c.out, clientUsage, p.Args[0])
 		return 1

@@ -490,9 +490,12 @@ func (c *client) setTimeout(args string) bool {
 	return true
 }
 
+// maxRetries is how often a request may be repeated.
+const maxRetries = 30
+
 func (c *client) setRetries(args string) bool {
 	v, _, _ := conf.ScanInt(args)
-	if v < 0 {
+	if v < 0 || v > maxRetries {
 		c.complain("Invalid maximum number of retries")
 		return false
 	}

@@ -56,6 +56,7 @@ type Association struct {
 	stratum    uint8 // of the last valid answer
 	gotSample  bool
 	filtered   []measure.Sample
+	delays     delayQuantile
 
 	Report Report
 }
@@ -359,6 +360,9 @@ func (a *Association) Receive(pkt *ntp.Packet, rx time.Time, env Environment) An
 		testA = s.PeerDelay-s.PeerDispersion <= a.Config.MaxDelay && precision <= a.Config.MaxDelay &&
 			(a.Config.Kind == conf.Peer || response <= MaxServerTime)
 		testB, testC = a.delayTests(s, env.MaxClockError)
+		if p := a.Config.MaxDelayQuant; p > 0 {
+			testC = a.delays.accepts(s.PeerDelay, p)
+		}
 		testD = pkt.Stratum <= 1 || !env.Serving || !loops(pkt, env)
 		r.good = testA && testB && testC && testD
 	}
@@ -441,7 +445,7 @@ func (a *Association) delayTests(s *measure.Sample, maxClockError float64) (rati
 	drift := ago * (st.Skew + maxClockError)
 	least := st.MinDelay()
 	ratio = a.Config.MaxDelayRatio < 1 || s.PeerDelay <= least*a.Config.MaxDelayRatio+drift
-	if a.Config.MaxDelayDevRatio <= 0 {
+	if a.Config.MaxDelayDevRatio <= 0 || a.Config.MaxDelayQuant > 0 {
 		return ratio, true
 	}
 	most := st.Deviation*a.Config.MaxDelayDevRatio + drift
