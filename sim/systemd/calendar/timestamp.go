@@ -68,7 +68,7 @@ func ParseTimestamp(s string, now time.Time, zones func(string) (*time.Location,
 		if days, ok := parseWeekdays(word); ok && !strings.ContainsAny(word, ",.") {
 			for i, on := range days {
 				if on {
-					weekday = i
+					weekday = (i + 1) % 7
 				}
 			}
 			s = strings.TrimSpace(rest)
