@@ -3,11 +3,12 @@ package grader
 import (
 	"encoding/csv"
 	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+
+	"enshu/grader/junit"
 )
 
 // Submission is the report of one learner, for the formats of course staff.
@@ -49,72 +50,33 @@ func unmet(t *Task, lang string) string {
 	return fmt.Sprintf(words["needs"].In(lang), strings.Join(t.Needs, ", "))
 }
 
-type junitSuites struct {
-	XMLName xml.Name     `xml:"testsuites"`
-	Suites  []junitSuite `xml:"testsuite"`
-}
-
-type junitSuite struct {
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Skipped  int         `xml:"skipped,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Class   string        `xml:"classname,attr"`
-	Name    string        `xml:"name,attr"`
-	Failure *junitMessage `xml:"failure,omitempty"`
-	Skipped *junitMessage `xml:"skipped,omitempty"`
-}
-
-type junitMessage struct {
-	Message string `xml:"message,attr"`
-	Type    string `xml:"type,attr,omitempty"`
-	Text    string `xml:",chardata"`
-}
-
 // WriteJUnit writes reports as JUnit XML: a suite for each learner, a case for
 // each check. What could not be tried is skipped.
 func WriteJUnit(w io.Writer, all []Submission, lang string) error {
-	var out junitSuites
+	var suites []junit.Suite
 	for _, s := range all {
-		suite := junitSuite{Name: s.Name}
+		suite := junit.Suite{Name: s.Name}
 		for i := range s.Report.Tasks {
 			t := &s.Report.Tasks[i]
 			class := s.Report.Lab + "." + t.ID
 			if len(t.Checks) == 0 {
-				suite.Cases = append(suite.Cases, junitCase{Class: class, Name: t.Title.In(lang), Skipped: &junitMessage{Message: unmet(t, lang)}})
-				suite.Skipped++
+				suite.Cases = append(suite.Cases, junit.Case{Class: class, Name: t.Title.In(lang), Skipped: &junit.Message{Message: unmet(t, lang)}})
 			}
 			for j := range t.Checks {
 				c := &t.Checks[j]
-				k := junitCase{Class: class, Name: c.Title.In(lang)}
+				k := junit.Case{Class: class, Name: c.Title.In(lang)}
 				switch c.Outcome {
 				case Fail:
-					k.Failure = &junitMessage{Message: c.Seen.In(lang), Type: c.Link, Text: said(c, lang)}
-					suite.Failures++
+					k.Failure = &junit.Message{Message: c.Seen.In(lang), Type: c.Link, Text: said(c, lang)}
 				case Unknown:
-					k.Skipped = &junitMessage{Message: said(c, lang)}
-					suite.Skipped++
+					k.Skipped = &junit.Message{Message: said(c, lang)}
 				}
 				suite.Cases = append(suite.Cases, k)
 			}
 		}
-		suite.Tests = len(suite.Cases)
-		out.Suites = append(out.Suites, suite)
+		suites = append(suites, suite)
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	enc := xml.NewEncoder(w)
-	enc.Indent("", "  ")
-	if err := enc.Encode(out); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return junit.Write(w, suites)
 }
 
 type gradescopeTest struct {

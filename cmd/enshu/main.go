@@ -1,3 +1,9 @@
+// Every command on a host starts this binary; to read how much of the processors
+// its cgroup may have would take a good part of that.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command enshu starts labs, gives their learners shells, and grades what they
 // did. Each verb is a small file; the lab process's side is package session.
 package main

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 
 	"enshu/cmd/enshu/session"
 	"enshu/grader"
+	"enshu/grader/junit"
 )
 
 func (a *app) testCommand() *cobra.Command {
@@ -184,47 +184,17 @@ func writePlaysJSON(w io.Writer, plays []*play) error {
 
 // writePlaysJUnit writes a suite for each lab, a case for each play.
 func writePlaysJUnit(w io.Writer, plays []*play) error {
-	type failure struct {
-		Text string `xml:",chardata"`
-	}
-	type testcase struct {
-		Class   string   `xml:"classname,attr"`
-		Name    string   `xml:"name,attr"`
-		Time    string   `xml:"time,attr"` // seconds
-		Failure *failure `xml:"failure,omitempty"`
-	}
-	type suite struct {
-		Name     string     `xml:"name,attr"`
-		Tests    int        `xml:"tests,attr"`
-		Failures int        `xml:"failures,attr"`
-		Cases    []testcase `xml:"testcase"`
-	}
-	type suites struct {
-		XMLName xml.Name `xml:"testsuites"`
-		Suites  []suite  `xml:"testsuite"`
-	}
-	var out suites
+	var suites []junit.Suite
 	for _, p := range plays {
-		if n := len(out.Suites); n == 0 || out.Suites[n-1].Name != p.lab {
-			out.Suites = append(out.Suites, suite{Name: p.lab})
+		if n := len(suites); n == 0 || suites[n-1].Name != p.lab {
+			suites = append(suites, junit.Suite{Name: p.lab})
 		}
-		s := &out.Suites[len(out.Suites)-1]
-		c := testcase{Class: p.lab, Name: p.Name, Time: fmt.Sprintf("%.3f", p.result.Took.Seconds())}
-		s.Tests++
+		s := &suites[len(suites)-1]
+		c := junit.Case{Class: p.lab, Name: p.Name, Seconds: fmt.Sprintf("%.3f", p.result.Took.Seconds())}
 		if p.result.Err != nil {
-			s.Failures++
-			c.Failure = &failure{p.result.Err.Error()}
+			c.Failure = &junit.Message{Text: p.result.Err.Error()}
 		}
 		s.Cases = append(s.Cases, c)
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	enc := xml.NewEncoder(w)
-	enc.Indent("", "  ")
-	if err := enc.Encode(out); err != nil {
-		return err
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
+	return junit.Write(w, suites)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strconv"
@@ -8,16 +9,23 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"enshu/cmd/enshu/session"
 	"enshu/sim/trace"
 )
 
 func (a *app) whyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "why TEXT|NUMBER", Short: "Tell what became of a log message or a mail, step by step", Args: cobra.ExactArgs(1),
+		Use: "why TEXT|NUMBER [HOST:FILE]", Short: "Tell what became of a log message or a mail, step by step", Args: cobra.RangeArgs(1, 2),
 		Long: "Tell what became of the log messages that have TEXT in them, or of the mails with TEXT as\n" +
-			"queue id, message-id, subject or address; or of what the event NUMBER of `enshu events` was about.",
-		Example: "  enshu why \"test a1b2c3\"\n  enshu why 4B2D07D830\n  enshu why 1343",
+			"queue id, message-id, subject or address; or of what the event NUMBER of `enshu events` was about.\n" +
+			"With HOST:FILE, or as a question that names both, also why the message is not in that file.",
+		Example: "  enshu why \"test a1b2c3\"\n  enshu why \"test a1b2c3\" server:/var/log/secure\n  enshu why \"why is it not in /var/log/secure on server\"\n" +
+			"  enshu why 4B2D07D830\n  enshu why 1343",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			status, err := a.labStatus(cmd.Context())
+			if err != nil {
+				return err
+			}
 			c, err := a.dial()
 			if err != nil {
 				return err
@@ -31,22 +39,49 @@ func (a *app) whyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			about, where := args[0], place{}
+			if len(args) == 2 {
+				if where, err = placeOf(args[1], status.Hosts); err != nil {
+					return err
+				}
+			}
 			var story []trace.Event
-			if seq, err := strconv.ParseUint(args[0], 10, 64); err == nil {
+			if seq, err := strconv.ParseUint(about, 10, 64); err == nil {
 				story = trace.StoryOf(events, seq)
 			}
 			if story == nil {
-				story = trace.StoryAbout(events, args[0])
+				story = trace.StoryAbout(events, about)
+			}
+			if len(story) == 0 && len(args) == 1 {
+				if text, p, ok := question(about, status.Hosts); ok {
+					if about, where = text, p; about == "" {
+						about = lastWritten(events)
+					}
+					story = trace.StoryAbout(events, about)
+				}
 			}
 			if len(story) == 0 {
 				a.status = 1
-				fmt.Fprintf(cmd.OutOrStdout(), a.text("%q を含むログも、それに当たるメールも、まだどのホストにもありません。\n", "No host has had a message or mail with %q yet.\n"), args[0])
+				fmt.Fprintf(cmd.OutOrStdout(), a.text("%q を含むログも、それに当たるメールも、まだどのホストにもありません。\n", "No host has had a message or mail with %q yet.\n"), about)
 				return nil
 			}
 			writeStory(cmd.OutOrStdout(), story, a.lang)
+			if where.host != "" {
+				writeFinding(cmd.OutOrStdout(), trace.Whereabouts(story, where.host, where.file, owner(status.Hosts)), where, status.Hosts, a.lang)
+			}
 			return nil
 		},
 	}
+}
+
+// labStatus asks for the lab's state on a connection of its own.
+func (a *app) labStatus(ctx context.Context) (*session.Status, error) {
+	c, err := a.dial()
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.Status(ctx)
 }
 
 // sentence is how an event is told; {name} stands for an attribute, {program}
@@ -54,13 +89,14 @@ func (a *app) whyCommand() *cobra.Command {
 type sentence struct{ ja, en string }
 
 var sentences = map[trace.Kind]sentence{
-	trace.MessageLogged: {"{program} が {facility}.{severity} のメッセージを書いた: {text}", "{program} wrote {facility}.{severity}: {text}"},
+	trace.MessageLogged: {"{program} が {facility}.{severity} のメッセージを書いた（{over}）: {text}", "{program} wrote {facility}.{severity} ({over}): {text}"},
 	trace.MessageReceived: {"{program} が {facility}.{severity} のメッセージを受け取った（{input}、送り元 {from}）",
-		"{program} took a {facility}.{severity} message ({input}, from {from})"},
+		"{program} took it as {facility}.{severity} ({input}, from {from})"},
 	trace.RuleMatched:    {"{rule}（{selector}）が当てはまった: {action}", "{rule} ({selector}) matched: {action}"},
-	trace.RuleMissed:     {"{rule}（{selector}）は当てはまらなかった", "{rule} ({selector}) did not match"},
+	trace.RuleMissed:     {"{rule}（{selector}）は当てはまらなかった: {action}", "{rule} ({selector}) did not match: {action}"},
 	trace.MessageSent:    {"{rule} により {to} へ {over} で送った", "sent to {to} over {over} by {rule}"},
 	trace.MessageWritten: {"{rule} により {file} に書いた", "written to {file} by {rule}"},
+	trace.FileRotated:    {"{from} はローテーションで {to} になった", "{from} was rotated to {to}"},
 	trace.MessageDropped: {"{rule}（{to}）では捨てた: {reason}", "given up at {rule} ({to}): {reason}"},
 	trace.ConnectFailed:  {"{program} は {to} に {over} で接続できなかった: {error}", "{program} could not connect to {to} over {over}: {error}"},
 	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを通さなかった（{chain}、{action}）",
@@ -116,7 +152,7 @@ func tell(e trace.Event, lang string) string {
 	values := []string{"{program}", e.Program}
 	for _, name := range trace.Kinds[e.Kind] {
 		value := e.Attrs[name]
-		if e.Kind == trace.RuleMatched && name == "action" || e.Kind == trace.MessageDropped && name == "to" {
+		if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
 			value = action(value, lang)
 		}
 		switch {

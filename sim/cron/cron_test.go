@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"sort"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -295,6 +296,58 @@ in
 	})
 }
 
+// TestCrondSettings: CRON_TZ moves the hours of a table, RANDOM_DELAY puts a job
+// off, a - before the minute keeps root's out of the log, and the type of mails
+// can be set.
+func TestCrondSettings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log, mails []string
+		h := newHost(t, &log, map[string]host.Program{
+			"/usr/sbin/sendmail": func(_ context.Context, p *host.Proc) int {
+				text, err := io.ReadAll(p.Stdin)
+				if err != nil {
+					return 1
+				}
+				mails = append(mails, string(text))
+				return 0
+			},
+		})
+		h.Clock.Set(time.Date(2026, 3, 10, 2, 59, 30, 0, time.UTC))
+		h.WriteFile("/etc/crontab", "0 3 * * * root echo here\n-0 3 * * * root echo quiet\n-0 3 * * * linuc echo loud\n"+
+			"CRON_TZ=JST-9\nCONTENT_TYPE=text/html\nCONTENT_TRANSFER_ENCODING=8bit\n0 12 * * * root echo in Tokyo\n0 3 * * * root echo not in Tokyo\n")
+		h.WriteFile("/etc/cron.d/later", "RANDOM_DELAY=120\n0 3 * * * root echo later\n")
+		h.Start("crond", "-n")
+		time.Sleep(45 * time.Second)
+		synctest.Wait()
+		ran := func() (all []string) {
+			for _, m := range mails {
+				_, body, _ := strings.Cut(m, "\n\n")
+				all = append(all, strings.TrimSpace(body))
+			}
+			sort.Strings(all)
+			return all
+		}
+		if got, want := ran(), []string{"here", "in Tokyo", "loud", "quiet"}; !reflect.DeepEqual(got, want) {
+			t.Errorf("at 3:00 there ran %q, want %q", got, want)
+		}
+		for _, m := range mails {
+			if html := strings.Contains(m, "\nContent-Type: text/html\nContent-Transfer-Encoding: 8bit\n"); html != strings.Contains(m, "in Tokyo") {
+				t.Errorf("mail: %s", m)
+			}
+		}
+		all := strings.Join(events(log), "\n")
+		if strings.Contains(all, "CMD (echo quiet)") || !strings.Contains(all, "CMD (echo loud)") {
+			t.Errorf("log:\n%s", all)
+		}
+		mails = nil
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if got, want := ran(), []string{"later"}; !reflect.DeepEqual(got, want) {
+			t.Errorf("by 5:00 there ran %q, want %q", got, want)
+		}
+	})
+}
+
 func TestCrondSeesNewTables(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log []string
@@ -384,7 +437,6 @@ func TestAWeek(t *testing.T) {
 		}
 		got := strings.Join(events(log), "\n")
 		for _, want := range []string{
-			"anacron: Anacron started on 2026-03-02\nanacron: Will run job `cron.daily' in 5 min.\nanacron: Will run job `cron.weekly' in 25 min.\nanacron: Jobs will be executed sequentially",
 			"anacron: Job `cron.daily' started\nrun-parts: (/etc/cron.daily) starting logrotate\nrun-parts: (/etc/cron.daily) finished logrotate\nanacron: Job `cron.daily' terminated",
 			"anacron: Normal exit (2 jobs run)", "anacron: Normal exit (0 jobs run)",
 			"CROND: (root) CMD (run-parts /etc/cron.hourly)",
@@ -392,6 +444,16 @@ func TestAWeek(t *testing.T) {
 			if !strings.Contains(got, want) {
 				t.Errorf("not in the log:\n%s", want)
 			}
+		}
+		// It started in the background: what cron and run-parts log may stand between its lines.
+		var own []string
+		for line := range strings.Lines(got) {
+			if strings.HasPrefix(line, "anacron: ") {
+				own = append(own, line)
+			}
+		}
+		if want := "anacron: Anacron started on 2026-03-02\nanacron: Will run job `cron.daily' in 5 min.\nanacron: Will run job `cron.weekly' in 25 min.\nanacron: Jobs will be executed sequentially\n"; !strings.HasPrefix(strings.Join(own, ""), want) {
+			t.Errorf("anacron began with:\n%.500s", strings.Join(own, ""))
 		}
 		if h.ReadFile("/var/spool/anacron/cron.daily") != "20260310\n" {
 			t.Error("stamp", h.ReadFile("/var/spool/anacron/cron.daily"))

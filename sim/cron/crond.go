@@ -32,6 +32,7 @@ type crond struct {
 	p      *host.Proc
 	tables map[string]*table // by file
 	noMail bool              // -s: output goes to syslog
+	share  int               // percent of RANDOM_DELAY that jobs wait
 	zone   *time.Location    // what /etc/localtime says
 	files  watch             // all that tables and zone come from
 }
@@ -81,7 +82,8 @@ func Crond(ctx context.Context, p *host.Proc) int {
 	if !libc.Exists(p, sendmail) {
 		c.log("CRON", "INFO", "Syslog will be used instead of sendmail.")
 	}
-	c.log("CRON", "INFO", fmt.Sprintf("RANDOM_DELAY will be scaled with factor %d%% if used.", p.Rand().IntN(100)))
+	c.share = p.Rand().IntN(100)
+	c.log("CRON", "INFO", fmt.Sprintf("RANDOM_DELAY will be scaled with factor %d%% if used.", c.share))
 	c.load(true)
 	p.Ready()
 	c.reboot(ctx)
@@ -146,10 +148,18 @@ func (c *crond) minute() time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, time.UTC)
 }
 
+// minuteIn is a minute of the host's local time in the zone of a job.
+func (c *crond) minuteIn(t time.Time, zone *time.Location) time.Time {
+	if zone == nil {
+		return t
+	}
+	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, c.zone).In(zone)
+}
+
 func (c *crond) tick(ctx context.Context, t tick) {
 	for _, tab := range c.inOrder() {
 		for _, j := range tab.jobs {
-			if (j.wild && t.wild || !j.wild && t.fixed) && j.at(t.minute) {
+			if (j.wild && t.wild || !j.wild && t.fixed) && j.at(c.minuteIn(t.minute, j.zone)) {
 				c.start(ctx, tab, j)
 			}
 		}
@@ -265,6 +275,9 @@ func (c *crond) look(file, user string, seen map[string]bool, first bool) {
 				continue
 			}
 		}
+		if name, ok := setting(j.env, "CRON_TZ"); ok {
+			j.zone = libc.ZoneNamed(c.p, name)
+		}
 		t.jobs = append(t.jobs, j)
 	}
 }
@@ -305,8 +318,22 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// start starts a job; a thread waits for its end and mails what it wrote.
+// start starts a job, after its share of RANDOM_DELAY.
 func (c *crond) start(ctx context.Context, t *table, j job) {
+	wait := time.Duration(j.delay()*c.share/100) * time.Minute
+	if wait == 0 {
+		c.run(ctx, t, j)
+		return
+	}
+	c.p.Go(func() {
+		if c.p.Sleep(ctx, wait) == nil {
+			c.run(ctx, t, j)
+		}
+	})
+}
+
+// run runs a job; a thread waits for its end and mails what it wrote.
+func (c *crond) run(ctx context.Context, t *table, j job) {
 	name := t.user
 	if name == "" {
 		name = j.user
@@ -333,12 +360,18 @@ func (c *crond) start(ctx context.Context, t *table, j job) {
 		logCron(c.p, "CROND", c.p.PID, name, "ERROR", sh+": "+libc.Strerror(err))
 		return
 	}
-	logCron(c.p, "CROND", child.PID, name, "CMD", j.command)
+	// Only root may keep a job out of the log (crontab(5)).
+	quiet := j.quiet && u.UID == 0
+	if !quiet {
+		logCron(c.p, "CROND", child.PID, name, "CMD", j.command)
+	}
 	c.p.Go(func() {
 		if _, err := child.Wait(ctx); err != nil {
 			return
 		}
-		logCron(c.p, "CROND", child.PID, name, "CMDEND", j.command)
+		if !quiet {
+			logCron(c.p, "CROND", child.PID, name, "CMDEND", j.command)
+		}
 		if text := out.String(); text != "" {
 			c.deliver(ctx, child.PID, name, env, j.command, text)
 		}
@@ -381,7 +414,15 @@ func (c *crond) deliver(ctx context.Context, pid int, user string, env []string,
 	}
 	var head strings.Builder
 	fmt.Fprintf(&head, "From: \"(Cron Daemon)\" <%s>\nTo: %s\nSubject: Cron <%s@%s> %s\nMIME-Version: 1.0\n", from, to, user, hostname(c.p), command)
-	head.WriteString("Content-Type: text/plain; charset=UTF-8\nAuto-Submitted: auto-generated\nPrecedence: bulk\n")
+	kind, ok := setting(env, "CONTENT_TYPE")
+	if !ok {
+		kind = "text/plain; charset=UTF-8"
+	}
+	fmt.Fprintf(&head, "Content-Type: %s\n", kind)
+	if coding, ok := setting(env, "CONTENT_TRANSFER_ENCODING"); ok {
+		fmt.Fprintf(&head, "Content-Transfer-Encoding: %s\n", coding)
+	}
+	head.WriteString("Auto-Submitted: auto-generated\nPrecedence: bulk\n")
 	for _, e := range env {
 		fmt.Fprintf(&head, "X-Cron-Env: <%s>\n", e)
 	}

@@ -13,5 +13,7 @@
 //   - PAM sessions, SELinux contexts, clustering (-c) and crond's -m and -x are
 //     not there; the options are refused.
 //   - anacron takes no lock against a second anacron other than on the time stamp.
+//   - CRON_TZ names a file of zones or a rule of POSIX; one that is neither is
+//     UTC, not the host's zone.
 //   - crontab -e runs the editor without a copy of the terminal's modes.
 package cron

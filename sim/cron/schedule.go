@@ -43,7 +43,7 @@ func parseSchedule(line string) (schedule, string, error) {
 		if nick == "@reboot" {
 			return schedule{reboot: true}, rest, nil
 		}
-		fields, ok := nicknames[strings.ToLower(nick)]
+		fields, ok := nicknames[nick]
 		if !ok {
 			return schedule{}, "", errors.New("bad time specifier")
 		}

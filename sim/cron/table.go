@@ -1,6 +1,9 @@
 package cron
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // job is one line of a crontab.
 type job struct {
@@ -8,7 +11,9 @@ type job struct {
 	user    string // of a system crontab
 	command string
 	input   string
-	env     []string // settings before it in the file
+	env     []string       // settings before it in the file
+	quiet   bool           // CMD is not logged
+	zone    *time.Location // of CRON_TZ; nil is the host's
 }
 
 // tableError is a mistake in a crontab.
@@ -31,12 +36,13 @@ func parseTable(text string, system bool) (jobs []job, bad []tableError) {
 			env = append(env[:len(env):len(env)], name+"="+value)
 			continue
 		}
-		s, rest, err := parseSchedule(line)
+		quiet := line[0] == '-'
+		s, rest, err := parseSchedule(strings.TrimPrefix(line, "-"))
 		if err != nil {
 			bad = append(bad, tableError{i + 1, err.Error()})
 			continue
 		}
-		j := job{schedule: s, env: env}
+		j := job{schedule: s, env: env, quiet: quiet}
 		if system {
 			if j.user, rest = cutField(rest); j.user == "" {
 				bad = append(bad, tableError{i + 1, "bad username"})
@@ -115,6 +121,16 @@ func parseCommand(s string) (command, input string) {
 		return all, ""
 	}
 	return all[:split], all[split:] + "\n"
+}
+
+// delay is the most minutes that RANDOM_DELAY lets a job wait.
+func (j job) delay() int {
+	text, _ := setting(j.env, "RANDOM_DELAY")
+	n, ok := number(text)
+	if !ok || n > 24*60 {
+		return 0
+	}
+	return n
 }
 
 // setting returns the last value of a name in an environment.

@@ -70,3 +70,14 @@ func releasePackage() Package {
 		},
 	}
 }
+
+// tcpdumpPackage has the account that tcpdump, the machine's own program, runs as
+// once it has opened its interface.
+func tcpdumpPackage() Package {
+	return Package{
+		Name: "tcpdump", Version: "4.99.0", Release: "9.el9", Arch: "x86_64", Epoch: 14, Base: true,
+		Summary: "A network traffic monitoring tool",
+		Users:   []string{"tcpdump:x:72:72::/:/sbin/nologin"},
+		Groups:  []string{"tcpdump:x:72:"},
+	}
+}

@@ -4,7 +4,14 @@ import (
 	"io/fs"
 
 	"enshu/sim/host"
-	"enshu/sim/postfix"
+	"enshu/sim/postfix/cleanup"
+	"enshu/sim/postfix/command"
+	"enshu/sim/postfix/local"
+	"enshu/sim/postfix/master"
+	"enshu/sim/postfix/qmgr"
+	"enshu/sim/postfix/rewrite"
+	"enshu/sim/postfix/smtp"
+	"enshu/sim/postfix/smtpd"
 )
 
 func postfixPackage() Package {
@@ -14,30 +21,30 @@ func postfixPackage() Package {
 		Name: "postfix", Epoch: 2, Version: "3.5.25", Release: "1.el9", Arch: "x86_64",
 		Summary: "Postfix Mail Transport Agent",
 		Programs: map[string]host.Program{
-			"/usr/sbin/postfix":                    postfix.Command,
-			"/usr/sbin/postalias":                  postfix.Postalias,
-			"/usr/sbin/postcat":                    postfix.Postcat,
-			"/usr/sbin/postconf":                   postfix.Postconf,
-			"/usr/sbin/postdrop":                   postfix.Postdrop,
-			"/usr/sbin/postlog":                    postfix.Postlog,
-			"/usr/sbin/postmap":                    postfix.Postmap,
-			"/usr/sbin/postqueue":                  postfix.Postqueue,
-			"/usr/sbin/postsuper":                  postfix.Postsuper,
-			"/usr/sbin/sendmail.postfix":           postfix.Sendmail,
-			"/usr/libexec/postfix/master":          postfix.Master,
-			"/usr/libexec/postfix/pickup":          postfix.Pickup,
-			"/usr/libexec/postfix/qmgr":            postfix.Qmgr,
-			"/usr/libexec/postfix/cleanup":         postfix.Cleanup,
-			"/usr/libexec/postfix/trivial-rewrite": postfix.TrivialRewrite,
-			"/usr/libexec/postfix/local":           postfix.Local,
-			"/usr/libexec/postfix/smtp":            postfix.SMTP,
-			"/usr/libexec/postfix/smtpd":           postfix.SMTPD,
-			"/usr/libexec/postfix/bounce":          postfix.Bounce,
-			"/usr/libexec/postfix/error":           postfix.Error,
-			"/usr/libexec/postfix/discard":         postfix.Discard,
-			"/usr/libexec/postfix/showq":           postfix.Showq,
-			"/usr/libexec/postfix/anvil":           postfix.Anvil,
-			"/usr/libexec/postfix/aliasesdb":       postfix.AliasesDB,
+			"/usr/sbin/postfix":                    command.Postfix,
+			"/usr/sbin/postalias":                  command.Postalias,
+			"/usr/sbin/postcat":                    command.Postcat,
+			"/usr/sbin/postconf":                   command.Postconf,
+			"/usr/sbin/postdrop":                   command.Postdrop,
+			"/usr/sbin/postlog":                    command.Postlog,
+			"/usr/sbin/postmap":                    command.Postmap,
+			"/usr/sbin/postqueue":                  command.Postqueue,
+			"/usr/sbin/postsuper":                  command.Postsuper,
+			"/usr/sbin/sendmail.postfix":           command.Sendmail,
+			"/usr/libexec/postfix/master":          master.Master,
+			"/usr/libexec/postfix/pickup":          cleanup.Pickup,
+			"/usr/libexec/postfix/qmgr":            qmgr.Qmgr,
+			"/usr/libexec/postfix/cleanup":         cleanup.Cleanup,
+			"/usr/libexec/postfix/trivial-rewrite": rewrite.TrivialRewrite,
+			"/usr/libexec/postfix/local":           local.Local,
+			"/usr/libexec/postfix/smtp":            smtp.SMTP,
+			"/usr/libexec/postfix/smtpd":           smtpd.SMTPD,
+			"/usr/libexec/postfix/bounce":          qmgr.Bounce,
+			"/usr/libexec/postfix/error":           qmgr.Error,
+			"/usr/libexec/postfix/discard":         qmgr.Discard,
+			"/usr/libexec/postfix/showq":           qmgr.Showq,
+			"/usr/libexec/postfix/anvil":           smtpd.Anvil,
+			"/usr/libexec/postfix/aliasesdb":       command.AliasesDB,
 		},
 		Files: map[string]File{
 			"/usr/sbin/postdrop":  {Mode: 0o755 | fs.ModeSetgid, Group: "postdrop"},

@@ -1,6 +1,7 @@
 package firewalld
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -19,15 +20,16 @@ const (
 type class int
 
 const (
-	modifier    class = iota
-	alone             // nothing but --quiet and --verbose beside it
-	wide              // about the whole configuration: no zone
-	permOnly          // needs --permanent
-	zoned             // one of these at a time
-	serviceOnly       // needs --permanent and --service
-	setOnly           // about --ipset
-	directOnly        // needs --direct
-	unmodelled        // an option that only says so
+	modifier     class = iota
+	alone              // nothing but --quiet and --verbose beside it
+	wide               // about the whole configuration: no zone
+	permOnly           // needs --permanent
+	zoned              // one of these at a time
+	serviceOnly        // needs --permanent and --service
+	setOnly            // about --ipset
+	directOnly         // needs --direct
+	whitelisting       // about who may make changes under lockdown
+	unmodelled         // an option that only says so
 )
 
 // option is one option of firewall-cmd.
@@ -67,14 +69,14 @@ var options = []option{
 	{"path-policy", one, unmodelled}, {"path-icmptype", one, unmodelled}, {"path-helper", one, unmodelled},
 	{"name", one, modifier},
 
-	{"list-lockdown-whitelist-commands", flag, unmodelled}, {"add-lockdown-whitelist-command", one, unmodelled},
-	{"remove-lockdown-whitelist-command", one, unmodelled}, {"query-lockdown-whitelist-command", one, unmodelled},
-	{"list-lockdown-whitelist-contexts", flag, unmodelled}, {"add-lockdown-whitelist-context", one, unmodelled},
-	{"remove-lockdown-whitelist-context", one, unmodelled}, {"query-lockdown-whitelist-context", one, unmodelled},
-	{"list-lockdown-whitelist-uids", flag, unmodelled}, {"add-lockdown-whitelist-uid", one, unmodelled},
-	{"remove-lockdown-whitelist-uid", one, unmodelled}, {"query-lockdown-whitelist-uid", one, unmodelled},
-	{"list-lockdown-whitelist-users", flag, unmodelled}, {"add-lockdown-whitelist-user", one, unmodelled},
-	{"remove-lockdown-whitelist-user", one, unmodelled}, {"query-lockdown-whitelist-user", one, unmodelled},
+	{"list-lockdown-whitelist-commands", flag, whitelisting}, {"add-lockdown-whitelist-command", many, whitelisting},
+	{"remove-lockdown-whitelist-command", many, whitelisting}, {"query-lockdown-whitelist-command", many, whitelisting},
+	{"list-lockdown-whitelist-contexts", flag, whitelisting}, {"add-lockdown-whitelist-context", many, whitelisting},
+	{"remove-lockdown-whitelist-context", many, whitelisting}, {"query-lockdown-whitelist-context", many, whitelisting},
+	{"list-lockdown-whitelist-uids", flag, whitelisting}, {"add-lockdown-whitelist-uid", many, whitelisting},
+	{"remove-lockdown-whitelist-uid", many, whitelisting}, {"query-lockdown-whitelist-uid", many, whitelisting},
+	{"list-lockdown-whitelist-users", flag, whitelisting}, {"add-lockdown-whitelist-user", many, whitelisting},
+	{"remove-lockdown-whitelist-user", many, whitelisting}, {"query-lockdown-whitelist-user", many, whitelisting},
 
 	{"permanent", flag, modifier}, {"zone", one, modifier}, {"timeout", one, modifier},
 	{"policy", one, unmodelled},
@@ -112,7 +114,7 @@ var options = []option{
 	{"ipset", one, modifier}, {"type", one, modifier}, {"option", many, modifier}, {"family", one, modifier},
 	{"add-entry", many, setOnly}, {"remove-entry", many, setOnly}, {"query-entry", many, setOnly},
 	{"get-entries", flag, setOnly},
-	{"add-entries-from-file", one, unmodelled}, {"remove-entries-from-file", one, unmodelled}, {"icmptype", one, unmodelled},
+	{"add-entries-from-file", many, setOnly}, {"remove-entries-from-file", many, setOnly}, {"icmptype", one, unmodelled},
 	{"service", one, modifier},
 	{"get-ports", flag, serviceOnly}, {"get-source-ports", flag, serviceOnly}, {"get-protocols", flag, serviceOnly},
 	{"add-module", many, serviceOnly}, {"remove-module", many, serviceOnly}, {"query-module", many, serviceOnly},
@@ -126,14 +128,18 @@ var options = []option{
 	{"get-helpers", flag, wide},
 
 	{"direct", flag, modifier},
-	{"passthrough", rest, unmodelled}, {"add-passthrough", rest, unmodelled}, {"remove-passthrough", rest, unmodelled},
-	{"query-passthrough", rest, unmodelled}, {"get-passthroughs", rest, unmodelled}, {"get-all-passthroughs", flag, unmodelled},
-	{"add-chain", rest, unmodelled}, {"remove-chain", rest, unmodelled}, {"query-chain", rest, unmodelled},
-	{"get-all-chains", flag, unmodelled}, {"get-chains", rest, unmodelled},
+	{"passthrough", rest, unmodelled}, {"add-passthrough", rest, directOnly}, {"remove-passthrough", rest, directOnly},
+	{"query-passthrough", rest, directOnly}, {"get-passthroughs", rest, directOnly}, {"get-all-passthroughs", flag, directOnly},
+	{"add-chain", rest, directOnly}, {"remove-chain", rest, directOnly}, {"query-chain", rest, directOnly},
+	{"get-all-chains", flag, directOnly}, {"get-chains", rest, directOnly},
 	{"add-rule", rest, directOnly}, {"remove-rule", rest, directOnly}, {"query-rule", rest, directOnly},
 	{"get-all-rules", flag, directOnly},
-	{"remove-rules", rest, unmodelled}, {"get-rules", rest, unmodelled},
+	{"remove-rules", rest, directOnly}, {"get-rules", rest, directOnly},
 }
+
+// counted are the options of a fixed number of arguments.
+var counted = map[string]int{"add-chain": 3, "remove-chain": 3, "query-chain": 3, "get-chains": 2, "get-rules": 3, "remove-rules": 3,
+	"get-passthroughs": 1}
 
 // shortOptions are the options of one letter.
 var shortOptions = map[string]string{"-q": "quiet", "-v": "verbose", "-h": "help", "-V": "version"}
@@ -233,6 +239,13 @@ func parseArgs(args []string) (a *parsed, problem string) {
 		case o.arity == flag:
 			a.values[o.name] = nil
 		case o.arity == rest:
+			if n := counted[o.name]; n > 0 && len(args)-i-1 < n {
+				plural := ""
+				if n > 1 {
+					plural = "s"
+				}
+				return nil, fmt.Sprintf("argument %s: expected %d argument%s", label, n, plural)
+			}
 			a.values[o.name] = args[i+1:]
 			i = len(args)
 		default:

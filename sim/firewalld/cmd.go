@@ -136,6 +136,9 @@ func (c *command) check() error {
 		fmt.Fprint(c.p.Stdout, helpText)
 		return exit(0)
 	}
+	if c.has("direct") && (len(c.order) == 0 || c.order[0].class != directOnly && c.order[0].class != unmodelled) {
+		return c.misuse("Wrong usage of 'direct' options.")
+	}
 	if len(c.order) == 0 {
 		return nil // said when the state is known
 	}
@@ -152,6 +155,14 @@ func (c *command) check() error {
 	for _, o := range c.order {
 		if o.class == unmodelled {
 			return c.misuse("--" + o.name + " is not modelled here.")
+		}
+	}
+	for _, o := range []string{"add", "remove", "query"} {
+		for _, v := range c.values[o+"-lockdown-whitelist-uid"] {
+			if _, err := strconv.Atoi(v); err != nil {
+				c.complain(usageLine + "\n" + c.name + ": error: argument --" + o + "-lockdown-whitelist-uid: invalid int value: '" + v + "'")
+				return exit(2)
+			}
 		}
 	}
 	perm := c.has("permanent")
@@ -238,6 +249,8 @@ func (c *command) run() error {
 		return c.entries(main.name)
 	case directOnly:
 		return c.direct(main.name)
+	case whitelisting:
+		return c.whitelist(main.name)
 	}
 	if c.has("service") {
 		return c.serviceEdit(main.name)

@@ -3,9 +3,12 @@ package firewalld
 import (
 	"errors"
 	"fmt"
+	"path"
+	"strconv"
 	"strings"
 	"syscall"
 
+	"enshu/sim/firewalld/conf"
 	"enshu/sim/libc"
 )
 
@@ -24,6 +27,10 @@ func (c *command) manage(name string) error {
 	switch {
 	case op == "new-from-file":
 		file := c.get(name)
+		if base := path.Base(file); !strings.HasSuffix(base, ".xml") {
+			c.complain("Failed to load " + kind + " file '" + file + "': INVALID_NAME: '" + base + "' is missing .xml suffix")
+			return exit(2)
+		}
 		data, err := libc.ReadFile(c.p, libc.Abs(c.p, file))
 		if err != nil {
 			c.complain(fmt.Sprintf("Failed to load %s file: [Errno %d] %s: '%s'", kind, errno(err), libc.Strerror(err), file))
@@ -32,7 +39,7 @@ func (c *command) manage(name string) error {
 		r.Args = []string{c.get("name"), file, string(data)}
 	case name == "new-ipset":
 		if !c.has("type") {
-			return c.misuse("--type needs to be given for new ipset")
+			return c.misuse("No type specified.")
 		}
 		r.Args = []string{c.get(name), c.get("type")}
 		if f := c.get("family"); f != "" {
@@ -64,10 +71,39 @@ func (c *command) entries(name string) error {
 		}
 		return err
 	}
+	if verb, ok := strings.CutSuffix(name, "-entries-from-file"); ok {
+		return c.entriesFromFile(r, verb, c.values[name])
+	}
 	if name == "query-entry" {
 		return c.queries(r, c.values[name])
 	}
 	return c.sequence(r, c.values[name])
+}
+
+// entriesFromFile adds or removes the entries that stand in files, one a line.
+// What is so already is passed over.
+func (c *command) entriesFromFile(r request, verb string, files []string) error {
+	r.Op = verb + "-entry"
+	for _, file := range files {
+		data, err := libc.ReadFile(c.p, libc.Abs(c.p, file))
+		if err != nil {
+			c.say(fmt.Sprintf("Failed to read file '%s': [Errno %d] %s: '%s'", file, errno(err), libc.Strerror(err), file))
+			return nil
+		}
+		for _, line := range libc.Lines(data) {
+			if line = strings.TrimSpace(line); line == "" || line[0] == '#' || line[0] == ';' {
+				continue
+			}
+			q := r
+			q.Args = []string{r.Args[0], line}
+			var refused *conf.Error
+			if _, err := c.call(q); err != nil && !(errors.As(err, &refused) && refused.Warning()) {
+				return err
+			}
+		}
+	}
+	c.say("success")
+	return nil
 }
 
 // texts gets and sets the short name and the description of a service or ipset.
@@ -123,29 +159,51 @@ func (c *command) serviceEdit(name string) error {
 
 // direct are the options of --direct.
 func (c *command) direct(name string) error {
-	r := request{Op: "direct", Permanent: c.has("permanent"), Args: c.values[name]}
-	switch name {
-	case "get-all-rules":
-		r.Kind = "get-all"
+	r := request{Op: "direct", Kind: name, Permanent: c.has("permanent"), Args: c.values[name]}
+	switch verb, what, _ := strings.Cut(name, "-"); {
+	case what == "rule":
+		if _, err := conf.ParseDirect(r.Args); len(r.Args) < 5 || !isNumber(r.Args[3]) && err != nil {
+			c.complain("usage: --direct --" + name + " { ipv4 | ipv6 | eb } <table> <chain> <priority> <args>")
+			return exit(2)
+		}
+	case what == "passthrough" && len(r.Args) < 2:
+		c.complain("usage: --direct --" + name + " { ipv4 | ipv6 | eb } <args>")
+		return exit(2)
+	case verb == "get":
 		list, err := c.ask(r)
 		for _, line := range list {
 			c.say(line)
 		}
 		return err
-	case "query-rule":
-		r.Kind = "query"
-		a, err := c.call(r)
-		if err != nil {
-			return err
-		}
-		return c.answer(a.Yes)
 	}
-	r.Kind = strings.TrimSuffix(name, "-rule")
-	if _, err := c.call(r); err != nil {
+	a, err := c.call(r)
+	switch {
+	case err != nil:
 		return err
+	case strings.HasPrefix(name, "query-"):
+		return c.answer(a.Yes)
 	}
 	c.say("success")
 	return nil
+}
+
+func isNumber(s string) bool { _, err := strconv.Atoi(s); return err == nil }
+
+// whitelist are the options about who may make changes under lockdown.
+func (c *command) whitelist(name string) error {
+	verb, kind, _ := strings.Cut(name, "-lockdown-whitelist-")
+	r := request{Op: verb + "-whitelisted", Kind: strings.TrimSuffix(kind, "s"), Permanent: c.has("permanent")}
+	switch verb {
+	case "list":
+		list, err := c.ask(r)
+		if err == nil {
+			c.say(strings.Join(list, "\n"))
+		}
+		return err
+	case "query":
+		return c.queries(r, c.values[name])
+	}
+	return c.sequence(r, c.values[name])
 }
 
 // errno is the number of a system error.

@@ -3,6 +3,7 @@ package firewalld
 import (
 	"errors"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"syscall"
@@ -15,10 +16,11 @@ import (
 // Where the configuration stands: what the package brings, and what the
 // administrator has, which wins.
 const (
-	stockDir   = "/usr/lib/firewalld"
-	userDir    = "/etc/firewalld"
-	confFile   = userDir + "/firewalld.conf"
-	directFile = userDir + "/direct.xml"
+	stockDir      = "/usr/lib/firewalld"
+	userDir       = "/etc/firewalld"
+	confFile      = userDir + "/firewalld.conf"
+	whitelistFile = userDir + "/lockdown-whitelist.xml"
+	directFile    = userDir + "/direct.xml"
 )
 
 // config is the permanent configuration.
@@ -26,9 +28,11 @@ type config struct {
 	conf   conf.Settings
 	zones  map[string]*conf.Zone
 	ipsets map[string]*conf.IPSet
-	direct []conf.DirectRule
-	stock  map[string]bool // "zones/public": comes with the package
-	user   map[string]bool // stands in userDir too
+	direct conf.Direct
+	// whitelist is who may make changes under lockdown.
+	whitelist conf.Whitelist
+	stock     map[string]bool // "zones/public": comes with the package
+	user      map[string]bool // stands in userDir too
 
 	services map[string]*conf.Service // those that were read
 }
@@ -36,7 +40,7 @@ type config struct {
 // loadConfig reads the configuration; without the administrator's part when
 // stockOnly is set. The error is about the first file that is wrong.
 func loadConfig(p *host.Proc, stockOnly bool) (*config, error) {
-	c := &config{zones: map[string]*conf.Zone{}, ipsets: map[string]*conf.IPSet{}, services: map[string]*conf.Service{},
+	c := &config{zones: map[string]*conf.Zone{}, whitelist: conf.Whitelist{}, ipsets: map[string]*conf.IPSet{}, services: map[string]*conf.Service{},
 		stock: map[string]bool{}, user: map[string]bool{}}
 	data, err := libc.ReadFile(p, confFile)
 	if err == nil {
@@ -53,6 +57,11 @@ func loadConfig(p *host.Proc, stockOnly bool) (*config, error) {
 		}
 	}
 	if !stockOnly {
+		if data, err := libc.ReadFile(p, whitelistFile); err == nil {
+			if c.whitelist, err = conf.ReadWhitelist(data); err != nil {
+				return nil, err
+			}
+		}
 		if data, err := libc.ReadFile(p, directFile); err == nil {
 			if c.direct, err = conf.ReadDirect(data); err != nil {
 				return nil, err
@@ -176,10 +185,6 @@ func (c *config) checkZone(p *host.Proc, z *conf.Zone) error {
 			if _, ok := conf.ICMPTypes[e.Value]; !ok {
 				code, missing, what = "INVALID_ICMPTYPE", e.Value, "ICMP types"
 			}
-		case conf.KindSource:
-			if name, ok := strings.CutPrefix(e.Value, "ipset:"); ok && c.ipsets[name] == nil {
-				code, missing, what = "INVALID_IPSET", name, "ipsets"
-			}
 		case conf.KindRule:
 			r, err := conf.ParseRule(e.Value)
 			if err != nil {
@@ -191,8 +196,6 @@ func (c *config) checkZone(p *host.Proc, z *conf.Zone) error {
 			}
 			switch {
 			case r.Element == nil:
-			case r.Element.Kind == "service" && !c.hasService(name):
-				code, missing, what = "INVALID_SERVICE", name, "services"
 			case strings.HasPrefix(r.Element.Kind, "icmp") && conf.ICMPTypes[name] == (conf.ICMPType{}):
 				code, missing, what = "INVALID_ICMPTYPE", name, "ICMP types"
 			}
@@ -213,7 +216,7 @@ func (c *config) save(p *host.Proc, kind, name string, data []byte) error {
 			return conf.Fail("INTERNAL_ERROR", "Backup of file '"+file+"' failed: "+libc.Strerror(err))
 		}
 	}
-	if err := libc.MkdirAll(p, userDir+"/"+kind, 0o750); err != nil {
+	if err := libc.MkdirAll(p, path.Dir(file), 0o750); err != nil {
 		return conf.Fail("INTERNAL_ERROR", libc.Strerror(err))
 	}
 	if err := libc.WriteFile(p, file, data, 0o644); err != nil {

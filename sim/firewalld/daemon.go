@@ -37,8 +37,11 @@ type daemon struct {
 	rt     *rules.State
 	auto   map[string]bool // interfaces that follow the default zone
 	age    int             // counts the reloads
-	failed bool            // the configuration could not be used at start
-	conns  map[net.Conn]bool
+	failed bool            // the configuration could not be used
+	// lockdown and whitelist say who may make changes: the latter, when it is on.
+	lockdown  bool
+	whitelist conf.Whitelist
+	conns     map[net.Conn]bool
 }
 
 const usage = "usage: firewalld [-h] [--debug [level]] [--debug-gc] [--nofork] [--nopid]\n"
@@ -166,10 +169,11 @@ func (d *daemon) serve(ctx context.Context, conn net.Conn) {
 		delete(d.conns, conn)
 		d.mu.Unlock()
 	}()
-	root := false
+	uid := -1
 	if c, ok := conn.(host.PeerCred); ok {
-		cred, err := c.PeerCred()
-		root = err == nil && cred.UID == 0
+		if cred, err := c.PeerCred(); err == nil {
+			uid = int(cred.UID)
+		}
 	}
 	in := bufio.NewReader(conn)
 	for {
@@ -177,7 +181,7 @@ func (d *daemon) serve(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		answer := d.request(ctx, line, root)
+		answer := d.request(ctx, line, uid)
 		if _, err := conn.Write(append(answer, '\n')); err != nil {
 			return
 		}
@@ -185,13 +189,13 @@ func (d *daemon) serve(ctx context.Context, conn net.Conn) {
 }
 
 // request answers one line of the protocol.
-func (d *daemon) request(ctx context.Context, line []byte, root bool) []byte {
+func (d *daemon) request(ctx context.Context, line []byte, uid int) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var q request
 	a := &reply{Error: "INVALID_COMMAND"}
 	if err := json.Unmarshal(line, &q); err == nil {
-		a = d.handle(ctx, q, root)
+		a = d.handle(ctx, q, uid)
 	}
 	// Encoded with mu held: the reply has parts of the state.
 	data, err := json.Marshal(a)
@@ -230,11 +234,12 @@ func (d *daemon) answer(err error) *reply {
 func (d *daemon) use(cfg *config) {
 	panicked := d.rt != nil && d.rt.Panic
 	d.perm, d.loaded = cfg, cfg.clone()
+	d.lockdown, d.whitelist = cfg.conf.Yes("Lockdown"), cfg.whitelist.Clone()
 	d.age++
 	d.auto = map[string]bool{}
 	d.rt = &rules.State{
 		Default: cfg.conf.Get("DefaultZone"), Zones: map[string]*conf.Zone{}, IPSets: map[string]*conf.IPSet{},
-		Direct: slices.Clone(cfg.direct), Denied: cfg.conf.Get("LogDenied"), Panic: panicked,
+		Direct: cfg.direct.Clone(), Denied: cfg.conf.Get("LogDenied"), Panic: panicked,
 		RPFilter: cfg.conf.Yes("IPv6_rpfilter"), RFC3964: cfg.conf.Yes("RFC3964_IPv4"),
 		Service: func(name string) *conf.Service { return d.loaded.service(d.p, name) },
 	}
@@ -290,6 +295,21 @@ func (d *daemon) applied(zone string) {
 	}
 }
 
+// missing is the first thing that a rule in force names and that is not there.
+func (d *daemon) missing() error {
+	for _, name := range d.rt.Applied {
+		for _, e := range d.rt.Zones[name].Elements {
+			if e.Kind != conf.KindRule && e.Kind != conf.KindSource {
+				continue
+			}
+			if _, err := d.lookup(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // apply puts the runtime state into force.
 func (d *daemon) apply() error {
 	if d.p.Host.Filter == nil {
@@ -311,5 +331,13 @@ func (d *daemon) reload() error {
 	d.use(cfg)
 	d.failed = false
 	d.p.Emit(trace.FirewallChanged, trace.Attrs{"zone": d.rt.Default, "change": "reloaded"})
+	if err := d.missing(); err != nil {
+		// The table is there and has nothing in it, as firewalld leaves it.
+		d.failed = true
+		if d.p.Host.Filter != nil {
+			d.p.Host.Filter.Apply(&nft.Ruleset{Tables: []*nft.Table{{Family: "inet", Name: "firewalld"}}})
+		}
+		return err
+	}
 	return d.apply()
 }

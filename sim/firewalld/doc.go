@@ -27,11 +27,22 @@
 //   - Files edited by hand are read by a reload (or restart), not when they change.
 //   - Rich rules in force are listed by priority and age; firewalld's own order
 //     is that of a hash table.
-//   - Policies other than the predefined allow-host-ipv6, own ICMP types and
-//     helpers, lockdown whitelists, and the rich rule elements nflog and
-//     tcp-mss-clamp are not modelled; of direct rules the filter table with the
-//     common matches is, chains and passthroughs are not.
-//   - ipset types are hash:ip, hash:net and hash:mac.
+//   - Policies other than the predefined allow-host-ipv6, own ICMP types and own
+//     helpers are not modelled.
+//   - Of the lockdown whitelist users count, who are told by the socket; commands
+//     and SELinux contexts are kept and shown and let nobody in.
+//   - Direct rules and passthroughs are translated to the packet filter, not given
+//     to iptables: the common matches and targets are, without counters. The
+//     tables come before firewalld's own, and go when they are empty.
+//     --passthrough alone, which runs iptables once, is not modelled.
+//   - ipset types of several parts (hash:ip,port …) are kept and shown and not put
+//     into the packet filter.
+//   - A quotation mark in a value of a rich rule is shown with a backslash, so
+//     that the rule can be given back.
+//   - Where firewalld ends with an error of Python (a rule "rule not accept", a
+//     range in an ipset, a priority that is no number), it is an error about the value.
+//   - nflog groups 8 to 15 of rich rules are those by which a lab carries kernel
+//     messages (see package nft): such a packet is logged as well.
 //   - The descriptions of the predefined services are not those of firewalld.
 //   - complete-reload does what reload does: there are no kernel modules, and
 //     connection tracking is kept.

@@ -51,7 +51,7 @@ func FirewallOfflineCmd(ctx context.Context, p *host.Proc) int {
 		if err != nil {
 			return err
 		}
-		d := &daemon{p: p, perm: cfg}
+		d := &daemon{p: p, perm: cfg, lockdown: cfg.conf.Yes("Lockdown")}
 		c.call = func(q request) (*reply, error) { return d.offline(q) }
 		return c.run()
 	})
@@ -81,10 +81,13 @@ func (d *daemon) offline(q request) (*reply, error) {
 		return listed([]string{d.perm.conf.Get("LogDenied")})
 	case "set-log-denied":
 		return setting("LogDenied", q.arg(0), slices.Contains(conf.LogDeniedValues, q.arg(0)), wrongLogDenied(q.arg(0)))
+	case "list-whitelisted", "add-whitelisted", "remove-whitelisted", "query-whitelisted":
+		q.Permanent = true
+		return d.whitelistCall(q)
 	case "lockdown-on", "lockdown-off":
 		return done(d.setLockdown(q.Op == "lockdown-on"))
 	case "query-lockdown":
-		return &reply{Yes: d.perm.conf.Yes("Lockdown")}, nil
+		return &reply{Yes: d.lockdown}, nil
 	case "direct":
 		q.Permanent = true
 		return d.directCall(q)

@@ -202,7 +202,7 @@ func (m *machine) exec(c streams, user string, args []string) int {
 		fmt.Fprintln(c.out, strings.Join(args[1:], " "))
 		return 0
 	case "printf":
-		fmt.Fprint(c.out, strings.ReplaceAll(args[1], `\n`, "\n"))
+		fmt.Fprint(c.out, strings.ReplaceAll(strings.Join(slices.DeleteFunc(args[1:], func(a string) bool { return a == "%s" }), ""), `\n`, "\n"))
 		return 0
 	case "systemctl":
 		return m.systemctl(c, args[1:])
@@ -277,7 +277,7 @@ func (m *machine) nft(c streams, args []string) int {
 
 type step struct {
 	Run            string
-	User           string `yaml:"as_user"`
+	User           string `yaml:"as_user"` // "" is root
 	Host           string
 	Stdout, Stderr string
 	Exit           int
@@ -341,11 +341,15 @@ func TestTranscripts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := memnet.New(t)
 				var interfaces []string
-				if name != "nft_default_no_interface" {
+				if name != "nft_default_no_interface" && !strings.HasPrefix(name, "peer_") {
 					interfaces = []string{"eth0"}
 				}
 				m := install(t, n, interfaces...)
+				m.MkdirAll("/tmp/w", 0o755)
 				for i, s := range doc.Steps {
+					if s.User == "" {
+						s.User = "root"
+					}
 					if s.Host == "client1" || s.User != "root" && !strings.HasPrefix(s.Run, "firewall") || elsewhere.MatchString(s.Run) && !(strings.HasPrefix(s.Run, "systemctl") && s.User == "root" && !strings.Contains(s.Run, "status")) {
 						continue
 					}

@@ -80,7 +80,7 @@ func (d *daemon) permanent(q request) (*reply, error) {
 	case "list":
 		return listed(z.Values(q.Kind))
 	case "get-target":
-		return listed([]string{z.Target})
+		return listed([]string{strings.Trim(z.Target, "%")})
 	case "get-text":
 		return listed([]string{*z.Text(q.Kind)})
 	}
@@ -108,7 +108,7 @@ func (d *daemon) permanent(q request) (*reply, error) {
 			return nil, conf.Fail("ALREADY_ENABLED", e.Id())
 		}
 		if of := d.perm.zoneOf(e); of != "" {
-			return nil, conf.Fail("ZONE_CONFLICT", "'"+e.Value+"' already bound to '"+of+"'")
+			return nil, conf.Fail("ZONE_CONFLICT", e.Value)
 		}
 		if err := d.perm.checkZone(d.p, c); err != nil {
 			return nil, err
@@ -150,15 +150,15 @@ func (d *daemon) save() error {
 			return err
 		}
 	}
-	if len(d.rt.Direct) > 0 || len(d.perm.direct) > 0 {
-		d.perm.direct = slices.Clone(d.rt.Direct)
+	if !d.rt.Direct.Empty() || !d.perm.direct.Empty() {
+		d.perm.direct = d.rt.Direct.Clone()
 		return d.saveDirect()
 	}
 	return nil
 }
 
 func (d *daemon) saveDirect() error {
-	if err := libc.WriteFile(d.p, directFile, conf.WriteDirect(d.perm.direct), 0o644); err != nil {
+	if err := libc.WriteFile(d.p, directFile, d.perm.direct.File(), 0o644); err != nil {
 		return conf.Fail("COMMAND_FAILED", libc.Strerror(err))
 	}
 	return nil
@@ -194,7 +194,7 @@ func (d *daemon) manage(q request) (*reply, error) {
 			name = strings.TrimSuffix(path.Base(q.arg(1)), ".xml")
 			exists = map[string]bool{"zone": d.perm.zones[name] != nil, "service": d.perm.hasService(name), "ipset": d.perm.ipsets[name] != nil}[kind]
 		}
-		limit := map[string]int{"zone": 17, "ipset": 31}[kind]
+		limit := map[string]int{"zone": 17}[kind]
 		if err := conf.CheckName(strings.ToUpper(kind[:1])+kind[1:], name, limit); err != nil {
 			return nil, err
 		}
@@ -220,8 +220,10 @@ func (d *daemon) manage(q request) (*reply, error) {
 		switch {
 		case !exists:
 			return nil, missing
-		case !d.perm.stock[dir+"/"+name] || !d.perm.user[dir+"/"+name]:
-			return nil, conf.Fail("NO_DEFAULTS", "'"+name+"' not in '"+stockDir+"/"+dir+"'")
+		case !d.perm.user[dir+"/"+name]:
+			return nil, conf.Fail("NO_DEFAULTS", name)
+		case !d.perm.stock[dir+"/"+name]:
+			return nil, conf.Fail("NO_DEFAULTS", "'"+name+"' not a built-in "+kind)
 		}
 		return done(d.loadDefaults(dir, name))
 	}
@@ -265,15 +267,14 @@ func (d *daemon) newIPSet(name string, args []string) error {
 	if len(args) > 0 {
 		s.Type = args[0]
 	}
-	if !slices.Contains(conf.IpsetTypes, s.Type) {
-		return conf.Fail("INVALID_TYPE", s.Type+" not supported")
+	if !slices.Contains(conf.IPSetTypes, s.Type) {
+		return conf.Fail("INVALID_TYPE", "'"+s.Type+"' is not valid ipset type")
 	}
 	for _, o := range args[1:] {
 		k, v, _ := strings.Cut(o, "=")
-		if !slices.Contains([]string{"family", "hashsize", "maxelem", "timeout"}, k) {
-			return conf.Fail("INVALID_OPTION", "option '"+k+"' is not valid")
+		if err := s.AddOption(k, v); err != nil {
+			return err
 		}
-		s.Options = append(s.Options, [2]string{k, v})
 	}
 	return d.perm.saveIPSet(d.p, s)
 }
@@ -381,7 +382,12 @@ func (d *daemon) editIPSet(q request) (*reply, error) {
 		return &reply{Yes: at >= 0}, nil
 	case q.Op == "add-entry" && at >= 0:
 		return nil, conf.Fail("ALREADY_ENABLED", entry)
+	case q.Op == "add-entry" && s.Options.Get("timeout") != "":
+		return nil, &conf.Error{Code: "IPSET_WITH_TIMEOUT"}
 	case q.Op == "add-entry":
+		if err := s.CheckOverlap(entry); err != nil {
+			return nil, err
+		}
 		s.Entries = append(slices.Clone(s.Entries), entry)
 	case at < 0:
 		return nil, conf.Fail("NOT_ENABLED", entry)

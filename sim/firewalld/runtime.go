@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"enshu/sim/firewalld/conf"
-	"enshu/sim/firewalld/rules"
 	"enshu/sim/trace"
 )
 
@@ -19,10 +18,19 @@ var public = []string{"get-default-zone", "get-active-zones", "get-zones", "get-
 // errRefused is what a user without rights is told.
 var errRefused = &conf.Error{Code: "NOT_AUTHORIZED"}
 
-// handle answers a request. The caller holds mu.
-func (d *daemon) handle(ctx context.Context, q request, root bool) *reply {
-	if !root && (q.Permanent || !slices.Contains(public, q.Op)) {
+// handle answers a request of a user. The caller holds mu.
+func (d *daemon) handle(ctx context.Context, q request, uid int) *reply {
+	if uid != 0 && (q.Permanent || !slices.Contains(public, q.Op)) {
 		return &reply{Error: errRefused.Error()}
+	}
+	if !q.unchanging() {
+		switch {
+		case d.locked(uid):
+			return d.answer(conf.Fail("ACCESS_DENIED", "lockdown is enabled"))
+		case d.failed && q.Permanent:
+			return d.answer(conf.Fail("RUNNING_BUT_FAILED", "Changing permanent configuration is not allowed while firewalld is in FAILED state. "+
+				"The permanent configuration must be fixed and then firewalld restarted. Try `firewall-offline-cmd --check-config`."))
+		}
 	}
 	if f, ok := general[q.Op]; ok {
 		a, err := f(d, q)
@@ -72,10 +80,14 @@ var general = map[string]func(*daemon, request) (*reply, error){
 	"query-panic":          func(d *daemon, _ request) (*reply, error) { return &reply{Yes: d.rt.Panic}, nil },
 	"lockdown-on":          func(d *daemon, _ request) (*reply, error) { return done(d.setLockdown(true)) },
 	"lockdown-off":         func(d *daemon, _ request) (*reply, error) { return done(d.setLockdown(false)) },
-	"query-lockdown":       func(d *daemon, _ request) (*reply, error) { return &reply{Yes: d.perm.conf.Yes("Lockdown")}, nil },
+	"query-lockdown":       func(d *daemon, _ request) (*reply, error) { return &reply{Yes: d.lockdown}, nil },
 	"get-default-zone":     func(d *daemon, _ request) (*reply, error) { return listed([]string{d.rt.Default}) },
 	"set-default-zone":     func(d *daemon, q request) (*reply, error) { return done(d.setDefault(q.arg(0))) },
 	"get-active-zones":     func(d *daemon, _ request) (*reply, error) { return d.activeZones(), nil },
+	"list-whitelisted":     (*daemon).whitelistCall,
+	"add-whitelisted":      (*daemon).whitelistCall,
+	"remove-whitelisted":   (*daemon).whitelistCall,
+	"query-whitelisted":    (*daemon).whitelistCall,
 	"direct":               func(d *daemon, q request) (*reply, error) { return d.directCall(q) },
 }
 
@@ -133,11 +145,12 @@ func (d *daemon) setPanic(on bool) error {
 
 func (d *daemon) setLockdown(on bool) error {
 	switch {
-	case on && d.perm.conf.Yes("Lockdown"):
+	case on && d.lockdown:
 		return conf.Fail("ALREADY_ENABLED", "enable_lockdown()")
-	case !on && !d.perm.conf.Yes("Lockdown"):
+	case !on && !d.lockdown:
 		return conf.Fail("NOT_ENABLED", "disable_lockdown()")
 	}
+	d.lockdown = on
 	return d.setConf("Lockdown", map[bool]string{true: "yes", false: "no"}[on])
 }
 
@@ -279,7 +292,16 @@ func (d *daemon) lookup(e conf.Element) (conf.Element, error) {
 			set = ""
 		}
 	case conf.KindRule:
-		if r, _ := conf.ParseRule(e.Value); r.Element != nil {
+		r, err := conf.ParseRule(e.Value)
+		if err != nil {
+			return e, err
+		}
+		for _, a := range []*conf.RuleAddr{r.Source, r.Destination} {
+			if a != nil && a.IPSet != "" {
+				set = a.IPSet
+			}
+		}
+		if r.Element != nil {
 			switch r.Element.Kind {
 			case "service":
 				service = r.Element.Attrs.Get("name")
@@ -412,6 +434,9 @@ func (d *daemon) ipset(q request) (*reply, error) {
 	case q.Op == "add-entry" && at >= 0:
 		return nil, conf.Fail("ALREADY_ENABLED", "'"+entry+"' already is in '"+s.Name+"'")
 	case q.Op == "add-entry":
+		if err := s.CheckOverlap(entry); err != nil {
+			return nil, err
+		}
 		s.Entries = append(s.Entries, entry)
 	case at < 0:
 		return nil, conf.Fail("NOT_ENABLED", "'"+entry+"' not in '"+s.Name+"'")
@@ -419,45 +444,5 @@ func (d *daemon) ipset(q request) (*reply, error) {
 		s.Entries = slices.Delete(s.Entries, at, at+1)
 	}
 	d.changed("", q.Op+" "+s.Name+" "+entry)
-	return done(d.apply())
-}
-
-// directCall answers --direct.
-func (d *daemon) directCall(q request) (*reply, error) {
-	list := &d.perm.direct
-	if !q.Permanent {
-		list = &d.rt.Direct
-	}
-	if q.Kind == "get-all" {
-		var texts []string
-		for _, r := range *list {
-			texts = append(texts, r.String())
-		}
-		return listed(texts)
-	}
-	r, err := conf.ParseDirect(q.Args)
-	if err != nil {
-		return nil, err
-	}
-	at := slices.IndexFunc(*list, r.Equal)
-	switch {
-	case q.Kind == "query":
-		return &reply{Yes: at >= 0}, nil
-	case q.Kind == "add" && at >= 0:
-		return nil, conf.Fail("ALREADY_ENABLED", "rule '"+strings.Join(r.Args, " ")+"' already is in '"+r.Family+":"+r.Table+":"+r.Chain+"'")
-	case q.Kind == "remove" && at < 0:
-		return nil, conf.Fail("NOT_ENABLED", "rule '"+strings.Join(r.Args, " ")+"' is not in '"+r.Family+":"+r.Table+":"+r.Chain+"'")
-	case q.Kind == "add":
-		if _, err := rules.Direct(r); err != nil {
-			return nil, err
-		}
-		*list = append(*list, r)
-	default:
-		*list = slices.Delete(*list, at, at+1)
-	}
-	if q.Permanent {
-		return done(d.saveDirect())
-	}
-	d.changed("", q.Kind+" direct rule "+r.String())
 	return done(d.apply())
 }

@@ -24,14 +24,17 @@ import (
 const socketBuffer = 8 << 20
 
 // filter is the packet filter of a machine; it implements host.Filter.
-type filter struct{ inside *worker }
+type filter struct {
+	inside *worker
+	rules  *rulesInForce
+}
 
 // Filter returns the packet filter of the machine.
-func (m *Machine) Filter() host.Filter { return filter{m.inside} }
+func (m *Machine) Filter() host.Filter { return filter{m.inside, &m.rules} }
 
 // Apply replaces the rules in force.
 func (f filter) Apply(r *nft.Ruleset) error {
-	return f.inside.do(func() error {
+	err := f.inside.do(func() error {
 		conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
 			// As large as the machine allows: the call is refused beyond its limit.
 			c.SetReadBuffer(socketBuffer)
@@ -44,6 +47,10 @@ func (f filter) Apply(r *nft.Ruleset) error {
 		defer conn.CloseLasting()
 		return nftnl.Apply(conn, r)
 	})
+	if err == nil {
+		f.rules.set(r)
+	}
+	return err
 }
 
 // LogPackets writes the packets that the machine's filter logs to its kernel's
@@ -55,22 +62,7 @@ func (m *Machine) LogPackets(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	names := map[uint32]string{}
-	name := func(index uint32) string {
-		if s, ok := names[index]; ok {
-			return s
-		}
-		s := fmt.Sprintf("if%d", index)
-		m.inside.do(func() error {
-			i, err := net.InterfaceByIndex(int(index))
-			if err == nil {
-				s = i.Name
-			}
-			return err
-		})
-		names[index] = s
-		return s
-	}
+	name := m.interfaceNames()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	go func() {
 		defer stop()
@@ -97,6 +89,27 @@ func (m *Machine) LogPackets(ctx context.Context, h *host.Host) error {
 		}
 	}()
 	return nil
+}
+
+// interfaceNames returns a function that names the machine's interfaces by their
+// index, for one goroutine at a time.
+func (m *Machine) interfaceNames() func(index uint32) string {
+	names := map[uint32]string{}
+	return func(index uint32) string {
+		if s, ok := names[index]; ok {
+			return s
+		}
+		s := fmt.Sprintf("if%d", index)
+		m.inside.do(func() error {
+			i, err := net.InterfaceByIndex(int(index))
+			if err == nil {
+				s = i.Name
+			}
+			return err
+		})
+		names[index] = s
+		return s
+	}
 }
 
 // refused reads the line of a packet that firewalld's rules log before they

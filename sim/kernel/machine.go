@@ -54,6 +54,7 @@ type Machine struct {
 	process *os.Process
 	life    uint64 // numbers the boots of a lab
 	inside  *worker
+	rules   rulesInForce
 	root    *os.File // the root directory, O_PATH
 	destroy sync.Once
 }
@@ -87,7 +88,7 @@ func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err er
 	if err := os.Chmod(filepath.Join(dir, "door", filepath.Base(guest.Socket)), 0o666); err != nil {
 		return nil, err
 	}
-	if err := m.clone(line, k.single); err != nil {
+	if err := m.clone(line, c); err != nil {
 		return nil, err
 	}
 	for i, iface := range c.Interfaces {
@@ -131,17 +132,35 @@ func (k *Kernel) newDisk(dir string, size int64) error {
 	return os.Mkdir(filepath.Join(disk, "root"), 0o755)
 }
 
-// clone starts PID 1 of the host as a stub in namespaces of its own.
-func (m *Machine) clone(line *clock.Timeline, single bool) error {
+// socketpair makes a connection of messages, of the largest that stubs send.
+func socketpair() (ours, theirs *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	for _, fd := range pair {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, guest.MaxMessage)
+	}
+	return os.NewFile(uintptr(pair[0]), "stub"), os.NewFile(uintptr(pair[1]), "stub"), nil
+}
+
+// clone starts PID 1 of the host as a stub in namespaces of its own.
+func (m *Machine) clone(line *clock.Timeline, c MachineConfig) error {
+	single := m.kernel.single
+	events, theirEvents, err := socketpair()
 	if err != nil {
 		return err
 	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "stub"), os.NewFile(uintptr(pair[1]), "stub")
-	defer ours.Close()
-	defer theirs.Close()
-	sock, err := net.FileConn(ours)
+	defer events.Close()
+	defer theirEvents.Close()
+	asks, theirAsks, err := socketpair()
 	if err != nil {
+		return err
+	}
+	defer theirAsks.Close()
+	sock, err := net.FileConn(events)
+	if err != nil {
+		asks.Close()
 		return err
 	}
 	// Two ranges, as an ordinary user's lab has: one of the host's may not span
@@ -152,7 +171,7 @@ func (m *Machine) clone(line *clock.Timeline, single bool) error {
 	}
 	cmd := &exec.Cmd{
 		Path: "/proc/self/exe", Args: guest.HostArgs(), Env: []string{}, Dir: "/",
-		ExtraFiles: []*os.File{theirs},
+		ExtraFiles: []*os.File{theirEvents, theirAsks},
 		SysProcAttr: &syscall.SysProcAttr{
 			Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET |
 				syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | unix.CLONE_NEWCGROUP,
@@ -160,12 +179,25 @@ func (m *Machine) clone(line *clock.Timeline, single bool) error {
 			Setsid: true,
 		},
 	}
+	if g := m.kernel.group; g.Dir != "" {
+		inside, err := g.host(c)
+		if err != nil {
+			sock.Close()
+			asks.Close()
+			return fmt.Errorf("control group: %w", err)
+		}
+		defer inside.Close()
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(inside.Fd())
+	}
 	if err := cmd.Start(); err != nil {
 		sock.Close()
+		asks.Close()
 		return explain(err)
 	}
 	m.process, m.PID = cmd.Process, cmd.Process.Pid
-	m.Stub = stub.NewConn(line, sock.(*net.UnixConn))
+	if m.Stub, err = stub.NewConn(line, sock.(*net.UnixConn), asks); err != nil {
+		return err
+	}
 	go m.Stub.Serve()
 	go cmd.Wait() // reaped whenever it ends
 	return nil

@@ -140,6 +140,9 @@ func (h *Host) boot(ctx context.Context, keep bool) error {
 	if err := m.LogPackets(life, h.model); err != nil {
 		h.lab.Log.Warn("refused packets are not logged", "host", h.Name(), "error", err)
 	}
+	if err := m.NoteRefusals(life, h.model); err != nil {
+		h.lab.Log.Warn("refused packets are not noted", "host", h.Name(), "error", err)
+	}
 	go func() {
 		if err := server.Serve(life, m.Programs); err != nil {
 			h.lab.Log.Error("stubs", "host", h.Name(), "error", err)

@@ -96,6 +96,12 @@ func aton(s string) (netip.Addr, bool) {
 // literals, /etc/hosts, then the name servers of /etc/resolv.conf. Its errors
 // are ErrNoName, ErrAgain and ErrNoData.
 func LookupHost(ctx context.Context, p *host.Proc, name string) ([]netip.Addr, error) {
+	return lookupHost(ctx, p, nil, name)
+}
+
+// lookupHost is LookupHost with the text of /etc/hosts, which it reads itself
+// when it is nil.
+func lookupHost(ctx context.Context, p *host.Proc, hosts []byte, name string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
 		return []netip.Addr{a}, nil
 	}
@@ -105,7 +111,10 @@ func LookupHost(ctx context.Context, p *host.Proc, name string) ([]netip.Addr, e
 	if name == "" || strings.ContainsAny(name, " \t/") {
 		return nil, ErrNoName
 	}
-	if addrs := hostsFile(p, name); len(addrs) > 0 {
+	if hosts == nil {
+		hosts, _ = ReadFile(p, "/etc/hosts")
+	}
+	if addrs := hostsFile(hosts, name); len(addrs) > 0 {
 		return addrs, nil
 	}
 	var addrs []netip.Addr
@@ -144,7 +153,25 @@ func LookupHost(ctx context.Context, p *host.Proc, name string) ([]netip.Addr, e
 // (getnameinfo(3)), or ErrNoName.
 func LookupAddr(ctx context.Context, p *host.Proc, addr netip.Addr) (string, error) {
 	data, _ := ReadFile(p, "/etc/hosts")
-	for _, line := range Lines(data) {
+	return lookupAddr(ctx, p, data, addr)
+}
+
+// LookupPeer returns the name of an address and, to see whether it is true, the
+// addresses of that name: LookupAddr and LookupHost for a server that looks at
+// each of its clients so, with /etc/hosts read once. back is LookupHost's error.
+func LookupPeer(ctx context.Context, p *host.Proc, addr netip.Addr) (name string, addrs []netip.Addr, err, back error) {
+	data, _ := ReadFile(p, "/etc/hosts")
+	name, err = lookupAddr(ctx, p, data, addr)
+	if err != nil {
+		return "", nil, err, nil
+	}
+	addrs, back = lookupHost(ctx, p, data, name)
+	return name, addrs, nil, back
+}
+
+// lookupAddr is LookupAddr with the text of /etc/hosts.
+func lookupAddr(ctx context.Context, p *host.Proc, hosts []byte, addr netip.Addr) (string, error) {
+	for _, line := range Lines(hosts) {
 		line, _, _ = strings.Cut(line, "#")
 		f := strings.Fields(line)
 		if len(f) > 1 {
@@ -169,8 +196,8 @@ func LookupAddr(ctx context.Context, p *host.Proc, addr netip.Addr) (string, err
 	return "", ErrNoName
 }
 
-func hostsFile(p *host.Proc, name string) []netip.Addr {
-	data, _ := ReadFile(p, "/etc/hosts")
+// hostsFile returns the addresses that the text of /etc/hosts has for a name.
+func hostsFile(data []byte, name string) []netip.Addr {
 	var addrs []netip.Addr
 	for _, line := range Lines(data) {
 		line, _, _ = strings.Cut(line, "#")

@@ -22,10 +22,22 @@ func Syslog(p *host.Proc, priority syslog.Priority, tag string, pid int, text st
 }
 
 // A Log keeps the connection to /dev/log open from one message to the next, as
-// openlog(3) does: for daemons that have much to say. The zero value is ready;
-// threads may share it. The connection goes with the process.
+// openlog(3) does, and the time zone that it had at its first message, as the C
+// library does (tzset(3)): for daemons that have much to say. The zero value is
+// ready; threads may share it. The connection goes with the process.
 type Log struct {
 	conn atomic.Pointer[net.Conn]
+	zone atomic.Pointer[time.Location]
+}
+
+// Zone is the time zone of the messages.
+func (l *Log) Zone(p *host.Proc) *time.Location {
+	z := l.zone.Load()
+	if z == nil {
+		z = Zone(p)
+		l.zone.Store(z)
+	}
+	return z
 }
 
 // Send is Syslog. When the log daemon was started anew it connects again.
@@ -37,7 +49,7 @@ func (l *Log) Send(p *host.Proc, priority syslog.Priority, tag string, pid int, 
 	if pid != 0 {
 		tag = fmt.Sprintf("%s[%d]", tag, pid)
 	}
-	message := fmt.Appendf(nil, "<%d>%s %s: %s", priority, LocalTime(p).Format(time.Stamp), tag, text)
+	message := fmt.Appendf(nil, "<%d>%s %s: %s", priority, p.Now().In(l.Zone(p)).Format(time.Stamp), tag, text)
 	if c := l.conn.Load(); c != nil {
 		if _, err := (*c).Write(message); err == nil {
 			return nil

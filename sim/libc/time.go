@@ -28,6 +28,11 @@ func Zone(p *host.Proc) *time.Location {
 		}
 		return time.UTC
 	}
+	return ZoneNamed(p, tz)
+}
+
+// ZoneNamed returns the zone that a value of TZ stands for.
+func ZoneNamed(p *host.Proc, tz string) *time.Location {
 	if tz == "" {
 		return time.UTC
 	}

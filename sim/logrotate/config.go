@@ -2,10 +2,10 @@ package logrotate
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -15,6 +15,9 @@ import (
 
 // maxNesting is how deep includes may go.
 const maxNesting = 16
+
+// removing is what -v tells of a block that is given up.
+const removing = "removing last 1 log configs\n"
 
 // errAbort stops the reading of a file, after its message was written.
 var errAbort = errors.New("configuration file given up")
@@ -29,8 +32,9 @@ type config struct {
 	p      *host.Proc
 	out    *messages
 	global set
+	base   *set // what directives outside of a block change: global, or the block that includes the file
 	sets   []*set
-	known  map[string]bool // the logs of all sets
+	known  map[string]*set // the logs of all sets
 	taboos []string
 	depth  int
 }
@@ -47,10 +51,10 @@ func (c *config) read(name, dir string) bool {
 		return false
 	}
 	if !info.IsDir() {
-		before := c.global
+		before := *c.base
 		ok := c.file(name, full, dir)
 		if !ok {
-			c.global = before
+			*c.base = before
 		}
 		return ok
 	}
@@ -59,15 +63,13 @@ func (c *config) read(name, dir string) bool {
 		c.out.error("cannot open directory %s: %s\n", name, libc.Strerror(err))
 		return false
 	}
+	names = slices.DeleteFunc(names, c.taboo)
 	all := true
 	for _, n := range names {
-		if c.taboo(n) {
-			continue
-		}
-		before := c.global
+		before := *c.base
 		if !c.file(n, path.Join(full, n), full) {
 			c.out.error("found error in file %s, skipping\n", n)
-			c.global = before
+			*c.base = before
 			all = false
 		}
 	}
@@ -120,6 +122,10 @@ func (c *config) file(name, full, dir string) bool {
 		c.out.error("failed to read config file %s: %s\n", name, libc.Strerror(err))
 		return false
 	}
+	if len(text) == 0 {
+		c.out.note("Ignoring %s because it's empty.\n", name)
+		return true
+	}
 	c.out.note("reading config file %s\n", name)
 	r := reader{config: c, scanner: newScanner(string(text)), name: name, dir: dir}
 	return r.run()
@@ -131,6 +137,7 @@ type reader struct {
 	*scanner
 	name, dir string
 	block     *set // the block that is being read, or nil
+	bySet     bool // something said what makes a log due, since the beginning or the last block that ended well
 	failed    bool // an error was told that did not end the reading
 }
 
@@ -146,7 +153,7 @@ func (r *reader) run() bool {
 				return r.giveUp()
 			}
 		case badKeyword:
-			r.out.error("%s:%d keyword '%s' not properly separated, found %s\n", r.name, r.line, word, fmt.Sprintf("%#x", r.text[r.pos]))
+			r.out.error("%s:%d keyword '%s' not properly separated, found %s\n", r.name, r.line, word, r.found())
 			r.step()
 			r.step()
 			if r.skip() != nil {
@@ -171,10 +178,14 @@ func (r *reader) run() bool {
 
 func (r *reader) complain(text string) { r.out.error("%s:%d %s\n", r.name, r.line, text) }
 
-// skip leaves the block out that has an error. Outside of a block it returns errAbort.
+// skip leaves the block out that has an error. Outside of a block it returns
+// errAbort; at the end of the file the block stays as far as it was read.
 func (r *reader) skip() error {
 	if r.block == nil {
 		return errAbort
+	}
+	if r.pos >= len(r.text) {
+		return nil
 	}
 	r.out.error("found error in %s, skipping\n", r.block.pattern)
 	r.failed = true
@@ -194,6 +205,7 @@ func (r *reader) drop() {
 	if r.block == nil {
 		return
 	}
+	r.out.note(removing)
 	for _, name := range r.block.files {
 		delete(r.known, name)
 	}
@@ -213,7 +225,7 @@ func (r *reader) settings() *set {
 	if r.block != nil {
 		return r.block
 	}
-	return &r.global
+	return r.base
 }
 
 // keyword reads the argument of a directive and applies it.
@@ -224,11 +236,28 @@ func (r *reader) keyword(word string) error {
 		r.endOfLine()
 		return nil
 	}
+	from := r.pos
 	var arg string
 	switch d.shape {
-	case value:
-		if arg = r.value(); arg == "" {
+	case flag:
+		r.separator()
+	case assigned:
+		arg = r.value()
+	case value, global:
+		arg = r.value()
+		if word != "include" && d.shape == global && r.block != nil {
+			r.complain(word + " may not appear inside of log file definition")
+			r.swallow(from)
+			r.step()
+			return r.skip()
+		}
+		if arg == "" {
 			r.complain("argument expected after " + d.what)
+			r.swallow(from)
+			if d.lenient {
+				return nil
+			}
+			r.step()
 			return r.skip()
 		}
 	case line:
@@ -238,20 +267,38 @@ func (r *reader) keyword(word string) error {
 			r.out.error("%s:prerotate, postrotate or preremove without endscript\n", r.name)
 			return errAbort
 		}
-	case global:
-		if r.block != nil {
-			r.complain(word + " may not appear inside of log file definition")
-			return r.skip()
-		}
-		r.directory(word, r.rest())
+	}
+	if d.shape == global {
+		r.directory(word, arg)
 		return nil
 	}
-	l := &lookups{uid: r.uid, gid: r.gid, note: r.out.note}
-	if err := d.apply(r.settings(), arg, l); err != nil {
-		r.complain(err.Error())
-		return r.skip()
+	l := &lookups{bySet: &r.bySet, uid: r.uid, gid: r.gid, note: r.out.note, raw: strings.TrimRightFunc(r.text[from:r.pos], isSpaceRune),
+		unread: r.text[from:], last: r.text[max(from, r.pos-1):]}
+	err := d.apply(r.settings(), arg, l)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errDeprecated):
+		r.out.warn("%s: %d: the %s directive is deprecated and no longer used.\n", r.name, r.line, word)
+		return nil
 	}
-	return nil
+	r.complain(err.Error())
+	if d.lenient && arg == "" {
+		return nil
+	}
+	if d.fatal {
+		return errAbort
+	}
+	return r.skip()
+}
+
+// swallow passes the line feed right behind a keyword whose value is missing. The
+// original does not count that line, so the numbers of all messages below are one
+// too low.
+func (r *reader) swallow(from int) {
+	if r.pos == from && r.pos < len(r.text) {
+		r.pos++
+	}
 }
 
 // directory is the directives about directories of configuration files.
@@ -264,9 +311,12 @@ func (r *reader) directory(word, arg string) {
 			return
 		}
 		r.depth++
+		base := r.base
+		r.base = r.settings()
 		if !r.read(arg, r.dir) {
 			r.failed = true
 		}
+		r.base = base
 		r.depth--
 		return
 	}
@@ -288,7 +338,11 @@ func (r *reader) uid(name string) (int, bool) {
 		return u.UID, true
 	}
 	n, rest := cNumber(name)
-	return int(n), rest == "" && n >= 0
+	if rest != "" || n < 0 {
+		return 0, false
+	}
+	_, ok := libc.UserByID(r.p, int(n))
+	return int(n), ok
 }
 
 func (r *reader) gid(name string) (int, bool) {
@@ -309,9 +363,11 @@ func (r *reader) open() error {
 	switch {
 	case !ok && bad == '}':
 		r.complain("unexpected } (missing previous '{')")
+		r.out.note(removing)
 		return errAbort
 	case !ok:
 		r.complain("missing '{' after log files definition")
+		r.out.note(removing)
 		return errAbort
 	}
 	patterns, ok := words(names)
@@ -319,13 +375,21 @@ func (r *reader) open() error {
 		r.complain("error parsing filename")
 		return errAbort
 	}
-	b := r.global
-	b.bySet = false
+	b := *r.base
+	b.addExtension = "" // the one setting that a block does not take over
 	b.pattern = names
 	r.block = &b
 	for _, pattern := range patterns {
-		for _, name := range glob(r.p, pattern) {
-			if !r.add(name) {
+		names := glob(r.p, pattern)
+		paths := make([]string, len(names))
+		for i, name := range names {
+			paths[i] = libc.Abs(r.p, name)
+		}
+		for i, look := range host.Lstats(r.p.Sys, paths) {
+			if look.Err == nil && look.Info.IsDir() {
+				continue
+			}
+			if !r.add(names[i]) {
 				break // the rest of this pattern is given up
 			}
 		}
@@ -333,18 +397,18 @@ func (r *reader) open() error {
 	return nil
 }
 
-// add takes a log into the block, unless it is a directory. It reports false
-// when the log is known already.
+// add takes a log into the block. It reports false when the log is known already.
 func (r *reader) add(name string) bool {
-	if info, err := r.p.Sys.Lstat(libc.Abs(r.p, name)); err == nil && info.IsDir() {
-		return true
-	}
-	if r.known[name] {
+	if first := r.known[name]; first != nil {
+		if first.ignoreDuplicates {
+			r.out.note("%s:%d ignore duplicate log entry for %s\n", r.name, r.line, name)
+			return true
+		}
 		r.complain("duplicate log entry for " + name)
 		r.failed = true
 		return false
 	}
-	r.known[name] = true
+	r.known[name] = r.block
 	r.block.files = append(r.block.files, name)
 	return true
 }
@@ -352,7 +416,7 @@ func (r *reader) add(name string) bool {
 // close ends a block.
 func (r *reader) close() error {
 	if r.block == nil {
-		r.complain("unexpected } ")
+		r.complain("unexpected }")
 		return errAbort
 	}
 	if r.block.oldDir != "" {
@@ -362,10 +426,11 @@ func (r *reader) close() error {
 	}
 	r.sets = append(r.sets, r.block)
 	r.block = nil
+	r.bySet = false
 	r.blanks()
 	if r.pos < len(r.text) && r.text[r.pos] != '\n' {
 		r.out.error("%s:%d, unexpected text after }\n", r.name, r.line)
-		return errAbort
+		r.endOfLine()
 	}
 	return nil
 }
@@ -373,8 +438,8 @@ func (r *reader) close() error {
 // oldDirs looks at, or makes, the directories of old logs of the block.
 func (r *reader) oldDirs() error {
 	for _, name := range r.block.files {
-		dir := path.Dir(libc.Abs(r.p, name))
-		info, err := r.p.Sys.Stat(dir)
+		dir := path.Dir(name)
+		info, err := r.p.Sys.Stat(libc.Abs(r.p, dir))
 		if err != nil {
 			if r.block.missingOK {
 				r.out.note("%s:%d verifying log file path failed %s: %s, log is probably missing, but missingok is set, so this is not an error.\n",
@@ -386,9 +451,9 @@ func (r *reader) oldDirs() error {
 		}
 		old := r.block.oldDir
 		if !strings.HasPrefix(old, "/") {
-			old = path.Join(dir, old)
+			old = dir + "/" + old
 		}
-		oldInfo, err := r.p.Sys.Stat(old)
+		oldInfo, err := r.p.Sys.Stat(libc.Abs(r.p, old))
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && r.block.createOldDir:
 			if err := r.makeDir(old); err != nil {
@@ -410,7 +475,12 @@ func (r *reader) oldDirs() error {
 // makeDir makes a directory of old logs with its parents. Only the last has the
 // mode and the owner of createolddir.
 func (r *reader) makeDir(dir string) error {
-	disk := rights(r.p, r.block)
+	disk, back := rights(r.p, r.block, r.out)
+	defer back()
+	dir = libc.Abs(r.p, dir)
+	if trimmed := strings.TrimRight(dir, "/"); trimmed != "" {
+		dir = trimmed
+	}
 	if parent := path.Dir(dir); !libc.Exists(r.p, parent) {
 		if err := libc.MkdirAll(r.p, parent, 0o755); err != nil {
 			r.out.error("error creating %s: %s\n", parent, libc.Strerror(err))

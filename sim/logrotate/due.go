@@ -49,7 +49,7 @@ func (s *set) dueByTime(f fact, last, now time.Time, force bool) (v verdict) {
 		v.due, v.future = true, true
 		return v
 	case sameHour(last, now):
-		against("log has been already rotated")
+		against("log has already been rotated")
 		return v
 	}
 	sameYear := last.Year() == now.Year()

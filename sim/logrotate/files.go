@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
-	"strings"
+	"slices"
 	"syscall"
 
 	"enshu/sim/host"
@@ -16,19 +17,61 @@ import (
 	"enshu/sim/trace"
 )
 
-// disk is the files as the user of su may use them.
+// disk is the files as the user of su may use them. It remembers what is in the
+// directories of old logs, which saves a call for each number up to rotate; what
+// else runs in between, such as a script, may change them, and then they are
+// forgotten.
 type disk struct {
 	host.Files
-	as *host.Cred // nil: as the process itself
+	as   *host.Cred          // nil: as the process itself
+	seen map[string][]string // sorted
 }
 
-// rights returns the files with the rights that the set asks for.
-func rights(p *host.Proc, s *set) disk {
-	d := disk{Files: p.Sys}
-	if s.su && p.UID == 0 && s.as.uid > 0 {
-		d.as = &host.Cred{UID: s.as.uid, GID: max(s.as.gid, 0)}
+func (d disk) forget() { clear(d.seen) }
+
+// note keeps what is remembered of a directory true.
+func (d disk) note(name string, there bool) {
+	dir, base := path.Split(name)
+	names, ok := d.seen[dir]
+	if !ok {
+		return
 	}
-	return d
+	switch at, found := slices.BinarySearch(names, base); {
+	case there && !found:
+		d.seen[dir] = slices.Insert(names, at, base)
+	case found && !there:
+		d.seen[dir] = slices.Delete(names, at, at+1)
+	}
+}
+
+// list returns what is in a directory, whose name ends with a slash.
+func (d disk) list(p *host.Proc, dir string) ([]string, error) {
+	names, ok := d.seen[dir]
+	if ok {
+		return names, nil
+	}
+	names, err := libc.ReadDir(p, dir)
+	if err == nil {
+		d.seen[dir] = names
+	}
+	return names, err
+}
+
+// switching is told by -v of each process that changes its identity.
+const switching = "switching euid from %d to %d and egid from %d to %d (pid %d)\n"
+
+// rights returns the files with the rights that the set asks for. Both sides of
+// their use are told with -v; back is the latter.
+func rights(p *host.Proc, s *set, out *messages) (d disk, back func()) {
+	d = disk{Files: p.Sys, seen: map[string][]string{}}
+	if !s.su || s.as.uid == p.UID && s.as.gid == p.GID {
+		return d, func() {}
+	}
+	if p.UID == 0 && s.as.uid > 0 {
+		d.as = &host.Cred{UID: s.as.uid, GID: s.as.gid}
+	}
+	out.note(switching, p.UID, s.as.uid, p.GID, s.as.gid, p.PID)
+	return d, func() { out.note(switching, s.as.uid, p.UID, s.as.gid, p.GID, p.PID) }
 }
 
 // may checks a right on a file (4 read, 2 write, 1 search).
@@ -65,7 +108,11 @@ func (d disk) Remove(name string) error {
 	if err := d.may(path.Dir(name), 3); err != nil {
 		return err
 	}
-	return d.Files.Remove(name)
+	err := d.Files.Remove(name)
+	if err == nil {
+		d.note(name, false)
+	}
+	return err
 }
 
 func (d disk) Mkdir(name string, perm fs.FileMode) error {
@@ -84,6 +131,7 @@ func (d disk) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 		if err != nil {
 			return nil, err
 		}
+		d.note(name, true)
 		if err := d.own(name); err != nil {
 			f.Close()
 			return nil, err
@@ -101,6 +149,24 @@ func (d disk) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 		return nil, err
 	}
 	return d.Files.OpenFile(name, flag, perm)
+}
+
+// regular opens a file that must be neither a link nor a pipe, nor any other
+// thing that could let the reader wait.
+func (d disk) regular(name string, flag int) (*os.File, error) {
+	f, err := d.OpenFile(name, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &os.PathError{Op: "open", Path: name, Err: syscall.EOPNOTSUPP}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // own gives what was just made to the user.
@@ -122,9 +188,15 @@ func (d disk) Chown(name string, uid, gid int) error {
 // newFile makes a file that must not exist; one that does is put aside.
 func (j *job) newFile(name string, want ownership) *os.File {
 	open := func() (*os.File, error) {
-		return j.disk.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fs.FileMode(want.mode)&0o600)
+		return j.disk.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, newMode(want))
 	}
-	f, err := open()
+	f, err := j.fresh, error(nil)
+	if f != nil && name == j.path {
+		j.fresh = nil
+		j.disk.note(name, true)
+	} else {
+		f, err = open()
+	}
 	if errors.Is(err, syscall.EEXIST) {
 		aside := name + j.now.Format("-2006010215") + ".backup"
 		j.out.error("destination %s already exists, renaming to %s\n", name, aside)
@@ -138,21 +210,25 @@ func (j *job) newFile(name string, want ownership) *os.File {
 		j.fail("error creating output file %s: %s\n", name, libc.Strerror(err))
 		return nil
 	}
-	info, err := j.p.Sys.Stat(name)
-	if uid, gid := ownerOf(info, err); uid != want.uid || gid != want.gid {
-		if err := j.disk.Chown(name, want.uid, want.gid); err != nil {
+	info, err := f.Stat()
+	// Only root gives files away; others keep what they make.
+	if uid, gid := ownerOf(info, err); j.p.UID == 0 && j.disk.as == nil && (uid != want.uid || gid != want.gid) {
+		if err := f.Chown(want.uid, want.gid); err != nil {
 			j.fail("error setting owner of %s to uid %d and gid %d: %s\n", name, want.uid, want.gid, libc.Strerror(err))
 			f.Close()
 			return nil
 		}
 	}
-	if err := j.disk.Chmod(name, fileMode(want.mode)); err != nil {
+	if err := f.Chmod(fileMode(want.mode)); err != nil {
 		j.fail("error setting mode of %s: %s\n", name, libc.Strerror(err))
 		f.Close()
 		return nil
 	}
 	return f
 }
+
+// newMode is what a new file may be used for before it has its owner.
+func newMode(want ownership) fs.FileMode { return fs.FileMode(want.mode) & 0o600 }
 
 func ownerOf(info fs.FileInfo, err error) (uid, gid int) {
 	if err != nil {
@@ -168,47 +244,55 @@ func (l logInfo) ownership() ownership {
 // copyLog copies the log to its old name and, unless copy says not to, empties it.
 func (j *job) copyLog(source string) {
 	s := j.set
-	flag := os.O_RDWR
-	if s.copy && !s.copyTruncate {
-		flag = os.O_RDONLY
+	skip := s.rotate == 0 && !s.renameCopy
+	if skip {
+		j.out.note("skip copying %s to %s\n", source, j.final)
+	} else {
+		j.out.note("copying %s to %s\n", source, j.final)
 	}
-	var from *os.File
 	if !j.options.debug {
-		var err error
-		if from, err = j.disk.OpenFile(source, flag|syscall.O_NOFOLLOW, 0); err != nil {
+		flag := os.O_RDWR
+		if s.copy && !s.copyTruncate {
+			flag = os.O_RDONLY
+		}
+		from, err := j.disk.regular(source, flag)
+		if err != nil {
 			j.fail("error opening %s: %s\n", source, libc.Strerror(err))
 			return
 		}
 		defer from.Close()
-	}
-	if s.rotate == 0 {
-		j.out.note("skip copying %s to %s\n", source, j.final)
-	} else {
-		j.out.note("copying %s to %s\n", source, j.final)
-		if !j.options.debug && !j.copyTo(from, source) {
+		if !skip && !j.copyTo(from, source) {
 			return
 		}
+		if s.copyTruncate {
+			defer j.truncate(from, source)
+		}
 	}
-	switch {
-	case s.copyTruncate:
+	if s.copyTruncate {
 		j.out.note("truncating %s\n", source)
-		if j.options.debug {
-			return
-		}
-		if err := from.Truncate(0); err != nil {
-			j.fail("error truncating %s: %s\n", source, libc.Strerror(err))
-			return
-		}
-		j.p.Stamp(from)
-	case s.renameCopy:
-		if j.options.debug {
-			return
-		}
-		if err := j.disk.Remove(source); err != nil {
-			j.fail("failed to remove %s: %s\n", source, libc.Strerror(err))
-		}
-	default:
+	} else {
 		j.out.note("Not truncating %s\n", source)
+	}
+}
+
+func (j *job) truncate(f *os.File, name string) {
+	if err := f.Truncate(0); err != nil {
+		j.fail("error truncating %s: %s\n", name, libc.Strerror(err))
+		return
+	}
+	j.p.Stamp(f)
+}
+
+// copyRenamed makes the old log of renamecopy.
+func (j *job) copyRenamed() {
+	name := j.temporary()
+	j.copyLog(name)
+	j.out.note("removing tmp log %s\n", name)
+	if j.failed || j.options.debug {
+		return
+	}
+	if err := j.disk.Remove(name); err != nil {
+		j.fail("failed to remove %s: %s\n", name, libc.Strerror(err))
 	}
 }
 
@@ -235,9 +319,14 @@ func (j *job) compress(name string, was logInfo) {
 		return
 	}
 	target := name + s.compressExt
-	in, err := j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	// Only to be overwritten it has to be writable.
+	flag, access := os.O_RDONLY, "read-only"
+	if s.shred {
+		flag, access = os.O_RDWR, "read-write"
+	}
+	in, err := j.disk.regular(name, flag)
 	if err != nil {
-		j.fail("unable to open %s for compression: %s\n", name, libc.Strerror(err))
+		j.fail("unable to open %s (%s) for compression: %s\n", name, access, libc.Strerror(err))
 		return
 	}
 	defer in.Close()
@@ -279,10 +368,15 @@ func (j *job) pack(name string, in, out *os.File) error {
 		Env:   append(j.p.Env[:len(j.p.Env):len(j.p.Env)], "LOGROTATE_COMPRESSED_FILENAME="+name),
 		Stdin: in, Stdout: out, Stderr: &told, Cred: j.disk.as,
 	})
+	var st host.Status
 	if err != nil {
-		return err
+		fmt.Fprintf(&told, "error: cannot execute compress command '%s': %s\n", s.compressCmd, libc.Strerror(err))
+	} else {
+		if as := j.disk.as; as != nil {
+			j.out.note("switching uid to %d and gid to %d permanently (pid %d)\n", as.UID, as.GID, child.PID)
+		}
+		st, err = child.Wait(j.ctx)
 	}
-	st, err := child.Wait(j.ctx)
 	if told.Len() > 0 {
 		j.out.error("Compressing program wrote following message to stderr when compressing log %s:\n%s", name, told.String())
 	}
@@ -315,27 +409,31 @@ func gzipLevel(options []string) (int, bool) {
 // remove removes an old log.
 func (j *job) remove(name string) {
 	j.out.note("removing old log %s\n", name)
-	if j.set.preRemove != "" {
-		j.out.note("running preremove script\n")
-		if !j.script(j.set.preRemove, name, "") {
-			j.fail("error running preremove script for %s of '%s'. Not removing this log.\n", name, j.set.pattern)
-			return
-		}
-	}
 	if j.options.debug {
 		return
 	}
-	f, err := j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	f, err := j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		j.fail("error opening %s: %s\n", name, libc.Strerror(err))
 		return
 	}
 	defer f.Close()
-	j.unlink(name, f)
+	if !j.unlink(name, f) {
+		// The original tells an error number that some earlier call left.
+		j.out.error("Failed to remove old log %s: No data available\n", name)
+	}
 }
 
-// unlink removes an open file, overwritten before when shred asks for it.
-func (j *job) unlink(name string, f *os.File) {
+// unlink removes an open file, after preremove, overwritten before when shred
+// asks for it. It reports false when preremove failed.
+func (j *job) unlink(name string, f *os.File) bool {
+	if j.set.preRemove != "" {
+		j.out.note("running preremove script\n")
+		if !j.script(j.set.preRemove, name, "") {
+			j.fail("error running preremove script for %s of '%s'. Not removing this file.\n", name, j.set.pattern)
+			return false
+		}
+	}
 	if j.set.shred {
 		j.out.note("Using shred to remove the file %s\n", name)
 		cycles := j.set.shredCycles
@@ -349,6 +447,7 @@ func (j *job) unlink(name string, f *os.File) {
 	if err := j.disk.Remove(name); err != nil {
 		j.fail("Failed to remove old log %s: %s\n", name, libc.Strerror(err))
 	}
+	return true
 }
 
 func overwrite(p *host.Proc, f *os.File, cycles int) error {
@@ -379,45 +478,44 @@ func (r *rotation) script(text, log, rotated string) bool {
 		args = append(args, rotated)
 	}
 	if r.options.debug {
-		shown := rotated
-		if shown == "" {
-			shown = "(null)"
-		}
-		r.out.note("running script with args %s %s: \"%s\"\n", log, shown, text)
+		r.out.note("running script with args %s %s: \"%s\"\n", log, rotated, text)
 		return true
 	}
+	defer r.disk.forget()
 	child, err := r.p.Start(host.Cmd{Path: "/bin/sh", Args: args, Stdin: r.p.Stdin, Stdout: r.p.Stdout, Stderr: r.p.Stderr})
 	if err != nil {
 		r.out.error("cannot run /bin/sh: %s\n", libc.Strerror(err))
 		return false
+	}
+	if as := r.disk.as; as != nil {
+		r.out.note(switching, as.UID, r.p.UID, as.GID, r.p.GID, child.PID)
 	}
 	st, err := child.Wait(r.ctx)
 	return err == nil && st.Success()
 }
 
 // mail sends an old log, uncompressed, to the address of the set.
-func (j *job) mail(name string) {
+func (j *job) mail(name, subject string) {
 	s := j.set
-	if j.options.debug {
-		return
-	}
-	f, err := j.disk.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	f, err := j.disk.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		j.fail("failed to open %s for mailing: %s\n", name, libc.Strerror(err))
 		return
 	}
 	defer f.Close()
+	if j.options.debug {
+		return
+	}
 	var body io.Reader = f
-	if s.compress && !(s.delayCompress && s.mailFirst) && strings.HasSuffix(name, s.compressExt) {
+	if s.compress && !(s.delayCompress && s.mailFirst) {
 		plain, err := j.unpack(f)
 		if err != nil {
 			j.fail("uncompress command failed mailing %s\n", name)
-			return
 		}
 		body = plain
 	}
 	child, err := j.p.Start(host.Cmd{
-		Path: j.options.mail, Args: []string{j.options.mail, "-s", name, s.mail},
+		Path: j.options.mail, Args: []string{j.options.mail, "-s", subject, s.mail},
 		Stdin: body, Stdout: j.p.Stdout, Stderr: j.p.Stderr,
 	})
 	if err == nil {

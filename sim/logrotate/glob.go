@@ -8,14 +8,13 @@ import (
 	"enshu/sim/libc"
 )
 
-// glob returns the names that a pattern matches, sorted, or the pattern itself
-// when there is none (glob(3) with GLOB_NOCHECK and GLOB_TILDE).
+// glob returns the names that a pattern matches, sorted, or the pattern as it is
+// written when there is none (glob(3) with GLOB_NOCHECK and GLOB_TILDE).
 func glob(p *host.Proc, pattern string) []string {
-	expanded := tilde(p, pattern)
-	if found := matches(p, expanded); len(found) > 0 {
+	if found := matches(p, tilde(p, pattern)); len(found) > 0 {
 		return found
 	}
-	return []string{unescape(expanded)}
+	return []string{pattern}
 }
 
 func tilde(p *host.Proc, pattern string) string {

@@ -80,6 +80,9 @@ func run(ctx context.Context, p *host.Proc, d Defaults) int {
 		return 2
 	}
 	out := &messages{out: p.Stderr, verbose: o.verbose}
+	if o.debug {
+		out.warn("logrotate in debug mode does nothing except printing debug messages!  Consider using verbose mode (-v) instead if this is not what you want.\n\n")
+	}
 	switch {
 	case o.log == "syslog":
 		out.log = toSyslog(p)
@@ -92,9 +95,6 @@ func run(ctx context.Context, p *host.Proc, d Defaults) int {
 			out.log = toFile(f)
 		}
 	}
-	if o.debug {
-		out.warn("logrotate in debug mode does nothing except printing debug messages!  Consider using verbose mode (-v) instead if this is not what you want.\n\n")
-	}
 	if len(files) == 0 {
 		fmt.Fprintf(p.Stderr, "logrotate %s - Copyright (C) 1995-2001 Red Hat, Inc.\nThis may be freely redistributed under the terms of the GNU General Public License\n\n%s", version, usage)
 		return 1
@@ -104,7 +104,8 @@ func run(ctx context.Context, p *host.Proc, d Defaults) int {
 
 // rotateAll reads the configuration and the state, rotates, and writes the state.
 func rotateAll(ctx context.Context, p *host.Proc, d Defaults, o options, files []string, out *messages) int {
-	c := &config{p: p, out: out, global: newSet(d), known: map[string]bool{}, taboos: taboos}
+	c := &config{p: p, out: out, global: newSet(d), known: map[string]*set{}, taboos: taboos}
+	c.base = &c.global
 	ok := true
 	for _, f := range files {
 		ok = c.read(f, p.Dir) && ok

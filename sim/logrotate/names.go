@@ -34,12 +34,12 @@ func (s *set) names(log string, now time.Time) names {
 	if s.compress {
 		n.comp = s.compressExt
 	}
-	if s.addExtension != "" {
-		n.ext = s.addExtension
-		n.base = strings.TrimSuffix(n.base, s.addExtension)
-	} else if s.extension != "" && strings.HasSuffix(n.base, s.extension) {
+	if s.extension != "" && strings.HasSuffix(n.base, s.extension) {
 		n.ext = s.extension
 		n.base = strings.TrimSuffix(n.base, s.extension)
+	} else if s.addExtension != "" {
+		n.ext = s.addExtension
+		n.base = strings.TrimSuffix(n.base, s.addExtension)
 	}
 	format, _ := s.format()
 	n.date, n.pattern, _ = suffix(format, s.suffixTime(now))

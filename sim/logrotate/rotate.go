@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"path"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -24,6 +23,10 @@ type rotation struct {
 	out      *messages
 	now      time.Time // local; all logs of a run share it
 	state    *state
+
+	// Of the set at hand.
+	disk    disk
+	parents map[string]host.Stated // the directories of its logs
 }
 
 // logInfo is what is kept of a log's file before it is rotated.
@@ -42,12 +45,12 @@ func infoOf(info fs.FileInfo) logInfo {
 type job struct {
 	*rotation
 	set    *set
-	disk   disk
 	log    string // as the configuration names it
 	path   string // absolute
 	entry  *entry
 	names  names
 	failed bool
+	fresh  *os.File // the new log, which was made when the old one was moved
 
 	first   string // old log that mailfirst sends
 	final   string // where the log goes
@@ -70,13 +73,21 @@ func (r *rotation) set(s *set) bool {
 		r.out.note("No logs found. Rotation not needed.\n")
 		return true
 	}
-	disk := rights(r.p, s)
+	var back func()
+	r.disk, back = rights(r.p, s, r.out)
+	defer back()
+	r.parents = map[string]host.Stated{}
 	jobs := make([]*job, len(s.files))
+	paths := make([]string, len(s.files))
+	for i, log := range s.files {
+		paths[i] = libc.Abs(r.p, log)
+		jobs[i] = &job{rotation: r, set: s, log: log, path: paths[i]}
+	}
+	looks := host.Lstats(r.p.Sys, paths)
 	due, failed := 0, false
 	for i, log := range s.files {
-		j := &job{rotation: r, set: s, disk: disk, log: log, path: libc.Abs(r.p, log)}
-		jobs[i] = j
-		j.consider()
+		j := jobs[i]
+		j.consider(looks[i].Info, looks[i].Err)
 		// A log that is not there gets its entry too.
 		r.state.find(log, r.now)
 		failed = failed || j.failed
@@ -163,13 +174,12 @@ func (r *rotation) introduce(s *set) {
 
 func (j *job) due() bool { return j.entry != nil && j.entry.due }
 
-// consider decides whether the log is to be rotated.
-func (j *job) consider() {
+// consider decides whether the log is to be rotated; it takes what Lstat said.
+func (j *job) consider(info fs.FileInfo, err error) {
 	j.out.note("considering log %s\n", j.log)
 	if !j.set.su && j.p.UID == 0 && !j.safeParent() {
 		return
 	}
-	info, err := j.p.Sys.Lstat(j.path)
 	switch {
 	case errors.Is(err, syscall.ENOENT) && j.set.missingOK:
 		j.out.note("  log %s does not exist -- skipping\n", j.log)
@@ -183,16 +193,12 @@ func (j *job) consider() {
 	e.fact = fact{info.Size(), info.ModTime()}
 	e.info = infoOf(info)
 	j.entry = e
-	switch mode := info.Mode(); {
-	case mode&fs.ModeSymlink != 0:
+	if info.Mode()&fs.ModeSymlink != 0 {
 		j.out.note("  log %s is symbolic link. Rotation of symbolic links is not allowed to avoid security issues -- skipping.\n", j.log)
-		return
-	case !mode.IsRegular():
-		j.out.note("  log %s is not a regular file -- skipping.\n", j.log)
 		return
 	}
 	if n := links(info); n > 1 && !j.set.allowHardlink {
-		j.out.note("  log %s has multiple (%d) hard links. Rotation of files with multiple hard links is not allowed -- skipping.\n", j.log, n)
+		j.out.note("  log %s has multiple (%d) hard links. Rotation of files with multiple hard links is not allowed for %s -- skipping.\n", j.log, n, j.set.pattern)
 		return
 	}
 	j.out.note("  Now: %s\n", minute(j.now))
@@ -212,12 +218,10 @@ func (j *job) consider() {
 // safeParent reports whether only root can change the directory of the log.
 func (j *job) safeParent() bool {
 	dir := path.Dir(j.log)
-	info, err := j.p.Sys.Stat(libc.Abs(j.p, dir))
+	info, err := j.parent(dir)
 	if err != nil {
 		if !errors.Is(err, syscall.ENOENT) || !j.set.missingOK {
 			j.fail("stat of %s failed: %s\n", dir, libc.Strerror(err))
-		} else {
-			j.out.note("  log %s does not exist -- skipping\n", j.log)
 		}
 		return false
 	}
@@ -227,6 +231,16 @@ func (j *job) safeParent() bool {
 		return false
 	}
 	return true
+}
+
+// parent looks at the directory of a log, once for all logs of the set.
+func (r *rotation) parent(dir string) (fs.FileInfo, error) {
+	p, ok := r.parents[dir]
+	if !ok {
+		p.Info, p.Err = r.p.Sys.Stat(libc.Abs(r.p, dir))
+		r.parents[dir] = p
+	}
+	return p.Info, p.Err
 }
 
 func links(info fs.FileInfo) uint64 {
@@ -261,8 +275,6 @@ func (r *rotation) together(s *set, jobs []*job, due int, failed bool) bool {
 	each := func(stage func(*job)) {
 		for _, j := range jobs {
 			j.failed = j.failed || failed
-		}
-		for _, j := range jobs {
 			stage(j)
 			failed = failed || j.failed
 		}
@@ -291,172 +303,19 @@ func (r *rotation) together(s *set, jobs []*job, due int, failed bool) bool {
 	return failed
 }
 
-// prepare makes room: it compresses what delaycompress left, and moves or
-// removes old logs.
-func (j *job) prepare() {
-	if j.failed || !j.due() {
-		return
-	}
-	s := j.set
-	j.out.note("rotating log %s, log->rotateCount is %d\n", j.log, s.rotate)
-	j.entry.last = j.now
-	j.names = s.names(j.path, j.now)
-	if format, own := s.format(); own {
-		_, _, converted := suffix(format, j.now)
-		j.out.note("Converted '%s' -> '%s'\n", format, converted)
-	}
-	j.out.note("dateext suffix '%s'\n", j.names.date)
-	j.out.note("glob pattern '%s'\n", j.names.pattern)
-	if s.compress && s.delayCompress {
-		j.compressDelayed()
-	}
-	if s.dateExt {
-		j.prepareDated()
-	} else {
-		j.prepareNumbered()
-	}
-	if j.dispose != "" {
-		if _, err := j.p.Sys.Lstat(j.dispose); err != nil {
-			j.out.note("log %s doesn't exist -- won't try to dispose of it\n", j.dispose)
-			j.dispose = ""
-		}
-	}
-}
-
-// compressDelayed compresses the old logs that an earlier run left plain.
-func (j *job) compressDelayed() {
-	previous := []string{j.names.plain(j.names.start)}
-	if j.set.dateExt {
-		previous = j.dated("")
-		if len(previous) == 0 {
-			j.out.note("glob finding logs to compress failed\n")
-			return
-		}
-	}
-	for _, name := range previous {
-		info, err := j.p.Sys.Stat(name)
-		switch {
-		case errors.Is(err, syscall.ENOENT):
-			j.out.note("previous log %s does not exist\n", name)
-		case err != nil:
-			j.out.error("cannot stat %s: %s\n", name, libc.Strerror(err))
-		case !j.failed:
-			j.compress(name, infoOf(info))
-		}
-	}
-}
-
-// dated returns the old logs with a date in their names, oldest first.
-func (j *job) dated(comp string) []string {
-	n := j.names
-	found := matches(j.p, literal(n.prefix())+n.pattern+literal(n.ext+comp))
-	if format, own := j.set.format(); own {
-		sortByDate(found, len(n.prefix()), format, j.now.Location())
-	}
-	return found
-}
-
-// literal escapes what a pattern would take for its own.
-func literal(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
-}
-
-// prepareDated removes the old logs that are too many or too old; the last of
-// them goes only after the rotation.
-func (j *job) prepareDated() {
-	n := j.names
-	var logs []old
-	found := j.dated(n.comp)
-	if len(found) == 0 {
-		j.out.note("glob finding old rotated logs failed\n")
-	}
-	for _, name := range found {
-		if info, err := j.p.Sys.Stat(name); err == nil {
-			logs = append(logs, old{name, info.ModTime()})
-		}
-	}
-	gone := tooMany(logs, j.set.rotate, j.set.maxAge, j.now)
-	if len(gone) > 0 {
-		for _, name := range gone[:len(gone)-1] {
-			j.discard(name)
-		}
-		j.dispose = gone[len(gone)-1]
-	}
-	j.final = n.dated()
-	j.first = n.newest(j.final)
-	if !j.failed && libc.Exists(j.p, j.final+n.comp) {
-		j.fail("destination %s already exists, skipping rotation\n", j.first)
-	}
-}
-
-// prepareNumbered removes old logs that are too old and moves each old log to
-// the next number.
-func (j *job) prepareNumbered() {
-	n := j.names
-	count := j.set.rotate
-	switch {
-	case count == 0:
-		count = 1
-	case count < 0:
-		for count = 0; libc.Exists(j.p, n.number(n.start+count)); count++ {
-		}
-	}
-	present := j.listed(path.Dir(n.number(n.start)))
-	if j.set.maxAge > 0 {
-		for i := 1; i <= count+1; i++ {
-			name := n.number(i)
-			if !present(name) {
-				continue
-			}
-			if info, err := j.p.Sys.Stat(name); err == nil && tooOld(old{name, info.ModTime()}, j.set.maxAge, j.now) {
-				j.discard(name)
-			}
-		}
-	}
-	if j.set.rotate >= 0 {
-		j.dispose = n.number(n.start + count)
-	}
-	for i := n.start + count - 1; i >= n.start && !j.failed; i-- {
-		from, to := n.number(i), n.number(i+1)
-		j.out.note("renaming %s to %s (rotatecount %d, logstart %d, i %d), \n", from, to, count, n.start, i)
-		if j.options.debug {
-			continue
-		}
-		err := error(syscall.ENOENT)
-		if present(from) {
-			err = j.move(from, to)
-		}
-		switch {
-		case errors.Is(err, syscall.ENOENT):
-			j.out.note("old log %s does not exist\n", from)
-		case err != nil:
-			j.fail("error renaming %s to %s: %s\n", from, to, libc.Strerror(err))
-		}
-	}
-	j.final = n.plain(n.start)
-	j.first = n.newest(j.final)
-}
-
-// listed reads a directory and returns whether a name may be in it: one call
-// instead of one for each number up to rotate, which may be in the millions.
-func (j *job) listed(dir string) func(name string) bool {
-	names, err := libc.ReadDir(j.p, dir)
-	if err != nil { // may be entered, not read
-		return func(string) bool { return true }
-	}
-	return func(name string) bool {
-		_, found := slices.BinarySearch(names, path.Base(name))
-		return found
-	}
-}
-
 // move renames a log.
 func (j *job) move(from, to string) error {
 	err := j.disk.Rename(from, to)
 	if err == nil {
-		j.p.Emit(trace.FileRotated, trace.Attrs{"from": from, "to": to})
+		j.moved(from, to)
 	}
 	return err
+}
+
+func (j *job) moved(from, to string) {
+	j.disk.note(from, false)
+	j.disk.note(to, true)
+	j.p.Emit(trace.FileRotated, trace.Attrs{"from": from, "to": to})
 }
 
 // rotate moves or copies the log and makes the new one.
@@ -465,35 +324,50 @@ func (j *job) rotate() {
 		return
 	}
 	s := j.set
-	source := j.path
-	if !s.keeps() {
-		target := j.final
-		if s.renameCopy {
-			target = j.path + ".tmp"
-			source = target
+	if s.keeps() {
+		if !s.renameCopy {
+			j.copyLog(j.path)
 		}
-		j.out.note("renaming %s to %s\n", j.log, target)
-		if !j.options.debug {
-			if err := j.move(j.path, target); err != nil {
-				j.fail("failed to rename %s to %s: %s\n", j.log, target, libc.Strerror(err))
-				return
-			}
-		}
-		if s.rotate == 0 {
-			j.dispose = j.names.newest(j.final)
-			j.out.note("disposeName will be %s\n", j.dispose)
-		}
-		if s.create {
-			j.createLog()
-		}
+		return
 	}
-	if !j.failed && (s.keeps() || s.renameCopy) {
-		j.copyLog(source)
+	target := j.final
+	if s.renameCopy {
+		target = j.temporary()
+	}
+	var err error
+	switch {
+	case j.options.debug:
+	case s.create && j.disk.as == nil:
+		var moved bool
+		if j.fresh, moved, err = host.Renew(j.p.Sys, j.path, target, newMode(j.fileWanted())); moved {
+			j.moved(j.path, target)
+			err = nil // createLog tells it
+		}
+	default:
+		err = j.move(j.path, target)
+	}
+	gone := errors.Is(err, syscall.ENOENT) && !libc.Exists(j.p, j.path)
+	if gone { // the original looks at the log before it moves it
+		j.fail("getting file ACL %s: %s\n", j.log, libc.Strerror(err))
+	}
+	j.out.note("renaming %s to %s\n", j.log, target)
+	if err != nil && !gone {
+		j.fail("failed to rename %s to %s: %s\n", j.log, target, libc.Strerror(err))
+	}
+	if s.rotate == 0 {
+		j.dispose = j.names.newest(j.final)
+		j.out.note("disposeName will be %s\n", j.dispose)
+	}
+	if s.create && !j.failed {
+		j.createLog()
 	}
 }
 
-// createLog makes the new, empty log.
-func (j *job) createLog() {
+// temporary is where renamecopy keeps the log until postrotate has run.
+func (j *job) temporary() string { return j.path + ".tmp" }
+
+// fileWanted is the mode and the owner of the new log.
+func (j *job) fileWanted() ownership {
 	want, was := j.set.newFile, j.entry.info
 	if want.mode == unset {
 		want.mode = int(was.mode.Perm())
@@ -504,6 +378,12 @@ func (j *job) createLog() {
 	if want.gid == unset {
 		want.gid = was.gid
 	}
+	return want
+}
+
+// createLog makes the new, empty log.
+func (j *job) createLog() {
+	want := j.fileWanted()
 	j.out.note("creating new %s mode = 0%o uid = %d gid = %d\n", j.log, want.mode, want.uid, want.gid)
 	if j.options.debug {
 		return
@@ -520,16 +400,20 @@ func (j *job) finish() {
 		return
 	}
 	s := j.set
-	if s.compress && !s.delayCompress {
+	if s.renameCopy {
+		j.copyRenamed()
+	}
+	if !j.failed && s.compress && !s.delayCompress {
 		j.compress(j.final, j.entry.info)
 	}
 	if !j.failed && s.mail != "" {
-		name := j.dispose
-		if s.mailFirst {
-			name = j.first
-		}
-		if name != "" {
-			j.mail(name)
+		switch {
+		case s.mailFirst && s.compress && !s.delayCompress:
+			j.mail(j.first, j.log)
+		case s.mailFirst:
+			j.mail(j.first, j.first)
+		case j.dispose != "":
+			j.mail(j.dispose, j.dispose)
 		}
 	}
 	if !j.failed && j.dispose != "" {
@@ -540,7 +424,7 @@ func (j *job) finish() {
 // discard removes an old log before its time, mailed if mails are wanted.
 func (j *job) discard(name string) {
 	if !j.failed && j.set.mail != "" {
-		j.mail(name)
+		j.mail(name, name)
 	}
 	if !j.failed {
 		j.remove(name)

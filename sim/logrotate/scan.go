@@ -1,6 +1,9 @@
 package logrotate
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // scanner walks over a configuration file. It knows the shape of the language
 // only: words, the rest of a line, names up to a brace, scripts.
@@ -18,7 +21,7 @@ type token int
 const (
 	endOfFile  token = iota
 	keyword          // a word; the scanner stands behind it
-	badKeyword       // a word with something odd behind it
+	badKeyword       // a word with something odd, or nothing, behind it
 	nameStart        // the scanner stands before a name
 	closeBrace       // the scanner stands behind it
 	garbage          // the scanner stands before it
@@ -42,7 +45,7 @@ func (s *scanner) next() (token, string) {
 			return nameStart, ""
 		case isLetter(c):
 			word := s.word()
-			if s.pos < len(s.text) && !isSpace(s.text[s.pos]) && s.text[s.pos] != '=' {
+			if s.pos == len(s.text) || !isSpace(s.text[s.pos]) && s.text[s.pos] != '=' {
 				return badKeyword, word
 			}
 			return keyword, word
@@ -60,6 +63,23 @@ func (s *scanner) word() string {
 		s.pos++
 	}
 	return s.text[from:s.pos]
+}
+
+// found is the character behind a bad keyword as messages show it; the end of
+// the file is a NUL.
+func (s *scanner) found() string {
+	if s.pos == len(s.text) || s.text[s.pos] == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%#x", s.text[s.pos])
+}
+
+// separator passes what may stand between a keyword without a value and the rest
+// of its line: "=", or a space that is no blank, such as a carriage return.
+func (s *scanner) separator() {
+	if s.pos < len(s.text) && s.text[s.pos] != '\n' && !isBlank(s.text[s.pos]) {
+		s.pos++
+	}
 }
 
 func (s *scanner) blanks() {
@@ -81,7 +101,7 @@ func (s *scanner) endOfLine() {
 func (s *scanner) rest() string {
 	from := s.pos
 	s.endOfLine()
-	return strings.TrimFunc(s.text[from:s.pos], func(r rune) bool { return r < 0x80 && isSpace(byte(r)) })
+	return strings.TrimFunc(s.text[from:s.pos], isSpaceRune)
 }
 
 // value takes the rest of the line behind an optional "=".
@@ -142,8 +162,8 @@ func (s *scanner) script() (string, bool) {
 	return "", false
 }
 
-// skipBlock passes the rest of a block that has an error, with its brace.
-// Braces count only at the beginning of a line, and not within scripts. It
+// skipBlock passes the rest of a block that has an error, with its brace, which
+// must stand here or at the very beginning of a line and not within a script. It
 // reports false when the file ended before.
 func (s *scanner) skipBlock() bool {
 	for s.pos < len(s.text) {
@@ -154,9 +174,8 @@ func (s *scanner) skipBlock() bool {
 		case c == '\n':
 			s.pos++
 			s.line++
-		case isBlank(c):
-			s.pos++
 		default:
+			s.blanks()
 			switch s.word() {
 			case "prerotate", "postrotate", "firstaction", "lastaction", "preremove":
 				s.script()
@@ -178,12 +197,15 @@ func (s *scanner) step() {
 	}
 }
 
-func isBlank(c byte) bool  { return c == ' ' || c == '\t' }
-func isSpace(c byte) bool  { return c == ' ' || c >= '\t' && c <= '\r' }
+func isBlank(c byte) bool     { return c == ' ' || c == '\t' }
+func isSpace(c byte) bool     { return c == ' ' || c >= '\t' && c <= '\r' }
+func isSpaceRune(r rune) bool { return r < 0x80 && isSpace(byte(r)) }
+
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-// words splits a line as a shell would: blanks separate, quotes and backslashes
-// keep them. It reports false when a quote is left open.
+// words splits a line as popt does: blanks separate, quotes and backslashes keep
+// them, and a quote that is left open ends with the line. It reports false when
+// a backslash does.
 func words(line string) ([]string, bool) {
 	var all []string
 	var b strings.Builder
@@ -225,5 +247,5 @@ func words(line string) ([]string, bool) {
 	if in {
 		all = append(all, b.String())
 	}
-	return all, quote == 0
+	return all, true
 }

@@ -33,7 +33,6 @@ type set struct {
 	files   []string // what the names matched
 
 	by          criterion
-	bySet       bool // by was set here
 	weekday     int
 	threshold   int64 // of bySize
 	minSize     int64
@@ -46,6 +45,7 @@ type set struct {
 
 	ifEmpty, missingOK, mailFirst, sharedScripts     bool
 	compress, delayCompress, shred, allowHardlink    bool
+	ignoreDuplicates                                 bool
 	create, createOldDir, copy, copyTruncate         bool
 	renameCopy, su, dateExt, dateYesterday, dateHour bool
 
@@ -64,7 +64,7 @@ type set struct {
 func newSet(d Defaults) set {
 	return set{
 		threshold: 1 << 20, start: unset, ifEmpty: true,
-		newFile: anyone, newDir: ownership{0o755, unset, unset}, as: anyone,
+		newFile: anyone, newDir: ownership{0o7777, unset, unset}, as: anyone,
 		compressCmd: d.Compress, uncompressCmd: d.Uncompress, compressExt: d.CompressExt,
 	}
 }

@@ -51,9 +51,12 @@ func (s *state) parse(file, text string, now time.Time) error {
 	}
 	number := 1
 	for rest != "" {
-		var line string
-		line, rest, _ = strings.Cut(rest, "\n")
+		line, more, ended := strings.Cut(rest, "\n")
+		rest = more
 		number++
+		if !ended {
+			return fmt.Errorf("line %d too long in state file %s", number, file)
+		}
 		if strings.TrimSpace(line) == "" {
 			continue
 		}
@@ -84,12 +87,14 @@ func (s *state) parse(file, text string, now time.Time) error {
 	return nil
 }
 
-// line is how the entry stands in the file.
+// line is how the entry stands in the file. As with the original, backslashes and
+// line feeds of a name are not what is read back.
 func (e *entry) line() string {
 	t := e.last
-	name := strings.ReplaceAll(e.name, `"`, `\"`)
+	name := strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`).Replace(e.name)
 	return fmt.Sprintf("\"%s\" %d-%d-%d-%d:%d:%d\n", name, t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second())
 }
 
-// stale reports whether an entry is to be forgotten when its log is gone.
+// stale reports whether an entry is to be forgotten: its log is no longer in the
+// configuration, or gone. The message about it says that it is gone either way.
 func (e *entry) stale(now time.Time) bool { return !e.used && now.Sub(e.last) > 365*day }

@@ -92,7 +92,7 @@ func (r *rotation) readState() bool {
 	missing := errors.Is(err, syscall.ENOENT)
 	if err != nil {
 		if missing {
-			r.out.note("error: error stat()ing state file %s: %s\n", file, libc.Strerror(err))
+			r.out.note("state file %s does not exist\n", file)
 		} else {
 			r.out.error("error opening state file %s: %s\n", file, libc.Strerror(err))
 		}
@@ -115,17 +115,15 @@ func (r *rotation) writeState() bool {
 	text.WriteString(stateTop)
 	for _, e := range r.state.entries {
 		if e.stale(r.now) {
-			if _, err := r.p.Sys.Lstat(libc.Abs(r.p, e.name)); errors.Is(err, syscall.ENOENT) {
-				r.out.note("Removing %s from state file, because it does not exist and has not been rotated for one year\n", e.name)
-				continue
-			}
+			r.out.note("Removing %s from state file, because it does not exist and has not been rotated for one year\n", e.name)
+			continue
 		}
 		text.WriteString(e.line())
 	}
 	mode := fs.FileMode(0o640)
 	if info, err := r.p.Sys.Stat(file); err == nil {
-		// Nobody else needs to read it, or to lock it.
-		mode = info.Mode().Perm() &^ 0o007
+		// Who can read it can lock it.
+		mode = info.Mode().Perm() &^ 0o004
 	}
 	tmp := file + ".tmp"
 	// A leftover of a run that was cut short would be in the way.

@@ -61,6 +61,7 @@ func TestThousandConnections(t *testing.T) {
 			}
 			p.Sleep(ctx, time.Minute)
 		})
+		time.Sleep(time.Second) // until anvil(8) has heard that they left: they had all that one client may have
 		serves(t, w, client, "after the crowd")
 	})
 }

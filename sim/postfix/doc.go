@@ -7,12 +7,16 @@
 //	smtpd ────────────────────────────────────┼→ cleanup → incoming/ → qmgr → active/ → local, smtp, error …
 //	local (forwarding), bounce ───────────────┘                         ↑ deferred/ ←┘
 //
-// Each stage is a file of this package and a Program of its own; the stages meet
-// in the queue directory and in sockets below it. [Master] holds the TCP ports,
-// runs qmgr and pickup, and starts the others when somebody asks for them
-// through public/master; they leave after max_idle, as the real ones do. One
-// process serves all the clients of a service, on threads: what ps and the log
-// show is what a learner expects, and a busy host costs a handful of processes.
+// Each stage is a Program, and its package below this one has its name: smtpd,
+// cleanup, qmgr, local, smtp, rewrite; command has what users and administrators
+// type. They meet in the queue directory (package queue) and in sockets below it
+// (package service). The others are values: conf, mailaddr, header, table, dsn.
+//
+// master(8) holds the TCP ports, runs qmgr and pickup, and starts the others when
+// somebody asks for them through public/master; they leave after max_idle, as the
+// real ones do. One process serves all the clients of a service, on threads: what
+// ps and the log show is what a learner expects, and a busy host costs a handful
+// of processes.
 //
 // # Nothing lost, nothing twice
 //

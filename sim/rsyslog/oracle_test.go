@@ -657,6 +657,15 @@ func (r *oracleRun) compare(what string, got, want []string) {
 		for len(got) > 0 && len(want) > 0 && r.pattern(want[len(want)-1]).MatchString(got[len(got)-1]) {
 			got, want = got[:len(got)-1], want[:len(want)-1]
 		}
+		if len(got) == len(want) { // and in between
+			var g, w []string
+			for i := range want {
+				if !r.pattern(want[i]).MatchString(got[i]) {
+					g, w = append(g, got[i]), append(w, want[i])
+				}
+			}
+			got, want = g, w
+		}
 		r.t.Errorf("%s:\n got %s\nwant %s", what, listing(got), listing(want))
 	}
 }

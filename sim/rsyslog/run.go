@@ -48,7 +48,7 @@ func (w *worker) exec(list []*script.Statement, m *message.Message, filtered boo
 				return true
 			}
 		case script.IfExpr:
-			ok := s.Cond.Eval(w.scope(m)).Bool()
+			ok := s.Cond.Eval(w.scope(m)).Holds()
 			if m.Traced {
 				w.verdict(ok, s, m)
 			}

@@ -88,7 +88,7 @@ func (s *sys) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error
 		closeAll(files)
 		return nil, pathError("open", name, err)
 	}
-	f, err := named(files[0], name, wait || kind != fs.ModeNamedPipe && kind&fs.ModeCharDevice == 0)
+	f, err := opened(files[0], name, wait || kind != fs.ModeNamedPipe && kind&fs.ModeCharDevice == 0)
 	if err != nil {
 		return nil, pathError("open", name, err)
 	}
@@ -101,25 +101,22 @@ func openCall(name string, flag int, perm fs.FileMode, flags int64) call {
 		[]any{atFDCWD, name, flag | unix.O_CLOEXEC | unix.O_NOCTTY, int(host.ModeBits(perm))}}
 }
 
-// named gives a received descriptor the name that it has in the host. With
+// opened gives a received descriptor the name that it has in the host. With
 // poll the Go runtime waits for it; else its errors are the kernel's.
-func named(f *os.File, name string, poll bool) (*os.File, error) {
-	nfd := -1
-	var err error
-	control(f, func(fd int) {
-		if nfd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-			err = unix.SetNonblock(nfd, poll)
-		}
-	})
-	f.Close()
-	if err != nil {
+func opened(fd int, name string, poll bool) (*os.File, error) {
+	// NewFile looks at O_NONBLOCK to decide whether to poll.
+	if err := unix.SetNonblock(fd, poll); err != nil {
+		unix.Close(fd)
 		return nil, err
 	}
-	named := os.NewFile(uintptr(nfd), name) // looks at O_NONBLOCK to decide whether to poll
+	f := os.NewFile(uintptr(fd), name)
 	if !poll {
-		err = unix.SetNonblock(nfd, true)
+		if err := unix.SetNonblock(fd, true); err != nil {
+			f.Close()
+			return nil, err
+		}
 	}
-	return named, err
+	return f, nil
 }
 
 func (s *sys) Stat(name string) (fs.FileInfo, error) { return s.stat("stat", name, 0) }

@@ -112,6 +112,7 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 		if err != nil {
 			return fail(err)
 		}
+		waits(r)
 		files, opened = append(files, r), append(opened, r)
 		go func() { io.Copy(w, in); w.Close() }()
 	}
@@ -142,6 +143,7 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 				return fail(err)
 			}
 			same = output
+			waits(pw)
 			files, opened = append(files, pw), append(opened, pw)
 			copied := make(chan struct{})
 			go func() { io.Copy(output, r); close(copied) }()
@@ -155,48 +157,42 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	s.server.starting.RLock()
 	defer s.server.starting.RUnlock()
 	defer s.conn.spawning()()
-	a, err := s.conn.ask(guest.Spawn, func(m *guest.Message) {
-		m.Str(c.Path)
-		m.Str(c.Dir)
-		m.Strs(c.Args)
-		m.Strs(c.Env)
-		var flags int64
-		if c.Session {
-			flags |= guest.SpawnSession
-			if interactive {
-				flags |= guest.SpawnTerminal
-			}
+	m := guest.Message{Kind: guest.Spawn}
+	m.Str(c.Path)
+	m.Str(c.Dir)
+	m.Strs(c.Args)
+	m.Strs(c.Env)
+	var flags int64
+	if c.Session {
+		flags |= guest.SpawnSession
+		if interactive {
+			flags |= guest.SpawnTerminal
 		}
-		other := c.Cred != nil && (c.Cred.UID != s.proc.UID || c.Cred.GID != s.proc.GID)
-		if s.server.SingleID && s.proc.PID == 1 {
-			other = false // a unit's User= has no id here: it runs as root
+	}
+	other := c.Cred != nil && (c.Cred.UID != s.proc.UID || c.Cred.GID != s.proc.GID)
+	if s.server.SingleID && s.proc.PID == 1 {
+		other = false // a unit's User= has no id here: it runs as root
+	}
+	if other {
+		flags |= guest.SpawnCred
+		if s.server.SingleID {
+			flags |= guest.SpawnKeepGroups
 		}
-		if other {
-			flags |= guest.SpawnCred
-			if s.server.SingleID {
-				flags |= guest.SpawnKeepGroups
-			}
+	}
+	m.Int(flags)
+	m.Int(int64(c.Umask))
+	if other {
+		m.Int(int64(c.Cred.UID))
+		m.Int(int64(c.Cred.GID))
+		m.Int(int64(len(c.Cred.Groups)))
+		for _, g := range c.Cred.Groups {
+			m.Int(int64(g))
 		}
-		m.Int(flags)
-		m.Int(int64(c.Umask))
-		if other {
-			m.Int(int64(c.Cred.UID))
-			m.Int(int64(c.Cred.GID))
-			m.Int(int64(len(c.Cred.Groups)))
-			for _, g := range c.Cred.Groups {
-				m.Int(int64(g))
-			}
-		}
-	}, files)
+	}
+	pid, err := s.conn.spawn(&m, files)
 	if err != nil {
 		line.Release()
 		return fail(err)
-	}
-	closeAll(a.files)
-	pid, errno := int(a.m.NextInt()), syscall.Errno(a.m.NextInt())
-	if errno != 0 {
-		line.Release()
-		return fail(errno)
 	}
 	for _, o := range opened {
 		o.Close()
@@ -209,6 +205,27 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	s.server.adopt(pid, k)
 	s.conn.adopt(pid, func(st host.Status) { s.server.bury(pid, k, st) })
 	return child, nil
+}
+
+// waits makes the end of a pipe that a child gets one that waits, as programs
+// expect: with os.Pipe's own setting cat(1) fails where there is nothing to read yet.
+func waits(f *os.File) {
+	control(f, func(fd int) { _ = unix.SetNonblock(fd, false) }) // of a pipe it cannot fail
+}
+
+// spawn has the stub start a child and returns its number.
+func (c *Conn) spawn(m *guest.Message, files []*os.File) (pid int, err error) {
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	a, err := c.ask(m, files, 1+2*8, 0)
+	if err != nil {
+		return 0, err
+	}
+	pid = int(a.NextInt())
+	if errno := syscall.Errno(a.NextInt()); errno != 0 {
+		return 0, errno
+	}
+	return pid, nil
 }
 
 // comparable reports whether two writers are the same one.

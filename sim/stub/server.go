@@ -79,59 +79,85 @@ func (s *Server) welcome(ctx context.Context, sock *net.UnixConn) {
 	line := s.Host.Clock.Timeline()
 	line.Hold()
 	defer line.Release()
-	defer sock.Close()
-	m, files, cred, err := receiveHello(sock)
-	if err != nil || len(files) != 3 {
-		closeAll(files)
+	m, fds, cred, early, err := receiveHello(sock)
+	if err != nil || len(fds) != 4 {
+		closeAll(fds)
+		sock.Close()
 		return
 	}
+	files := make([]*os.File, 3)
+	for i := range files {
+		files[i] = os.NewFile(uintptr(fds[i]), "stdio")
+	}
+	unix.SetNonblock(fds[3], false) // whatever the stub has made of it
+	conn, err := NewConn(line, sock, os.NewFile(uintptr(fds[3]), "stub"))
+	if err != nil {
+		sock.Close()
+		return
+	}
+	defer conn.Close()
 	p := &host.Proc{Host: s.Host, Clock: s.Host.Clock, UID: int(cred.Uid), GID: int(cred.Gid)}
 	p.PID, p.PPID, p.RUID = int(m.NextInt()), int(m.NextInt()), int(m.NextInt())
 	m.NextInt() // process group
 	p.Umask = int(m.NextInt())
 	p.Path, p.Dir = strings.TrimPrefix(strings.TrimSuffix(m.NextStr(), " (deleted)"), ProgramsDir), m.NextStr()
 	p.Args, p.Env = m.NextStrs(), m.NextStrs()
-	if pid, ok := hostPID(int(cred.Pid)); ok {
-		p.PID = pid // what the kernel says counts
+	if st, ok := statusOf(int(cred.Pid)); ok {
+		p.PID, p.Groups = st.pid, st.groups // what the kernel says counts
 	}
-	p.Groups = groupsOf(int(cred.Pid))
 	if len(p.Args) == 0 {
 		p.Args = []string{p.Path}
 	}
-	conn := NewConn(line, sock)
+	for _, sig := range early {
+		p.Deliver(sig)
+	}
 	go conn.Serve()
 	s.run(ctx, p, conn, cred, files, s.Host.Programs[p.Path], func() { s.ready(p.PID) })
 }
 
-// receiveHello reads the first message of a connection.
-func receiveHello(sock *net.UnixConn) (*guest.Message, []*os.File, *unix.Ucred, error) {
+// receiveHello reads the first message of a connection, and the signals that
+// were quicker.
+func receiveHello(sock *net.UnixConn) (m guest.Message, fds []int, cred *unix.Ucred, early []syscall.Signal, err error) {
 	raw, err := sock.SyscallConn()
 	if err != nil {
-		return nil, nil, nil, err
+		return m, nil, nil, nil, err
 	}
-	var cred *unix.Ucred
 	var cerr error
 	raw.Control(func(fd uintptr) { cred, cerr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
 	if cerr != nil {
-		return nil, nil, nil, cerr
+		return m, nil, nil, nil, cerr
 	}
+	for {
+		if m, fds, err = receive(raw); err != nil || m.Kind != guest.Signal || len(early) > 64 {
+			break
+		}
+		closeAll(fds)
+		early = append(early, syscall.Signal(m.NextInt()))
+	}
+	if err == nil && m.Kind != guest.Hello {
+		closeAll(fds)
+		err = fmt.Errorf("stub: first message is %q", m.Kind)
+	}
+	return m, fds, cred, early, err
+}
+
+// receive reads a message of any length. Most are short; of arguments there
+// may be much.
+func receive(raw syscall.RawConn) (m guest.Message, fds []int, err error) {
 	var buf []byte
-	var oobn int
 	oob := make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
+	var n, oobn int
 	rerr := raw.Read(func(fd uintptr) bool {
-		buf, oobn, err = receive(int(fd), oob)
+		if n, _, err = unix.Recvfrom(int(fd), nil, unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT); err == nil {
+			buf = make([]byte, min(n, guest.MaxMessage))
+			n, oobn, _, _, err = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		}
 		return err != unix.EAGAIN && err != unix.EINTR
 	})
 	if err = errors.Join(err, rerr); err != nil {
-		return nil, nil, nil, err
+		return m, nil, err
 	}
-	files := receivedFiles(oob[:oobn])
-	m := guest.Parse(buf)
-	if m.Kind != guest.Hello {
-		closeAll(files)
-		return nil, nil, nil, fmt.Errorf("stub: first message is %q", m.Kind)
-	}
-	return m, files, cred, nil
+	return guest.Parse(buf[:n]), received(oob[:oobn]), nil
 }
 
 // Init runs prog as PID 1 of the host. conn is the host's first stub, labPID
@@ -141,7 +167,7 @@ func (s *Server) Init(ctx context.Context, conn *Conn, labPID int, p *host.Proc,
 	line := s.Host.Clock.Timeline()
 	line.Hold()
 	defer line.Release()
-	defer conn.sock.Close()
+	defer conn.Close()
 	p.Host, p.Clock, p.PID = s.Host, s.Host.Clock, 1
 	files := make([]*os.File, 3)
 	for i := range files {
@@ -334,44 +360,40 @@ func (s *Server) cred(u *unix.Ucred) host.SenderCred {
 	pid, ok := s.pids[int(u.Pid)]
 	s.mu.Unlock()
 	if !ok {
-		if pid, ok = hostPID(int(u.Pid)); !ok {
-			pid = 0 // it is gone already
-		}
+		st, _ := statusOf(int(u.Pid))
+		pid = st.pid // 0 when it is gone already
 	}
 	return host.SenderCred{PID: pid, UID: int(u.Uid), GID: int(u.Gid)}
 }
 
-// hostPID returns the number that a process of the lab has in its innermost
-// namespace (proc_pid_status(5), NSpid).
-func hostPID(pid int) (int, bool) {
-	v, ok := statusField(pid, "NSpid:")
-	if !ok || len(v) == 0 {
-		return 0, false
-	}
-	n, err := strconv.Atoi(v[len(v)-1])
-	return n, err == nil
+// processStatus is what the kernel says of a process (proc_pid_status(5)).
+type processStatus struct {
+	pid    int // in its innermost namespace (NSpid)
+	groups []int
 }
 
-func groupsOf(pid int) []int {
-	v, _ := statusField(pid, "Groups:")
-	var groups []int
-	for _, f := range v {
-		if n, err := strconv.Atoi(f); err == nil {
-			groups = append(groups, n)
-		}
-	}
-	return groups
-}
-
-func statusField(pid int, name string) ([]string, bool) {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+// statusOf reads the status of a process of the lab.
+func statusOf(labPID int) (st processStatus, ok bool) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(labPID) + "/status")
 	if err != nil {
-		return nil, false
+		return st, false
 	}
 	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, name); ok {
-			return strings.Fields(rest), true
+		if rest, found := strings.CutPrefix(line, "Groups:"); found {
+			for _, f := range strings.Fields(rest) {
+				if n, err := strconv.Atoi(f); err == nil {
+					st.groups = append(st.groups, n)
+				}
+			}
+		}
+		if rest, found := strings.CutPrefix(line, "NSpid:"); found {
+			all := strings.Fields(rest)
+			if len(all) > 0 {
+				st.pid, err = strconv.Atoi(all[len(all)-1])
+				ok = err == nil
+			}
+			break // it comes after the groups
 		}
 	}
-	return nil, false
+	return st, ok
 }

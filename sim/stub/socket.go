@@ -36,9 +36,9 @@ const (
 )
 
 // socket takes a descriptor that a stub sent; held is the stub's own.
-func (s *sys) socket(f *os.File, network string, held int) (*socket, error) {
+func (s *sys) socket(fd int, network string, held int) (*socket, error) {
 	// The Go runtime does not wait for it: the timeline does.
-	f, err := named(f, network, false)
+	f, err := opened(fd, network, false)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -71,10 +70,10 @@ func intOption(fd result, level, name, value int) call {
 // open makes a socket in the stub and binds or connects it there. One that
 // listens stays open in the stub too, so that ss(8) and lsof(8) show whose it
 // is; the ret of dial is connect's, that of listen the stub's descriptor.
-func (s *sys) open(op, network, addr string) (*os.File, ret, error) {
+func (s *sys) open(op, network, addr string) (int, ret, error) {
 	domain, kind, sa, err := sockaddr(network, addr)
 	if err != nil {
-		return nil, ret{}, err
+		return -1, ret{}, err
 	}
 	length := len(sa)
 	flags := int64(guest.MakesFile | guest.PassFile)
@@ -106,7 +105,7 @@ func (s *sys) open(op, network, addr string) (*os.File, ret, error) {
 		if err == nil {
 			err = errGone
 		}
-		return nil, ret{}, err
+		return -1, ret{}, err
 	}
 	if op == "listen" {
 		return files[0], rets[0], nil
@@ -134,11 +133,11 @@ func (a strAddr) Network() string { return a.network }
 func (a strAddr) String() string  { return a.addr }
 
 func (s *sys) Listen(network, addr string) (net.Listener, error) {
-	f, made, err := s.open("listen", network, addr)
+	fd, made, err := s.open("listen", network, addr)
 	if err != nil {
 		return nil, opError("listen", network, addr, err)
 	}
-	k, err := s.socket(f, network, int(made.value))
+	k, err := s.socket(fd, network, int(made.value))
 	if err != nil {
 		return nil, opError("listen", network, addr, err)
 	}
@@ -148,11 +147,11 @@ func (s *sys) Listen(network, addr string) (net.Listener, error) {
 }
 
 func (s *sys) ListenPacket(network, addr string) (net.PacketConn, error) {
-	f, made, err := s.open("listen", network, addr)
+	fd, made, err := s.open("listen", network, addr)
 	if err != nil {
 		return nil, opError("listen", network, addr, err)
 	}
-	k, err := s.socket(f, network, int(made.value))
+	k, err := s.socket(fd, network, int(made.value))
 	if err != nil {
 		return nil, opError("listen", network, addr, err)
 	}
@@ -162,11 +161,11 @@ func (s *sys) ListenPacket(network, addr string) (net.PacketConn, error) {
 }
 
 func (s *sys) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	f, connected, err := s.open("dial", network, addr)
+	fd, connected, err := s.open("dial", network, addr)
 	if err != nil {
 		return nil, opError("dial", network, addr, err)
 	}
-	k, err := s.socket(f, network, 0)
+	k, err := s.socket(fd, network, 0)
 	if err != nil {
 		return nil, opError("dial", network, addr, err)
 	}

@@ -35,7 +35,7 @@ func newStream(line *clock.Timeline, lent *os.File, flag int, g *gate, onPipe fu
 	s := &stream{lent: lent, file: lent, gate: g, onPipe: onPipe}
 	var st unix.Stat_t
 	var tty bool
-	var again *os.File
+	again := -1
 	control(lent, func(fd int) {
 		if unix.Fstat(fd, &st) != nil {
 			return
@@ -45,13 +45,12 @@ func newStream(line *clock.Timeline, lent *os.File, flag int, g *gate, onPipe fu
 		if !tty && st.Mode&unix.S_IFMT != unix.S_IFIFO {
 			return
 		}
-		nfd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), flag|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			again = os.NewFile(uintptr(nfd), "stdio")
+		if nfd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), flag|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0); err == nil {
+			again = nfd
 		}
 	})
-	if again != nil {
-		if again, err := named(again, "stdio", false); err == nil {
+	if again >= 0 {
+		if again, err := opened(again, "stdio", false); err == nil {
 			s.file = again
 			if raw, err := again.SyscallConn(); err == nil {
 				s.socket, _ = line.Socket(raw)

@@ -70,7 +70,7 @@ func CheckInterface(name string) error {
 // limit.
 func CheckName(kind, name string, max int) error {
 	for _, c := range name {
-		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-./", c)
+		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-/", c)
 		if !ok {
 			return Fail("INVALID_NAME", "'"+string(c)+"' is not allowed in '"+name+"'")
 		}

@@ -34,8 +34,11 @@ func (p Port) String() string { return p.ID() + "/" + p.Proto }
 // number is beyond the last port.
 func PortRange(s string) (lo, hi uint16, big, ok bool) {
 	a, b, ranged := strings.Cut(s, "-")
-	if !ranged {
+	switch {
+	case !ranged:
 		b = a
+	case b == "":
+		b = "65535" // "1024-" is all from there
 	}
 	x, xbig, xok := portNumber(a)
 	y, ybig, yok := portNumber(b)
@@ -144,7 +147,7 @@ func ParseForwardPort(s string) (ForwardPort, error) {
 		name, value, ok := strings.Cut(rest, "=")
 		name = strings.TrimPrefix(name, ":")
 		if !ok || name != "port" && name != "proto" && name != "toport" && name != "toaddr" {
-			return ForwardPort{}, Fail("INVALID_FORWARD", "invalid forward port arg '"+rest+"'")
+			return ForwardPort{}, Fail("INVALID_FORWARD", "invalid forward port arg '"+name+"'")
 		}
 		// An IPv6 address has colons of its own; a part begins with a name and '='.
 		end := len(value)

@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -14,42 +13,6 @@ type Service struct {
 	Includes                          []string
 	Destination                       map[string]string // by "ipv4" and "ipv6"
 }
-
-// IPSet is a named list of addresses.
-type IPSet struct {
-	Name, Version, Short, Description string
-	Type                              string   // "hash:ip", "hash:net" or "hash:mac"
-	Options                           Attrs    // as given
-	Entries                           []string // in their order
-}
-
-// Family is the IP family of the set's addresses.
-func (s *IPSet) Family() string {
-	if s.Options.Get("family") == "inet6" {
-		return "inet6"
-	}
-	return "inet"
-}
-
-// CheckEntry refuses what cannot be in the set.
-func (s *IPSet) CheckEntry(e string) error {
-	ok := false
-	switch s.Type {
-	case "hash:mac":
-		_, ok = ParseMAC(e)
-	case "hash:ip", "hash:net":
-		var p netip.Prefix
-		p, ok = ParseAddress(e)
-		ok = ok && p.Addr().Is6() == (s.Family() == "inet6")
-	}
-	if !ok {
-		return Fail("INVALID_ENTRY", "invalid address '"+e+"' in '"+e+"'")
-	}
-	return nil
-}
-
-// IpsetTypes are the types that a set may have here.
-var IpsetTypes = []string{"hash:ip", "hash:mac", "hash:net"}
 
 // Edit adds or removes a part of a service, unless op only asks. It reports
 // whether the service had it and how messages name it.

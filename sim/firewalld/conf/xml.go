@@ -74,14 +74,16 @@ func ReadZone(name string, data []byte) (*Zone, error) {
 	x := newXMLReader("zone", data)
 	var rule *Rule
 	var part string // of the rule
+	broken := false // the rule has an error
 	finish := func() error {
 		if rule == nil {
 			return nil
 		}
 		r := rule
 		rule = nil
-		if err := r.check(); err != nil {
-			return err
+		if broken || r.check() != nil {
+			broken = false
+			return nil // firewalld leaves such a rule out
 		}
 		z.Elements = append(z.Elements, Element{KindRule, r.String()})
 		return nil
@@ -108,7 +110,7 @@ func ReadZone(name string, data []byte) (*Zone, error) {
 			err = z.readElement(e)
 		case depth == 2 && rule != nil && knownElement(e.start):
 			part = e.start
-			err = rule.set(part, e.attrs, false, "")
+			broken = rule.set(part, e.attrs, false, "") != nil || broken
 		case depth == 3 && rule != nil && e.start == "limit":
 			rule.setLimit(part, e.attrs.Get("value"))
 		default:
@@ -163,7 +165,9 @@ func (z *Zone) readElement(e xmlEvent) error {
 	case "interface":
 		err, add = needs(e, []string{"name"}), Element{e.start, e.attrs.Get("name")}
 		if err == nil {
-			err = CheckInterface(add.Value)
+			if CheckInterface(add.Value) != nil {
+				err = Fail("INVALID_INTERFACE", "Zone '"+z.Name+"': invalid interface '"+add.Value+"'")
+			}
 		}
 	case "port", "source-port":
 		if err = needs(e, []string{"port", "protocol"}); err == nil {
@@ -177,6 +181,10 @@ func (z *Zone) readElement(e xmlEvent) error {
 		}
 	case "forward-port":
 		if err = needs(e, []string{"port", "protocol"}, "to-port", "to-addr"); err == nil {
+			a := e.attrs
+			if a.Get("to-port") == "" && a.Get("to-addr") == "" {
+				return Fail("INVALID_FORWARD", fmt.Sprintf("Zone '%s': '('%s', '%s', '', '')' is missing to-port AND to-addr ", z.Name, a.Get("port"), a.Get("protocol")))
+			}
 			var f ForwardPort
 			f, err = newForwardPort(e.attrs.Get("port"), e.attrs.Get("protocol"), e.attrs.Get("to-port"), e.attrs.Get("to-addr"))
 			add = Element{e.start, f.String()}
@@ -273,9 +281,7 @@ func writeElement(w *xmlWriter, kind, v string) {
 		name := "address"
 		if set, ok := strings.CutPrefix(v, "ipset:"); ok {
 			name, v = "ipset", set
-		} else if _, ok := ParseMAC(v); ok {
-			name = "mac"
-		}
+		} // a MAC address too is written as an address
 		w.tag(1, kind, [2]string{name, v})
 	case KindRule:
 		if r, err := ParseRule(v); err == nil {
@@ -454,7 +460,7 @@ func ReadIPSet(name string, data []byte) (*IPSet, error) {
 		switch {
 		case depth == 0 && e.start == "ipset":
 			s.Type, s.Version = e.attrs.Get("type"), e.attrs.Get("version")
-			if err = needs(e, []string{"type"}, "version"); err == nil && !slices.Contains(IpsetTypes, s.Type) {
+			if err = needs(e, []string{"type"}, "version"); err == nil && !slices.Contains(IPSetTypes, s.Type) {
 				err = Fail("INVALID_TYPE", s.Type+" not supported")
 			}
 		case depth == 1 && e.start == "short":

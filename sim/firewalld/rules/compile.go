@@ -18,7 +18,7 @@ type State struct {
 	BeforePolicies int
 	IPSets         map[string]*conf.IPSet
 	Used           []string // ipsets in the packet filter, in their order
-	Direct         []conf.DirectRule
+	Direct         conf.Direct
 	Denied         string // LogDenied
 	RPFilter       bool   // IPv6_rpfilter
 	RFC3964        bool   // RFC3964_IPv4
@@ -58,7 +58,7 @@ func jump(chain string) nft.Rule { return nft.Rule{nft.Verdict{Kind: nft.Jump, C
 func (s *State) Compile() *nft.Ruleset {
 	c := &compiler{State: s, t: &nft.Table{Family: "inet", Name: "firewalld"}, chains: map[string]*nft.Chain{}, made: map[string]bool{}}
 	for _, name := range s.Used {
-		if set := s.IPSets[name]; set != nil {
+		if set := s.IPSets[name]; set != nil && len(set.Parts()) == 1 {
 			c.t.Sets = append(c.t.Sets, compileSet(set))
 		}
 	}
@@ -273,7 +273,7 @@ func (c *compiler) sourceMatch(s string, out bool) (nft.Expr, bool) {
 func (c *compiler) setMatch(name string, dst, not bool) (nft.Expr, bool) {
 	set := c.IPSets[name]
 	switch {
-	case set == nil:
+	case set == nil || len(set.Parts()) > 1:
 		return nil, false
 	case set.Type == "hash:mac":
 		return nft.EtherSource{Set: name, Not: not}, !dst

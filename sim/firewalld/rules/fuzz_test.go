@@ -3,6 +3,7 @@ package rules
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +51,7 @@ func FuzzServiceAndIPSetFile(f *testing.F) {
 	f.Add([]byte(`<service version="1"><port port="1" protocol="tcp"/><destination ipv4="1.2.3.4"/><include service="x"/></service>`))
 	f.Add([]byte(`<ipset type="hash:net"><option name="family" value="inet6"/><entry>::/1</entry></ipset>`))
 	f.Add([]byte(`<direct><rule ipv="ipv4" table="filter" chain="INPUT" priority="0">-p tcp --dport 1 -j DROP</rule></direct>`))
+	f.Add([]byte(`<direct><chain ipv="ipv4" table="filter" chain="pc"/><rule ipv="ipv4" table="filter" chain="pc" priority="-1">-m state --state NEW -j LOG --log-prefix 'a b'</rule><passthrough ipv="ipv6">-t nat -I PREROUTING -p tcp --dport 1:2 -j REDIRECT --to-ports 3</passthrough></direct>`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if s, err := conf.ReadService("s", data); err == nil {
 			if _, err := conf.ReadService("s", s.File()); err != nil {
@@ -59,9 +61,10 @@ func FuzzServiceAndIPSetFile(f *testing.F) {
 		if s, err := conf.ReadIPSet("s", data); err == nil {
 			compileSet(s)
 		}
-		if list, err := conf.ReadDirect(data); err == nil {
-			for _, r := range list {
-				Direct(r)
+		if d, err := conf.ReadDirect(data); err == nil {
+			(&State{Direct: d}).compileDirect()
+			if again, err := conf.ReadDirect(d.File()); err != nil || !reflect.DeepEqual(d, again) {
+				t.Errorf("%q reads back as %v, %v", d.File(), again, err)
 			}
 		}
 	})

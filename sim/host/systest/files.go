@@ -73,6 +73,54 @@ var files = []check{
 			wantEqual(t, "size", info.Size(), 5)
 		})
 	}},
+	{"read", func(t *testing.T, w *World) {
+		w.A.Do(nil, func(ctx context.Context, p *host.Proc) {
+			for _, n := range []int{0, 1, 8191, 8192, 8193, 16384, 200_000} {
+				text := strings.Repeat("x", n)
+				put(t, p, "/tmp/a", text, 0o644)
+				if got := get(t, p, "/tmp/a"); got != text {
+					t.Errorf("of a file of %d bytes: %d", n, len(got))
+				}
+			}
+			_, err := host.ReadFile(p.Sys, "/tmp/none")
+			wantErrno(t, "none", err, syscall.ENOENT)
+			_, err = host.ReadFile(p.Sys, "/tmp")
+			wantErrno(t, "a directory", err, syscall.EISDIR)
+		})
+	}},
+	{"many-at-once", func(t *testing.T, w *World) {
+		w.A.Do(nil, func(ctx context.Context, p *host.Proc) {
+			put(t, p, "/tmp/a", "old", 0o644)
+			names := []string{"/tmp/a", "/tmp/none", "/tmp"}
+			for range 100 {
+				names = append(names, "/tmp/a", "/tmp/none")
+			}
+			for i, s := range host.Lstats(p.Sys, names) {
+				info, err := p.Sys.Lstat(names[i])
+				wantEqual(t, names[i], fmt.Sprint(s.Err), fmt.Sprint(err))
+				if err == nil {
+					wantEqual(t, names[i], s.Info.Mode().String()+s.Info.Name(), info.Mode().String()+info.Name())
+				}
+			}
+			f, moved, err := host.Renew(p.Sys, "/tmp/a", "/tmp/a.1", 0o600)
+			wantErrno(t, "renew", err, 0)
+			wantEqual(t, "renew: moved", moved, true)
+			if err != nil {
+				return
+			}
+			wantEqual(t, "Name", f.Name(), "/tmp/a")
+			f.WriteString("new")
+			f.Close()
+			wantEqual(t, "old", get(t, p, "/tmp/a.1"), "old")
+			wantEqual(t, "new", get(t, p, "/tmp/a"), "new")
+			_, moved, err = host.Renew(p.Sys, "/tmp/none", "/tmp/x", 0o600)
+			wantErrno(t, "renew of nothing", err, syscall.ENOENT)
+			wantEqual(t, "renew of nothing: moved", moved, false)
+			_, moved, err = host.Renew(p.Sys, "/tmp/a", "/tmp/a", 0o600)
+			wantErrno(t, "renew in place", err, syscall.EEXIST)
+			wantEqual(t, "renew in place: moved", moved, true)
+		})
+	}},
 	{"open-errors", func(t *testing.T, w *World) {
 		w.A.Do(nil, func(ctx context.Context, p *host.Proc) {
 			put(t, p, "/tmp/file", "x", 0o644)

@@ -230,6 +230,9 @@ func (x *Scope) Variable(ref Property) *Node {
 	for _, name := range ref.Path {
 		n = n.Get(name)
 	}
+	if n != nil && n.Leaf && n.Plain && n.Value == "null" {
+		return nil // as with rsyslog's library
+	}
 	return n
 }
 

@@ -87,6 +87,33 @@ func (n *Node) Remove(path []string) {
 	}
 }
 
+// Member returns a member of an object, or of a list by its number from 0; nil when
+// there is none.
+func (n *Node) Member(name string) *Node {
+	if n == nil || !n.IsList {
+		return n.Get(name)
+	}
+	if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(n.Kids) {
+		return n.Kids[i]
+	}
+	return nil
+}
+
+// Int returns the value as a whole number: 1 for true, 0 for what is none.
+func (n *Node) Int() int64 {
+	switch {
+	case n == nil || !n.Leaf:
+		return 0
+	case n.Plain && n.Value == "true":
+		return 1
+	}
+	if i, err := strconv.ParseInt(n.Value, 10, 64); err == nil {
+		return i
+	}
+	f, _ := strconv.ParseFloat(n.Value, 64)
+	return int64(f)
+}
+
 // Text returns a leaf's text, or JSON as rsyslog's library writes it.
 func (n *Node) Text() string {
 	if n == nil {

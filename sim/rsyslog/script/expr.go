@@ -2,6 +2,7 @@ package script
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,14 @@ type Value struct {
 
 func number(n int64) Value { return Value{n: n, IsNum: true} }
 func text(s string) Value  { return Value{s: s} }
+
+// fromNode is the value of a variable: a text, or what JSON has besides.
+func fromNode(n *message.Node) Value {
+	if n == nil || n.Leaf && !n.Plain {
+		return text(n.Text())
+	}
+	return Value{Node: n}
+}
 
 func truth(b bool) Value {
 	if b {
@@ -42,11 +51,25 @@ func (v Value) Text() string {
 }
 
 // number returns the value as a number, and whether the whole of it was one.
-func (v Value) number() (int64, bool) {
-	if v.IsNum {
+// Of texts only decimal numbers count here.
+func (v Value) number() (n int64, whole bool) {
+	switch {
+	case v.IsNum:
 		return v.n, true
+	case v.Node != nil:
+		return v.Node.Int(), true
 	}
-	return LeadingNumber(v.Text())
+	return decimal(v.Text())
+}
+
+// constant returns the value of a constant as the configuration is read: of texts
+// octal and hexadecimal numbers count, too.
+func (v Value) constant() int64 {
+	if v.IsNum {
+		return v.n
+	}
+	n, _ := LeadingNumber(v.Text())
+	return n
 }
 
 // Bool reports whether the value counts as true: as a number it is not 0.
@@ -55,41 +78,57 @@ func (v Value) Bool() bool {
 	return n != 0
 }
 
-// LeadingNumber reads a number at the front of s as rsyslog's es_str2num does:
-// decimal, octal after 0, hexadecimal after 0x.
-func LeadingNumber(s string) (n int64, whole bool) {
-	negative := strings.HasPrefix(s, "-")
-	s = strings.TrimPrefix(s, "-")
-	base, start := int64(10), 0
-	switch {
-	case len(s) > 2 && s[0] == '0' && s[1] == 'x':
-		base, start = 16, 2
-	case len(s) > 1 && s[0] == '0':
-		base, start = 8, 1
+// Holds reports whether the value lets a message through an if: as in the real
+// daemon only the lower eight bits of the number count.
+func (v Value) Holds() bool {
+	n, _ := v.number()
+	return byte(n) != 0
+}
+
+// decimal reads a decimal number at the front of s.
+func decimal(s string) (n int64, whole bool) {
+	digits := strings.TrimPrefix(s, "-")
+	i := 0
+	for ; i < len(digits) && digits[i] >= '0' && digits[i] <= '9'; i++ {
+		n = n*10 + int64(digits[i]-'0')
 	}
-	i := start
+	if len(digits) < len(s) {
+		n = -n
+	}
+	return n, i == len(digits)
+}
+
+// LeadingNumber reads a number at the front of s as rsyslog's es_str2num does:
+// decimal, octal after 0, hexadecimal after 0x, where libestr forgets the ten of
+// each letter.
+func LeadingNumber(s string) (n int64, whole bool) {
+	base, i := int64(10), 0
+	switch {
+	case strings.HasPrefix(s, "-"):
+		return decimal(s)
+	case len(s) > 2 && s[0] == '0' && s[1] == 'x':
+		base, i = 16, 2
+	case len(s) > 1 && s[0] == '0':
+		base, i = 8, 1
+	}
 	for ; i < len(s); i++ {
-		d := base
-		if c := s[i] | 0x20; s[i] >= '0' && s[i] <= '9' {
+		c, d := s[i]|0x20, base
+		if s[i] >= '0' && s[i] <= '9' {
 			d = int64(s[i] - '0')
-		} else if s[i] >= 'a' && s[i] <= 'f' {
-			d = int64(c-'a') + 10
-		} else if c >= 'a' && c <= 'f' {
-			d = int64(c - 'a') // libestr forgets the ten of capital letters
+		} else if base == 16 && c >= 'a' && c <= 'f' {
+			d = int64(c - 'a')
 		}
 		if d >= base {
 			break
 		}
 		n = n*base + d
 	}
-	if negative {
-		n = -n
-	}
 	return n, i == len(s)
 }
 
+// parseNumber reads a number token, which stops at the greatest there is.
 func parseNumber(s string) int64 {
-	n, _ := LeadingNumber(strings.ToLower(s))
+	n, _ := strconv.ParseInt(s, 0, 64)
 	return n
 }
 
@@ -119,11 +158,7 @@ type varExpr struct {
 
 func (e *varExpr) Eval(x *message.Scope) Value {
 	if e.ref.Tree != 0 {
-		n := x.Variable(e.ref)
-		if n == nil {
-			return text("")
-		}
-		return Value{Node: n}
+		return fromNode(x.Variable(e.ref))
 	}
 	return text(x.Get(e.ref))
 }
@@ -135,9 +170,10 @@ func (e *notExpr) Eval(x *message.Scope) Value { return truth(!e.e.Eval(x).Bool(
 func (e *notExpr) String() string              { return "not " + e.e.String() }
 
 type binaryExpr struct {
-	op   string
-	l, r Expr
-	do   func(l, r Value) Value
+	op    string
+	unary bool // of "-": l is no part of it
+	l, r  Expr
+	do    func(l, r Value) Value
 }
 
 func (e *binaryExpr) String() string {
@@ -146,6 +182,9 @@ func (e *binaryExpr) String() string {
 			return "(" + s.String() + ")"
 		}
 		return s.String()
+	}
+	if e.unary {
+		return e.op + side(e.r)
 	}
 	return side(e.l) + " " + e.op + " " + side(e.r)
 }
@@ -166,79 +205,137 @@ func newBinary(op string, l, r Expr) Expr {
 
 // operators are the binary operators but for and, or.
 var operators = map[string]func(l, r Value) Value{
-	"==":           func(l, r Value) Value { return compare(l, r, func(c int) bool { return c == 0 }, false) },
-	"!=":           func(l, r Value) Value { return compare(l, r, func(c int) bool { return c != 0 }, true) },
-	"<=":           func(l, r Value) Value { return order(l, r, func(c int) bool { return c <= 0 }) },
-	">=":           func(l, r Value) Value { return order(l, r, func(c int) bool { return c >= 0 }) },
-	"<":            func(l, r Value) Value { return order(l, r, func(c int) bool { return c < 0 }) },
-	">":            func(l, r Value) Value { return order(l, r, func(c int) bool { return c > 0 }) },
+	"==":           equal,
+	"!=":           notEqual,
+	"<=":           func(l, r Value) Value { return truth(order(l, r) <= 0) },
+	">=":           func(l, r Value) Value { return truth(order(l, r) >= 0) },
+	"<":            func(l, r Value) Value { return truth(order(l, r) < 0) },
+	">":            func(l, r Value) Value { return truth(order(l, r) > 0) },
 	"contains":     matching(strings.Contains, false),
 	"contains_i":   matching(strings.Contains, true),
 	"startswith":   matching(strings.HasPrefix, false),
-	"startswith_i": matching(strings.HasPrefix, true),
+	"startswith_i": matching(commonPrefix, true),
+	"+":            calculate("+"),
+	"-":            calculate("-"),
+	"*":            calculate("*"),
+	"/":            calculate("/"),
+	"%":            calculate("%"),
 	"&":            func(l, r Value) Value { return text(l.Text() + r.Text()) },
-	"+":            arithmetic(func(a, b int64) int64 { return a + b }),
-	"-":            arithmetic(func(a, b int64) int64 { return a - b }),
-	"*":            arithmetic(func(a, b int64) int64 { return a * b }),
-	"/": arithmetic(func(a, b int64) int64 {
+}
+
+func calculate(op string) func(l, r Value) Value {
+	return func(l, r Value) Value {
+		a, _ := l.number()
+		b, _ := r.number()
+		return number(arithmetic[op](a, b))
+	}
+}
+
+// commonPrefix reports whether one text is the beginning of the other, which is
+// what startswith_i comes to.
+func commonPrefix(s, part string) bool {
+	n := min(len(s), len(part))
+	return s[:n] == part[:n]
+}
+
+// arithmetic are the operators on numbers. What is divided by 0 is 0.
+var arithmetic = map[string]func(a, b int64) int64{
+	"+": func(a, b int64) int64 { return a + b },
+	"-": func(a, b int64) int64 { return a - b },
+	"*": func(a, b int64) int64 { return a * b },
+	"/": func(a, b int64) int64 {
 		if b == 0 {
 			return 0
 		}
 		return a / b
-	}),
-	"%": arithmetic(func(a, b int64) int64 {
+	},
+	"%": func(a, b int64) int64 {
 		if b == 0 {
 			return 0
 		}
 		return a % b
-	}),
+	},
 }
 
-func arithmetic(do func(a, b int64) int64) func(l, r Value) Value {
-	return func(l, r Value) Value {
-		a, _ := l.number()
-		b, _ := r.number()
-		return number(do(a, b))
+// equal is ==. Which side is what decides how they are compared: a number and a
+// text that is one are compared as numbers, a JSON value is the number that it is
+// beside a number and a text beside a text. At the right of something that reads
+// as a number a JSON value is equal to nothing, as in the real daemon.
+func equal(l, r Value) Value {
+	if r.list != nil && !l.IsNum {
+		return truth(slices.Contains(r.list, l.Text()))
 	}
+	r = r.firstSorted()
+	numeric, difference := compare(l, r)
+	return truth(difference == 0 && !(numeric && r.Node != nil))
 }
 
-// compare orders two values: as numbers when one is a number, or an order is
-// asked for, and both can be read as one, else as texts. A list holds when any member does; with all
-// set, when every one does.
-func compare(l, r Value, holds func(int) bool, all bool) Value {
-	if r.list != nil {
-		s := l.Text()
-		for _, m := range r.list {
-			if ok := holds(strings.Compare(s, m)); ok != all {
-				return truth(ok)
-			}
+// notEqual is !=. Of texts it yields how far apart they are, with the sides in the
+// order in which the real daemon looks at them.
+func notEqual(l, r Value) Value {
+	if r.list != nil && !l.IsNum && l.Node == nil {
+		return truth(!slices.Contains(r.list, l.Text()))
+	}
+	r = r.firstSorted()
+	numeric, difference := compare(l, r)
+	if numeric {
+		return truth(difference != 0 || r.Node != nil)
+	}
+	return number(difference)
+}
+
+// compare compares two values for equality. It tells whether they were compared as
+// numbers, and the difference, which is 0 when they are equal.
+func compare(l, r Value) (numeric bool, difference int64) {
+	isText := func(v Value) bool { return !v.IsNum && v.Node == nil }
+	switch {
+	case isText(r) && !l.IsNum: // two texts
+	case l.IsNum:
+		n, whole := r.number()
+		if whole {
+			return true, l.n - n
 		}
-		return truth(all)
-	}
-	if l.IsNum || r.IsNum {
-		if c, ok := compareNumbers(l, r); ok {
-			return truth(holds(c))
+		return false, int64(compareTexts(r.Text(), l.Text()))
+	default:
+		n, whole := l.number()
+		if whole {
+			m, _ := r.number()
+			return true, n - m
 		}
 	}
-	return truth(holds(strings.Compare(l.Text(), r.Text())))
+	return false, int64(compareTexts(l.Text(), r.Text()))
 }
 
-// order is <, <=, > and >=.
-func order(l, r Value, holds func(int) bool) Value {
-	if r.list != nil { // only its first member counts
-		r = text(r.Text())
+// firstSorted is the text that a list stands for where no list is understood: the
+// first one in order.
+func (v Value) firstSorted() Value {
+	if v.list == nil {
+		return v
 	}
-	c, ok := compareNumbers(l, r)
-	if !ok {
-		c = strings.Compare(l.Text(), r.Text())
-	}
-	return truth(holds(c))
+	return text(slices.Min(v.list))
 }
 
-func compareNumbers(l, r Value) (c int, ok bool) {
-	a, okA := l.number()
-	b, okB := r.number()
-	return cmp.Compare(a, b), okA && okB
+// order is the difference of two values for <, <=, > and >=: as numbers when both
+// read as one, else as texts. As in the real daemon only its lower 32 bits count.
+// Of a list the first member counts.
+func order(l, r Value) int32 {
+	n, okL := l.number()
+	m, okR := r.number()
+	if okL && okR {
+		return int32(n - m)
+	}
+	return int32(compareTexts(l.Text(), r.Text()))
+}
+
+// compareTexts returns the difference of the first octets that differ, or 1 or -1
+// when one text is the beginning of the other.
+func compareTexts(a, b string) int {
+	for i := 0; i < len(a) && i < len(b); i++ {
+		if a[i] != b[i] {
+			return int(a[i]) - int(b[i])
+		}
+	}
+	return cmp.Compare(len(a), len(b))
 }
 
 // matching is a comparison of texts; a list holds when any member does.

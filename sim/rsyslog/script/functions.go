@@ -61,6 +61,9 @@ var functions = map[string]function{
 	"tolower": {1, 1, func(x *message.Scope, a []Expr) Value { return text(template.Lower(str(x, a[0]))) }},
 	"cstr":    {1, 1, func(x *message.Scope, a []Expr) Value { return text(str(x, a[0])) }},
 	"cnum": {1, 1, func(x *message.Scope, a []Expr) Value {
+		if c, ok := a[0].(constExpr); ok {
+			return number(c.v.constant())
+		}
 		n, _ := a[0].Eval(x).number()
 		return number(n)
 	}},
@@ -76,7 +79,7 @@ var functions = map[string]function{
 	}},
 	"wrap": {2, 3, func(x *message.Scope, a []Expr) Value {
 		s, w := str(x, a[0]), str(x, a[1])
-		if len(a) > 2 && w != "" {
+		if len(a) > 2 {
 			s = strings.ReplaceAll(s, w, str(x, a[2]))
 		}
 		return text(w + s + w)
@@ -109,7 +112,7 @@ var functions = map[string]function{
 	"script_error":              {0, 0, func(x *message.Scope, _ []Expr) Value { return truth(x.Env.ScriptError) }},
 	"format_time":               {2, 2, formatTime},
 	"parse_time": {1, 1, func(x *message.Scope, a []Expr) Value {
-		t, ok := parseTime(str(x, a[0]), "", x.Env.Now())
+		t, ok := parseTime(str(x, a[0]), x.Env.Now())
 		if x.Env.ScriptError = !ok; !ok {
 			return number(0)
 		}
@@ -120,7 +123,11 @@ var functions = map[string]function{
 		if len(a) > 1 {
 			form = str(x, a[1])
 		}
-		_, ok := parseTime(str(x, a[0]), form, x.Env.Now())
+		v := a[0].Eval(x)
+		ok := v.IsNum && (form == "" || form == "date-unix")
+		if !v.IsNum {
+			ok = isTime(v.Text(), form, x.Env.Now())
+		}
 		x.Env.ScriptError = !ok
 		return truth(ok)
 	}},
@@ -133,10 +140,20 @@ var functions = map[string]function{
 	}},
 	"ipv42num": {1, 1, func(x *message.Scope, a []Expr) Value { return number(ipv4Number(str(x, a[0]))) }},
 	"int2hex": {1, 1, func(x *message.Scope, a []Expr) Value {
-		n, _ := a[0].Eval(x).number()
+		n, ok := a[0].Eval(x).number()
+		if !ok {
+			return text("NAN")
+		}
 		return text(strconv.FormatUint(uint64(n), 16))
 	}},
 	"parse_json": {2, 2, parseJSON},
+	"get_property": {2, 2, func(x *message.Scope, a []Expr) Value {
+		v := a[0].Eval(x)
+		if v.Node == nil {
+			return v
+		}
+		return fromNode(v.Node.Member(str(x, a[1])))
+	}},
 }
 
 func str(x *message.Scope, e Expr) string { return e.Eval(x).Text() }
@@ -147,14 +164,18 @@ func NewCall(name string, args []Expr, templates map[string]*template.Template, 
 	e := &callExpr{name: name, args: args}
 	f, known := functions[name]
 	if !known {
-		return e, []string{"Invalid function " + name}
+		return e, []string{"function '" + name + "' not found", "Invalid function " + name}
 	}
 	if len(args) < f.min || len(args) > f.max {
-		want := fmt.Sprintf("must be %d", f.min)
-		if f.min < f.max {
-			want = fmt.Sprintf("must be between %d and %d", f.min, f.max)
+		want := fmt.Sprint(f.min)
+		switch {
+		case f.min == f.max:
+		case len(args) < f.min:
+			want = fmt.Sprintf("at least %d", f.min)
+		default:
+			want = fmt.Sprintf("at most %d", f.max)
 		}
-		return e, []string{fmt.Sprintf("number of parameters for %s() %s but is %d.", name, want, len(args)), "Invalid function " + name}
+		return e, []string{fmt.Sprintf("number of parameters for %s() must be %s but is %d.", name, want, len(args)), "Invalid function " + name}
 	}
 	e.fn = f.do
 	at, shown := 1, "re_match/extract"
@@ -167,6 +188,9 @@ func NewCall(name string, args []Expr, templates map[string]*template.Template, 
 	constant, ok := args[at].(constExpr)
 	if !ok || constant.v.IsNum {
 		e.fn = nil
+		if name == "exec_template" {
+			return e, []string{"exec_template(): param 1 must be a constant string"}
+		}
 		return e, []string{fmt.Sprintf("param %d of %s() must be a constant string", at+1, shown)}
 	}
 	switch pattern := constant.v.Text(); {
@@ -193,7 +217,7 @@ func reExtract(re *regexp.Regexp, s string, args []Expr, x *message.Scope) strin
 	sub, _ := args[1].Eval(x).number()
 	for n := int64(0); ; n++ {
 		m := re.FindStringSubmatchIndex(s)
-		if m == nil || sub < 0 || 2*sub+1 >= int64(len(m)) {
+		if m == nil || want < 0 || sub < 0 || 2*sub+1 >= int64(len(m)) {
 			break
 		}
 		if n == want {
@@ -202,8 +226,8 @@ func reExtract(re *regexp.Regexp, s string, args []Expr, x *message.Scope) strin
 			}
 			return s[m[2*sub]:m[2*sub+1]]
 		}
-		if m[1] == 0 {
-			break
+		if m[1] == 0 { // it would match there for ever
+			n = want - 1
 		}
 		s = s[m[1]:]
 	}
@@ -237,7 +261,7 @@ func ipv4Number(s string) int64 {
 	}
 	n := uint32(0)
 	for _, part := range parts {
-		if strings.Trim(part, "0123456789") != "" {
+		if part == "" || strings.Trim(part, "0123456789") != "" {
 			return -1
 		}
 		value, _ := strconv.ParseUint(part, 10, 32)
@@ -246,24 +270,32 @@ func ipv4Number(s string) int64 {
 	return int64(n)
 }
 
-// parseTime reads a time in one form or, when none is named, in any.
-func parseTime(s, form string, now time.Time) (time.Time, bool) {
-	if form == "" || form == "date-rfc3339" {
-		if t, rest, ok := syslog.ParseRFC3339(s + " "); ok && rest == "" {
-			return t.Time(), true
-		}
+// parseTime reads a time in the form of RFC 3339 or 3164; what follows it does not
+// matter.
+func parseTime(s string, now time.Time) (time.Time, bool) {
+	t, _, ok := syslog.ParseRFC3339(s + " ")
+	if !ok {
+		t, _, ok = syslog.ParseRFC3164(s+" ", now)
 	}
-	if form == "" || form == "date-rfc3164" {
-		if t, rest, ok := syslog.ParseRFC3164(s+" ", now); ok && rest == "" {
-			return t.Time(), true
-		}
+	return t.Time(), ok
+}
+
+// isTime reports whether a text is a time in one form or, when none is named, in any.
+func isTime(s, form string, now time.Time) bool {
+	_, _, is3339 := syslog.ParseRFC3339(s + " ")
+	_, _, is3164 := syslog.ParseRFC3164(s+" ", now)
+	_, isUnix := decimal(s)
+	switch form {
+	case "":
+		return is3339 || is3164 || isUnix
+	case "date-rfc3339":
+		return is3339
+	case "date-rfc3164":
+		return is3164
+	case "date-unix":
+		return isUnix
 	}
-	if form == "" || form == "date-unix" {
-		if n, err := strconv.ParseInt(s, 10, 64); err == nil && form != "" {
-			return time.Unix(n, 0), true
-		}
-	}
-	return time.Time{}, false
+	return false
 }
 
 func formatTime(x *message.Scope, a []Expr) Value {
@@ -289,8 +321,9 @@ func parseJSON(x *message.Scope, a []Expr) Value {
 	if !ok || ref.Tree == 0 {
 		return number(1)
 	}
-	n, err := message.ReadJSON(strings.NewReader(str(x, a[0])))
-	if err != nil {
+	s := str(x, a[0])
+	n, err := message.ReadJSON(strings.NewReader(s))
+	if err != nil || n.Leaf && strings.HasSuffix(s, n.Value) && n.Plain { // a number that may go on
 		return number(1)
 	}
 	x.Assign(ref, n)

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"enshu/sim/rsyslog/message"
-	"enshu/sim/wire/syslog"
 )
 
 // StatementKind is what a statement of a ruleset does.
@@ -301,6 +300,14 @@ func (p *Parser) stmt() []*Statement {
 		p.need(tChar, ";")
 		p.assigned(s, variable, "unset")
 		return []*Statement{s}
+	case tObject:
+		switch t.Value {
+		case "action", "template", "ruleset", "property", "constant", "include":
+		default:
+			p.Out.Complain("declarative object '" + t.Text + "' not permitted in action block [stmt]")
+			p.take()
+			p.fail()
+		}
 	case tLookup:
 		// Lookup tables are not modelled; the statement is read and does nothing.
 		p.take()
@@ -415,31 +422,8 @@ func (p *Parser) binary(level int) Expr {
 			return left
 		}
 		p.take()
-		left = newBinary(op, left, p.names(op, left, p.binary(prec+1)))
+		left = newBinary(op, left, p.binary(prec+1))
 	}
-}
-
-// names lets every name of a facility or severity do where $syslogfacility-text
-// or $syslogseverity-text is compared with one.
-func (p *Parser) names(op string, l, r Expr) Expr {
-	v, ok := l.(*varExpr)
-	c, isConst := r.(constExpr)
-	if !ok || !isConst || c.v.IsNum || c.v.list != nil || op != "==" && op != "!=" {
-		return r
-	}
-	switch v.ref.ID {
-	case message.FacilityText:
-		if n := Code(c.v.s, FacilityNames); n >= 0 && n < Facilities {
-			return constExpr{text(message.FacilityName(syslog.Facility(n)))}
-		}
-		p.Out.Complain("invalid facility '" + c.v.s + "', expression will always evaluate to FALSE")
-	case message.SeverityText:
-		if n := Code(c.v.s, PriorityNames); n >= 0 && n <= 7 {
-			return constExpr{text(syslog.Severity(n).String())}
-		}
-		p.Out.Complain("invalid severity '" + c.v.s + "', expression will always evaluate to FALSE")
-	}
-	return r
 }
 
 func (p *Parser) unary() Expr {
@@ -452,7 +436,11 @@ func (p *Parser) unary() Expr {
 		return &notExpr{p.binary(6)}
 	case t.kind == tChar && t.Text == "-":
 		p.take()
-		return newBinary("-", constExpr{number(0)}, p.unary())
+		operand := p.unary()
+		if c, ok := operand.(constExpr); ok && c.v.IsNum {
+			return constExpr{number(-c.v.n)}
+		}
+		return &binaryExpr{op: "-", unary: true, l: constExpr{number(0)}, r: operand, do: operators["-"]}
 	case t.kind == tChar && t.Text == "(":
 		p.take()
 		e := p.expr()
@@ -482,7 +470,7 @@ func (p *Parser) unary() Expr {
 	case t.kind == tFunction:
 		p.take()
 		p.need(tChar, "(")
-		return p.Out.Function(strings.ToLower(t.Text), p.arguments())
+		return p.Out.Function(t.Text, p.arguments())
 	}
 	p.fail()
 	return nil

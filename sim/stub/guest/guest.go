@@ -11,9 +11,7 @@ package guest
 
 import (
 	"os"
-	"os/signal"
 	"syscall"
-	"unsafe"
 )
 
 // Socket is where the lab process listens in every host. A process that finds
@@ -25,7 +23,7 @@ const Socket = "/run/enshu/lab"
 const RoleWait = "enshu-wait"
 
 // HostArgs returns the arguments that make a re-executed binary PID 1 of a host,
-// with its connection to the lab as descriptor 3. They are what ps(1) shows of
+// with its connections to the lab as descriptors 3 and 4. They are what ps(1) shows of
 // PID 1 on the real system.
 func HostArgs() []string {
 	return []string{"/usr/lib/systemd/systemd", "--switched-root", "--system", "--deserialize", "31"}
@@ -51,7 +49,10 @@ func init() {
 	}
 	switch {
 	case isHost(os.Args):
-		serve(3, catch())
+		syscall.CloseOnExec(3)
+		syscall.CloseOnExec(4)
+		catch(3)
+		serve(4)
 	case os.Args[0] == RoleWait:
 		var b [1]byte
 		if n, _ := syscall.Read(3, b[:]); n == 1 {
@@ -69,9 +70,8 @@ func init() {
 		if err != nil {
 			die("the lab does not answer: " + err.Error())
 		}
-		signals := catch() // before the Program can say that it is ready for them
-		hello(fd)
-		serve(fd, signals)
+		catch(fd) // before the Program can say that it is ready for them
+		serve(hello(fd))
 	}
 }
 
@@ -80,8 +80,13 @@ func die(text string) {
 	os.Exit(126)
 }
 
-// hello tells the lab what was executed and lends stdio.
-func hello(fd int) {
+// hello tells the lab what was executed and lends stdio. It returns the
+// connection on which the lab asks.
+func hello(events int) (asks int) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		die("the lab does not answer: " + err.Error())
+	}
 	exe := make([]byte, 4096)
 	n, err := syscall.Readlink("/proc/self/exe", exe)
 	if err != nil {
@@ -100,9 +105,8 @@ func hello(fd int) {
 	m.Str(dir)
 	m.Strs(os.Args)
 	m.Strs(environ())
-	fds := make([]int, 3)
-	for i := range fds {
-		fds[i] = i
+	fds := []int{0, 1, 2, pair[0]}
+	for i := range fds[:3] {
 		if _, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(i), syscall.F_GETFD, 0); e != 0 {
 			null, err := syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
 			if err != nil {
@@ -111,13 +115,17 @@ func hello(fd int) {
 			fds[i] = null
 		}
 	}
-	syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, MaxMessage)
-	if err := syscall.Sendmsg(fd, m.Bytes(), syscall.UnixRights(fds...), nil, 0); err != nil {
+	for _, fd := range []int{events, pair[0], pair[1]} {
+		syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, MaxMessage)
+	}
+	if err := syscall.Sendmsg(events, m.Bytes(), syscall.UnixRights(fds...), nil, 0); err != nil {
 		if err == syscall.EMSGSIZE {
 			die("Argument list too long")
 		}
 		die("the lab does not answer: " + err.Error())
 	}
+	syscall.Close(pair[0])
+	return pair[1]
 }
 
 // environ returns the environment as it was given; os.Environ leaves out the
@@ -147,57 +155,22 @@ func environ() []string {
 	return env
 }
 
-// catch has the signals that a Program may want kept for it.
-func catch() chan os.Signal {
-	signals := make(chan os.Signal, 32)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
-		syscall.SIGPIPE, syscall.SIGALRM, syscall.SIGTERM, syscall.SIGCONT, syscall.SIGWINCH, syscall.SIGCHLD, syscall.SIGTSTP)
-	return signals
-}
-
 // serve does what the lab asks until it says how to end. It never returns.
-func serve(fd int, signals chan os.Signal) {
-	go func() {
-		for s := range signals {
-			sig := s.(syscall.Signal)
-			if sig == syscall.SIGCHLD {
-				reap(fd)
-				continue
-			}
-			m := Message{Kind: Signal}
-			m.Int(int64(sig))
-			syscall.Write(fd, m.Bytes())
-			if sig == syscall.SIGTSTP {
-				syscall.Kill(os.Getpid(), syscall.SIGSTOP)
-			}
-		}
-	}()
-	syscall.CloseOnExec(fd) // PID 1 got its own through execve
-	in, oob := make([]byte, MaxMessage), make([]byte, syscall.CmsgSpace(4*MaxFiles))
+func serve(asks int) {
+	d := newDesk(asks)
 	for {
-		n, oobn, _, _, err := syscall.Recvmsg(fd, in, oob, syscall.MSG_CMSG_CLOEXEC)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil || n == 0 {
+		message := d.listen()
+		if len(message) == 0 {
 			os.Exit(125) // the lab is gone
 		}
-		var files []int
-		if scms, err := syscall.ParseSocketControlMessage(oob[:oobn]); err == nil && len(scms) > 0 {
-			files, _ = syscall.ParseUnixRights(&scms[0])
-		}
-		m := Parse(in[:n])
+		m := Parse(message)
 		switch m.Kind {
-		case Calls:
-			calls(fd, m, files)
 		case Spawn:
-			spawn(fd, m, files)
+			spawn(asks, &m, d.inRights.fds[:d.files])
 		case Exit:
 			end(int(m.NextInt()), syscall.Signal(m.NextInt()))
 		}
-		for _, f := range files {
-			syscall.Close(f)
-		}
+		d.closeFiles()
 	}
 }
 
@@ -206,127 +179,21 @@ func end(code int, sig syscall.Signal) {
 	if sig != 0 {
 		// A dump of a stub's memory would tell nobody anything.
 		syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
-		// The Go runtime keeps handlers of its own: the kernel's default is
-		// asked for directly (rt_sigaction(2) with SIG_DFL).
-		var action [32]byte
-		syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
+		setAction(sig, action{})
 		syscall.Kill(os.Getpid(), sig)
 		select {}
 	}
 	os.Exit(code)
 }
 
-// reap collects children that ended and tells the lab.
-func reap(fd int) {
-	for {
-		var ws syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &ws, syscall.WNOHANG, nil)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil || pid <= 0 {
-			return
-		}
-		m := Message{Kind: Child}
-		m.Int(int64(pid))
-		if ws.Signaled() {
-			m.Int(0)
-			m.Int(int64(ws.Signal()))
-		} else {
-			m.Int(int64(ws.ExitStatus()))
-			m.Int(0)
-		}
-		syscall.Write(fd, m.Bytes())
-	}
-}
-
-// calls performs system calls in order and stops after the first that failed
-// and was not allowed to.
-func calls(fd int, m *Message, files []int) {
-	id := m.NextInt()
-	reply := Message{Kind: Reply}
-	reply.Int(id)
-	var pass, made []int
-	kept := map[int]bool{} // indexes of made
-	fifo := false          // what the call before has found
-	for m.More() {
-		nr, flags, args := uintptr(m.NextInt()), m.NextInt(), int(m.NextInt())
-		var a [6]uintptr
-		var keep [6][]byte
-		for i := 0; i < args && i < 6; i++ {
-			switch m.NextInt() {
-			case ArgInt:
-				a[i] = uintptr(m.NextInt())
-			case ArgIn:
-				keep[i] = append([]byte(m.NextStr()), 0)
-				a[i] = uintptr(unsafe.Pointer(&keep[i][0]))
-			case ArgOut:
-				keep[i] = make([]byte, max(1, min(int(m.NextInt()), MaxMessage/2)))
-				a[i] = uintptr(unsafe.Pointer(&keep[i][0]))
-			case ArgResult: // the descriptor that an earlier call made
-				if k := int(m.NextInt()); k >= 0 && k < len(made) {
-					a[i] = uintptr(made[k])
-				}
-			case ArgPassed: // a descriptor that came with the message
-				if k := int(m.NextInt()); k >= 0 && k < len(files) {
-					a[i] = uintptr(files[k])
-				}
-			}
-		}
-		var ret uintptr
-		var errno syscall.Errno
-		for errno = syscall.EINTR; errno == syscall.EINTR; {
-			if flags&NotFIFO != 0 && fifo {
-				errno = syscall.EAGAIN
-				break
-			}
-			ret, _, errno = syscall.Syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5])
-		}
-		reply.Int(int64(ret))
-		reply.Int(int64(errno))
-		var out string
-		for i := range keep {
-			if flags&OutOf(i) != 0 {
-				out = string(keep[i])
-			}
-		}
-		reply.Str(out)
-		fifo = false
-		if errno == 0 && len(out) >= int(unsafe.Sizeof(syscall.Stat_t{})) {
-			fifo = (*syscall.Stat_t)(unsafe.Pointer(unsafe.StringData(out))).Mode&syscall.S_IFMT == syscall.S_IFIFO
-		}
-		if flags&MakesFile != 0 && errno == 0 {
-			made = append(made, int(ret))
-			if flags&PassFile != 0 {
-				pass = append(pass, int(ret))
-			}
-			kept[len(made)-1] = flags&KeepFile != 0
-		} else {
-			made = append(made, -1)
-		}
-		if errno != 0 && flags&MayFail == 0 {
-			clear(kept)
-			break
-		}
-	}
-	var rights []byte
-	if len(pass) > 0 {
-		rights = syscall.UnixRights(pass...)
-	}
-	syscall.Sendmsg(fd, reply.Bytes(), rights, nil, 0)
-	for i, f := range made {
-		if f >= 0 && !kept[i] {
-			syscall.Close(f)
-		}
-	}
-}
-
 // spawn starts a child with the given descriptors as its first ones.
-func spawn(fd int, m *Message, files []int) {
-	id := m.NextInt()
+func spawn(asks int, m *Message, files []int32) {
 	path, dir := m.NextStr(), m.NextStr()
 	args, env := m.NextStrs(), m.NextStrs()
 	flags, umask := m.NextInt(), int(m.NextInt())
+	if here, err := syscall.Getwd(); err == nil && here == dir {
+		dir = "" // where it stands already, the child need not have the right to go
+	}
 	attr := &syscall.ProcAttr{Dir: dir, Env: env, Sys: &syscall.SysProcAttr{}}
 	for _, f := range files {
 		attr.Files = append(attr.Files, uintptr(f))
@@ -350,7 +217,6 @@ func spawn(fd int, m *Message, files []int) {
 		defer syscall.Umask(old)
 	}
 	reply := Message{Kind: Reply}
-	reply.Int(id)
 	pid, err := syscall.ForkExec(path, args, attr)
 	errno, _ := err.(syscall.Errno)
 	if err != nil && errno == 0 {
@@ -358,5 +224,5 @@ func spawn(fd int, m *Message, files []int) {
 	}
 	reply.Int(int64(pid))
 	reply.Int(int64(errno))
-	syscall.Write(fd, reply.Bytes())
+	syscall.Write(asks, reply.Bytes())
 }

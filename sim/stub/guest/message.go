@@ -1,15 +1,18 @@
 package guest
 
-// Kinds of messages on a stub's connection (SOCK_SEQPACKET, one message a
-// packet). The lab sends Calls, Spawn and Exit; the stub the others.
+// A stub has two connections with the lab (SOCK_SEQPACKET, one message a packet),
+// so that neither side needs to look for what it waits for. On one the lab asks
+// and the stub replies, in turn: whoever asks waits in recvmsg(2) itself, and is
+// woken by the stub's sendmsg(2) and by nothing in between. On the other the stub
+// says what happens to it.
 const (
-	Hello  = 'H' // pid, parent, real uid, process group, umask, executable, directory, args, env; descriptors 0 1 2
-	Calls  = 'Q' // id, then calls: number, flags, count, arguments
-	Reply  = 'R' // id, then per call: result, errno, out bytes; descriptors that were asked for
-	Spawn  = 'F' // id, path, dir, args, env, flags, umask, credentials; descriptors of the child
-	Exit   = 'X' // exit status, signal
-	Signal = 'S' // signal received
-	Child  = 'C' // pid, exit status, signal of a child that ended
+	Calls = 'Q' // calls: number, flags, count, arguments; descriptors for them
+	Spawn = 'F' // path, dir, args, env, flags, umask, credentials; descriptors of the child
+	Exit  = 'X' // exit status, signal; no reply
+	Reply = 'R' // to Calls, per call: result, errno, out bytes; descriptors that were asked for. To Spawn: pid, errno
+
+	Hello  = 'H' // pid, parent, real uid, process group, umask, executable, directory, args, env; descriptors 0 1 2 and the other connection
+	Signal = 'S' // signal received; of SIGCHLD the lab asks more (wait4(2))
 )
 
 // Limits of one message.
@@ -21,7 +24,7 @@ const (
 // Kinds of arguments of a call.
 const (
 	ArgInt    = iota
-	ArgIn     // bytes for the kernel to read; a NUL is put behind them
+	ArgIn     // bytes for the kernel to read, with a NUL behind them
 	ArgOut    // a buffer of that size for the kernel to fill
 	ArgResult // the descriptor that the call of that index made
 	ArgPassed // the descriptor of that index that came with the message
@@ -34,6 +37,8 @@ const (
 	PassFile              // and is sent with the reply
 	KeepFile              // and stays open when all calls went well: the stub is its owner for ss(8)
 	NotFIFO               // not made, with EAGAIN, when the stat(2) structure of the call before is of a FIFO
+	OnlyFile              // not made, with EAGAIN, unless that structure is of a regular file
+	AsMuch                // of the buffer that is sent back, as many bytes as the result says
 	outFirst              // argument 0's buffer is sent back; the next bits are for 1 to 5
 )
 
@@ -58,12 +63,15 @@ type Message struct {
 }
 
 // Parse begins to read a message.
-func Parse(b []byte) *Message {
+func Parse(b []byte) Message {
 	if len(b) == 0 {
-		return &Message{}
+		return Message{}
 	}
-	return &Message{Kind: b[0], data: b, at: 1}
+	return Message{Kind: b[0], data: b, at: 1}
 }
+
+// Reset begins to write another message in the room of the last one.
+func (m *Message) Reset(kind byte) { m.Kind, m.data = kind, append(m.data[:0], kind) }
 
 // Bytes returns the message as it is sent.
 func (m *Message) Bytes() []byte {
@@ -83,6 +91,12 @@ func (m *Message) Int(v int64) {
 
 // Str appends a string.
 func (m *Message) Str(s string) { m.Int(int64(len(s))); m.data = append(m.data, s...) }
+
+// In appends a string as ArgIn has it.
+func (m *Message) In(s string) {
+	m.Int(int64(len(s)) + 1)
+	m.data = append(append(m.data, s...), 0)
+}
 
 // Strs appends a list of strings.
 func (m *Message) Strs(list []string) {

@@ -1,0 +1,45 @@
+package queue
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func FuzzQueueFile(f *testing.F) {
+	e := &Envelope{Arrival: time.Unix(1, 0), Created: time.Unix(1, 0), Sender: "a@b", Recipients: []Recipient{{Address: "c@d", Original: "c"}}}
+	f.Add(e.Encode(AppendContent(nil, []byte("Subject: x\n\nbody"), 2048)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := bufio.NewReader(bytes.NewReader(data))
+		if _, err := Decode(r); err == nil {
+			io.Copy(io.Discard, &contentReader{r: r})
+		}
+	})
+}
+
+// TestQueueFile checks that what is written is what is read.
+func TestQueueFile(t *testing.T) {
+	text := "Subject: x\n\n" + strings.Repeat("y", 5000) + "\nend\n"
+	e := &Envelope{Arrival: time.Unix(1700000000, 5000), Created: time.Unix(1700000001, 0), Sender: "s@x", FullName: "S",
+		Attrs: []string{"rewrite_context=local"}, Recipients: []Recipient{{Address: "a@x", Original: "a", DSNOriginal: "rfc822;a@x"}, {Address: "b@x", Done: true}}}
+	data := e.Encode(AppendContent(nil, []byte(text), 2048))
+	r := bufio.NewReader(bytes.NewReader(data))
+	got, err := Decode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got.Recipients {
+		got.Recipients[i].Offset = 0
+	}
+	if got.Sender != e.Sender || !reflect.DeepEqual(got.Recipients, e.Recipients) || got.Size != e.Size {
+		t.Errorf("envelope came back as %+v", got)
+	}
+	body, err := io.ReadAll(&contentReader{r: r})
+	if err != nil || string(body) != text {
+		t.Errorf("content came back as %.60q, %v", body, err)
+	}
+}

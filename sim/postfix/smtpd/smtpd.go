@@ -1,0 +1,611 @@
+// Package smtpd is the SMTP server, smtpd(8), with its access restrictions and
+// AUTH, and anvil(8), which counts its clients.
+package smtpd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"enshu/sim/host"
+	"enshu/sim/libc"
+	"enshu/sim/postfix/conf"
+	"enshu/sim/postfix/header"
+	"enshu/sim/postfix/maillog"
+	"enshu/sim/postfix/queue"
+	"enshu/sim/postfix/service"
+	"enshu/sim/postfix/table"
+	"enshu/sim/trace"
+)
+
+// SMTPD is /usr/libexec/postfix/smtpd (smtpd(8)). With -S it speaks SMTP on its
+// standard input for sendmail -bs, and submits what it gets through maildrop.
+func SMTPD(ctx context.Context, p *host.Proc) int {
+	for _, arg := range p.Args[1:] {
+		if arg == "-S" {
+			return standAlone(ctx, p)
+		}
+	}
+	a := service.ParseArgs(p.Args[1:])
+	d, err := service.New(ctx, p, "smtpd", a, "smtpd_timeout", "smtpd_hard_error_limit", "smtpd_soft_error_limit", "smtpd_error_sleep_time",
+		"smtpd_recipient_limit", "smtpd_helo_required", "smtpd_delay_reject", "disable_vrfy_command")
+	if err != nil {
+		return 1
+	}
+	var pem []byte
+	if p.Stdin != nil {
+		pem, _ = io.ReadAll(p.Stdin)
+	}
+	s := &server{Daemon: d}
+	s.open()
+	if level := s.tlsLevel(); level != "" && level != "none" {
+		cert, err := tls.X509KeyPair(pem, pem)
+		if err != nil {
+			d.Log.Warning("cannot get RSA certificate from file \"%s\": disabling TLS support", d.Conf.Get("smtpd_tls_cert_file"))
+		} else {
+			s.cert = &cert
+		}
+	}
+	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) bool {
+		line, err := w.Reader.ReadString('\n')
+		remote, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		client, perr := netip.ParseAddrPort(remote)
+		if err != nil || perr != nil {
+			return false
+		}
+		if t := s.tables().Restarted(p); t != nil {
+			d.Log.Info("table %s(0,%s) has changed -- restarting", t.Spec, t.Flags)
+			s.open()
+		}
+		c := &session{server: s, conn: w.Conn, r: w.Reader, addr: client.Addr().Unmap()}
+		c.run(ctx)
+		return false
+	})
+}
+
+func standAlone(ctx context.Context, p *host.Proc) int {
+	d, err := service.New(ctx, p, "smtpd", service.Args{Name: "smtpd"})
+	if err != nil {
+		return 75
+	}
+	s := &server{Daemon: d}
+	s.open()
+	c := &session{server: s, r: bufio.NewReader(p.Stdin), out: p.Stdout, addr: netip.MustParseAddr("127.0.0.1"), alone: true}
+	c.run(ctx)
+	return 0
+}
+
+// server is what the sessions of one smtpd process share.
+type server struct {
+	*service.Daemon
+	cert                                 *tls.Certificate
+	localRecipients, relayRecipients     table.Maps
+	virtual, canonical                   table.Maps
+	senderLogins, mailboxes              table.Maps
+	networks, bareLF, eventless, flushed *table.List
+	noAuth                               *table.List
+	access                               map[string]*table.Dict
+}
+
+func (s *server) open() {
+	open := func(name string) table.Maps {
+		return table.OpenMaps(s.Proc, s.Conf, s.Log, s.Conf.Get(name), table.FlagsLookup)
+	}
+	s.localRecipients, s.relayRecipients = open("local_recipient_maps"), open("relay_recipient_maps")
+	s.virtual, s.canonical = open("virtual_alias_maps"), open("canonical_maps")
+	s.mailboxes = open("virtual_mailbox_maps")
+	list := func(name string) *table.List { return table.OpenList(s.Proc, s.Conf, s.Log, name, true) }
+	s.networks, s.bareLF, s.eventless = list("mynetworks"), list("smtpd_forbid_bare_newline_exclusions"), list("smtpd_client_event_limit_exceptions")
+	s.noAuth = list("smtpd_sasl_exceptions_networks")
+	s.senderLogins = open("smtpd_sender_login_maps")
+	s.flushed = table.OpenList(s.Proc, s.Conf, s.Log, "fast_flush_domains", false)
+	s.access = map[string]*table.Dict{}
+	for _, param := range []string{"client", "helo", "sender", "relay", "recipient", "data", "end_of_data", "etrn"} {
+		for _, w := range conf.SplitBraced(s.Conf.Get("smtpd_" + param + "_restrictions")) {
+			if strings.Contains(w, ":") && !strings.Contains(w, "[") && s.access[w] == nil {
+				d := table.Open(s.Proc, s.Conf, w, table.FlagsLookup)
+				d.Complain(s.Log)
+				s.access[w] = d
+			}
+		}
+	}
+}
+
+func (s *server) tables() table.Maps {
+	var all table.Maps
+	for _, m := range []table.Maps{s.localRecipients, s.relayRecipients, s.virtual, s.canonical, s.mailboxes} {
+		all = append(all, m...)
+	}
+	for _, d := range s.access {
+		all = append(all, d)
+	}
+	return all
+}
+
+func (s *server) tlsLevel() string {
+	if level := s.Conf.Get("smtpd_tls_security_level"); level != "" {
+		return level
+	}
+	switch {
+	case s.Conf.Bool("smtpd_enforce_tls"):
+		return "encrypt"
+	case s.Conf.Bool("smtpd_use_tls"):
+		return "may"
+	}
+	return ""
+}
+
+// session is one client.
+type session struct {
+	*server
+	conn  net.Conn
+	r     *bufio.Reader
+	out   io.Writer // of a session without a connection
+	alone bool
+	tls   bool
+
+	user, mechanism string // of AUTH
+
+	addr       netip.Addr
+	name       string // of the client; "unknown"
+	reverse    string // its name before it was verified
+	local      bool   // the client is this machine
+	helo       string
+	esmtp      bool
+	where      string // the last command, for the log
+	counts     map[string][2]int
+	errors     int
+	junk       int
+	pipelined  bool // improper pipelining has been told
+	transcript []string
+	mask       map[string]bool // classes of errors to tell the postmaster of
+	deferred   string          // reply of a restriction that waits for permit
+
+	mail           bool // in a transaction
+	sender         string
+	rawFrom, rawTo string
+	rcpts          []queue.Recipient
+	refusedRcpts   int
+	utf8           bool
+	size           int64
+	discard        bool
+	queueID        string
+	queue          *service.Enqueueing
+	chunks         []byte
+	bdat           bool
+	fatal          error
+	resolved       map[string]service.Resolution // what, while a RCPT is looked at, trivial-rewrite(8) said
+	prepend        []string                      // what access tables want of the message
+	hold           bool
+	redirect       string
+	bcc            []string
+	to, asTyped    string // recipient under test: internal form and as typed
+}
+
+// commandOrder is how the disconnect line lists commands.
+var commandOrder = []string{"helo", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "bdat", "rset", "noop", "vrfy", "etrn", "quit", "unknown"}
+
+func (c *session) namaddr() string { return fmt.Sprintf("%s[%s]", c.name, c.addr) }
+
+// reply sends one or more lines.
+func (c *session) reply(ctx context.Context, text string) {
+	if (text[0] == '4' || text[0] == '5') && c.errors >= c.Conf.Int("smtpd_soft_error_limit") {
+		c.Proc.Sleep(ctx, c.Conf.Time("smtpd_error_sleep_time"))
+	}
+	var b strings.Builder
+	for _, line := range strings.Split(text, "\n") {
+		c.transcript = append(c.transcript, "Out: "+line)
+		b.WriteString(line + "\r\n")
+	}
+	c.write(b.String())
+	if strings.HasPrefix(text, "521") {
+		c.fatal = errLost // nothing else will do for this client (RFC 7504)
+	}
+}
+
+func (c *session) write(s string) {
+	if c.conn == nil {
+		io.WriteString(c.out, s)
+		return
+	}
+	c.conn.SetWriteDeadline(c.Proc.Now().Add(c.Conf.Time("smtpd_timeout")))
+	io.WriteString(c.conn, s)
+}
+
+// readLine reads a line without its end. crlf tells how it ended.
+func (c *session) readLine() (line string, crlf bool, err error) {
+	if c.conn != nil {
+		c.conn.SetReadDeadline(c.Proc.Now().Add(c.Conf.Time("smtpd_timeout")))
+	}
+	var b []byte
+	limit := c.Conf.Int("line_length_limit")
+	for {
+		part, err := c.r.ReadSlice('\n')
+		if len(b) <= limit {
+			b = append(b, part...)
+		}
+		if err == bufio.ErrBufferFull {
+			continue
+		}
+		if err != nil {
+			return string(b), false, err
+		}
+		break
+	}
+	b = bytes.TrimSuffix(b, []byte("\n"))
+	if trimmed := bytes.TrimSuffix(b, []byte("\r")); len(trimmed) < len(b) {
+		return string(trimmed), true, nil
+	}
+	return string(b), false, nil
+}
+
+func (c *session) count(name string, ok bool) {
+	n := c.counts[name]
+	n[1]++
+	if ok {
+		n[0]++
+	}
+	c.counts[name] = n
+}
+
+func (c *session) run(ctx context.Context) {
+	c.counts, c.mask, c.where = map[string][2]int{}, map[string]bool{}, "CONNECT"
+	c.identify(ctx)
+	c.Log.Info("connect from %s", c.namaddr())
+	limited := c.clientLimits(ctx, true)
+	c.converse(ctx, limited)
+	if c.queue != nil {
+		c.queue.Close()
+	}
+	c.notify(ctx)
+	c.clientLimits(ctx, false)
+	var stats strings.Builder
+	good, all := 0, 0
+	for _, name := range commandOrder {
+		n, ok := c.counts[name]
+		if !ok {
+			continue
+		}
+		good, all = good+n[0], all+n[1]
+		stats.WriteString(fmt.Sprintf(" %s=%s", name, ratio(n[0], n[1])))
+	}
+	total := ratio(good, all)
+	if all == 0 {
+		total = "0/0"
+	}
+	c.Log.Info("disconnect from %s%s commands=%s", c.namaddr(), stats.String(), total)
+}
+
+func ratio(good, all int) string {
+	if good == all {
+		return strconv.Itoa(all)
+	}
+	return fmt.Sprintf("%d/%d", good, all)
+}
+
+// identify finds the client's name: what its address maps to, when that maps back.
+func (c *session) identify(ctx context.Context) {
+	c.name = "unknown"
+	c.local = c.alone || c.Conf.IsOwn(c.addr) || c.addr.IsLoopback()
+	if c.alone {
+		c.name = "localhost"
+		return
+	}
+	name, addrs, none, err := libc.LookupPeer(ctx, c.Proc, c.addr)
+	if none != nil {
+		return
+	}
+	c.reverse = name
+	if err != nil {
+		c.Log.Warning("hostname %s does not resolve to address %s: %s", name, c.addr, err)
+		return
+	}
+	for _, a := range addrs {
+		if a.Unmap() == c.addr {
+			c.name = name
+			return
+		}
+	}
+	c.Log.Warning("hostname %s does not resolve to address %s", name, c.addr)
+}
+
+// clientLimits asks anvil(8) about clients that are not in an exempt network.
+func (c *session) clientLimits(ctx context.Context, begin bool) (tooMany bool) {
+	if c.alone {
+		return false
+	}
+	exempt, err := c.eventless.Match(c.Log, c.name, c.addr.String())
+	if err != nil || exempt {
+		return false
+	}
+	var a anvilAnswer
+	ident := fmt.Sprintf("%s:%s", c.Daemon.Name, c.addr)
+	if c.Peers.Ask(ctx, "private/anvil", anvilQuestion{Ident: ident, End: !begin}, &a) != nil || !begin {
+		return false
+	}
+	if limit := c.Conf.Int("smtpd_client_connection_count_limit"); limit > 0 && a.Count > limit {
+		c.Log.Warning("Connection concurrency limit exceeded: %d from %s for service %s", a.Count, c.namaddr(), c.Daemon.Name)
+		return true
+	}
+	if limit := c.Conf.Int("smtpd_client_connection_rate_limit"); limit > 0 && a.Rate > limit {
+		c.Log.Warning("Connection rate limit exceeded: %d from %s for service %s", a.Rate, c.namaddr(), c.Daemon.Name)
+		return true
+	}
+	return false
+}
+
+// command is one row of the command table.
+type command struct {
+	name    string // in the statistics
+	act     func(c *session, ctx context.Context, arg string) bool
+	limited bool // counts as junk
+	last    bool // nothing may follow it in one write
+}
+
+func (c *session) command(verb string) (command, bool) {
+	switch verb {
+	case "HELO":
+		return command{"helo", (*session).cmdHELO, true, true}, true
+	case "EHLO":
+		return command{"ehlo", (*session).cmdEHLO, true, true}, true
+	case "STARTTLS":
+		return command{"starttls", (*session).cmdSTARTTLS, false, true}, c.cert != nil
+	case "AUTH":
+		return command{"auth", (*session).cmdAUTH, false, false}, true
+	case "MAIL":
+		return command{"mail", (*session).cmdMAIL, false, false}, true
+	case "RCPT":
+		return command{"rcpt", (*session).cmdRCPT, false, false}, true
+	case "DATA":
+		return command{"data", (*session).cmdDATA, false, true}, true
+	case "BDAT":
+		return command{"bdat", (*session).cmdBDAT, false, false}, true
+	case "RSET":
+		return command{"rset", (*session).cmdRSET, true, false}, true
+	case "NOOP":
+		return command{"noop", (*session).cmdNOOP, true, true}, true
+	case "VRFY":
+		return command{"vrfy", (*session).cmdVRFY, true, true}, true
+	case "ETRN":
+		return command{"etrn", (*session).cmdETRN, true, true}, true
+	case "QUIT":
+		return command{"quit", (*session).cmdQUIT, false, true}, true
+	}
+	return command{}, false
+}
+
+func (c *session) converse(ctx context.Context, limited bool) {
+	if c.Conf.Bool("smtpd_tls_wrappermode") && !c.alone {
+		if c.cert == nil || !c.secure() {
+			return
+		}
+	}
+	if limited {
+		c.reply(ctx, fmt.Sprintf("421 4.7.0 %s Error: too many connections from %s", c.Conf.Get("myhostname"), c.addr))
+		return
+	}
+	if !c.Conf.Bool("smtpd_delay_reject") {
+		if v := c.restrict(ctx, "client"); v != "" {
+			c.tellReject("CONNECT", v)
+			c.reply(ctx, v)
+			c.errors++
+		}
+		if c.conn != nil && c.r.Buffered() == 0 {
+			c.conn.SetReadDeadline(c.Proc.Now().Add(time.Millisecond))
+			c.r.Peek(1)
+		}
+	}
+	c.checkPipelining("CONNECT")
+	c.reply(ctx, "220 "+c.Conf.Get("smtpd_banner"))
+	for ctx.Err() == nil {
+		if c.errors >= c.Conf.Int("smtpd_hard_error_limit") {
+			c.reply(ctx, fmt.Sprintf("421 4.7.0 %s Error: too many errors", c.Conf.Get("myhostname")))
+			c.Log.Info("too many errors after %s from %s", c.where, c.namaddr())
+			return
+		}
+		line, crlf, err := c.readLine()
+		if err != nil {
+			c.lost(ctx, err, "")
+			return
+		}
+		if !crlf && c.forbidBareLF() == "reject" {
+			c.Log.Info("NOQUEUE: reject: %s from %s: bare <LF> received; proto=%s", c.where, c.namaddr(), c.proto())
+			c.reply(ctx, fmt.Sprintf("550 5.5.2 %s Error: bare <LF> received", c.Conf.Get("myhostname")))
+			return
+		}
+		c.remember(line)
+		verb, arg, _ := strings.Cut(strings.TrimSpace(line), " ")
+		arg = strings.TrimSpace(arg)
+		upper := strings.ToUpper(verb)
+		if line == "" {
+			c.reply(ctx, "500 5.5.2 Error: bad syntax")
+			c.errors++
+			continue
+		}
+		if c.bdat && upper != "BDAT" && upper != "RSET" && upper != "QUIT" && upper != "NOOP" {
+			c.bdat, c.chunks = false, nil
+		}
+		cmd, known := c.command(upper)
+		if !known {
+			c.where = "UNKNOWN"
+			forbidden := header.Name([]byte(line)) != "" && strings.Contains(line, ":")
+			for _, f := range c.Conf.List("smtpd_forbidden_commands") {
+				forbidden = forbidden || strings.EqualFold(f, verb)
+			}
+			c.count("unknown", false)
+			if forbidden {
+				c.Log.Warning("non-SMTP command from %s: %.100s", c.namaddr(), line)
+				c.reply(ctx, "221 2.7.0 Error: I can break rules, too. Goodbye.")
+				return
+			}
+			c.reply(ctx, "502 5.5.2 Error: command not recognized")
+			c.errors++
+			continue
+		}
+		c.where = upper
+		if cmd.limited {
+			if c.junk++; c.junk-1 > c.Conf.Int("smtpd_junk_command_limit") {
+				c.errors++
+			}
+		}
+		if cmd.last {
+			c.checkPipelining(upper)
+		}
+		ok := cmd.act(c, ctx, arg)
+		c.count(cmd.name, ok)
+		if c.fatal != nil {
+			return
+		}
+		if !ok {
+			c.errors++
+		}
+		if upper == "QUIT" {
+			return
+		}
+	}
+}
+
+// remember adds a command to the transcript, but no password.
+func (c *session) remember(line string) {
+	if f := strings.Fields(line); len(f) > 2 && strings.EqualFold(f[0], "AUTH") {
+		line = strings.Join(f[:2], " ")
+	}
+	c.transcript = append(c.transcript, "In:  "+maillog.Printable(line))
+}
+
+// errLost ends a session: the client is gone.
+var errLost = errors.New("client gone")
+
+// checkPipelining notes, once a session, that the client did not wait.
+func (c *session) checkPipelining(after string) {
+	n := c.r.Buffered()
+	if n == 0 || c.pipelined || c.alone {
+		return
+	}
+	c.pipelined = true
+	rest, _ := c.r.Peek(min(n, 100))
+	c.Log.Info("improper command pipelining after %s from %s: %s", after, c.namaddr(), escapeBytes(rest))
+}
+
+// escapeBytes shows control characters as in C.
+func escapeBytes(b []byte) string {
+	var s strings.Builder
+	for _, c := range b {
+		switch {
+		case c == '\r':
+			s.WriteString(`\r`)
+		case c == '\n':
+			s.WriteString(`\n`)
+		case c == '\t':
+			s.WriteString(`\t`)
+		case c == '\\':
+			s.WriteString(`\\`)
+		case c < ' ' || c >= 127:
+			fmt.Fprintf(&s, `\%03o`, c)
+		default:
+			s.WriteByte(c)
+		}
+	}
+	return s.String()
+}
+
+// lost logs how the client went away.
+func (c *session) lost(ctx context.Context, err error, detail string) {
+	if ctx.Err() != nil {
+		return
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT) {
+		c.Log.Info("timeout after %s%s from %s", c.where, detail, c.namaddr())
+		c.reply(ctx, fmt.Sprintf("421 4.4.2 %s Error: timeout exceeded", c.Conf.Get("myhostname")))
+		return
+	}
+	c.Log.Info("lost connection after %s%s from %s", c.where, detail, c.namaddr())
+}
+
+func (c *session) proto() string {
+	if c.esmtp {
+		return "ESMTP"
+	}
+	return "SMTP"
+}
+
+// forbidBareLF is what smtpd_forbid_bare_newline means for this client.
+func (c *session) forbidBareLF() string {
+	how := strings.ToLower(c.Conf.Get("smtpd_forbid_bare_newline"))
+	if how == "no" || how == "" || c.alone {
+		return ""
+	}
+	if exempt, _ := c.bareLF.Match(c.Log, c.name, c.addr.String()); exempt {
+		return ""
+	}
+	if how == "yes" {
+		return "normalize"
+	}
+	return how
+}
+
+// id is how the log names the transaction.
+func (c *session) id() string {
+	if c.queueID == "" {
+		return "NOQUEUE"
+	}
+	return c.queueID
+}
+
+// tellReject logs a refusal.
+func (c *session) tellReject(where, reply string) { c.tell("reject", where, reply) }
+
+func (c *session) tell(what, where, text string) {
+	c.Log.Info("%s: %s: %s from %s: %s;%s", c.id(), what, where, c.namaddr(), text, c.context(where))
+	c.Log.Emit(trace.MailRejected, trace.Attrs{"from": c.sender, "to": c.rawTo, "command": where, "reply": text})
+}
+
+// context is the end of a log line: from, to, proto, helo.
+func (c *session) context(where string) string {
+	var b strings.Builder
+	if c.mail || where == "MAIL" {
+		fmt.Fprintf(&b, " from=<%s>", c.rawFrom)
+	}
+	if c.rawTo != "" && where != "MAIL" && (where == "RCPT" || len(c.rcpts) < 2) {
+		fmt.Fprintf(&b, " to=<%s>", c.rawTo)
+	}
+	fmt.Fprintf(&b, " proto=%s", c.proto())
+	if c.helo != "" {
+		fmt.Fprintf(&b, " helo=<%s>", c.helo)
+	}
+	return b.String()
+}
+
+// notify sends the transcript to the postmaster when an error of a class in
+// notify_classes happened.
+func (c *session) notify(ctx context.Context) {
+	wanted := false
+	for _, class := range c.Conf.List("notify_classes") {
+		wanted = wanted || c.mask[class]
+	}
+	if !wanted || c.alone {
+		return
+	}
+	var b bytes.Buffer
+	origin := c.Conf.Get("myorigin")
+	fmt.Fprintf(&b, "Date: %s\nFrom: MAILER-DAEMON@%s (Mail Delivery System)\nTo: %s@%s (Postmaster)\n", header.Date(c.Proc.Now().In(c.Log.Zone())), origin, c.Conf.Get("error_notice_recipient"), origin)
+	fmt.Fprintf(&b, "Subject: %s SMTP server: errors from %s\n\nTranscript of session follows.\n\n", c.Conf.Get("mail_name"), c.namaddr())
+	for _, line := range c.transcript {
+		b.WriteString(" " + line + "\n")
+	}
+	b.WriteString("\n\nFor other details, see the local mail logfile\n")
+	to := c.Conf.Get("error_notice_recipient")
+	c.Daemon.Forward(ctx, &service.Submission{Sender: c.Conf.Get("double_bounce_sender"), Recipients: []queue.Recipient{{Address: to, Original: to}}, Content: b.Bytes(),
+		Received: []string{fmt.Sprintf("Received: by %s (%s)", c.Conf.Get("myhostname"), c.Conf.Get("mail_name")), "\tid %ID%; %DATE%"}, Local: true, Internal: true})
+}
