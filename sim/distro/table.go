@@ -24,6 +24,7 @@ func Packages() []Package {
 		sudoPackage(),
 		tcpdumpPackage(),
 		opensshServerPackage(),
+		opensshClientsPackage(),
 		chronyPackage(),
 		loggerPackage(),
 		rsyslogPackage(), rsyslogLogrotatePackage(),

@@ -38,9 +38,9 @@
 //   - No control groups: no limits, accounting of the living only (CPU: of a dead
 //     unit is missing), and a process that clears its environment and forks away
 //     from PID 1's children is lost. Login sessions have no scopes.
-//   - Sockets are not handed over: a socket unit is active and names what its
-//     service opens itself. Mounts, devices, paths, swaps and scopes exist in
-//     name; timers run (OnCalendar=, OnBootSec= and kin).
+//   - Sockets are not opened nor handed over: a socket unit is active and names what
+//     its service opens itself. Mounts, devices, swaps and scopes exist in name.
+//     Timers run (OnCalendar=, OnBootSec= and kin); path units look once a second.
 //   - Sandboxing settings (Protect…=, Private…=, capabilities, limits) are
 //     accepted and have no effect. Conditions about the machine hold as on a VM.
 //   - Type=dbus waits for a Program's Ready; Type=notify for that or for READY=1 on
@@ -49,9 +49,16 @@
 //   - The end of a process that is not PID 1's child (Type=forking) is noticed
 //     within a second, its exit status is not known.
 //   - No D-Bus and no polkit agent: an ordinary user is refused also on a terminal.
-//   - systemctl: freeze, thaw, clean, set-property, scheduled shutdowns, --root,
-//     --user, -H, -M are not modelled; systemd-analyze has time, blame, verify,
-//     unit-paths and cat-config.
+//   - systemctl: freeze and thaw (refused as without control groups of version 2),
+//     scheduled shutdowns, --root, --user, -H, -M are not modelled; what
+//     set-property sets is kept and shown and has no effect. log-level and
+//     log-target are kept. show lists units in the order of their names, and what is
+//     not known of a unit has the value that it has when nothing is set.
+//   - systemd-analyze has time, blame, critical-chain, verify, condition, calendar,
+//     timestamp, timespan, exit-status, unit-paths and cat-config.
+//   - How often a unit with a mistake is read, and so how often its mistakes are
+//     logged, depends with the real PID 1 on when it forgets the unit.
+//   - The dependencies on mounts that paths bring (RequiresMountsFor=) are missing.
 //   - preset-all treats units in the order of their names; the real one in that of
 //     the directories. A unit file that cannot be read keeps its links when it is
 //     disabled.

@@ -228,6 +228,12 @@ func systemctlStep(t testing.TB, h *memnet.Host, s recorded.Step) string {
 		got, _, _ = strings.Cut(got, "N unit files listed.")
 		want, got = strings.TrimSpace(want), strings.TrimSpace(got)
 	}
+	if strings.Contains(s.Run, "-u rsyslog -n ") {
+		// Lines of the daemon, which are masked, take a part of the number.
+		w, g := strings.SplitAfter(want, "\n"), strings.SplitAfter(got, "\n")
+		n := min(len(w), len(g))
+		want, got = strings.Join(w[len(w)-n:], ""), strings.Join(g[len(g)-n:], "")
+	}
 	if strings.Contains(s.Run, "systemctl status") && strings.Contains(s.Run, " | head") {
 		// Of a cut output what is left after masking.
 		n := min(strings.Count(want, "\n"), strings.Count(got, "\n"))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,9 +30,27 @@ Commands:
   [time]                     Print time required to boot the machine
   blame                      Print list of running units ordered by
                              time to init
+  critical-chain [UNIT...]   Print a tree of the time critical chain
+                             of units
+  cat-config                 Show configuration file and drop-ins
   unit-paths                 List load directories for units
-  cat-config NAME|PATH...    Show configuration file and drop-ins
+  exit-status [STATUS...]    List exit status definitions
+  condition CONDITION...     Evaluate conditions and asserts
   verify FILE...             Check unit files for correctness
+  calendar SPEC...           Validate repetitive calendar time
+                             events
+  timestamp TIMESTAMP...     Validate a timestamp
+  timespan SPAN...           Validate a time span
+
+Options:
+     --recursive-errors=MODE Control which units are verified
+     --no-pager              Do not pipe output into a pager
+     --man[=BOOL]            Do [not] check for existence of man pages
+     --iterations=N          Show the specified number of iterations
+     --base-time=TIMESTAMP   Calculate calendar times relative to
+                             specified time
+  -h --help                  Show this help
+     --version               Show package version
 
 See the systemd-analyze(1) man page for details.
 `
@@ -42,13 +61,18 @@ type analysis struct {
 	*screen.Screen
 	bus    *bus.Conn
 	loader *units.Loader
+
+	base       time.Time // --base-time=
+	iterations int
 }
 
 // Command is /usr/bin/systemd-analyze with the commands of its help text.
 func Command(ctx context.Context, p *host.Proc) int {
-	s := &analysis{p: p, Screen: screen.New(p), loader: units.NewLoader(p)}
+	s := &analysis{p: p, Screen: screen.New(p), loader: units.NewLoader(p), iterations: 1}
 	options, args, err := libc.Getopt(p.Args[1:], "h", []libc.LongOption{{Name: "help", Short: "h"}, {Name: "version"}, {Name: "no-pager"},
-		{Name: "man", Arg: libc.OptionalArgument}, {Name: "recursive-errors", Arg: libc.RequiredArgument}})
+		{Name: "man", Arg: libc.OptionalArgument}, {Name: "recursive-errors", Arg: libc.RequiredArgument},
+		{Name: "iterations", Arg: libc.RequiredArgument}, {Name: "base-time", Arg: libc.RequiredArgument}, {Name: "fuzz", Arg: libc.RequiredArgument},
+		{Name: "system"}})
 	if err != nil {
 		fmt.Fprintln(p.Stderr, "systemd-analyze: "+err.Error())
 		return 1
@@ -61,41 +85,71 @@ func Command(ctx context.Context, p *host.Proc) int {
 		case "version":
 			io.WriteString(p.Stdout, "systemd "+machine.Version+"\n"+machine.Features+"\n")
 			return 0
+		case "iterations":
+			if s.iterations, err = strconv.Atoi(o.Value); err != nil || s.iterations < 0 {
+				s.Fail("Failed to parse iterations: %s", o.Value)
+				return 1
+			}
+		case "base-time":
+			ok := false
+			now := s.now()
+			if s.base, ok = calendar.ParseTimestamp(o.Value, now, calendar.Zones(now)); !ok {
+				s.Fail("Failed to parse --base-time= parameter: %s", o.Value)
+				return 1
+			}
 		}
 	}
 	verb := "time"
 	if len(args) > 0 {
 		verb, args = args[0], args[1:]
 	}
-	switch verb {
-	case "verify":
-		return s.verify(args)
-	case "unit-paths":
-		fmt.Fprintln(s.Out, strings.Join(units.Path, "\n"))
-		return 0
-	case "cat-config":
-		return s.catConfig(args)
-	case "time", "blame":
+	v, ok := verbs()[verb]
+	switch {
+	case !ok:
+		s.Fail("Unknown command verb %s.", verb)
+		return 1
+	case len(args) < v.least:
+		s.Fail("Too few arguments.")
+		return 1
+	case v.most >= 0 && len(args) > v.most:
+		s.Fail("Too many arguments.")
+		return 1
+	}
+	if v.asks {
 		if s.bus, err = bus.Dial(ctx, p); err != nil {
 			s.Fail("%s", err)
 			return 1
 		}
 		defer s.bus.Close()
-		if verb == "blame" {
-			return s.blame()
-		}
-		return s.bootTime()
 	}
-	s.Fail("Unknown command verb %s.", verb)
-	return 1
+	return v.run(s, args)
+}
+
+// verb is one of the tool's commands.
+type verb struct {
+	least, most int  // operands; -1 is any number
+	asks        bool // PID 1
+	run         func(*analysis, []string) int
+}
+
+func verbs() map[string]verb {
+	return map[string]verb{
+		"time":           {0, 0, true, func(s *analysis, _ []string) int { return s.bootTime() }},
+		"blame":          {0, 0, true, func(s *analysis, _ []string) int { return s.blame() }},
+		"critical-chain": {0, -1, true, (*analysis).criticalChain},
+		"verify":         {1, -1, false, (*analysis).verify}, "cat-config": {1, -1, false, (*analysis).catConfig},
+		"unit-paths": {0, 0, false, func(s *analysis, _ []string) int {
+			fmt.Fprintln(s.Out, strings.Join(units.Path, "\n"))
+			return 0
+		}},
+		"calendar": {1, -1, false, (*analysis).calendar}, "timespan": {1, -1, false, (*analysis).timespan},
+		"timestamp": {1, -1, false, (*analysis).timestamp}, "exit-status": {0, -1, false, (*analysis).exitStatus},
+		"condition": {1, -1, false, (*analysis).condition},
+	}
 }
 
 // verify loads units as PID 1 would and says what PID 1 would say.
 func (s *analysis) verify(args []string) int {
-	if len(args) == 0 {
-		s.Fail("Too few arguments.")
-		return 1
-	}
 	status := 0
 	for _, a := range args {
 		var f *units.Fragment

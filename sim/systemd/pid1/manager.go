@@ -344,17 +344,6 @@ func (m *manager) checkBoot() {
 		journal.Field{Name: "USERSPACE_USEC", Value: strconv.Itoa(int(took.Microseconds()))})
 }
 
-func globExists(p *host.Proc, pattern string) bool {
-	dir, base := path.Split(pattern)
-	names, _ := libc.ReadDir(p, path.Clean(dir))
-	for _, n := range names {
-		if ok, _ := path.Match(base, n); ok {
-			return true
-		}
-	}
-	return false
-}
-
 func asErrUnit(err error) *bus.Error {
 	var e *bus.Error
 	if errors.As(err, &e) {

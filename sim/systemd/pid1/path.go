@@ -7,6 +7,7 @@ import (
 	"enshu/sim/libc"
 	"enshu/sim/systemd/bus"
 	"enshu/sim/systemd/unitfile"
+	"enshu/sim/systemd/units"
 	"enshu/sim/wire/journal"
 	"enshu/sim/wire/syslog"
 )
@@ -68,7 +69,7 @@ func (w *watcher) holds(c unitfile.Watch) bool {
 	case "PathExists":
 		return libc.Exists(p, c.Path)
 	case "PathExistsGlob":
-		return globExists(p, c.Path)
+		return units.GlobExists(p, c.Path)
 	case "DirectoryNotEmpty":
 		names, _ := libc.ReadDir(p, c.Path)
 		return len(names) > 0

@@ -124,7 +124,7 @@ func (t *transaction) add(u *unit, kind string, matters bool) error {
 // there anything to do for what the unit needs. An isolation wants to know of
 // all that stays.
 func (t *transaction) redundant(u *unit, kind string) bool {
-	if u == t.anchor || t.mode == bus.ModeIsolate || u.job != nil {
+	if u == t.anchor || t.mode == bus.ModeIsolate || u.job != nil || t.jobs[u] != nil {
 		return false
 	}
 	switch kind {

@@ -83,14 +83,7 @@ func (c *Config) assignUnit(s Setting) string {
 			*list = nil
 			return ""
 		}
-		cond := Condition{Kind: kind, Value: s.Value}
-		if v, ok := strings.CutPrefix(cond.Value, "|"); ok {
-			cond.Trigger, cond.Value = true, strings.TrimLeft(v, " \t")
-		}
-		if v, ok := strings.CutPrefix(cond.Value, "!"); ok {
-			cond.Negate, cond.Value = true, strings.TrimLeft(v, " \t")
-		}
-		*list = append(*list, cond)
+		*list = append(*list, parseCondition(kind, s.Value))
 	}
 	return ""
 }
@@ -157,4 +150,27 @@ func (i *Install) assign(s Setting) {
 		i.DefaultInstance = s.Value
 	}
 	i.present = len(i.Alias)+len(i.WantedBy)+len(i.RequiredBy)+len(i.Also) > 0 || i.DefaultInstance != ""
+}
+
+// ParseCondition reads an assignment like "ConditionPathExists=|!/x".
+func ParseCondition(s string) (c Condition, assert, ok bool) {
+	name, value, ok := strings.Cut(s, "=")
+	kind, isCondition := strings.CutPrefix(strings.TrimSpace(name), "Condition")
+	if !isCondition {
+		if kind, assert = strings.CutPrefix(strings.TrimSpace(name), "Assert"); !assert {
+			return c, false, false
+		}
+	}
+	return parseCondition(kind, strings.TrimSpace(value)), assert, ok && kind != ""
+}
+
+func parseCondition(kind, value string) Condition {
+	c := Condition{Kind: kind, Value: value}
+	if v, ok := strings.CutPrefix(c.Value, "|"); ok {
+		c.Trigger, c.Value = true, strings.TrimLeft(v, " \t")
+	}
+	if v, ok := strings.CutPrefix(c.Value, "!"); ok {
+		c.Negate, c.Value = true, strings.TrimLeft(v, " \t")
+	}
+	return c
 }

@@ -7,7 +7,20 @@ import (
 	"enshu/sim/sshd"
 )
 
-// opensshServerPackage is the SSH server; the clients are the machine's.
+// opensshClientsPackage configures the SSH clients, which are the machine's.
+func opensshClientsPackage() Package {
+	return Package{
+		Name: "openssh-clients", Version: "8.7p1", Release: "38.el9", Arch: "x86_64", Base: true,
+		Summary: "An open source SSH client applications",
+		Files: map[string]File{
+			"/etc/ssh/ssh_config":                  {Mode: 0o644},
+			"/etc/ssh/ssh_config.d":                {Mode: fs.ModeDir | 0o755},
+			"/etc/ssh/ssh_config.d/50-redhat.conf": {Mode: 0o644},
+		},
+	}
+}
+
+// opensshServerPackage is the SSH server.
 func opensshServerPackage() Package {
 	return Package{
 		Name: "openssh-server", Version: "8.7p1", Release: "38.el9", Arch: "x86_64", Base: true,
