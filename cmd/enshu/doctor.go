@@ -34,6 +34,12 @@ func (a *app) doctorCommand() *cobra.Command {
 			if names, install := lab.MissingTools(); len(names) > 0 {
 				fmt.Fprintf(out, a.text("! このマシンにないため、ホストでも使えません: %s (`%s`)\n", "! hosts will lack what this machine lacks: %s (`%s`)\n"), strings.Join(names, ", "), install)
 			}
+			if parent, why := kernel.FindGroup(); parent != "" {
+				fmt.Fprintf(out, a.text("✓ ホストごとにメモリーとプロセス数の上限があります (cgroup %s)\n", "✓ each host as a whole has limits on memory and processes (cgroup %s)\n"), parent)
+			} else {
+				fmt.Fprintf(out, a.text("! メモリーとプロセス数の上限は、ホストごとではなくプロセスとユーザーごとになります: %s\n",
+					"! limits on memory and processes are those of each process and user, not of a host as a whole: %s\n"), why)
+			}
 			switch {
 			case os.Geteuid() == 0:
 				fmt.Fprintln(out, a.text("✓ root で実行中: ラボは権限のない ID の範囲で動きます", "✓ you are root: labs run in a range of ids without rights"))

@@ -116,6 +116,21 @@ func TestLabFromStartToFinish(t *testing.T) {
 		if out := u.enshu(0, "events", "--format", "json"); !strings.Contains(out, "from the test") {
 			t.Error("the trace does not know of the message")
 		}
+		// Another user is one, or is told why there is none.
+		if u.uid != os.Getuid() || kernel.FindIDs().Single {
+			for command, status := range map[string]int{"su - linuc -c id": 126, "sudo -u linuc id": 1} {
+				if out := u.enshu(status, append([]string{"exec", "client", "--"}, strings.Fields(command)...)...); !strings.Contains(out, "one user id only") {
+					t.Errorf("%s: %s", command, out)
+				}
+			}
+		} else {
+			// In /root, where the other user may not be.
+			for _, command := range []string{"su linuc -c id", "sudo -u linuc id"} {
+				if out := u.enshu(0, append([]string{"exec", "client", "--"}, strings.Fields(command)...)...); !strings.Contains(out, "uid=1000(linuc)") {
+					t.Errorf("%s: %s", command, out)
+				}
+			}
+		}
 		// What was made permanent survives a reboot, what was not does not.
 		u.enshu(0, "exec", "server", "--", "bash", "-c", "firewall-cmd -q --add-port=9/tcp && echo kept > /root/kept")
 		u.enshu(0, "reset", "--reboot", "server")

@@ -1,23 +1,29 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"strconv"
-	"strings"
+	"context"
 
 	"github.com/spf13/cobra"
 
+	"enshu/cmd/enshu/session"
+	"enshu/cmd/enshu/story"
 	"enshu/sim/trace"
 )
 
 func (a *app) whyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "why TEXT|NUMBER", Short: "Tell what became of a log message or a mail, step by step", Args: cobra.ExactArgs(1),
+		Use: "why TEXT|NUMBER [HOST:FILE]", Short: "Tell what became of a log message or a mail, step by step", Args: cobra.RangeArgs(1, 2),
 		Long: "Tell what became of the log messages that have TEXT in them, or of the mails with TEXT as\n" +
-			"queue id, message-id, subject or address; or of what the event NUMBER of `enshu events` was about.",
-		Example: "  enshu why \"test a1b2c3\"\n  enshu why 4B2D07D830\n  enshu why 1343",
+			"queue id, message-id, subject or address; or of what the event NUMBER of `enshu events` was about.\n" +
+			"With HOST:FILE, or as a question that names both, also why the message is not in that file.\n" +
+			"Inside a host, `why` tells the same.",
+		Example: "  enshu why \"test a1b2c3\"\n  enshu why \"test a1b2c3\" server:/var/log/secure\n  enshu why \"why is it not in /var/log/secure on server\"\n" +
+			"  enshu why 4B2D07D830\n  enshu why 1343",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			status, err := a.labStatus(cmd.Context())
+			if err != nil {
+				return err
+			}
 			c, err := a.dial()
 			if err != nil {
 				return err
@@ -31,132 +37,29 @@ func (a *app) whyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var story []trace.Event
-			if seq, err := strconv.ParseUint(args[0], 10, 64); err == nil {
-				story = trace.StoryOf(events, seq)
+			var hosts []story.Host
+			for _, h := range status.Hosts {
+				hosts = append(hosts, story.Host{Name: h.Name, Addresses: h.Addresses})
 			}
-			if story == nil {
-				story = trace.StoryAbout(events, args[0])
+			where := ""
+			if len(args) == 2 {
+				where = args[1]
 			}
-			if len(story) == 0 {
+			told, err := story.Tell(cmd.OutOrStdout(), events, hosts, args[0], where, a.lang)
+			if !told {
 				a.status = 1
-				fmt.Fprintf(cmd.OutOrStdout(), a.text("%q を含むログも、それに当たるメールも、まだどのホストにもありません。\n", "No host has had a message or mail with %q yet.\n"), args[0])
-				return nil
 			}
-			writeStory(cmd.OutOrStdout(), story, a.lang)
-			return nil
+			return err
 		},
 	}
 }
 
-// sentence is how an event is told; {name} stands for an attribute, {program}
-// for who did it.
-type sentence struct{ ja, en string }
-
-var sentences = map[trace.Kind]sentence{
-	trace.MessageLogged: {"{program} が {facility}.{severity} のメッセージを書いた: {text}", "{program} wrote {facility}.{severity}: {text}"},
-	trace.MessageReceived: {"{program} が {facility}.{severity} のメッセージを受け取った（{input}、送り元 {from}）",
-		"{program} took a {facility}.{severity} message ({input}, from {from})"},
-	trace.RuleMatched:    {"{rule}（{selector}）が当てはまった: {action}", "{rule} ({selector}) matched: {action}"},
-	trace.RuleMissed:     {"{rule}（{selector}）は当てはまらなかった", "{rule} ({selector}) did not match"},
-	trace.MessageSent:    {"{rule} により {to} へ {over} で送った", "sent to {to} over {over} by {rule}"},
-	trace.MessageWritten: {"{rule} により {file} に書いた", "written to {file} by {rule}"},
-	trace.MessageDropped: {"{rule}（{to}）では捨てた: {reason}", "given up at {rule} ({to}): {reason}"},
-	trace.ConnectFailed:  {"{program} は {to} に {over} で接続できなかった: {error}", "{program} could not connect to {to} over {over}: {error}"},
-	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを通さなかった（{chain}、{action}）",
-		"the firewall did not let a packet from {from} to {to}/{protocol} through ({chain}, {action})"},
-
-	trace.MailSubmitted: {"{program} が {sender} から {recipients} へのメールを受け付けた（件名: {subject}）", "{program} took a mail from {sender} to {recipients} (subject: {subject})"},
-	trace.MailAccepted: {"キューに入った: キュー ID {id}、{sender} から {recipients} へ、件名 {subject}",
-		"queued as {id}: from {sender} to {recipients}, subject {subject}"},
-	trace.AliasExpanded: {"{id}: {file}:{line} により {from} は {to} になった{stale}", "{id}: {file}:{line} made {from} into {to}{stale}"},
-	trace.MailForwarded: {"{id}: {from} あてを {to} へ転送した（新しいキュー ID {to-id}）", "{id}: forwarded from {from} to {to} (queued as {to-id})"},
-	trace.MailSent:      {"{id}: {to} あてを {relay} に渡した: {reply}", "{id}: handed to {relay} for {to}: {reply}"},
-	trace.MailDelivered: {"{id}: {to} のメールボックス {mailbox} に届いた", "{id}: delivered for {to} into {mailbox}"},
-	trace.MailDeferred:  {"{id}: {to} あてを後で送り直す: {reason}", "{id}: put off for {to}: {reason}"},
-	trace.MailBounced:   {"{id}: {to} あては届けられず、差出人に返した: {reason}", "{id}: returned to its sender, {to} could not be reached: {reason}"},
-	trace.MailRejected:  {"{command} で {from} からのメールを拒否した: {reply}", "refused a mail from {from} at {command}: {reply}"},
-}
-
-// writeStory tells events one a line; the same again is counted.
-func writeStory(w io.Writer, story []trace.Event, lang string) {
-	width := 0
-	for _, e := range story {
-		width = max(width, len(e.Host)+1)
+// labStatus asks for the lab's state on a connection of its own.
+func (a *app) labStatus(ctx context.Context) (*session.Status, error) {
+	c, err := a.dial()
+	if err != nil {
+		return nil, err
 	}
-	for i := 0; i < len(story); {
-		e := story[i]
-		text := tell(e, lang)
-		n := 1
-		for i+n < len(story) && story[i+n].Host == e.Host && tell(story[i+n], lang) == text {
-			n++
-		}
-		fmt.Fprintf(w, "%6d %s %-*s %s", e.Seq, e.At.Local().Format("15:04:05.000"), width, e.Host+":", text)
-		if n > 1 {
-			fmt.Fprintf(w, " (×%d)", n)
-		}
-		fmt.Fprintln(w)
-		i += n
-	}
-}
-
-// tell is the sentence of an event.
-func tell(e trace.Event, lang string) string {
-	s, ok := sentences[e.Kind]
-	if !ok {
-		return string(e.Kind)
-	}
-	if e.Kind == trace.MailDeferred && e.Attrs["next"] != "" {
-		s = sentence{"{id}: 次に送るのは {next} より後", "{id}: the next attempt is not before {next}"}
-	}
-	text := s.en
-	if lang == "ja" {
-		text = s.ja
-	}
-	values := []string{"{program}", e.Program}
-	for _, name := range trace.Kinds[e.Kind] {
-		value := e.Attrs[name]
-		if e.Kind == trace.RuleMatched && name == "action" || e.Kind == trace.MessageDropped && name == "to" {
-			value = action(value, lang)
-		}
-		switch {
-		case name == "stale":
-			value = stale(e, lang)
-		case value == "":
-			value = "-"
-		}
-		values = append(values, "{"+name+"}", value)
-	}
-	return strings.NewReplacer(values...).Replace(text)
-}
-
-// stale tells that an alias came from a database that was older than its source.
-func stale(e trace.Event, lang string) string {
-	switch {
-	case e.Attrs["stale"] == "":
-		return ""
-	case lang == "ja":
-		return "（データベースは " + e.Attrs["file"] + " より古い: newaliases がまだ）"
-	}
-	return " (the database is older than " + e.Attrs["file"] + ": newaliases has not been run)"
-}
-
-// action says what a rule of rsyslog.conf does, where it is in the old form;
-// the new one, action(type=…), says it itself.
-func action(text, lang string) string {
-	for _, form := range []struct{ prefix, ja, en string }{
-		{"@@", "%s へ tcp で転送", "forward to %s over tcp"},
-		{"@", "%s へ udp で転送", "forward to %s over udp"},
-		{":omusrmsg:", "端末に表示（%s）", "show on the terminals of %s"},
-		{"/", "/%s に書く", "write to /%s"},
-		{"-/", "/%s に書く", "write to /%s"},
-	} {
-		if rest, ok := strings.CutPrefix(text, form.prefix); ok {
-			if lang == "ja" {
-				return fmt.Sprintf(form.ja, rest)
-			}
-			return fmt.Sprintf(form.en, rest)
-		}
-	}
-	return text
+	defer c.Close()
+	return c.Status(ctx)
 }

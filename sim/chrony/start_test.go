@@ -46,6 +46,7 @@ func TestStart(t *testing.T) {
 					h := n.Host(t, memnet.Config{Name: "c", Addrs: []string{"192.0.2.100/24"}, Programs: programs})
 					h.WriteFile("/etc/passwd", passwd)
 					h.MkdirAll("/run", 0o755)
+					h.MkdirAll("/var/lib/chrony", 0o755)
 					h.MkdirAll("/usr/share/zoneinfo/right", 0o755)
 					h.WriteFile("/usr/share/zoneinfo/right/UTC", rightUTC)
 					for name, text := range e.Files {

@@ -22,6 +22,7 @@ type Local struct {
 	err  float64       // natural frequency error, seconds a second; positive is fast
 	adj  float64       // correction by software, seconds a second
 	sync bool          // the kernel's STA_UNSYNC is clear
+	tai  int           // TAI minus UTC, seconds
 	live map[*LocalTimer]struct{}
 }
 
@@ -113,6 +114,20 @@ func (c *Local) SetSynchronised(ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sync = ok
+}
+
+// TAI returns what software said TAI is ahead of UTC, seconds; 0 until then.
+func (c *Local) TAI() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tai
+}
+
+// SetTAI changes that (adjtimex(2), ADJ_TAI).
+func (c *Local) SetTAI(seconds int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tai = seconds
 }
 
 // FrequencyError returns the natural error of the clock in ppm, positive when

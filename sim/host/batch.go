@@ -1,14 +1,17 @@
 package host
 
 import (
+	"io"
 	"io/fs"
 	"os"
 )
 
 // Batch is implemented by Files whose calls are messages to another process,
 // where several of them cost hardly more than one. Programs that work on
-// thousands of names use [Lstats] and [Renew], which serve all Files.
+// thousands of names use [Lstats] and [Renew], which serve all Files, as
+// [ReadFile] does.
 type Batch interface {
+	ReadFile(name string) ([]byte, error)
 	Lstats(names []string) []Stated
 	Renew(from, to string, perm fs.FileMode) (f *os.File, moved bool, err error)
 }
@@ -43,4 +46,17 @@ func Renew(f Files, from, to string, perm fs.FileMode) (file *os.File, moved boo
 	}
 	file, err = f.OpenFile(from, os.O_CREATE|os.O_EXCL|os.O_RDWR, perm)
 	return file, true, err
+}
+
+// ReadFile returns the contents of a file.
+func ReadFile(f Files, name string) ([]byte, error) {
+	if b, ok := f.(Batch); ok {
+		return b.ReadFile(name)
+	}
+	file, err := f.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
 }

@@ -24,6 +24,7 @@ type Kernel struct {
 	links  *nl.Handle     // in the lab's own network namespace
 	relays map[int]*relay // networks that are not bridges, by index
 	lives  atomic.Uint64
+	group  Group
 }
 
 // Config is what a lab process needs to know to make hosts.
@@ -32,6 +33,7 @@ type Config struct {
 	Layers   []Layer
 	Hidden   []string // see [OpenLayers]
 	SingleID bool
+	Group    Group // where the lab process is, and its hosts will be
 }
 
 // Setup confines the calling lab process, which [Launch] started: it makes its
@@ -68,7 +70,7 @@ func Setup(c Config) (*Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lo: %w", err)
 	}
-	return &Kernel{layers: layers, single: c.SingleID, links: links, relays: map[int]*relay{}}, nil
+	return &Kernel{layers: layers, single: c.SingleID, group: c.Group, links: links, relays: map[int]*relay{}}, nil
 }
 
 // AddNetwork makes the bridge of a network. index numbers the lab's networks.

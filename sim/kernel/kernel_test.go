@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -34,12 +35,14 @@ type order struct {
 	Cache  string
 	Single bool
 	Script string
+	Group  kernel.Group
 	Link   *link.Link // with it there is a second host, 192.168.0.20, this far away
 }
 
 type reply struct {
 	Out    string
 	Status int
+	Group  string // that of the host's first process
 	Err    string
 }
 
@@ -51,8 +54,7 @@ func inLab() int {
 		return 1
 	}
 	var r reply
-	out, status, err := runScript(o)
-	r.Out, r.Status = out, status
+	err := runScript(o, &r)
 	if err != nil {
 		r.Err = err.Error()
 	}
@@ -60,7 +62,7 @@ func inLab() int {
 	return 0
 }
 
-func runScript(o order) (string, int, error) {
+func runScript(o order, r *reply) error {
 	programs := map[string]host.Program{
 		"/usr/bin/greet": func(ctx context.Context, p *host.Proc) int {
 			in, _ := io.ReadAll(p.Stdin)
@@ -74,34 +76,39 @@ func runScript(o order) (string, int, error) {
 		{Path: "/bin", Link: "usr/bin"}, {Path: "/lib", Link: "usr/lib"}, {Path: "/lib64", Link: "usr/lib64"},
 		{Path: "/root", Mode: os.ModeDir | 0o700},
 	}, Programs: []string{"/usr/bin/greet"}}
-	k, err := kernel.Setup(kernel.Config{Cache: o.Cache, Layers: []kernel.Layer{layer}, SingleID: o.Single})
+	k, err := kernel.Setup(kernel.Config{Cache: o.Cache, Layers: []kernel.Layer{layer}, SingleID: o.Single, Group: o.Group})
 	if err != nil {
-		return "", 0, err
+		return err
 	}
 	line := clock.New(time.Time{})
 	if o.Link != nil {
 		k.AddRelay(0, line, 1, func(string, string) link.Link { return *o.Link })
 	} else if err := k.AddNetwork(0); err != nil {
-		return "", 0, err
+		return err
 	}
 	h := &host.Host{Name: "alpha", Clock: clock.NewLocal(line, 0, 0), Trace: trace.NewLog(line), Programs: programs}
 	m, err := k.Boot(line, kernel.MachineConfig{Name: "alpha", Hostname: "alpha", Packages: []string{"base"}, Disk: 8 << 20, Processes: 100,
 		Interfaces: []kernel.Interface{{Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.0.10/24")}}}})
 	if err != nil {
-		return "", 0, err
+		return err
 	}
 	defer m.Destroy()
 	if o.Link != nil {
 		beta, err := k.Boot(line, kernel.MachineConfig{Name: "beta", Hostname: "beta", Packages: []string{"base"}, Disk: 8 << 20, Processes: 100,
 			Interfaces: []kernel.Interface{{Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.0.20/24")}}}})
 		if err != nil {
-			return "", 0, err
+			return err
 		}
 		defer beta.Destroy()
 	}
+	group, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", m.PID))
+	if err != nil {
+		return err
+	}
+	r.Group = string(group)
 	s, err := stub.NewServer(h, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
-		return "", 0, err
+		return err
 	}
 	s.SingleID = o.Single
 	ctx := context.Background()
@@ -119,7 +126,8 @@ func runScript(o order) (string, int, error) {
 		status = st.Shell()
 		return 0
 	}, nil)
-	return out.String(), status, err
+	r.Out, r.Status = out.String(), status
+	return err
 }
 
 // lab runs a script in a fresh host and returns its output and status.
@@ -131,7 +139,13 @@ func lab(t *testing.T, script string) (string, int) {
 // play runs the script of an order.
 func play(t *testing.T, o order) (string, int) {
 	t.Helper()
-	ids := kernel.FindIDs()
+	r := playWhole(t, kernel.FindIDs(), o)
+	return r.Out, r.Status
+}
+
+// playWhole is play that tells all.
+func playWhole(t *testing.T, ids kernel.IDs, o order) reply {
+	t.Helper()
 	cache, err := os.MkdirTemp("", "enshu-test") // not t.TempDir, whose parent the lab's root may not enter
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +160,7 @@ func play(t *testing.T, o order) (string, int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := kernel.Launch(ids, nil, os.Stderr, inR, outW)
+	p, err := o.Group.Launch(ids, nil, os.Stderr, inR, outW)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +176,7 @@ func play(t *testing.T, o order) (string, int) {
 	if r.Err != "" {
 		t.Fatal(r.Err)
 	}
-	return r.Out, r.Status
+	return r
 }
 
 func TestProgramBehindStub(t *testing.T) {
@@ -207,5 +221,41 @@ func TestRelayLosesAll(t *testing.T) {
 	// Who has the address is still found out: the machine's kernel asks only so often.
 	if status != 0 || !strings.Contains(out, "100% packet loss") || !strings.Contains(out, "lladdr") {
 		t.Errorf("status %d:\n%s", status, out)
+	}
+}
+
+// A lab and its hosts are in the control group that was made for them, and
+// nothing of it is left. Where the machine has no controllers for it to share,
+// it limits nothing.
+func TestHostsInAControlGroup(t *testing.T) {
+	parent, why := kernel.FindGroup()
+	if parent == "" && os.Getuid() == 0 {
+		// Groups of root's own are good enough to be in.
+		table, _ := os.ReadFile("/proc/self/mountinfo")
+		for line := range strings.Lines(string(table)) {
+			if f := strings.Fields(line); strings.Contains(line, " - cgroup2 ") && len(f) > 4 {
+				parent = f[4]
+			}
+		}
+	}
+	if parent == "" {
+		t.Skip(why)
+	}
+	ids := kernel.FindIDs()
+	g, err := kernel.NewGroup(parent, "test", ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Remove()
+	r := playWhole(t, ids, order{Script: "cat /proc/self/cgroup", Group: g})
+	if !strings.Contains(r.Group, "/"+filepath.Base(g.Dir)+"/host-alpha/inside\n") {
+		t.Errorf("the host is in %s", r.Group)
+	}
+	if !strings.Contains(r.Out, "0::/\n") {
+		t.Errorf("what the host knows of it: %s", r.Out)
+	}
+	g.Remove()
+	if _, err := os.Stat(g.Dir); err == nil {
+		t.Errorf("%s is left", g.Dir)
 	}
 }

@@ -20,8 +20,12 @@
 //     package has brought below /usr cannot be made again once it was removed (EIO),
 //     and one that was made there cannot be renamed into another (EXDEV: mv copies it).
 //   - Limits are rlimits: processes of each user of a host, data of each process.
-//     A host has no limit as a whole but that of its disk; its root can have the
-//     machine's memory with many users or processes, or with a tmpfs of its own.
+//     A host as a whole has limits where the machine delegates a control group of
+//     version 2 with memory and pids ([FindGroup]), as systemd does to sessions that
+//     `systemd-run --user --scope` starts; elsewhere only its disk is bounded, and its
+//     root can have the machine's memory with many users or processes, or with a
+//     tmpfs of its own. The limits themselves were not tried out: the machines at hand
+//     had the controllers in version 1. That processes are in their groups was.
 package kernel
 
 import (
@@ -134,11 +138,16 @@ func subIDs(file string, u *user.User) (idRange, error) {
 	return idRange{}, fmt.Errorf("%s has no range of 65536 ids for %s (add a line %s:100000:65536)", file, u.Username, u.Username)
 }
 
+// Launch is [Group.Launch] in no group.
+func Launch(ids IDs, args []string, stderr *os.File, files ...*os.File) (*os.Process, error) {
+	return Group{}.Launch(ids, args, stderr, files...)
+}
+
 // Launch starts this binary again as a lab process, RoleLab in its Args[0], in
 // user, mount, pid, network, ipc and uts namespaces of its own, as PID 1 and
 // root there. args follow Args[0]; files become descriptors from FirstFile on.
 // The process is in a session of its own and outlives the caller.
-func Launch(ids IDs, args []string, stderr *os.File, files ...*os.File) (*os.Process, error) {
+func (g Group) Launch(ids IDs, args []string, stderr *os.File, files ...*os.File) (*os.Process, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -159,6 +168,15 @@ func Launch(ids IDs, args []string, stderr *os.File, files ...*os.File) (*os.Pro
 			Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID |
 				syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS,
 		},
+	}
+	if g.Dir != "" {
+		dir, err := g.open("lab")
+		if err != nil {
+			r.Close()
+			return nil, err
+		}
+		defer dir.Close()
+		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, int(dir.Fd())
 	}
 	if !ids.helper {
 		// Root's own id is not in its map, and an id that is in none loses its

@@ -88,7 +88,7 @@ func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err er
 	if err := os.Chmod(filepath.Join(dir, "door", filepath.Base(guest.Socket)), 0o666); err != nil {
 		return nil, err
 	}
-	if err := m.clone(line, k.single); err != nil {
+	if err := m.clone(line, c); err != nil {
 		return nil, err
 	}
 	for i, iface := range c.Interfaces {
@@ -145,7 +145,8 @@ func socketpair() (ours, theirs *os.File, err error) {
 }
 
 // clone starts PID 1 of the host as a stub in namespaces of its own.
-func (m *Machine) clone(line *clock.Timeline, single bool) error {
+func (m *Machine) clone(line *clock.Timeline, c MachineConfig) error {
+	single := m.kernel.single
 	events, theirEvents, err := socketpair()
 	if err != nil {
 		return err
@@ -177,6 +178,16 @@ func (m *Machine) clone(line *clock.Timeline, single bool) error {
 			UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: !single,
 			Setsid: true,
 		},
+	}
+	if g := m.kernel.group; g.Dir != "" {
+		inside, err := g.host(c)
+		if err != nil {
+			sock.Close()
+			asks.Close()
+			return fmt.Errorf("control group: %w", err)
+		}
+		defer inside.Close()
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(inside.Fd())
 	}
 	if err := cmd.Start(); err != nil {
 		sock.Close()

@@ -31,6 +31,7 @@ type Config struct {
 	Log      *slog.Logger
 	Cache    string // folder for unpacked packages
 	SingleID bool
+	Group    kernel.Group // the lab's control group, if it has one
 	// Extra are Programs of every host that the lab's owner adds, such as check
 	// and hint, by path.
 	Extra []distro.Package
@@ -61,7 +62,7 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := kernel.Setup(kernel.Config{Cache: c.Cache, Layers: layers, Hidden: hidden, SingleID: c.SingleID})
+	k, err := kernel.Setup(kernel.Config{Cache: c.Cache, Layers: layers, Hidden: hidden, SingleID: c.SingleID, Group: c.Group})
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 )
@@ -17,6 +16,20 @@ var tools = []struct{ name, debian, fedora string }{
 	{"ss", "iproute2", "iproute"},
 	{"ping", "iputils-ping", "iputils"},
 	{"nft", "nftables", "nftables"},
+	{"traceroute", "traceroute", "traceroute"},
+	{"telnet", "inetutils-telnet", "telnet"},
+	{"tcpdump", "tcpdump", "tcpdump"},
+	{"dig", "bind9-dnsutils", "bind-utils"},
+	{"lsof", "lsof", "lsof"},
+	{"curl", "curl", "curl"},
+}
+
+// inHosts reports whether a program of the machine is one of its hosts too.
+func inHosts(name string) bool {
+	return slices.ContainsFunc([]string{"/usr/bin/", "/usr/sbin/"}, func(dir string) bool {
+		_, err := os.Stat(dir + name)
+		return err == nil
+	})
 }
 
 // MissingTools returns the tools that hosts will lack because this machine
@@ -26,7 +39,7 @@ func MissingTools() (names []string, install string) {
 	debian := err == nil
 	var packages []string
 	for _, t := range tools {
-		if _, err := exec.LookPath(t.name); err == nil {
+		if inHosts(t.name) {
 			continue
 		}
 		names = append(names, t.name)

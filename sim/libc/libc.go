@@ -7,7 +7,6 @@ package libc
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -19,14 +18,7 @@ import (
 )
 
 // ReadFile returns the contents of a file.
-func ReadFile(p *host.Proc, name string) ([]byte, error) {
-	f, err := p.Sys.OpenFile(name, os.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(f)
-}
+func ReadFile(p *host.Proc, name string) ([]byte, error) { return host.ReadFile(p.Sys, name) }
 
 // WriteFile replaces the contents of a file, which is made with perm when it
 // is missing, and gives it the host's time.
@@ -137,4 +129,36 @@ func Abs(p *host.Proc, name string) string {
 		return name
 	}
 	return strings.TrimRight(p.Dir, "/") + "/" + name
+}
+
+// RealPath returns the name without symbolic links that a name leads to
+// (realpath(3)).
+func RealPath(p *host.Proc, name string) (string, error) {
+	rest, real := strings.Split(path.Clean(name), "/"), "/"
+	for links := 0; len(rest) > 0; {
+		part := rest[0]
+		rest = rest[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			real = path.Dir(real)
+			continue
+		}
+		next := path.Join(real, part)
+		target, err := p.Sys.Readlink(next)
+		if err != nil {
+			real = next
+			continue
+		}
+		if links++; links > 40 {
+			return "", &fs.PathError{Op: "realpath", Path: name, Err: syscall.ELOOP}
+		}
+		if path.IsAbs(target) {
+			real = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	_, err := p.Sys.Lstat(real)
+	return real, err
 }

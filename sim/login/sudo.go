@@ -484,6 +484,12 @@ func (s *sudo) execute(ctx context.Context, words []string) int {
 	s.opened(s.target)
 	defer s.closed(s.target)
 	st, err := s.run(ctx, c)
+	if errors.Is(err, syscall.EINVAL) { // the kernel knows no such id here
+		uid := c.Cred.UID
+		fmt.Fprintf(p.Stderr, "sudo: unable to change to runas uid (%d, %d): %s\n", uid, uid, libc.Strerror(syscall.EINVAL))
+		fmt.Fprintln(p.Stderr, "sudo: this lab has one user id only, root's (`enshu doctor` on the machine says why)")
+		return 1
+	}
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "sudo: unable to execute %s: %s\n", s.command, libc.Strerror(err))
 		if errors.Is(err, syscall.ENOENT) {

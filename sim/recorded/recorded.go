@@ -46,23 +46,23 @@ func Load(t testing.TB, name string) Case {
 	return c
 }
 
-// terminal is a stdout of a given size that writes CR LF, as a tty does.
-type terminal struct {
+// Terminal is a stdout of a given size that writes CR LF, as a tty does.
+type Terminal struct {
 	strings.Builder
-	rows, cols int
+	Rows, Cols int
 }
 
-func (t *terminal) Write(b []byte) (int, error) {
+func (t *Terminal) Write(b []byte) (int, error) {
 	t.WriteString(strings.ReplaceAll(string(b), "\n", "\r\n"))
 	return len(b), nil
 }
 
 // Read finds that nobody types.
-func (t *terminal) Read([]byte) (int, error) { return 0, io.EOF }
+func (t *Terminal) Read([]byte) (int, error) { return 0, io.EOF }
 
-func (t *terminal) Size() (int, int)   { return t.rows, t.cols }
-func (t *terminal) Name() string       { return "/dev/pts/0" }
-func (t *terminal) SetEcho(bool) error { return nil }
+func (t *Terminal) Size() (int, int)   { return t.Rows, t.Cols }
+func (t *Terminal) Name() string       { return "/dev/pts/0" }
+func (t *Terminal) SetEcho(bool) error { return nil }
 
 // Words splits a command as a shell does, quotes only.
 func Words(s string) []string {
@@ -115,7 +115,7 @@ func (s Step) Exec(h *memnet.Host, run string) memnet.Result {
 	if s.Env["TERM"] != "" {
 		c.Env = append(c.Env, "TERM="+s.Env["TERM"])
 	}
-	tty := &terminal{rows: s.PTY.Rows, cols: s.PTY.Cols}
+	tty := &Terminal{Rows: s.PTY.Rows, Cols: s.PTY.Cols}
 	c.Stdin, c.Stdout, c.Stderr = tty, tty, tty
 	r := h.RunCmd(c)
 	r.Stdout = tty.String()

@@ -11,6 +11,11 @@ import (
 // step is by how much a journal file is extended beforehand.
 const step = 8 << 20
 
+// hashTables is what the tables at the beginning of a real file take, whatever
+// is in it. A file that is archived keeps as much, as a hole: so sizes, and
+// what vacuuming by size removes, are those of the real journal.
+const hashTables = 233016*16 + 333*16
+
 // Writer appends to one journal file. It is for one thread.
 type Writer struct {
 	p    *host.Proc
@@ -183,7 +188,7 @@ func (w *Writer) hint() error {
 func (w *Writer) Archive() error {
 	w.head.Archived, w.head.Tail = true, w.tail
 	_, err := w.f.WriteAt(w.head.Encode(), 0)
-	return errors.Join(err, w.f.Truncate(w.tail), w.Close())
+	return errors.Join(err, w.f.Truncate(w.tail+hashTables), w.Close())
 }
 
 // Close closes the file, which stays the one to append to.

@@ -37,7 +37,10 @@ type Conn struct {
 
 	ended chan struct{} // closed once the stub is gone
 
-	asking sync.Mutex // one request at a time
+	asking  sync.Mutex    // one request at a time; guards what follows
+	request guest.Message // room for it
+	reply   []byte        // and for what comes back
+
 	mu     sync.Mutex // guards what follows
 	signal func(syscall.Signal)
 	onGone func()
@@ -180,40 +183,63 @@ func (c *Conn) buried(pid int, st host.Status) {
 	}
 }
 
-// answer is one reply with the descriptors that came along.
+// answer is one reply with the descriptors that came along. Its bytes are the
+// connection's, until the next request.
 type answer struct {
-	m     guest.Message
-	files []int
+	guest.Message
+	fds []int
 }
 
-// ask sends a request and returns the stub's reply, of at most size bytes. It
-// waits in recvmsg(2): the stub's sendmsg(2) wakes this thread and no other.
-func (c *Conn) ask(m *guest.Message, files []*os.File, size int) (answer, error) {
+// mostKept is how many bytes of room for a reply a connection keeps.
+const mostKept = 16 << 10
+
+// ask sends a request, and returns the stub's reply of at most size bytes and
+// most descriptors. It waits in recvmsg(2): the stub's sendmsg(2) wakes this
+// thread and no other. The caller holds asking.
+func (c *Conn) ask(m *guest.Message, files []*os.File, size, most int) (answer, error) {
 	if len(m.Bytes()) > guest.MaxMessage || size > guest.MaxMessage {
 		return answer{}, &os.SyscallError{Syscall: "stub", Err: syscall.E2BIG}
 	}
-	buf, oob := make([]byte, size), make([]byte, unix.CmsgSpace(4*guest.MaxFiles))
-	var n, oobn int
-	c.asking.Lock()
-	defer c.asking.Unlock()
-	err := c.send(m, files)
-	if err != nil {
+	if err := c.send(m, files); err != nil {
 		return answer{}, err
 	}
+	if cap(c.reply) < size {
+		c.reply = make([]byte, size)
+	}
+	buf := c.reply[:size]
+	if cap(c.reply) > mostKept {
+		c.reply = nil
+	}
+	var oob []byte
+	if most > 0 {
+		oob = make([]byte, unix.CmsgSpace(4*most))
+	}
+	var n, oobn int
+	var err error
 	cerr := c.raw.Control(func(fd uintptr) {
 		for err = unix.EINTR; err == unix.EINTR; {
-			n, oobn, _, _, err = unix.Recvmsg(int(fd), buf, oob, unix.MSG_CMSG_CLOEXEC)
+			n, oobn, err = recvmsg(int(fd), buf, oob)
 		}
 	})
 	if cerr != nil || err != nil || n == 0 {
 		return answer{}, errGone
 	}
 	a := answer{guest.Parse(buf[:n]), received(oob[:oobn])}
-	if a.m.Kind != guest.Reply {
-		closeAll(a.files)
+	if a.Kind != guest.Reply {
+		closeAll(a.fds)
 		return answer{}, errGone
 	}
 	return a, nil
+}
+
+// recvmsg is recvmsg(2). That of package unix allocates an address.
+func recvmsg(fd int, buf, oob []byte) (n, oobn int, err error) {
+	if len(oob) > 0 {
+		n, oobn, _, _, err = unix.Recvmsg(fd, buf, oob, unix.MSG_CMSG_CLOEXEC)
+		return n, oobn, err
+	}
+	n, err = unix.Read(fd, buf) // what it does not ask for the kernel closes
+	return n, 0, err
 }
 
 // send sends a request with descriptors.
@@ -304,13 +330,18 @@ func (c *Conn) do(calls ...call) ([]ret, []int, error) { return c.doWith(nil, ca
 
 // doWith is do with descriptors that the calls use.
 func (c *Conn) doWith(files []*os.File, calls ...call) ([]ret, []int, error) {
-	m := guest.Message{Kind: guest.Calls}
-	size := 1
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	m, size, most := &c.request, 1, 0
+	m.Reset(guest.Calls)
 	for _, k := range calls {
 		m.Int(int64(k.nr))
 		m.Int(k.flags)
 		m.Int(int64(len(k.args)))
 		size += 3 * 8
+		if k.flags&guest.PassFile != 0 {
+			most++
+		}
 		for i, v := range k.args {
 			switch v := v.(type) {
 			case int:
@@ -336,26 +367,26 @@ func (c *Conn) doWith(files []*os.File, calls ...call) ([]ret, []int, error) {
 			}
 		}
 	}
-	a, err := c.ask(&m, files, size)
+	a, err := c.ask(m, files, size, most)
 	if err != nil {
 		return nil, nil, err
 	}
 	rets := make([]ret, 0, len(calls))
 	for i := range calls {
-		if !a.m.More() {
+		if !a.More() {
 			break
 		}
-		r := ret{a.m.NextInt(), syscall.Errno(a.m.NextInt()), a.m.NextStr()}
+		r := ret{a.NextInt(), syscall.Errno(a.NextInt()), a.NextStr()}
 		rets = append(rets, r)
 		if r.errno != 0 && calls[i].flags&guest.MayFail == 0 {
-			return rets, a.files, r.errno
+			return rets, a.fds, r.errno
 		}
 	}
 	if len(rets) < len(calls) {
-		closeAll(a.files)
+		closeAll(a.fds)
 		return rets, nil, errors.New("stub: short reply")
 	}
-	return rets, a.files, nil
+	return rets, a.fds, nil
 }
 
 // one performs calls of which nothing but success matters.

@@ -19,6 +19,7 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/host/systest"
 	"enshu/sim/kernel"
+	"enshu/sim/libc"
 	"enshu/sim/stub"
 	"enshu/sim/stub/guest"
 	"enshu/sim/trace"
@@ -101,7 +102,7 @@ type liveHost struct {
 	calls []host.Program
 }
 
-func newHost(t *testing.T, line *clock.Timeline, name string, last byte, programs map[string]host.Program) (*liveHost, systest.Host) {
+func newHost(t testing.TB, line *clock.Timeline, name string, last byte, programs map[string]host.Program) (*liveHost, systest.Host) {
 	t.Helper()
 	four := netip.AddrFrom4([4]byte{192, 0, 2, last})
 	six := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 15: last})
@@ -156,7 +157,7 @@ func (l *liveHost) call(ctx context.Context, p *host.Proc) int {
 	return f(ctx, p)
 }
 
-func (l *liveHost) start(t *testing.T, cred *host.Cred, f host.Program) *host.Process {
+func (l *liveHost) start(t testing.TB, cred *host.Cred, f host.Program) *host.Process {
 	t.Helper()
 	l.mu.Lock()
 	n := len(l.calls)
@@ -172,7 +173,7 @@ func (l *liveHost) start(t *testing.T, cred *host.Cred, f host.Program) *host.Pr
 	return p
 }
 
-func (l *liveHost) wait(t *testing.T, p *host.Process) host.Status {
+func (l *liveHost) wait(t testing.TB, p *host.Process) host.Status {
 	t.Helper()
 	l.line.Hold()
 	defer l.line.Release()
@@ -240,4 +241,33 @@ func TestStubStartsEarly(t *testing.T) {
 	if !strings.Contains(string(out), "init internal/cpu") && !strings.Contains(string(out), "init runtime") {
 		t.Fatalf("no trace of initialisation:\n%s", out)
 	}
+}
+
+// BenchmarkRoundTrip is what a call through a stub costs, beside the call itself.
+func BenchmarkRoundTrip(b *testing.B) {
+	line := clock.New(time.Time{})
+	l, _ := newHost(b, line, "bench", 3, nil)
+	var through, direct, read time.Duration
+	n := 0
+	timed := func(f func()) time.Duration {
+		began := time.Now()
+		f()
+		return time.Since(began)
+	}
+	l.wait(b, l.start(b, nil, func(ctx context.Context, p *host.Proc) int {
+		if err := libc.WriteFile(p, "/etc/file", make([]byte, 1000), 0o644); err != nil {
+			b.Error(err)
+		}
+		for b.Loop() {
+			n++
+			through += timed(func() { p.Sys.Stat("/etc/file") })
+			read += timed(func() { libc.ReadFile(p, "/etc/file") })
+			direct += timed(func() { os.Stat("/proc/self/exe") })
+		}
+		return 0
+	}))
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(through.Nanoseconds())/float64(n), "ns-stat-through-stub")
+	b.ReportMetric(float64(read.Nanoseconds())/float64(n), "ns-read-through-stub")
+	b.ReportMetric(through.Seconds()/direct.Seconds(), "of-direct")
 }

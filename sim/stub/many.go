@@ -1,12 +1,14 @@
 package stub
 
 import (
+	"io"
 	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
 
 	"enshu/sim/host"
+	"enshu/sim/stub/guest"
 )
 
 // together is how many names one message is about at most.
@@ -59,4 +61,31 @@ func (s *sys) Renew(from, to string, perm fs.FileMode) (*os.File, bool, error) {
 	}
 	s.keep(f)
 	return f, moved, nil
+}
+
+// atOnce is how much of a file is read with the message that opens it.
+const atOnce = 8 << 10
+
+// ReadFile is [host.Batch]'s: most files are opened, read and closed with one
+// message.
+func (s *sys) ReadFile(name string) ([]byte, error) {
+	const may = guest.MayFail | guest.AsMuch
+	r, _, err := s.conn.do(statCall(name, 0),
+		call{unix.SYS_OPENAT, guest.MakesFile | guest.OnlyFile, []any{atFDCWD, name, unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOCTTY, 0}},
+		call{unix.SYS_READ, may | guest.OutOf(1), []any{result(1), out(atOnce), atOnce}},
+		call{unix.SYS_READ, may | guest.OutOf(1), []any{result(1), out(1), 1}}) // nothing at its end
+	switch {
+	case err == nil && r[2].errno != 0:
+		return nil, pathError("read", name, r[2].errno)
+	case err == nil && r[3].errno == 0 && r[3].out == "":
+		return []byte(r[2].out), nil
+	case err != nil && err != unix.EAGAIN:
+		return nil, pathError("open", name, err)
+	}
+	f, err := s.OpenFile(name, os.O_RDONLY, 0) // it is long, or no regular file
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
 }

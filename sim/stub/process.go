@@ -189,16 +189,10 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 			m.Int(int64(g))
 		}
 	}
-	a, err := s.conn.ask(&m, files, 1+2*8)
+	pid, err := s.conn.spawn(&m, files)
 	if err != nil {
 		line.Release()
 		return fail(err)
-	}
-	closeAll(a.files)
-	pid, errno := int(a.m.NextInt()), syscall.Errno(a.m.NextInt())
-	if errno != 0 {
-		line.Release()
-		return fail(errno)
 	}
 	for _, o := range opened {
 		o.Close()
@@ -217,6 +211,21 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 // expect: with os.Pipe's own setting cat(1) fails where there is nothing to read yet.
 func waits(f *os.File) {
 	control(f, func(fd int) { _ = unix.SetNonblock(fd, false) }) // of a pipe it cannot fail
+}
+
+// spawn has the stub start a child and returns its number.
+func (c *Conn) spawn(m *guest.Message, files []*os.File) (pid int, err error) {
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	a, err := c.ask(m, files, 1+2*8, 0)
+	if err != nil {
+		return 0, err
+	}
+	pid = int(a.NextInt())
+	if errno := syscall.Errno(a.NextInt()); errno != 0 {
+		return 0, errno
+	}
+	return pid, nil
 }
 
 // comparable reports whether two writers are the same one.

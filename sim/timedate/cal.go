@@ -9,6 +9,7 @@ import (
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/wire/getdate"
 )
 
 const calUsage = `
@@ -98,7 +99,7 @@ func Cal(ctx context.Context, p *host.Proc) int {
 	switch len(args) {
 	case 0:
 	case 1:
-		if mm, ok := monthOf(strings.ToLower(args[0])); ok {
+		if mm, ok := getdate.Month(strings.ToLower(args[0])); ok {
 			m = mm
 			break
 		}
@@ -118,7 +119,7 @@ func Cal(ctx context.Context, p *host.Proc) int {
 		v, err := strconv.Atoi(args[0])
 		if err != nil {
 			var ok bool
-			if v, ok = monthOf(strings.ToLower(args[0])); !ok {
+			if v, ok = getdate.Month(strings.ToLower(args[0])); !ok {
 				return fail("unknown month name: %s", args[0])
 			}
 		}
@@ -196,8 +197,7 @@ func (c *calendar) grid(first, n, perRow int, withYear bool) string {
 // month returns the eight lines of a month, each as wide as the others.
 func (c *calendar) month(y, m int, withYear bool) []string {
 	w := c.dayWidth()
-	title := monthNames[m-1]
-	title = strings.ToUpper(title[:1]) + title[1:]
+	title := time.Month(m).String()
 	if withYear {
 		title += " " + strconv.Itoa(y)
 	}

@@ -11,6 +11,7 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/trace"
+	"enshu/sim/wire/getdate"
 )
 
 const dateUsage = `Usage: date [OPTION]... [+FORMAT]
@@ -156,13 +157,13 @@ func Date(ctx context.Context, p *host.Proc) int {
 	now := p.Now().In(zone)
 	switch {
 	case haveSet:
-		t, ok := parseDate(set, now)
+		t, ok := getdate.Parse(set, now)
 		if !ok {
 			return complain("invalid date %s", quote(set))
 		}
 		return setAndPrint(p, &l, t, format)
 	case haveText:
-		t, ok := parseDate(text, now)
+		t, ok := getdate.Parse(text, now)
 		if !ok {
 			return complain("invalid date %s", quote(text))
 		}
@@ -200,7 +201,7 @@ func dateFile(p *host.Proc, l *locale, name string, now time.Time, format string
 	}
 	status := 0
 	for _, line := range libc.Lines(data) {
-		t, ok := parseDate(line, now)
+		t, ok := getdate.Parse(line, now)
 		if !ok {
 			status = complain("invalid date %s", l.quote(line))
 			continue

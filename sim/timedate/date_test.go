@@ -17,6 +17,7 @@ import (
 	"enshu/sim/libc"
 	"enshu/sim/memnet"
 	"enshu/sim/trace"
+	"enshu/sim/wire/getdate"
 
 	"gopkg.in/yaml.v3"
 )
@@ -195,7 +196,7 @@ func FuzzParseDate(f *testing.F) {
 	}
 	now := time.Date(2026, 11, 22, 1, 2, 3, 4, time.UTC)
 	f.Fuzz(func(t *testing.T, s string) {
-		parseDate(s, now)
+		getdate.Parse(s, now)
 		parseTimestamp(s, now)
 		parsePosix(s, now)
 		l := localeOf(func(string) string { return "en_US.UTF-8" })
@@ -235,7 +236,7 @@ func TestRecordedDates(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := "date: invalid date " + l.quote(c.Date)
-		if when, ok := parseDate(c.Date, time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC).In(zone)); ok {
+		if when, ok := getdate.Parse(c.Date, time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC).In(zone)); ok {
 			got = strings.TrimRight(l.format(when, c.Format), "\n")
 		}
 		if got != c.Says {

@@ -9,6 +9,7 @@ import (
 	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/wire/getdate"
 )
 
 const hwclockUsage = `
@@ -113,7 +114,7 @@ func Hwclock(ctx context.Context, p *host.Proc) int {
 			return 1
 		}
 		var ok bool
-		if when, ok = parseDate(text, p.Now().In(h.zone)); !ok {
+		if when, ok = getdate.Parse(text, p.Now().In(h.zone)); !ok {
 			fmt.Fprintf(p.Stderr, "hwclock: invalid date '%s'\n", text)
 			return 1
 		}

@@ -12,6 +12,9 @@ import (
 // to it is looked for.
 const near = 5 * time.Second
 
+// together is how far apart two records of one moment may be.
+const together = 50 * time.Millisecond
+
 // StoryAbout returns the events of the messages and mails that a text names, in
 // order, on all hosts: mails by queue id, message-id, subject or address, and, when
 // no mail is meant, log messages by a part of their text.
@@ -77,6 +80,7 @@ func story(events []Event, from []int) []Event {
 		}
 	}
 	joinNetwork(events, in)
+	joinRotated(events, in)
 	var told []Event
 	for i, e := range events {
 		if in[i] {
@@ -99,7 +103,7 @@ func joints(events []Event) [][]string {
 		}
 		switch {
 		case isMessage(e.Kind):
-			add("text", e.Attrs["text"])
+			add("text", strings.TrimSpace(e.Attrs["text"])) // a receiver has the space behind the tag
 			continue
 		case strings.HasPrefix(string(e.Kind), "mail-") || e.Kind == AliasExpanded:
 		default:
@@ -143,9 +147,37 @@ func joinNetwork(events []Event, in []bool) {
 	}
 	for i, e := range events {
 		if e.Kind == PacketRefused {
-			in[i] = in[i] || slices.ContainsFunc(targets, func(t Event) bool {
-				return e.At.Sub(t.At).Abs() <= near && sameAddress(t.Attrs["to"], e.Attrs["to"])
-			})
+			in[i] = in[i] || slices.ContainsFunc(targets, func(t Event) bool { return refusedOf(e, t) })
+		}
+	}
+}
+
+// refusedOf reports whether a packet that a filter refused was one of what was
+// sent, or of the attempt to connect.
+func refusedOf(e, t Event) bool {
+	over := t.Attrs["over"]
+	if over != "" && over != e.Attrs["protocol"] || !sameAddress(t.Attrs["to"], e.Attrs["to"]) {
+		return false
+	}
+	after := e.At.Sub(t.At)
+	if over == "udp" { // it was sent before it was refused, if only just
+		return after >= -together && after <= near && (t.Attrs["from"] == "" || t.Attrs["from"] == e.Attrs["from"])
+	}
+	return after.Abs() <= near // an attempt has failed after its packet was refused
+}
+
+// joinRotated adds where the files went that a message was written to.
+func joinRotated(events []Event, in []bool) {
+	type file struct{ host, name string }
+	held := map[file]bool{}
+	for i, e := range events {
+		switch {
+		case e.Kind == MessageWritten && in[i]:
+			held[file{e.Host, e.Attrs["file"]}] = true
+		case e.Kind == FileRotated && held[file{e.Host, e.Attrs["from"]}]:
+			in[i] = true
+			delete(held, file{e.Host, e.Attrs["from"]})
+			held[file{e.Host, e.Attrs["to"]}] = true
 		}
 	}
 }

@@ -36,6 +36,7 @@ type order struct {
 	Key      string
 	Cache    string
 	SingleID bool
+	Group    kernel.Group
 	Log      string
 	PID      int // of the lab process, for the machine
 }
@@ -118,17 +119,22 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 		return nil, err
 	}
 	defer readyR.Close()
-	p, err := kernel.Launch(ids, []string{l.Name}, logFile, orderR, socket, readyW)
+	p, group, err := launch(ids, l.Name, logFile, orderR, socket, readyW)
 	orderR.Close()
 	readyW.Close()
 	socket.Close() // the lab's now: the name is free once the lab ends
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if !up {
+			group.Remove()
+		}
+	}()
 	stop := context.AfterFunc(ctx, func() { p.Kill() })
 	defer stop()
 	toLab := json.NewEncoder(orderW)
-	if err := toLab.Encode(order{l, secret, cache, ids.Single, logName, p.Pid}); err != nil {
+	if err := toLab.Encode(order{l, secret, cache, ids.Single, group, logName, p.Pid}); err != nil {
 		p.Kill()
 		p.Wait()
 		return nil, err
@@ -156,6 +162,21 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 	}
 	up = true
 	return &Started{l.Name, ids.Why}, nil
+}
+
+// launch starts a lab process, in a control group where the machine gives us one.
+// Without one hosts have the limits of their processes only.
+func launch(ids kernel.IDs, name string, log *os.File, files ...*os.File) (*os.Process, kernel.Group, error) {
+	if parent, _ := kernel.FindGroup(); parent != "" {
+		if g, err := kernel.NewGroup(parent, name, ids); err == nil {
+			if p, err := g.Launch(ids, []string{name}, log, files...); err == nil {
+				return p, g, nil
+			}
+			g.Remove()
+		}
+	}
+	p, err := kernel.Launch(ids, []string{name}, log, files...)
+	return p, kernel.Group{}, err
 }
 
 // removeEmpty removes a log in which nothing stands.
@@ -220,7 +241,7 @@ func RunLab() int {
 	s := &server{order: o, spec: spec, hints: map[string]int{}, log: log, finished: make(chan *client)}
 	l, err := lab.Start(context.Background(), lab.Config{
 		Name: o.Name, Scenario: spec, Distro: distro.New(), Seed: o.Seed, Log: log,
-		Cache: o.Cache, SingleID: o.SingleID, Extra: []distro.Package{s.learnerTools()},
+		Cache: o.Cache, SingleID: o.SingleID, Group: o.Group, Extra: []distro.Package{s.learnerTools()},
 	})
 	if err != nil {
 		return fail(err)

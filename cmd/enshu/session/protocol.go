@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"enshu/grader"
+	"enshu/sim/kernel"
 	"enshu/sim/trace"
 )
 
@@ -69,6 +70,7 @@ type Reply struct {
 	Hint     *Hint            `json:",omitempty"`
 	Step     *Step            `json:",omitempty"`
 	Log      string           `json:",omitempty"` // of the lab process, which ends
+	Group    *kernel.Group    `json:",omitempty"` // its control group
 }
 
 // Status describes a running lab.

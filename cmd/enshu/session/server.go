@@ -67,7 +67,7 @@ func (s *server) serve(socket *os.File) int {
 	if fd, err := unix.PidfdOpen(os.Getpid(), 0); err == nil {
 		self = os.NewFile(uintptr(fd), "lab process")
 	}
-	c.sendWith(&Reply{Done: true, Log: s.Log}, self)
+	c.sendWith(&Reply{Done: true, Log: s.Log, Group: &s.Group}, self)
 	return 0
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"enshu/grader"
+	"enshu/sim/kernel"
 	"enshu/sim/trace"
 )
 
@@ -113,8 +114,12 @@ func (c *Client) Capture(ctx context.Context, host, iface string) (*os.File, err
 // Finish ends the lab and returns when nothing of it is left.
 func (c *Client) Finish(ctx context.Context) error {
 	log := ""
+	var group kernel.Group
 	err := c.ask(ctx, &Request{Verb: verbFinish}, nil, func(r *Reply) error {
 		log = r.Log
+		if r.Group != nil {
+			group = *r.Group
+		}
 		return nil
 	})
 	if err != nil {
@@ -130,6 +135,7 @@ func (c *Client) Finish(ctx context.Context) error {
 		}
 		lab.Close()
 	}
+	group.Remove()
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"enshu/cmd/enshu/story"
 	"enshu/grader"
 	"enshu/sim/clock"
 	"enshu/sim/distro"
@@ -57,7 +58,11 @@ func (v view) Trace() *trace.Log { return v.lab.Trace() }
 func (s *server) learnerTools() distro.Package {
 	return distro.Package{
 		Name: "enshu", Version: "1", Release: "1", Arch: "noarch", Base: true, Summary: "Commands of the lab",
-		Programs: map[string]host.Program{"/usr/local/bin/check": s.checkProgram, "/usr/local/bin/hint": s.hintProgram},
+		Programs: map[string]host.Program{
+			"/usr/local/bin/check": s.checkProgram,
+			"/usr/local/bin/hint":  s.hintProgram,
+			"/usr/local/bin/why":   s.whyProgram,
+		},
 	}
 }
 
@@ -136,6 +141,45 @@ func (s *server) hintProgram(ctx context.Context, p *host.Proc) int {
 	}
 	fmt.Fprintln(p.Stdout, h.Text(Language(p.Getenv(langEnv))))
 	return 0
+}
+
+// whyProgram is `why TEXT|NUMBER [HOST:FILE]` inside a host.
+func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
+	if len(p.Args) != 2 && len(p.Args) != 3 {
+		fmt.Fprintln(p.Stderr, "usage: why TEXT|NUMBER [HOST:FILE]")
+		return 2
+	}
+	l := s.running.Load()
+	if l == nil {
+		fmt.Fprintln(p.Stderr, "why: the lab is still starting")
+		return 2
+	}
+	where := ""
+	if len(p.Args) == 3 {
+		where = p.Args[2]
+	}
+	told, err := story.Tell(p.Stdout, l.Trace().Since(0), s.storyHosts(), p.Args[1], where, Language(p.Getenv(langEnv)))
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "why: %v\n", err)
+		return 2
+	}
+	if !told {
+		return 1
+	}
+	return 0
+}
+
+// storyHosts are the hosts of the lab as a story names them.
+func (s *server) storyHosts() []story.Host {
+	var hosts []story.Host
+	for i := range s.spec.Hosts {
+		h := story.Host{Name: s.spec.Hosts[i].Name}
+		for _, n := range s.spec.Hosts[i].Networks {
+			h.Addresses = append(h.Addresses, n.Address.String())
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts
 }
 
 // Text is the hint in a language, with where it stands.

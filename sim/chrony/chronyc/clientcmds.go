@@ -11,6 +11,7 @@ import (
 	"enshu/sim/chrony/measure"
 	"enshu/sim/libc"
 	"enshu/sim/wire/candm"
+	"enshu/sim/wire/getdate"
 	"enshu/sim/wire/ntp"
 )
 
@@ -340,7 +341,7 @@ func (c *client) manual(args string) bool {
 }
 
 func (c *client) setTime(args string) bool {
-	t, ok := parseSetTime(args, c.p.Now().In(libc.Zone(c.p)))
+	t, ok := getdate.Parse(args, c.p.Now().In(libc.Zone(c.p)))
 	if !ok {
 		fmt.Fprintln(c.out, "510 - Could not parse date string")
 		return false
@@ -352,28 +353,6 @@ func (c *client) setTime(args string) bool {
 	fmt.Fprintf(c.out, "200 OK\nClock was %.2f seconds fast.  Frequency change = %.2fppm, new frequency = %.2fppm\n",
 		r.Offset, r.FreqChange, r.NewFreq)
 	return true
-}
-
-// parseSetTime reads a time of day, on the day of now, or a date and a time;
-// nothing is now.
-func parseSetTime(s string, now time.Time) (time.Time, bool) {
-	if s == "" || s == "now" {
-		return now, true
-	}
-	for _, layout := range []string{"15:04", "15:04:05"} {
-		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
-			return time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), now.Location()), true
-		}
-	}
-	for _, layout := range []string{
-		"Jan 2, 2006 15:04:05", "Jan 2, 2006 15:04", "Jan 2 2006 15:04:05", "Jan 2 2006 15:04", "2 Jan 2006 15:04:05", "2 Jan 2006 15:04",
-		"January 2, 2006 15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006/01/02 15:04:05", "2006-01-02T15:04:05",
-	} {
-		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
 }
 
 func (c *client) sourceName(args string) bool {

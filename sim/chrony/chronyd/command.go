@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"syscall"
 
 	"enshu/sim/chrony/clients"
 	"enshu/sim/chrony/conf"
@@ -39,7 +40,7 @@ func (d *daemon) openCommand() error {
 		}
 		conn, err := d.p.Sys.ListenPacket(network(fam), addr)
 		if err != nil {
-			if fam == 0 {
+			if fam == 0 && !errors.Is(err, syscall.EADDRNOTAVAIL) {
 				d.log.error("Could not open command socket on " + bindTo(bind, c.CmdPort))
 			}
 			continue
@@ -52,6 +53,11 @@ func (d *daemon) openCommand() error {
 	dir := path.Dir(c.CmdSocket)
 	if err := d.makeDir(dir, 0o750, d.user); err != nil {
 		return conf.Errorf("Could not access %s : %s", dir, libc.Strerror(err))
+	}
+	if err := d.checkDir(dir); err != nil {
+		d.log.warn(err.Error())
+		d.log.warn("Disabled command socket " + c.CmdSocket)
+		return nil
 	}
 	d.p.Sys.Remove(c.CmdSocket)
 	conn, err := d.p.Sys.ListenPacket("unixgram", c.CmdSocket)
@@ -168,8 +174,14 @@ func (d *daemon) execute(r *candm.Request, out *candm.Reply) {
 		data(candm.ManualListReply, d.manual.list())
 	case candm.GetRTC, candm.WriteRTC, candm.TrimRTC:
 		out.Status = candm.NoRTC
-	case candm.GetSmoothing, candm.SmoothTime:
-		out.Status = candm.NotEnabled
+	case candm.GetSmoothing:
+		if !d.smooth.Enabled() {
+			out.Status = candm.NotEnabled
+			return
+		}
+		data(candm.SmoothingReply, d.smoothReport())
+	case candm.SmoothTime:
+		out.Status = d.smoothTime(r.Body.(*candm.Int).Value)
 	case candm.SetTime:
 		if !d.manual.enabled {
 			out.Status = candm.NotEnabled
@@ -267,6 +279,9 @@ func (d *daemon) change(r *candm.Request) candm.Status {
 	case candm.ManualDelete:
 		if !d.manual.remove(int(r.Body.(*candm.Int).Value)) {
 			return candm.BadSample
+		}
+		if len(d.manual.samples) > 0 {
+			d.useManual()
 		}
 	case candm.Dump:
 		d.dump()

@@ -53,15 +53,19 @@ type daemon struct {
 	lastRaw  time.Time
 	lastMono time.Duration
 
-	keys      conf.Keys
-	access    clients.Access
-	cmd       clients.Access
-	clients   *clients.Log
-	files     logFiles
-	manual    manualInput
-	leap      leapState
-	quantum   float64 // of the clock, seconds
-	precision int8    // the same, log2
+	keys          conf.Keys
+	access        clients.Access
+	cmd           clients.Access
+	clients       *clients.Log
+	files         logFiles
+	manual        manualInput
+	leap          leapState
+	smooth        discipline.Smoothing
+	fallback      discipline.Fallback
+	driftAt       time.Time // cooked time of the last update
+	fallbackTimer *polling.Timer
+	quantum       float64 // of the clock, seconds
+	precision     int8    // the same, log2
 
 	ntpConns [2]*serverSocket
 	acqConns [2]*serverSocket
@@ -123,7 +127,10 @@ func (d *daemon) setUp() error {
 	}
 	d.servo = discipline.NewServo(k, d.opts.noControl, d.p.Now(), ppm, c.MaxSlewRate, c.MaxDrift)
 	d.ref.MaxUpdateSkew, d.ref.MaxClockError = math.Abs(c.MaxUpdateSkew*1e-6), c.MaxClockError*1e-6
-	d.ref.CorrTimeRatio, d.ref.Makestep, d.ref.Maxchange, d.ref.Local = c.CorrTimeRatio, c.Makestep, c.MaxChange, c.Local
+	if d.opts.restart && c.Makestep.Limit > 0 {
+		c.Makestep = conf.Makestep{}
+	}
+	d.ref.CorrTimeRatio, d.ref.Makestep, d.ref.MaxChange, d.ref.Local = c.CorrTimeRatio, c.Makestep, c.MaxChange, c.Local
 	d.sel = measure.Selector{
 		MaxDistance: c.MaxDistance, MaxJitter: c.MaxJitter, MaxClockError: c.MaxClockError * 1e-6,
 		Reselect: c.ReselectDist, StratumWeight: c.StratumWeight, CombineLimit: c.CombineLimit, MinSources: c.MinSources,
@@ -131,18 +138,15 @@ func (d *daemon) setUp() error {
 	if c.Local.Orphan {
 		d.sel.OrphanStratum = c.Local.Stratum
 	}
+	d.smooth = discipline.NewSmoothing(c.Smooth)
+	d.fallback = discipline.NewFallback(c.FallbackDrift)
 	d.clients = clients.NewLog(c)
 	d.files.open(d)
 	if err := d.setAccess(); err != nil {
 		return err
 	}
-	if len(c.NTSKeys) != len(c.NTSCerts) {
-		return conf.Errorf("Uneven number of NTS certs and keys")
-	}
-	for _, h := range c.HWTimestamp {
-		if h.Interface != "*" {
-			return conf.Errorf("Could not enable HW timestamping on %s", h.Interface)
-		}
+	if err := d.checkConfig(); err != nil {
+		return err
 	}
 	if err := d.openCommand(); err != nil {
 		return err
@@ -155,10 +159,13 @@ func (d *daemon) setUp() error {
 	}
 	d.lastRaw, d.lastMono = d.p.Now(), d.p.Clock.Monotonic()
 	d.notes()
+	if err := d.openTempcomp(); err != nil {
+		return err
+	}
 	d.updateServerSockets()
 	d.openAcquisition()
 	d.manual.enabled = c.Manual
-	if d.opts.timeout > 0 {
+	if d.opts.timeout >= 0 {
 		d.after(float64(d.opts.timeout), func() {
 			d.log.info("Timeout reached")
 			d.exit(1)
@@ -182,18 +189,18 @@ func (d *daemon) notes() {
 		d.log.error("Could not open RTC device " + c.RTCDevice + " : No such file or directory")
 		d.log.error("RTC driver could not be initialised")
 	}
-	if c.LockAll {
+	if c.LockAll || d.opts.lock {
 		d.log.error("setrlimit() failed")
 	}
-	d.leap.check(d)
-	if c.Smooth.Enabled && c.Smooth.LeapOnly {
+	d.openLeapZone()
+	if d.smooth.Active {
 		d.log.info("Time smoothing activated (leap seconds only)")
+	}
+	if d.opts.filter != 0 {
+		d.log.info(fmt.Sprintf("Loaded seccomp filter (level %d)", max(d.opts.filter, -d.opts.filter)))
 	}
 	if c.NTPSigndSocket != "" {
 		d.log.info("MS-SNTP authentication enabled")
-	}
-	if c.TempComp.File != "" && !libc.Exists(d.p, c.TempComp.File) {
-		d.log.error("Could not read temperature from " + c.TempComp.File)
 	}
 }
 
@@ -244,6 +251,7 @@ func (d *daemon) finish() {
 		d.servo.Kernel.SetRate(d.servo.Frequency)
 	}
 	if !d.once() {
+		d.driftStale = true
 		d.saveDrift()
 	}
 	d.cleanUp()
@@ -342,6 +350,7 @@ func (d *daemon) step(s float64) {
 		d.lastRaw = measure.AddSeconds(d.lastRaw, -s)
 	}
 	d.slewed(cooked, 0, s)
+	d.smooth.Reset(d.cooked())
 	d.clients.Slewed(cooked, 0, s)
 }
 
@@ -350,6 +359,9 @@ func (d *daemon) slewed(when time.Time, dfreq, doffset float64) {
 		s.slewed(when, dfreq, doffset)
 	}
 	d.ref.Slewed(when, dfreq, doffset)
+	if !d.smooth.LeapOnly {
+		d.smooth.Slewed(when, dfreq, doffset)
+	}
 	d.manual.slewed(when, dfreq, doffset)
 }
 
@@ -401,22 +413,11 @@ func (d *daemon) use(u *measure.Update) {
 	before := d.ref.Distance(now)
 	id, ip := s.refID(), s.ip()
 	c := d.ref.Take(u, id, ip, now, uncorrected)
-	if c.Refused {
-		what := "exiting"
-		if c.Ignored {
-			what = "ignored"
-		}
-		d.log.warn(fmt.Sprintf("Adjustment of %.3f seconds exceeds the allowed maximum of %.3f seconds (%s) ",
-			-c.Offset, d.ref.Maxchange.Max, what))
-		if !c.Ignored {
-			d.exit(1)
-		}
+	if d.refused(c) {
 		return
 	}
 	d.adjust(c.DFreq, c.Slew, c.Rate)
-	if math.Abs(c.Offset) > d.conf.LogChange {
-		d.log.warn(fmt.Sprintf("System clock wrong by %.6f seconds", -c.Offset))
-	}
+	d.logChange(c.Offset)
 	if c.Step != 0 {
 		// Whoever sees the clock set finds the event.
 		d.p.Emit(trace.ClockStepped, trace.Attrs{"by": formatSeconds(-c.Step), "reason": "makestep"})
@@ -426,7 +427,11 @@ func (d *daemon) use(u *measure.Update) {
 		// Corrections of microseconds are the daily bread and not worth an event.
 		d.p.Emit(trace.ClockSlewed, trace.Attrs{"by": formatSeconds(-c.Offset), "reason": "measurement"})
 	}
-	d.leap.update(d)
+	d.updateLeap()
+	if d.smooth.Ready(d.ref.Skew) {
+		d.activateSmoothing(d.cooked())
+	}
+	d.followDrift(now)
 	d.syncStatus()
 	d.files.tracking(d, u, c, now, uncorrected, before)
 	d.driftUpdate(now)

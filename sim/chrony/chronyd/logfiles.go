@@ -32,6 +32,8 @@ const (
 	statisticsHeader   = "   Date (UTC) Time     IP Address    Std dev'n Est offset  Offset sd  Diff freq   Est skew  Stress  Ns  Bs  Nr  Asym"
 	trackingHeader     = "   Date (UTC) Time     IP Address   St   Freq ppm   Skew ppm     Offset L Co  Offset sd Rem. corr. Root delay Root disp. Max. error"
 	selectionHeader    = "   Date (UTC) Time     IP Address   S EOpts Reach Score Last sample  Low end   High end"
+	tempcompHeader     = "   Date (UTC) Time        Temp.       Comp."
+	rtcHeader          = "   Date (UTC) Time   RTC fast (s) Val   Est fast (s)   Slope (ppm)  Ns  Nr Meas"
 	refclocksHeader    = "   Date (UTC) Time         Refid  DP L P  Raw offset   Cooked offset      Disp."
 )
 
@@ -49,6 +51,8 @@ func (l *logFiles) open(d *daemon) {
 		{"tracking", "tracking", trackingHeader},
 		{"selection", "selection", selectionHeader},
 		{"refclocks", "refclocks", refclocksHeader},
+		{"tempcomp", "tempcomp", tempcompHeader},
+		{"rtc", "rtc", rtcHeader},
 	} {
 		if c.Logs[f.word] && !d.once() {
 			l.files[f.file] = &logFile{name: f.file + ".log", header: f.header}

@@ -5,9 +5,11 @@ import (
 	"math"
 	"time"
 
+	"enshu/sim/chrony/discipline"
 	"enshu/sim/chrony/measure"
 	"enshu/sim/trace"
 	"enshu/sim/wire/candm"
+	"enshu/sim/wire/ntp"
 )
 
 // manualInput are the times that were typed in with chronyc settime.
@@ -85,12 +87,57 @@ func (d *daemon) setTime(t time.Time) *candm.SetTimeResult {
 		m.samples = m.samples[1:]
 	}
 	m.samples = append(m.samples, manualSample{when: now, offset: diff, original: diff})
-	offset, frequency := m.estimate()
-	d.log.info(fmt.Sprintf("Making a slew of %f", offset))
-	d.adjust(frequency, offset, 0)
+	offset, frequency := d.useManual()
+	return &candm.SetTimeResult{Offset: offset, FreqChange: 1e6 * frequency, NewFreq: d.servo.Frequency}
+}
+
+// manualSkew stands in the log for the skew of a typed time, seconds a second.
+const manualSkew = 99999.999e-6
+
+// useManual corrects the clock by the entries and returns what was found.
+func (d *daemon) useManual() (offset, frequency float64) {
+	offset, frequency = d.manual.estimate()
+	if len(d.manual.samples) > 1 {
+		d.log.info(fmt.Sprintf("Making a frequency change of %.3f ppm and a slew of %.6f", 1e6*frequency, offset))
+	} else {
+		d.log.info(fmt.Sprintf("Making a slew of %.6f", offset))
+	}
+	c := d.ref.TakeManual(d.cooked(), offset, frequency)
+	if d.refused(c) {
+		return offset, frequency
+	}
+	raw := d.p.Now()
+	d.files.write(d, "tracking", trackingLine(d.cooked(), "MANU", 1, d.servo.Frequency, manualSkew, offset, ntp.LeapUnsynchronised,
+		1, 0, d.servo.Correction(raw), 0, d.ref.Fuzz(), d.ref.Distance(d.cooked())))
+	d.adjust(c.DFreq, c.Slew, 0)
+	d.logChange(offset)
+	d.p.Emit(trace.ClockSlewed, trace.Attrs{"by": formatSeconds(-offset), "reason": "chronyc settime"})
+	return offset, frequency
+}
+
+// logChange reports a correction that is larger than logchange and mailonchange
+// allow; offset is by how much the clock was fast.
+func (d *daemon) logChange(offset float64) {
 	if math.Abs(offset) > d.conf.LogChange {
 		d.log.warn(fmt.Sprintf("System clock wrong by %.6f seconds", -offset))
 	}
-	d.p.Emit(trace.ClockSlewed, trace.Attrs{"by": formatSeconds(-offset), "reason": "chronyc settime"})
-	return &candm.SetTimeResult{Offset: offset, FreqChange: 1e6 * frequency, NewFreq: d.servo.Frequency}
+	d.mailChange(offset)
+}
+
+// refused reports a correction that maxchange does not allow; it ends the daemon
+// unless it is to be ignored.
+func (d *daemon) refused(c discipline.Correction) bool {
+	if !c.Refused {
+		return false
+	}
+	what := "exiting"
+	if c.Ignored {
+		what = "ignored"
+	}
+	d.log.warn(fmt.Sprintf("Adjustment of %.3f seconds exceeds the allowed maximum of %.3f seconds (%s) ",
+		-c.Offset, d.ref.MaxChange.Max, what))
+	if !c.Ignored {
+		d.exit(1)
+	}
+	return true
 }

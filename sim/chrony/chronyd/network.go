@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"syscall"
 	"time"
 
 	"enshu/sim/chrony/conf"
@@ -76,7 +77,7 @@ func (d *daemon) openAcquisition() {
 func (d *daemon) openServer(fam int, bind netip.Addr, port int) *serverSocket {
 	conn, err := d.p.Sys.ListenPacket(network(fam), bindTo(bind, port))
 	if err != nil {
-		if fam == 0 {
+		if fam == 0 && !errors.Is(err, syscall.EADDRNOTAVAIL) {
 			d.log.error("Could not bind IPv4 NTP socket on port " + strconv.Itoa(port))
 		}
 		return nil

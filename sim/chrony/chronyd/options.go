@@ -1,6 +1,9 @@
 package chronyd
 
 import (
+	"errors"
+	"strings"
+
 	"enshu/sim/chrony/conf"
 	"enshu/sim/libc"
 )
@@ -17,11 +20,14 @@ type options struct {
 	logFile       string
 	level         int
 	print         bool // -p
+	filter        int  // -F, level of the system call filter
+	priority      int  // -P
+	lock          bool // -m
 	mode          refMode
 	reload        bool // -r
 	restart       bool // -R
 	fromRTC       bool // -s
-	timeout       int  // -t, seconds; 0 is none
+	timeout       int  // -t, seconds; below 0 is none
 	user          string
 	noRootCheck   bool
 	noControl     bool // -x
@@ -46,7 +52,7 @@ type argumentError struct{ text string }
 func (e argumentError) Error() string { return "Invalid argument " + e.text }
 
 func parseOptions(args []string) (options, error) {
-	o := options{configFile: defaultConfigFile}
+	o := options{configFile: defaultConfigFile, timeout: -1}
 	found, rest, err := libc.Getopt(args, "+46df:F:hl:L:mnpP:qQrRst:u:Uvx",
 		[]libc.LongOption{{Name: "help", Short: "h"}, {Name: "version", Short: "v"}})
 	for _, f := range found {
@@ -61,6 +67,10 @@ func parseOptions(args []string) (options, error) {
 				o.level = n
 			case "t":
 				o.timeout = n
+			case "F":
+				o.filter = n
+			case "P":
+				o.priority = n
 			}
 		case "4":
 			o.ipv4 = true
@@ -75,6 +85,8 @@ func parseOptions(args []string) (options, error) {
 			return o, nil
 		case "l":
 			o.logFile = f.Value
+		case "m":
+			o.lock = true
 		case "n":
 			o.foreground = true
 		case "p":
@@ -103,6 +115,10 @@ func parseOptions(args []string) (options, error) {
 		}
 	}
 	if err != nil {
+		if strings.HasPrefix(err.Error(), "unrecognized option") {
+			// Of long options chronyd knows two by their full names only.
+			err = errors.New("invalid option -- '-'")
+		}
 		return o, err
 	}
 	o.directives = rest

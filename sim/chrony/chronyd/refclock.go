@@ -40,6 +40,9 @@ const (
 
 func (d *daemon) openRefclocks() error {
 	for i, cfg := range d.conf.Refclocks {
+		if err := d.checkRefclock(cfg); err != nil {
+			return err
+		}
 		c := &refclock{cfg: cfg, noise: shmNoise, pulse: cfg.PPS}
 		switch driver := strings.ToUpper(cfg.Driver); driver {
 		case "PHC", "PPS":
@@ -49,6 +52,10 @@ func (d *daemon) openRefclocks() error {
 			}
 			c.device, _, _ = strings.Cut(cfg.Parameter, ":")
 			if !libc.Exists(d.p, c.device) {
+				if driver == "PHC" {
+					d.log.error("Could not open " + c.device + " : No such file or directory")
+					return errNoPHC
+				}
 				return conf.Errorf("Could not open %s : No such file or directory", c.device)
 			}
 		case "SHM":
@@ -56,8 +63,6 @@ func (d *daemon) openRefclocks() error {
 			c.device = fmt.Sprintf("/dev/gps%d", n)
 		case "SOCK":
 			c.device = cfg.Parameter
-		default:
-			return conf.Errorf("unknown refclock driver %s", cfg.Driver)
 		}
 		text := cfg.RefID
 		if text == "" {
@@ -69,6 +74,7 @@ func (d *daemon) openRefclocks() error {
 				c.refID |= uint32(text[k])
 			}
 		}
+		c.shortenFilter(d)
 		lo, hi := cfg.MinSamples, cfg.MaxSamples
 		if lo < 0 {
 			lo = d.conf.MinSamples
@@ -83,7 +89,46 @@ func (d *daemon) openRefclocks() error {
 		d.sources = append(d.sources, &source{name: c.name(), clock: c, cand: c.cand})
 	}
 	d.listCandidates()
+	d.checkLocks()
 	return nil
+}
+
+// shortenFilter limits the filter to the readings between two polls.
+func (c *refclock) shortenFilter(d *daemon) {
+	if strings.EqualFold(c.cfg.Driver, "SOCK") {
+		return
+	}
+	readings := 1
+	if c.cfg.Poll > c.cfg.Dpoll {
+		readings = 1 << min(c.cfg.Poll-c.cfg.Dpoll, 20)
+	}
+	if readings < c.cfg.Filter {
+		c.cfg.Filter = readings
+		if readings < fewReadings {
+			d.log.warn(fmt.Sprintf("Setting filter length for %s to %d", c.name(), readings))
+		}
+	}
+}
+
+// fewReadings are too few to pick the good ones from.
+const fewReadings = 4
+
+// checkLocks tells of clocks that are locked to one that is not there.
+func (d *daemon) checkLocks() {
+	for _, s := range d.sources {
+		c := s.clock
+		if c == nil || c.cfg.Lock == "" {
+			continue
+		}
+		other := d.refclockNamed(c.cfg.Lock)
+		if other == nil || other == c {
+			d.log.warn("Invalid lock refid " + c.cfg.Lock)
+			continue
+		}
+		if float64(c.cfg.MaxLockAge)/float64(max(c.cfg.Rate, 1)) < math.Ldexp(1, other.cfg.Dpoll) {
+			d.log.warn(fmt.Sprintf("%s maxlockage too small for %s", c.name(), other.name()))
+		}
+	}
 }
 
 // name is the text of the reference id.

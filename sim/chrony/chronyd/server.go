@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"enshu/sim/chrony/clients"
+	"enshu/sim/chrony/measure"
 	"enshu/sim/chrony/polling"
 	"enshu/sim/trace"
 	"enshu/sim/wire/ntp"
@@ -44,10 +45,10 @@ func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
 		}
 		d.clients.Authenticated++
 	}
-	p := d.ref.Params(now)
+	p, smoothed := d.served(d.ref.Params(now), now)
 	polling.FillReference(&reply, p, d.precision)
 	reply.Origin = pkt.Transmit
-	reply.Receive = ntp.FromTime(now)
+	reply.Receive = ntp.FromTime(measure.AddSeconds(now, smoothed))
 	if rec != nil && !rec.Reported {
 		// One event for a client is enough to see that it is served.
 		rec.Reported = true
@@ -55,7 +56,7 @@ func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
 			"protocol": "ntp", "from": from.String(), "question": "time", "answer": "stratum " + strconv.Itoa(p.Stratum),
 		})
 	}
-	reply.Transmit = ntp.FromTime(d.cooked())
+	reply.Transmit = ntp.FromTime(measure.AddSeconds(d.cooked(), smoothed))
 	if d.clients.Answers.Answer(&pkt, &reply) {
 		d.clients.Interleaved++
 	}

@@ -138,7 +138,7 @@ func (d *daemon) startSources() {
 		d.addConfigured(cfg, false)
 	}
 	d.reloadDirs()
-	if len(d.conf.InitSlew.Servers) > 0 {
+	if len(d.conf.InitSlew.Servers) > 0 && !d.opts.restart {
 		d.startInitSlew()
 		return
 	}
@@ -162,7 +162,7 @@ func (d *daemon) startPolling() {
 // the background.
 func (d *daemon) addConfigured(cfg conf.Source, fromDir bool) {
 	switch st := d.addSource(cfg, fromDir); st {
-	case candm.Success:
+	case candm.Success, candm.InvalidFamily:
 	default:
 		d.log.error("Could not add source " + cfg.Name)
 	}

@@ -20,6 +20,7 @@ type Config struct {
 	Allow, CmdAllow []AccessRule
 	RateLimit       RateLimit
 	CmdRateLimit    RateLimit
+	NTSRateLimit    RateLimit
 	NoClientLog     bool
 	ClientLogLimit  uint64 // bytes
 
@@ -48,7 +49,9 @@ type Config struct {
 	Logs                                                                   map[string]bool
 	LogBanner                                                              int
 	LogChange                                                              float64
-	MailUser                                                               string
+	MailUser                                                               string  // mailonchange: who is told
+	MailThreshold                                                          float64 // of corrections of more seconds
+	SchedPriority                                                          int
 	HWTimestamp                                                            []HWTimestamp
 	BindCmdDevice                                                          string
 }

@@ -93,7 +93,7 @@ func directives() map[string]directive {
 
 		"ratelimit":    ratelimitDirective(func(c *Config) *RateLimit { return &c.RateLimit }),
 		"cmdratelimit": ratelimitDirective(func(c *Config) *RateLimit { return &c.CmdRateLimit }),
-		"ntsratelimit": ratelimitDirective(func(c *Config) *RateLimit { return new(RateLimit) }),
+		"ntsratelimit": ratelimitDirective(func(c *Config) *RateLimit { return &c.NTSRateLimit }),
 		"noclientlog":  flagField(func(c *Config) *bool { return &c.NoClientLog }),
 		"clientloglimit": {1, func(p *Parser, args string) error {
 			v, _, ok := ScanInt(args)
@@ -144,10 +144,11 @@ func directives() map[string]directive {
 		"log":      {-1, (*Parser).readLog},
 		"mailonchange": {2, func(p *Parser, args string) error {
 			user, rest := Word(args)
-			if _, _, ok := ScanFloat(rest); !ok {
+			threshold, _, ok := ScanFloat(rest)
+			if !ok {
 				return p.unparsable()
 			}
-			p.Conf.MailUser = user
+			p.Conf.MailUser, p.Conf.MailThreshold = user, threshold
 			return nil
 		}},
 		"ntsserverkey": {1, func(p *Parser, args string) error {
@@ -163,7 +164,7 @@ func directives() map[string]directive {
 		// Read and checked, without effect: see the divergences in doc.go.
 		"dscp":              unused(isInt),
 		"ptpport":           unused(isInt),
-		"sched_priority":    unused(isInt),
+		"sched_priority":    intField(func(c *Config) *int { return &c.SchedPriority }),
 		"rtcautotrim":       unused(isNumber),
 		"rtconutc":          {0, func(*Parser, string) error { return nil }},
 		"hwclockfile":       unused(isText),

@@ -18,7 +18,7 @@ type Reference struct {
 	MaxClockError float64
 	CorrTimeRatio float64
 	Makestep      conf.Makestep
-	Maxchange     conf.MaxChange
+	MaxChange     conf.MaxChange
 	Local         conf.Local
 	Fuzz          func() float64 // uniform in [0, 1)
 
@@ -62,10 +62,6 @@ type Correction struct {
 func (r *Reference) Take(u *measure.Update, id uint32, ip netip.Addr, now time.Time, uncorrected float64) Correction {
 	elapsed := now.Sub(u.At).Seconds()
 	c := Correction{Offset: u.Offset + elapsed*u.Frequency}
-	interval := 0.0
-	if !r.updated.IsZero() {
-		interval = max(now.Sub(r.updated).Seconds(), 0)
-	}
 	freq, skew, residual := r.weigh(u)
 	if c.Refused, c.Ignored = r.refuses(c.Offset); c.Refused {
 		return c
@@ -74,11 +70,11 @@ func (r *Reference) Take(u *measure.Update, id uint32, ip netip.Addr, now time.T
 	r.ID, r.IP, r.Stratum, r.Leap = id, ip, u.Stratum+1, u.Leap
 	r.at = measure.AddSeconds(u.At, -r.Fuzz())
 	r.RootDelay, r.RootDispersion = u.RootDelay, u.RootDispersion
-	r.updated, r.Interval = now, interval
+	r.remember(now, c.Offset)
 
 	// An offset as large as the uncertainty of the offset is to be gone within
 	// the interval between updates, times the configured ratio.
-	c.Rate = r.CorrTimeRatio * 0.5 * u.OffsetSD * interval
+	c.Rate = r.CorrTimeRatio * 0.5 * u.OffsetSD * r.Interval
 	c.Slew = c.Offset
 	if r.steps(c.Offset, uncorrected) {
 		// What is still being slewed is cancelled and goes into the step.
@@ -91,8 +87,30 @@ func (r *Reference) Take(u *measure.Update, id uint32, ip netip.Addr, now time.T
 	} else {
 		r.Residual = u.Frequency
 	}
-	r.LastOffset = c.Offset
-	square := c.Offset * c.Offset
+	return c
+}
+
+// TakeManual uses a time that was typed in: at a cooked time now the clock was
+// offset seconds fast and gained frequency seconds a second. That is no source:
+// what others are told of the clock stays as it is.
+func (r *Reference) TakeManual(now time.Time, offset, frequency float64) Correction {
+	c := Correction{Offset: offset}
+	if c.Refused, c.Ignored = r.refuses(offset); c.Refused {
+		return c
+	}
+	r.remember(now, offset)
+	c.Slew, c.DFreq = offset, frequency
+	return c
+}
+
+// remember keeps what chronyc tracking says of the last update.
+func (r *Reference) remember(now time.Time, offset float64) {
+	r.Interval = 0
+	if !r.updated.IsZero() {
+		r.Interval = max(now.Sub(r.updated).Seconds(), 0)
+	}
+	r.updated, r.LastOffset = now, offset
+	square := offset * offset
 	switch {
 	case r.moving:
 		r.Squares += 0.1 * (square - r.Squares)
@@ -100,7 +118,6 @@ func (r *Reference) Take(u *measure.Update, id uint32, ip netip.Addr, now time.T
 		r.moving = r.Squares > 0 && r.Squares < square
 		r.Squares = square
 	}
-	return c
 }
 
 // weigh combines the frequency of an update with what was known: no change,
@@ -118,7 +135,7 @@ func (r *Reference) weigh(u *measure.Update) (freq, skew, residual float64) {
 // refuses reports whether an offset is too large for maxchange, and whether that
 // is to be ignored.
 func (r *Reference) refuses(offset float64) (refused, ignored bool) {
-	m := &r.Maxchange
+	m := &r.MaxChange
 	switch {
 	case m.Delay < 0:
 		return false, false

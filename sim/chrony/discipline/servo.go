@@ -30,10 +30,13 @@ type Servo struct {
 	maxFreq float64 // maxdrift, ppm
 
 	Frequency float64 // estimated gain of the clock, ppm
-	start     time.Time
-	register  float64 // offset at start, seconds; positive when the clock is fast
-	Rate      float64 // correction rate: area under the curve of the slewed offset
-	slewing   float64 // part of the rate that corrects the offset, seconds a second
+	// Compensation is what the temperature makes the clock lose, ppm: it is added
+	// to its rate and is no part of the estimate.
+	Compensation float64
+	start        time.Time
+	register     float64 // offset at start, seconds; positive when the clock is fast
+	Rate         float64 // correction rate: area under the curve of the slewed offset
+	slewing      float64 // part of the rate that corrects the offset, seconds a second
 }
 
 const (
@@ -53,11 +56,20 @@ func NewServo(k Kernel, virtual bool, now time.Time, ppm, maxSlewPPM, maxDrift f
 // Clamp limits a frequency in ppm to what maxdrift and the kernel allow.
 func (v *Servo) Clamp(ppm float64) float64 { return min(max(ppm, -v.maxFreq), v.maxFreq) }
 
+// gain is what has to be taken off the rate of the clock, ppm.
+func (v *Servo) gain() float64 { return v.Frequency - v.Compensation }
+
+// Compensate changes the compensation of temperature from a raw time on.
+func (v *Servo) Compensate(now time.Time, ppm float64) {
+	v.Settle(now)
+	v.Compensation = ppm
+}
+
 // Correction returns cooked minus raw time, seconds.
 func (v *Servo) Correction(raw time.Time) float64 {
 	d := raw.Sub(v.start).Seconds()
 	if v.virtual {
-		return -(v.Frequency*1e-6*d + v.register)
+		return -(v.gain()*1e-6*d + v.register)
 	}
 	return v.slewing*d - v.register
 }
@@ -77,10 +89,10 @@ func (v *Servo) Apply(now time.Time) time.Duration {
 		duration = max(v.Rate/math.Abs(v.register), MinSlewTime)
 	}
 	correct := min(max(v.register/duration, -v.MaxSlew), v.MaxSlew)
-	total := v.Frequency + correct*(1e6-v.Frequency)
+	total := v.gain() + correct*(1e6-v.gain())
 	total = min(max(total, -maxKernelFreq), maxKernelFreq)
 	v.Kernel.SetRate(total)
-	v.slewing = (total - v.Frequency) / (1e6 - total)
+	v.slewing = (total - v.gain()) / (1e6 - total)
 	if v.slewing*v.register <= 0 {
 		return measure.Seconds(maxSlewTime)
 	}
@@ -91,7 +103,7 @@ func (v *Servo) Apply(now time.Time) time.Duration {
 func (v *Servo) Settle(now time.Time) {
 	d := now.Sub(v.start).Seconds()
 	if v.virtual {
-		v.register += v.Frequency * 1e-6 * d
+		v.register += v.gain() * 1e-6 * d
 	} else {
 		v.register -= v.slewing * d
 	}

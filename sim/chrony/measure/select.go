@@ -58,7 +58,9 @@ type Candidate struct {
 	Leap     ntp.Leap
 	Stratum  int
 	Refclock bool
-	OrphanID uint32 // not 0: it serves the orphan stratum, with this reference id
+	// PeerID and OurID are the reference ids of the source and of our own address
+	// as the source sees it: servers of one orphan stratum follow the least.
+	PeerID, OurID uint32
 
 	Reach uint8 // newest poll in bit 0
 	Polls int   // so far, up to the width of reach
@@ -103,8 +105,7 @@ type Selector struct {
 	CombineLimit  float64
 	MinSources    int
 
-	OrphanStratum int    // 0 when the local reference is not in orphan mode
-	orphanID      uint32 // our own reference id in orphan mode
+	OrphanStratum int // 0 when the local reference is not in orphan mode
 
 	Selected *Candidate
 }
@@ -252,9 +253,8 @@ func (s *Selector) examine(sources []*Candidate, now time.Time) (usable []*Candi
 			c.Status = statusStale
 			continue
 		}
-		if s.OrphanStratum != 0 && c.Stratum == s.OrphanStratum && c.OrphanID != 0 {
-			// Servers of one orphan stratum follow the one with the least id.
-			if orphan == nil || c.OrphanID < orphan.OrphanID {
+		if s.OrphanStratum != 0 && c.Stratum >= s.OrphanStratum && !c.Refclock {
+			if c.Stratum == s.OrphanStratum && c.Reach != 0 && (orphan == nil || c.PeerID < orphan.PeerID) {
 				orphan = c
 			}
 			c.Status = statusOrphan
@@ -262,7 +262,7 @@ func (s *Selector) examine(sources []*Candidate, now time.Time) (usable []*Candi
 		}
 		usable = append(usable, c)
 	}
-	if len(usable) == 0 && orphan != nil && orphan.OrphanID < s.orphanID {
+	if len(usable) == 0 && orphan != nil && orphan.PeerID < orphan.OurID {
 		orphan.Status = statusOK
 		usable = append(usable, orphan)
 	}

@@ -387,7 +387,10 @@ func (a *Association) Receive(pkt *ntp.Packet, rx time.Time, env Environment) An
 		// as it was: it is lost when its reach is gone.
 		a.Candidate.Leap = pkt.Leap
 		a.Candidate.Stratum = max(int(pkt.Stratum), a.Config.MinStratum)
-		a.Candidate.OrphanID = ntp.RefIDOf(a.Addr.Addr())
+		a.Candidate.PeerID = ntp.RefIDOf(a.Addr.Addr())
+		if env.Local.IsValid() {
+			a.Candidate.OurID = ntp.RefIDOf(env.Local)
+		}
 	}
 	if !r.good {
 		// Ask less often when good answers cannot be had.

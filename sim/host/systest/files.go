@@ -73,6 +73,21 @@ var files = []check{
 			wantEqual(t, "size", info.Size(), 5)
 		})
 	}},
+	{"read", func(t *testing.T, w *World) {
+		w.A.Do(nil, func(ctx context.Context, p *host.Proc) {
+			for _, n := range []int{0, 1, 8191, 8192, 8193, 16384, 200_000} {
+				text := strings.Repeat("x", n)
+				put(t, p, "/tmp/a", text, 0o644)
+				if got := get(t, p, "/tmp/a"); got != text {
+					t.Errorf("of a file of %d bytes: %d", n, len(got))
+				}
+			}
+			_, err := host.ReadFile(p.Sys, "/tmp/none")
+			wantErrno(t, "none", err, syscall.ENOENT)
+			_, err = host.ReadFile(p.Sys, "/tmp")
+			wantErrno(t, "a directory", err, syscall.EISDIR)
+		})
+	}},
 	{"many-at-once", func(t *testing.T, w *World) {
 		w.A.Do(nil, func(ctx context.Context, p *host.Proc) {
 			put(t, p, "/tmp/a", "old", 0o644)

@@ -110,6 +110,12 @@ func (c *client) deliver(ctx context.Context) {
 	}
 	hosts, f := c.lookup(ctx, name, noMX)
 	if f.Status != "" {
+		// A relayhost that is not found is this host's mistake, not the sender's:
+		// the mail waits until it is mended.
+		if f.Status[0] == '5' && c.Req.Nexthop == c.Conf.Get("relayhost") {
+			c.Log.Warning("relayhost configuration problem")
+			f.Status = "4.3.5"
+		}
 		c.giveUp(f)
 		return
 	}

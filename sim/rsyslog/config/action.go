@@ -29,6 +29,11 @@ func (c *loader) actionObject(o *script.Object) *Action {
 	if g == nil {
 		return nil
 	}
+	q := c.take(o, queueParams)
+	if q == nil {
+		c.Complain("error processing queue config parameters")
+		q = &given{}
+	}
 	kind := strings.TrimPrefix(strings.ToLower(g.text("type")), "builtin:")
 	module, known := outputModules[kind]
 	if !known || kind == "omprog" && c.conf.module("omprog") == nil {
@@ -43,7 +48,7 @@ func (c *loader) actionObject(o *script.Object) *Action {
 	a.OnlySuspended = g.on("action.execonlywhenpreviousissuspended")
 	a.OnlyEvery = g.number("action.execonlyonceeveryinterval", 0)
 	a.EveryNth = g.number("action.execonlyeverynthtime", 0)
-	a.Queue = queueParameters(g)
+	a.Queue = queueParameters(q)
 	a.Text = `action(type="` + kind + `")`
 	return c.finish(a, c.outputObject(kind, o))
 }
@@ -77,11 +82,15 @@ func (c *loader) outputObject(kind string, o *script.Object) *target {
 	case "omfile":
 		g := c.take(o, omfileParams)
 		if g == nil {
+			c.Complain(`omfile: either the "file" or "dynafile" parameter must be given`)
 			return nil
 		}
 		modes := readFileModes(c.set.moduleFile, g)
+		if g.text("file") != "" && g.has("dynafile") {
+			c.Complain(`omfile: both "file" and "dynafile" set, will use dynafile`)
+		}
 		switch {
-		case g.has("file"):
+		case g.text("file") != "" && !g.has("dynafile"):
 			t.out = &File{Name: g.text("file"), Modes: modes}
 			t.text = g.text("file")
 		case g.has("dynafile"):
@@ -101,20 +110,28 @@ func (c *loader) outputObject(kind string, o *script.Object) *target {
 		if v, ok := g.get("port"); ok {
 			f.Port = v
 		}
-		switch v := strings.ToLower(g.text("protocol")); v {
-		case "", "udp":
+		protocol := "udp"
+		if v, ok := g.get("protocol"); ok {
+			protocol = strings.ToLower(v)
+		}
+		switch protocol {
+		case "udp":
 		case "tcp":
 			f.TCP = true
 		default:
-			c.errorf(CodeNone, "omfwd: invalid protocol \"%s\"", g.text("protocol"))
+			c.errorf(codeBadProtocol, "omfwd: invalid protocol \"%s\"", g.text("protocol"))
 			return nil
 		}
-		switch v := g.text("tcp_framing"); strings.ToLower(v) {
-		case "", "traditional":
+		framing := "traditional"
+		if v, ok := g.get("tcp_framing"); ok {
+			framing = v
+		}
+		switch strings.ToLower(framing) {
+		case "traditional":
 		case "octet-counted":
 			f.Counted = true
 		default:
-			c.errorf(CodeNone, "omfwd: invalid framing \"%s\"", v)
+			c.errorf(codeBadFraming, "omfwd: invalid framing \"%s\"", framing)
 			return nil
 		}
 		f.Delimiter = byte(g.number("tcp_framedelimiter", '\n'))

@@ -32,6 +32,11 @@ const (
 	CodeSessionClosed  = 2144
 	codeNoStrgen       = 2159
 	codeModuleTwice    = 2221
+	codeBuiltinTwice   = 2220
+	codeNoWorkDir      = 2181
+	codeBadNumber      = 2009
+	codeBadProtocol    = 2213
+	codeBadFraming     = 2214
 	codeNotPermitted   = 2222
 	codeBSDBlock       = 2304
 	codeRulesetTwice   = 2306

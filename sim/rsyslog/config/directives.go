@@ -69,11 +69,11 @@ var directives = map[string]directive{
 	"allowedsender":        {"", raw, nil},
 	"outchannel":           {"", raw, nil},
 	"defaultruleset":       {"", kText, func(c *loader, s string, _ int) { c.conf.Main = c.ruleset(s) }},
-	"workdirectory":        {"", kText, func(c *loader, s string, _ int) { c.conf.Globals.WorkDirectory = strings.TrimRight(s, "/") }},
+	"workdirectory":        {"", kText, func(c *loader, s string, _ int) { c.workDirectory(s) }},
 	"umask":                {"", kMode, func(c *loader, _ string, n int) { c.conf.Globals.Umask = n }},
 	"localhostname":        {"", kText, func(c *loader, s string, _ int) { c.conf.Globals.LocalHostname = s }},
 	"preservefqdn":         {"", kBool, func(c *loader, _ string, n int) { c.conf.Globals.PreserveFQDN = n == 1 }},
-	"maxmessagesize":       {"", kSize, func(c *loader, _ string, n int) { c.conf.Globals.MaxMessage = n }},
+	"maxmessagesize":       {"", kSize, func(c *loader, _ string, n int) { c.maxMessage(n) }},
 	"filecreatemode":       {"", kMode, func(c *loader, _ string, n int) { c.set.file.File = n }},
 	"dircreatemode":        {"", kMode, func(c *loader, _ string, n int) { c.set.file.Dir = n }},
 	"fileowner":            {"", kUser, func(c *loader, _ string, n int) { c.set.file.FileUID = n }},
@@ -256,6 +256,13 @@ func (c *loader) Directive(line string) {
 	if d.kind == raw {
 		d.set(c, rest, 0)
 		return
+	}
+	if d.kind == kMode && (word == "" || strings.Trim(word, "01234567") != "") {
+		c.errorf(codeBadNumber, "value must be octal (e.g 0644).")
+		return
+	}
+	if d.kind == kBool {
+		word = strings.ToLower(word)
 	}
 	n, complaint := c.decode(d.kind, name, word)
 	if complaint != "" {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"enshu/sim/rsyslog/script"
@@ -8,9 +9,8 @@ import (
 
 // moduleObject acts on module(load=...).
 func (c *loader) moduleObject(o *script.Object) {
-	g := c.take(o, params(`load:t!`))
+	g := c.take(o, params(`load:w!`))
 	if g == nil {
-		c.unused(o)
 		return
 	}
 	name := g.text("load")
@@ -20,18 +20,18 @@ func (c *loader) moduleObject(o *script.Object) {
 	name = strings.TrimSuffix(name, ".so")
 	switch name {
 	case "imuxsock":
-		if g := c.params(name, o, imuxsockParams); g != nil {
+		if g := c.moduleParams(name, o, imuxsockParams); g != nil {
 			readSysSock(&c.conf.SysSock, g, "syssock.")
 			c.conf.SysSock.Off = !g.onOr("syssock.use", true)
 		}
 	case "imudp":
-		c.params(name, o, imudpParams)
+		c.moduleParams(name, o, imudpParams)
 	case "imtcp":
-		if g := c.params(name, o, imtcpParams); g != nil {
+		if g := c.moduleParams(name, o, imtcpParams); g != nil {
 			c.set.tcp = readTCP(TCPInput{MaxSessions: 200}, g)
 		}
 	case "immark":
-		if g := c.params(name, o, immarkParams); g != nil {
+		if g := c.moduleParams(name, o, immarkParams); g != nil {
 			c.conf.Mark.Interval = g.number("interval", c.conf.Mark.Interval)
 			if s, ok := g.get("markmessagetext"); ok {
 				c.conf.Mark.Text = s
@@ -39,11 +39,11 @@ func (c *loader) moduleObject(o *script.Object) {
 			c.conf.Mark.ruleset = g.text("ruleset")
 		}
 	case "imklog":
-		if g := c.params(name, o, imklogParams); g != nil {
+		if g := c.moduleParams(name, o, imklogParams); g != nil {
 			c.conf.Klog.PermitNonKernel = g.on("permitnonkernelfacility")
 		}
 	case "imjournal":
-		if g := c.params(name, o, imjournalParams); g != nil {
+		if g := c.moduleParams(name, o, imjournalParams); g != nil {
 			j := &c.conf.Journal
 			j.StateFile = g.text("statefile")
 			if s, ok := g.get("usepid"); ok {
@@ -61,24 +61,51 @@ func (c *loader) moduleObject(o *script.Object) {
 			}
 		}
 	case "imfile":
-		if g := c.params(name, o, imfileParams); g != nil {
+		if g := c.moduleParams(name, o, imfileParams); g != nil {
 			c.conf.filePoll = g.number("pollinginterval", c.conf.filePoll)
 		}
 	case "builtin:omfile":
-		if g := c.params(name, o, omfileModule); g != nil {
+		if g := c.moduleParams(name, o, omfileModule); g != nil {
 			c.defaultTemplate("omfile", g)
 			c.set.file = readFileModes(c.set.file, g)
 			c.set.moduleFile = c.set.file
 		}
 	case "builtin:omfwd":
-		if g := c.params(name, o, omfwdModule); g != nil {
+		if g := c.moduleParams(name, o, omfwdModule); g != nil {
 			c.defaultTemplate("omfwd", g)
 		}
 	default:
-		if g := c.params(name, o, params(`template:t`)); g != nil {
+		if g := c.moduleParams(name, o, params(`template:w`)); g != nil {
 			c.defaultTemplate(strings.TrimPrefix(name, "builtin:"), g)
 		}
 	}
+}
+
+// moduleParams reads the parameters of a module. When any is wrong the module is
+// not there.
+func (c *loader) moduleParams(name string, o *script.Object, specs []param) *given {
+	const failed = "error processing module config parameters [module(...)]"
+	builtin := strings.HasPrefix(name, "builtin:")
+	if builtin && c.builtinSet[name] {
+		c.errorf(codeBuiltinTwice, "parameters for built-in module %s already set - ignored ", name)
+		return nil
+	}
+	g := c.take(o, specs)
+	switch {
+	case builtin:
+		if c.builtinSet[name] = true; g == nil {
+			c.Complain(failed)
+		}
+	case g == nil:
+		prefix := ""
+		if name == "imudp" || name == "imtcp" {
+			prefix = name + ": "
+		}
+		c.errorf(codeMissingParam, "%s%s", prefix, failed)
+		c.errorf(codeMissingParam, "module '%s/%s.so', failed processing config parameters", moduleDir, name)
+		c.conf.Modules = slices.DeleteFunc(c.conf.Modules, func(m *Module) bool { return m.Name == name })
+	}
+	return g
 }
 
 // defaultTemplate notes the template= of a module of an output.
@@ -119,18 +146,16 @@ func readTCP(in TCPInput, g *given) TCPInput {
 func (c *loader) input(o *script.Object) {
 	g := c.take(o, params(`type:t!`))
 	if g == nil {
-		c.unused(o)
 		return
 	}
 	kind := strings.ToLower(g.text("type"))
 	if c.conf.module(kind) == nil {
 		c.errorf(codeModuleUnknown, "input module name '%s' is unknown", g.text("type"))
-		c.unused(o)
 		return
 	}
 	switch kind {
 	case "imudp":
-		if g := c.params(kind, o, imudpInput); g != nil {
+		if g := c.take(o, imudpInput); g != nil {
 			for _, old := range []string{"inputname", "inputname.appendport"} {
 				if g.has(old) {
 					c.errorf(codeDeprecated, "imudp: deprecated parameter %s used. Suggest to use %s instead", old, strings.TrimPrefix(old, "input"))
@@ -151,7 +176,7 @@ func (c *loader) input(o *script.Object) {
 			}
 		}
 	case "imtcp":
-		g := c.params(kind, o, imtcpInput)
+		g := c.take(o, imtcpInput)
 		if g == nil {
 			c.errorf(codeMissingParam, "imtcp: required parameter are missing ")
 		} else {
@@ -164,7 +189,10 @@ func (c *loader) input(o *script.Object) {
 			c.conf.TCP = append(c.conf.TCP, &in)
 		}
 	case "imuxsock":
-		if g := c.params(kind, o, imuxsockInput); g != nil {
+		g := c.take(o, imuxsockInput)
+		if g == nil {
+			c.errorf(codeMissingParam, "imuxsock: required parameter are missing ")
+		} else {
 			in := &UnixInput{CreatePath: g.on("createpath"), Hostname: g.text("hostname"), Ruleset: g.text("ruleset")}
 			in.Limit = RateLimit{0, 200, 1}
 			readSysSock(&in.SystemSocket, g, "")
@@ -172,7 +200,7 @@ func (c *loader) input(o *script.Object) {
 			c.conf.Sockets = append(c.conf.Sockets, in)
 		}
 	case "imfile":
-		if g := c.params(kind, o, imfileInput); g != nil {
+		if g := c.take(o, imfileInput); g != nil {
 			c.conf.Files = append(c.conf.Files, &FileInput{
 				Pattern: g.text("file"), Tag: g.text("tag"), Ruleset: g.text("ruleset"),
 				Facility: g.number("facility", 16), Severity: g.number("severity", 5),

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -39,8 +40,12 @@ type loader struct {
 	report  Report
 	current *script.Ruleset
 	order   []*script.Ruleset // as they were met
-	set     legacySettings
-	files   int // included so far
+
+	globals    map[string]bool // parameters of global() that were given
+	builtinSet map[string]bool // built-in modules whose parameters were given
+	atEnd      []func()        // what takes effect once all is read
+	set        legacySettings
+	files      int // included so far
 }
 
 // Load reads a configuration file and all it includes. What is wrong is
@@ -50,6 +55,7 @@ func Load(p *host.Proc, file string, r Report) (*Config, int) {
 	c := &loader{p: p, conf: New(), report: r}
 	c.current = c.conf.Main
 	c.order = append(c.order, c.current)
+	c.globals, c.builtinSet = map[string]bool{}, map[string]bool{}
 	c.set = newLegacySettings()
 	c.lex = &script.Lexer{Owner: c}
 	data, err := readConfig(p, file)
@@ -112,7 +118,11 @@ const maxIncludes = 500
 // Include makes the parser go on with the files that a pattern means. It
 // reports false when one was named that is not there.
 func (c *loader) Include(pattern string, optional bool) bool {
-	if strings.HasSuffix(pattern, "/") {
+	if folder, ok := strings.CutSuffix(pattern, "/"); ok {
+		if !strings.ContainsAny(folder, "*?[") && !libc.Exists(c.p, libc.Abs(c.p, folder)) && !optional {
+			c.complainf("error accessing config file or directory '%s' [cwd: %s]: %s", folder, c.p.Dir, libc.Strerror(syscall.ENOENT))
+			return false
+		}
 		pattern += "*"
 	}
 	names := []string{pattern}
@@ -179,8 +189,12 @@ func Glob(p *host.Proc, pattern string) []string {
 
 // IncludeObject acts on include(): the parser goes on with a file or a text.
 func (c *loader) IncludeObject(o *script.Object) {
-	g := c.params("include", o, includeParams)
+	g := c.take(o, includeParams)
 	if g == nil {
+		return
+	}
+	if g.has("text") && g.has("file") {
+		c.Complain("include() must have either 'file' or 'text' parameter, but both are set - ignored")
 		return
 	}
 	if text, ok := g.get("text"); ok {
@@ -200,6 +214,11 @@ func (c *loader) IncludeObject(o *script.Object) {
 
 // Object acts on a global(), module(), input() …
 func (c *loader) Object(o *script.Object) {
+	c.duplicates(o)
+	for _, sub := range o.Subs {
+		c.duplicates(sub)
+	}
+	defer c.unused(o)
 	switch o.Kind {
 	case "global":
 		c.global(o)
@@ -211,6 +230,10 @@ func (c *loader) Object(o *script.Object) {
 		c.templateObject(o)
 	case "ruleset":
 		c.rulesetObject(o)
+	case "main_queue":
+		c.take(o, queueParams)
+	case "timezone":
+		c.take(o, params(`id:t! offset:t!`))
 	}
 }
 
@@ -264,11 +287,15 @@ func (c *loader) ruleset(name string) *script.Ruleset {
 }
 
 func (c *loader) rulesetObject(o *script.Object) {
-	g := c.params("ruleset", o, rulesetParams)
+	g := c.take(o, rulesetParams)
 	if g == nil {
 		return
 	}
 	name := g.text("name")
+	q := c.take(o, queueParams)
+	if q == nil {
+		return
+	}
 	if c.conf.Rulesets[name] != nil {
 		c.errorf(codeRulesetTwice, "error: ruleset '%s' specified more than once", name)
 		return
@@ -283,19 +310,35 @@ func (c *loader) BSDBlock(text string) {
 }
 
 func (c *loader) global(o *script.Object) {
-	g := c.params("global", o, globalParams)
+	// What an earlier global() told counts.
+	fresh := slices.DeleteFunc(slices.Clone(globalParams), func(p param) bool {
+		if !slices.ContainsFunc(o.Params, func(v *script.Param) bool { return strings.EqualFold(v.Name, p.name) }) {
+			return false
+		}
+		if c.globals[p.name] {
+			c.complainf("parameter '%s' specified more than once - one instance is ignored. Fix config", p.name)
+		}
+		return c.globals[p.name]
+	})
+	g := c.take(o, fresh)
 	if g == nil {
+		c.errorf(codeMissingParam, "error processing global config parameters [global(...)]")
 		return
+	}
+	for name := range g.values {
+		c.globals[name] = true
 	}
 	s := &c.conf.Globals
 	if v, ok := g.get("workdirectory"); ok {
-		s.WorkDirectory = strings.TrimRight(v, "/")
+		c.atEnd = append(c.atEnd, func() { c.workDirectory(v) })
 	}
 	if v, ok := g.get("localhostname"); ok {
 		s.LocalHostname = v
 	}
 	s.PreserveFQDN = g.onOr("preservefqdn", s.PreserveFQDN)
-	s.MaxMessage = g.number("maxmessagesize", s.MaxMessage)
+	if n, ok := g.codes["maxmessagesize"]; ok {
+		c.atEnd = append(c.atEnd, func() { c.maxMessage(int(n)) })
+	}
 	s.Umask = g.number("umask", s.Umask)
 	s.reportSuspended = g.onOr("action.reportsuspension", s.reportSuspended)
 	s.NoNames = !g.onOr("net.enabledns", !s.NoNames)
@@ -309,6 +352,29 @@ func (c *loader) global(o *script.Object) {
 	if v := g.text("parser.controlcharacterescapeprefix"); v != "" {
 		z.EscapePrefix = v[0]
 	}
+}
+
+// workDirectory takes over the folder for state files when it is there.
+func (c *loader) workDirectory(name string) {
+	name = strings.TrimRight(name, "/")
+	if info, err := c.p.Sys.Stat(libc.Abs(c.p, name)); err != nil {
+		c.errorf(codeNoWorkDir, "$WorkDirectory: %s can not be accessed, probably does not exist - directive ignored", name)
+	} else if !info.IsDir() {
+		c.errorf(codeNoWorkDir, "$WorkDirectory: %s not a directory - directive ignored", name)
+	} else {
+		c.conf.Globals.WorkDirectory = name
+	}
+}
+
+// minMessage is the least that maxMessageSize may be.
+const minMessage = 128
+
+func (c *loader) maxMessage(n int) {
+	if n < minMessage {
+		c.errorf(codeBadNumber, "maxMessageSize tried to set to %d, but cannot be less than %d - set to %d instead", n, minMessage, minMessage)
+		n = minMessage
+	}
+	c.conf.Globals.MaxMessage = n
 }
 
 // addModule notes a module. It reports false when it is not there or loaded already.
@@ -338,6 +404,9 @@ func (c *loader) addModule(name string, legacy bool) bool {
 func (c *loader) check() {
 	for _, r := range c.order {
 		c.optimize(r.Rules)
+	}
+	for _, f := range c.atEnd {
+		f()
 	}
 	for _, m := range c.conf.Modules {
 		switch m.Name {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,11 @@ type paramKind int
 
 const (
 	kText     paramKind = iota
+	kWord               // a text without blanks
+	kChar               // one character
+	kPositive           // a number of at least 1
+	kNatural            // a number of at least 0
+	kQueue              // the type of a queue
 	kNumber             // decimal, octal after 0, hexadecimal after 0x
 	kSize               // a number with k, m, g or t
 	kBool               // on, off
@@ -32,7 +38,7 @@ type param struct {
 }
 
 // params lists parameters in short: a name, a colon, the kind's letter; an
-// exclamation mark for a required one. Letters: t n s b m u g f v l.
+// exclamation mark for a required one. Letters: t w c 1 0 q n s b m u g f v l.
 func params(spec string) []param {
 	var list []param
 	for _, word := range strings.Fields(spec) {
@@ -41,7 +47,7 @@ func params(spec string) []param {
 		if strings.HasSuffix(kind, "!") {
 			p.required, kind = true, strings.TrimSuffix(kind, "!")
 		}
-		p.kind = paramKind(max(strings.Index("tnsbmugfvl", kind), 0))
+		p.kind = paramKind(max(strings.Index("twc10qnsbmugfvl", kind), 0))
 		list = append(list, p)
 	}
 	return list
@@ -91,16 +97,9 @@ func (g *given) onOr(name string, otherwise bool) bool {
 	return otherwise
 }
 
-// params checks the parameters of an object and complains about what is
-// missing, wrong or unknown. It returns nil when a required one is missing or
-// any is wrong.
-func (c *loader) params(what string, o *script.Object, specs []param) *given {
-	g := c.take(o, specs)
-	c.unused(o)
-	return g
-}
-
-// take is params without the complaint about unknown ones.
+// take reads the parameters that an object may have and complains about those that
+// are missing or wrong. It returns nil when there is any such; what it does not know
+// stays for unused.
 func (c *loader) take(o *script.Object, specs []param) *given {
 	g := &given{values: map[string]*script.Param{}, codes: map[string]int64{}}
 	wrong := false
@@ -110,11 +109,8 @@ func (c *loader) take(o *script.Object, specs []param) *given {
 		for i := len(o.Params) - 1; i >= 0; i-- {
 			if v := o.Params[i]; strings.EqualFold(v.Name, s.name) && !v.Used {
 				v.Used = true
-				if found == nil {
-					found = v
-				} else {
-					c.complainf("parameter '%s' specified more than once - one instance is ignored. Fix config", v.Name)
-				}
+				found = v
+				break
 			}
 		}
 		switch {
@@ -133,6 +129,17 @@ func (c *loader) take(o *script.Object, specs []param) *given {
 	return g
 }
 
+// duplicates complains about parameters of one name.
+func (c *loader) duplicates(o *script.Object) {
+	for i := len(o.Params) - 1; i >= 0; i-- {
+		for _, v := range o.Params[:i] {
+			if v.Name == o.Params[i].Name {
+				c.complainf("duplicate parameter '%s' -- interpretation is ambiguous, one value will be randomly selected. Fix this problem.", v.Name)
+			}
+		}
+	}
+}
+
 // unused complains about parameters that nothing took.
 func (c *loader) unused(o *script.Object) {
 	for i := len(o.Params) - 1; i >= 0; i-- {
@@ -145,7 +152,8 @@ func (c *loader) unused(o *script.Object) {
 // typed checks the value of a parameter and notes what it comes to.
 func (c *loader) typed(g *given, s param, v *script.Param) bool {
 	if v.Array != nil && s.kind != kList {
-		c.complainf("parameter '%s' must not be an array", s.name)
+		c.complainf("parameter '%s' is not a string, which is not permitted", s.name)
+		v.Used = false
 		return false
 	}
 	n, complaint := c.decode(s.kind, s.name, v.Value)
@@ -153,7 +161,7 @@ func (c *loader) typed(g *given, s param, v *script.Param) bool {
 		c.Complain(complaint)
 		return false
 	}
-	if s.kind != kText && s.kind != kList {
+	if s.kind > kQueue && s.kind != kList || s.kind == kPositive || s.kind == kNatural {
 		g.codes[s.name] = n
 	}
 	return true
@@ -162,20 +170,39 @@ func (c *loader) typed(g *given, s param, v *script.Param) bool {
 // decode reads a value of a kind.
 func (c *loader) decode(kind paramKind, name, s string) (n int64, complaint string) {
 	switch kind {
-	case kNumber:
-		n, ok := script.LeadingNumber(strings.ToLower(s))
-		if !ok {
+	case kWord:
+		if strings.ContainsAny(s, " \t\n\v\f\r") {
+			return 0, "parameter '" + name + "' contains whitespace, which is not permitted"
+		}
+	case kChar:
+		if len(s) != 1 {
+			return 0, fmt.Sprintf("parameter '%s' must contain exactly one character but contains %d - cannot be processed", name, len(s))
+		}
+	case kQueue:
+		switch strings.ToLower(s) {
+		case "fixedarray", "linkedlist", "disk", "direct":
+		default:
+			return 0, "param '" + name + "': unknown queue type: '" + s + "'"
+		}
+	case kNumber, kPositive, kNatural:
+		n, ok := script.LeadingNumber(s)
+		switch {
+		case !ok || s == "" || strings.HasPrefix(s, "0x"):
 			return 0, "parameter '" + name + "' is not a proper number"
+		case kind == kNatural && n < 0:
+			return 0, fmt.Sprintf("parameter '%s' cannot be less than zero (was %d)", name, n)
+		case kind == kPositive && n < 1:
+			return 0, fmt.Sprintf("parameter '%s' cannot be less than one (was %d)", name, n)
 		}
 		return n, ""
 	case kSize:
 		n, ok := parseSize(s)
 		if !ok {
-			return 0, "parameter '" + name + "' does not contain a valid size: " + s
+			return 0, "parameter '" + name + "' does not contain a valid size"
 		}
 		return n, ""
 	case kBool:
-		switch strings.ToLower(s) {
+		switch s {
 		case "on":
 			return 1, ""
 		case "off":
@@ -183,9 +210,9 @@ func (c *loader) decode(kind paramKind, name, s string) (n int64, complaint stri
 		}
 		return 0, "parameter '" + name + "' must be \"on\" or \"off\" but is neither. Results unpredictable."
 	case kMode:
-		n, err := strconv.ParseUint(s, 8, 16)
-		if err != nil || len(s) != 4 || s[0] != '0' {
-			return 0, "file modes need to be specified as 4-digit octal numbers starting with '0' -- parameter '" + name + "=\"" + s + "\"' is not a file mode"
+		n, err := strconv.ParseUint(s, 8, 32)
+		if err != nil || len(s) < 4 || len(s) > 5 || s[0] != '0' {
+			return 0, "file modes need to be specified as 4- or 5-digit octal numbers starting with '0' -parameter '" + name + "=\"" + s + "\"' is not a file mode"
 		}
 		return int64(n), ""
 	case kUser:
@@ -264,51 +291,51 @@ var (
 		position.from:n position.to:n position.relativetoend:b fixedwidth:b field.number:n field.delimiter:n regex.expression:t
 		regex.type:t regex.nomatchmode:t regex.match:n regex.submatch:n droplastlf:b spifno1stsp:b compressspace:b mandatory:b
 		datatype:t onempty:t`)
-	globalParams = params(`workdirectory:t dropmsgswithmaliciousdnsptrrecords:b localhostname:t preservefqdn:b maxmessagesize:s
+	globalParams = params(`workdirectory:t dropmsgswithmaliciousdnsptrrecords:b localhostname:w preservefqdn:b maxmessagesize:s
 		defaultnetstreamdriver:t defaultnetstreamdrivercafile:t defaultnetstreamdriverkeyfile:t defaultnetstreamdrivercertfile:t
 		debug.gnutls:n debug.onshutdown:b debug.logfile:t debug.whitelist:b debug.files:l processinternalmessages:b umask:m
 		errormessagestostderr.maxnumber:n stdlog.channelspec:t janitor.interval:n senders.reportnew:b senders.reportgoneaway:b
 		senders.timeoutafter:n senders.keeptrack:b inputs.timeout.shutdown:n privdrop.group.keepsupplemental:b
-		privdrop.group.id:n privdrop.group.name:t privdrop.user.id:n privdrop.user.name:t net.ipprotocol:t net.acladdhostnameonfail:b
-		net.aclresolvehostname:b net.enabledns:b net.permitacceptratelimiting:b environment:l internalmsg.ratelimit.interval:n
-		internalmsg.ratelimit.burst:n internalmsg.severity:v errormessagestostderr:b parser.parsehostnameandtag:b
+		privdrop.group.id:n privdrop.group.name:t privdrop.user.id:n privdrop.user.name:t net.ipprotocol:w net.acladdhostnameonfail:b
+		net.aclresolvehostname:b net.enabledns:b environment:l internalmsg.ratelimit.interval:n
+		internalmsg.ratelimit.burst:n internalmsg.severity:t parser.parsehostnameandtag:b
 		parser.permitslashinprogramname:b parser.escapecontrolcharactertab:b parser.escape8bitcharactersonreceive:b
-		parser.escapecontrolcharactersonreceive:b parser.controlcharacterescapeprefix:t parser.droptrailinglfonreception:b
+		parser.escapecontrolcharactersonreceive:b parser.controlcharacterescapeprefix:c parser.droptrailinglfonreception:b
 		parser.spacelfonreceive:b parser.escapecontrolcharacterscstyle:b parser.supportcompressionextension:b
-		variables.casesensitive:b operatingstate.file:t reverselookup.cache.ttl.default:n reverselookup.cache.ttl.enable:b
-		parser.removeheader:b shutdown.queue.doublesize:b shutdown.enable.ctlc:b default.action.queue.timeoutshutdown:n
+		variables.casesensitive:b reverselookup.cache.ttl.default:n reverselookup.cache.ttl.enable:b
+		shutdown.queue.doublesize:b shutdown.enable.ctlc:b default.action.queue.timeoutshutdown:n
 		default.action.queue.timeoutactioncompletion:n default.action.queue.timeoutenqueue:n
 		default.action.queue.timeoutworkerthreadshutdown:n default.ruleset.queue.timeoutshutdown:n abortonuncleanconfig:b
-		abortonfailedqueuestartup:b uuid.preservecasing:b action.reportsuspension:b action.reportsuspensioncontinuation:b
-		oversizemsg.errorfile:t oversizemsg.report:b oversizemsg.input.mode:t security.abortonidresolutionfail:b`)
-	queueParams = params(`queue.filename:t queue.spooldirectory:t queue.size:s queue.dequeuebatchsize:n queue.mindequeuebatchsize:n
+		abortonfailedqueuestartup:b action.reportsuspension:b action.reportsuspensioncontinuation:b
+		oversizemsg.errorfile:w oversizemsg.report:b oversizemsg.input.mode:w security.abortonidresolutionfail:b`)
+	queueParams = params(`queue.filename:w queue.spooldirectory:w queue.size:s queue.dequeuebatchsize:n queue.mindequeuebatchsize:n
 		queue.maxdiskspace:s queue.highwatermark:n queue.lowwatermark:n queue.fulldelaymark:n queue.lightdelaymark:n
-		queue.discardmark:n queue.discardseverity:v queue.checkpointinterval:n queue.syncqueuefiles:b queue.type:t
+		queue.discardmark:n queue.discardseverity:v queue.checkpointinterval:n queue.syncqueuefiles:b queue.type:q
 		queue.workerthreads:n queue.timeoutshutdown:n queue.timeoutactioncompletion:n queue.timeoutenqueue:n
 		queue.timeoutworkerthreadshutdown:n queue.workerthreadminimummessages:n queue.maxfilesize:s queue.saveonshutdown:b
 		queue.dequeueslowdown:n queue.dequeuetimebegin:n queue.dequeuetimeend:n queue.samplinginterval:n queue.takeflowctlfrommsg:b`)
-	rulesetParams = append(params(`name:t! parser:l`), queueParams...)
-	actionParams  = append(params(`type:t! name:t action.errorfile:t action.errorfile.maxsize:s action.writeallmarkmessages:b
+	rulesetParams = params(`name:t! parser:l`)
+	actionParams  = params(`type:t! name:w action.errorfile:t action.errorfile.maxsize:n action.writeallmarkmessages:b
 		action.execonlyeverynthtime:n action.execonlyeverynthtimetimeout:n action.execonlyonceeveryinterval:n
 		action.execonlywhenpreviousissuspended:b action.repeatedmsgcontainsoriginalmsg:b action.resumeretrycount:n
-		action.reportsuspension:b action.reportsuspensioncontinuation:b action.resumeintervalmax:n action.resumeinterval:n
-		action.copymsg:b action.externalstate.file:t`), queueParams...)
-	includeParams = params(`file:t text:t mode:t abortonerror:b`)
-	omfileModule  = params(`template:t filecreatemode:m dircreatemode:m fileowner:u fileownernum:n filegroup:g filegroupnum:n
-		dirowner:u dirownernum:n dirgroup:g dirgroupnum:n addlf:b compression.driver:t dynafile.donotsuspend:b`)
+		action.reportsuspension:b action.reportsuspensioncontinuation:b action.resumeintervalmax:1 action.resumeinterval:n
+		action.copymsg:b action.externalstate.file:t`)
+	includeParams = params(`file:t text:t mode:w abortonerror:b`)
+	omfileModule  = params(`template:w filecreatemode:m dircreatemode:m fileowner:u fileownernum:n filegroup:g filegroupnum:n
+		dirowner:u dirownernum:n dirgroup:g dirgroupnum:n compression.driver:t dynafile.donotsuspend:b`)
 	omfileParams = params(`dynafilecachesize:n ziplevel:n flushinterval:n asyncwriting:b veryrobustzip:b flushontxend:b iobuffersize:s
 		dirowner:u dirownernum:n dirgroup:g dirgroupnum:n fileowner:u fileownernum:n filegroup:g filegroupnum:n
-		dircreatemode:m filecreatemode:m failonchownfailure:b createdirs:b sync:b file:t dynafile:t sig.provider:t
-		cry.provider:t closetimeout:n rotation.sizelimit:s rotation.sizelimitcommand:t template:t addlf:b`)
-	omfwdModule = params(`template:t iobuffersize:n`)
-	omfwdParams = params(`target:t address:t device:t port:t protocol:t networknamespace:t tcp_framing:t tcp_framedelimiter:n ziplevel:n
-		compression.mode:t compression.stream.flushontxend:b maxerrormessages:n rebindinterval:n keepalive:b keepalive.probes:n
-		keepalive.time:n keepalive.interval:n conerrskip:n gnutlsprioritystring:t streamdriver:t streamdrivermode:n
-		streamdriverauthmode:t streamdriverpermittedpeers:l streamdriver.permitexpiredcerts:t resendlastmsgonreconnect:b
-		udp.sendtoall:b udp.senddelay:n udp.sendbuf:s template:t ipfreebind:n extendedconnectioncheck:b`)
-	ompipeParams   = params(`pipe:t! template:t`)
-	omusrParams    = params(`users:t! template:t`)
-	omprogParams   = params(`binary:t! confirmmessages:b confirmtimeout:n reportfailures:b usetransactions:b begintransactionmark:t committransactionmark:t killunresponsive:b signalonclose:b closetimeout:n output:t forcesingleinstance:b hup.signal:t template:t`)
+		dircreatemode:m filecreatemode:m failonchownfailure:b createdirs:b sync:b file:t dynafile:t sig.provider:w
+		cry.provider:w closetimeout:1 rotation.sizelimit:s rotation.sizelimitcommand:t template:w `)
+	omfwdModule = params(`template:w iobuffersize:n`)
+	omfwdParams = params(`target:w address:w device:w port:w protocol:w networknamespace:w tcp_framing:w tcp_framedelimiter:n ziplevel:n
+		compression.mode:w compression.stream.flushontxend:b maxerrormessages:n rebindinterval:n keepalive:b keepalive.probes:0
+		keepalive.time:0 keepalive.interval:0 conerrskip:0 gnutlsprioritystring:t streamdriver:w streamdrivermode:n
+		streamdriverauthmode:w streamdriverpermittedpeers:w streamdriver.permitexpiredcerts:w resendlastmsgonreconnect:b
+		udp.sendtoall:b udp.senddelay:n udp.sendbuf:s template:w ipfreebind:n `)
+	ompipeParams   = params(`pipe:t! template:w`)
+	omusrParams    = params(`users:t! template:w`)
+	omprogParams   = params(`binary:t! confirmmessages:b confirmtimeout:n reportfailures:b usetransactions:b begintransactionmark:t committransactionmark:t killunresponsive:b signalonclose:b closetimeout:n output:t forcesingleinstance:b hup.signal:w template:w`)
 	imuxsockParams = params(`syssock.use:b syssock.name:t syssock.unlink:b syssock.ignoretimestamp:b syssock.ignoreownmessages:b
 		syssock.flowcontrol:b syssock.usesystimestamp:b syssock.annotate:b syssock.parsetrusted:b syssock.usespecialparser:b
 		syssock.parsehostname:b syssock.usepidfromsystem:b syssock.ratelimit.interval:n syssock.ratelimit.burst:n
@@ -317,14 +344,14 @@ var (
 		flowcontrol:b usesystimestamp:b annotate:b usespecialparser:b parsehostname:b usepidfromsystem:b ruleset:t
 		ratelimit.interval:n ratelimit.burst:n ratelimit.severity:n`)
 	imudpParams = params(`schedulingpolicy:t schedulingpriority:n batchsize:n threads:n timerequery:n preservecase:b`)
-	imudpInput  = params(`port:l! defaulttz:t inputname:t inputname.appendport:b name:t name.appendport:b address:t device:t
+	imudpInput  = params(`port:l! defaulttz:t inputname:w inputname.appendport:b name:w name.appendport:b address:t device:t
 		ipfreebind:n rcvbufsize:s ratelimit.interval:n ratelimit.burst:n ruleset:t`)
-	imtcpParams = params(`flowcontrol:b disablelfdelimiter:b discardtruncatedmsg:b octetcountedframing:b notifyonconnectionclose:b
-		addtlframedelimiter:n maxframesize:n maxsessions:n maxlistn:n maxlisteners:n streamdriver.mode:n streamdriver.name:t
-		streamdriver.authmode:t permittedpeer:l keepalive:b keepalive.probes:n keepalive.time:n keepalive.interval:n
+	imtcpParams = params(`flowcontrol:b disablelfdelimiter:b discardtruncatedmsg:b notifyonconnectionclose:b
+		addtlframedelimiter:0 maxframesize:n maxsessions:1 maxlisteners:1 streamdriver.mode:0 streamdriver.name:t
+		streamdriver.authmode:t permittedpeer:l keepalive:b keepalive.probes:0 keepalive.time:0 keepalive.interval:0
 		gnutlsprioritystring:t preservecase:b`)
 	imtcpInput = append(params(`port:t! address:t name:t defaulttz:t ruleset:t supportoctetcountedframing:b ratelimit.interval:n
-		ratelimit.burst:n listenportfilename:t socketbacklog:n networknamespace:t`), imtcpParams...)
+		ratelimit.burst:n listenportfilename:t `), imtcpParams...)
 	immarkParams    = params(`interval:n use.syslogcall:b use.markflag:b markmessagetext:t ruleset:t`)
 	imklogParams    = params(`ruleset:t logpath:t permitnonkernelfacility:b consoleloglevel:n parsekerneltimestamp:b keepkerneltimestamp:b internalmsgfacility:f ratelimitinterval:n ratelimitburst:n`)
 	imjournalParams = params(`statefile:t filecreatemode:m ratelimit.interval:n ratelimit.burst:n persiststateinterval:n
@@ -334,5 +361,5 @@ var (
 	imfileInput  = params(`file:t! statefile:t tag:t! severity:v facility:f ruleset:t readmode:n startmsg.regex:t endmsg.regex:t
 		discardtruncatedmsg:b msgdiscardingerror:b escapelf:b reopenontruncate:b maxlinesatonce:n trimlineoverbytes:n
 		persiststateinterval:n persiststateaftersubmission:b deletestateonfiledelete:b addmetadata:b addceetag:b
-		freshstarttail:b readtimeout:n filenotfounderror:b needparse:b`)
+		freshstarttail:b readtimeout:0 filenotfounderror:b needparse:b`)
 )

@@ -17,7 +17,7 @@ func (c *loader) templateObject(o *script.Object) {
 }
 
 func (c *loader) readTemplate(o *script.Object) bool {
-	v := c.params("template", o, templateParams)
+	v := c.take(o, templateParams)
 	if v == nil {
 		c.Complain("error processing template config parameters")
 		return false
@@ -71,6 +71,7 @@ func (c *loader) readTemplate(o *script.Object) bool {
 			read = c.propertyObject
 		}
 		p, ok := read(sub)
+		c.unused(sub)
 		if ok || p.Name != "" {
 			t.Parts = append(t.Parts, p)
 		}
@@ -83,9 +84,13 @@ func (c *loader) readTemplate(o *script.Object) bool {
 
 // constantObject compiles constant(...) of a list template.
 func (c *loader) constantObject(o *script.Object) (p template.Part, ok bool) {
-	v := c.params("constant", o, constantParams)
+	v := c.take(o, constantParams)
 	if v == nil {
 		c.Complain("error processing template parameters")
+		return p, false
+	}
+	if f, ok := v.get("format"); ok && f != "jsonf" {
+		c.errorf(CodeNone, "invalid format type '%s' for constant", f)
 		return p, false
 	}
 	p.Constant = script.Unescape(v.text("value")) // for the second time; the lexer did it before
@@ -116,7 +121,7 @@ var choices = []choice{
 	}},
 	{"regex.nomatchmode", "format type", func(o *template.Options, s string) (ok bool) { o.NoMatch, ok = template.NoMatchModes[s]; return ok }},
 	{"datatype", "dataType", func(o *template.Options, s string) (ok bool) { o.DataType, ok = dataTypes[s]; return ok }},
-	{"onempty", "onEmpty", func(o *template.Options, s string) (ok bool) { o.OnEmpty, ok = onEmptyModes[s]; return ok }},
+	{"onempty", "onEmpty value", func(o *template.Options, s string) (ok bool) { o.OnEmpty, ok = onEmptyModes[s]; return ok }},
 }
 
 var dataTypes = map[string]template.DataType{"string": template.TypeString, "number": template.TypeNumber, "bool": template.TypeBool, "auto": template.TypeAuto}
@@ -127,7 +132,7 @@ var onEmptyModes = map[string]template.OnEmpty{"keep": template.EmptyKeep, "skip
 // name counts even if it is wrong.
 func (c *loader) propertyObject(o *script.Object) (template.Part, bool) {
 	var p template.Part
-	v := c.params("property", o, propertyParams)
+	v := c.take(o, propertyParams)
 	if v == nil {
 		c.Complain("error processing template entry config parameters")
 		return p, false

@@ -326,6 +326,7 @@ func (x *Lexer) scan(s *Source) (Token, bool) {
 		s.line += strings.Count(s.text[s.at:s.at+end], "\n")
 		s.at += end
 	case quoted:
+		t.Text = text[:len(text)-1] // as it is shown in complaints
 		t.Value = Unescape(text[1 : len(text)-1])
 	case bare:
 		t.Value = text[1:]

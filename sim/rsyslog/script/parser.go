@@ -300,6 +300,14 @@ func (p *Parser) stmt() []*Statement {
 		p.need(tChar, ";")
 		p.assigned(s, variable, "unset")
 		return []*Statement{s}
+	case tObject:
+		switch t.Value {
+		case "action", "template", "ruleset", "property", "constant", "include":
+		default:
+			p.Out.Complain("declarative object '" + t.Text + "' not permitted in action block [stmt]")
+			p.take()
+			p.fail()
+		}
 	case tLookup:
 		// Lookup tables are not modelled; the statement is read and does nothing.
 		p.take()

@@ -191,6 +191,9 @@ func spawn(asks int, m *Message, files []int32) {
 	path, dir := m.NextStr(), m.NextStr()
 	args, env := m.NextStrs(), m.NextStrs()
 	flags, umask := m.NextInt(), int(m.NextInt())
+	if here, err := syscall.Getwd(); err == nil && here == dir {
+		dir = "" // where it stands already, the child need not have the right to go
+	}
 	attr := &syscall.ProcAttr{Dir: dir, Env: env, Sys: &syscall.SysProcAttr{}}
 	for _, f := range files {
 		attr.Files = append(attr.Files, uintptr(f))

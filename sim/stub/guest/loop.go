@@ -120,20 +120,20 @@ func (d *desk) closeFiles() {
 //go:nosplit
 func (d *desk) perform() {
 	d.out[0], d.length, d.passed, d.calls, d.failed = Reply, 1, 0, 0, false
-	fifo := false // what the call before has found
+	kind := uint32(0) // of the file that the call before has found
 	for d.at < d.end && !d.failed && d.calls < maxCalls && len(d.out)-d.length >= resultHead {
-		fifo = d.call(fifo)
+		kind = d.call(kind)
 	}
 }
 
 // resultHead is what a call's part of the reply has before the bytes.
 const resultHead = 3 * 8
 
-// call performs the next call of the message. fifo says that the one before was
-// a stat(2) of a FIFO; so does the result of this one.
+// call performs the next call of the message. found is the kind of the file that
+// the one before found, if it was stat(2); so is the result of this one.
 //
 //go:nosplit
-func (d *desk) call(fifo bool) bool {
+func (d *desk) call(found uint32) uint32 {
 	nr, flags, args := uintptr(d.next()), d.next(), int(d.next())
 	var a [6]uintptr
 	// The buffer that the kernel fills stands in the reply.
@@ -169,7 +169,7 @@ func (d *desk) call(fifo bool) bool {
 			}
 		}
 	}
-	if flags&NotFIFO != 0 && fifo {
+	if flags&NotFIFO != 0 && found == syscall.S_IFIFO || flags&OnlyFile != 0 && found != syscall.S_IFREG {
 		errno = syscall.EAGAIN
 	}
 	var ret uintptr
@@ -196,8 +196,10 @@ func (d *desk) call(fifo bool) bool {
 	}
 	d.calls++
 	d.failed = errno != 0 && flags&MayFail == 0
-	return size >= int(unsafe.Sizeof(syscall.Stat_t{})) &&
-		(*syscall.Stat_t)(unsafe.Pointer(&d.out[buf])).Mode&syscall.S_IFMT == syscall.S_IFIFO
+	if size != int(unsafe.Sizeof(syscall.Stat_t{})) {
+		return 0
+	}
+	return (*syscall.Stat_t)(unsafe.Pointer(&d.out[buf])).Mode & syscall.S_IFMT
 }
 
 // reply sends what the calls gave and closes what they made, but for what is

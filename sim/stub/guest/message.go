@@ -37,6 +37,7 @@ const (
 	PassFile              // and is sent with the reply
 	KeepFile              // and stays open when all calls went well: the stub is its owner for ss(8)
 	NotFIFO               // not made, with EAGAIN, when the stat(2) structure of the call before is of a FIFO
+	OnlyFile              // not made, with EAGAIN, unless that structure is of a regular file
 	AsMuch                // of the buffer that is sent back, as many bytes as the result says
 	outFirst              // argument 0's buffer is sent back; the next bits are for 1 to 5
 )
@@ -68,6 +69,9 @@ func Parse(b []byte) Message {
 	}
 	return Message{Kind: b[0], data: b, at: 1}
 }
+
+// Reset begins to write another message in the room of the last one.
+func (m *Message) Reset(kind byte) { m.Kind, m.data = kind, append(m.data[:0], kind) }
 
 // Bytes returns the message as it is sent.
 func (m *Message) Bytes() []byte {

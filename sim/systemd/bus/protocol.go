@@ -91,6 +91,9 @@ const (
 	ErrCyclic         = "TransactionOrderIsCyclic"
 	ErrDestructive    = "TransactionIsDestructive"
 	ErrNoProcess      = "NoSuchProcess"
+	ErrBusy           = "UnitBusy"
+	ErrNothingToClean = "NothingToClean"
+	ErrNoSuchJob      = "NoSuchJob"
 )
 
 type JobResult struct {

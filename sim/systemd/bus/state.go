@@ -31,7 +31,8 @@ type UnitState struct {
 	JobID                               int    `json:",omitempty"`
 
 	Changed, ActiveEnter, ActiveExit, InactiveEnter, InactiveExit, Condition Moment
-	ConditionMet                                                             bool
+	ConditionMet, AssertMet, DefaultDependencies                             bool
+	Assert                                                                   Moment
 	ConditionText                                                            string
 	CanStart, CanStop, CanReload, CanIsolate                                 bool
 

@@ -16,21 +16,23 @@ func ParseTimestamp(s string, now time.Time, zones func(string) (*time.Location,
 	}
 	if span, ok := strings.CutSuffix(s, " ago"); ok {
 		d, ok := ParseSpan(span, time.Second)
-		return now.Add(-d), ok
+		return after(now, -d, ok)
 	}
 	if span, ok := strings.CutSuffix(s, " left"); ok {
 		d, ok := ParseSpan(span, time.Second)
-		return now.Add(d), ok
+		return after(now, d, ok)
 	}
 	switch {
 	case s == "":
 		return time.Time{}, false
+	case s == "now":
+		return now, true
 	case s[0] == '+' || s[0] == '-':
 		d, ok := ParseSpan(s[1:], time.Second)
 		if s[0] == '-' {
 			d = -d
 		}
-		return now.Add(d), ok
+		return after(now, d, ok)
 	case s[0] == '@':
 		v, err := strconv.ParseFloat(s[1:], 64)
 		if err != nil || v < 0 || v > 1<<52 {
@@ -50,12 +52,8 @@ func ParseTimestamp(s string, now time.Time, zones func(string) (*time.Location,
 			now = now.In(zone)
 			s = strings.TrimSpace(s[:i])
 		}
-	} else if t, ok := strings.CutSuffix(s, "Z"); ok && strings.ContainsRune(t, 'T') {
-		now, s = now.UTC(), t
 	}
 	switch s {
-	case "now":
-		return now, true
 	case "today":
 		return midnight(now, 0), true
 	case "yesterday":
@@ -64,26 +62,18 @@ func ParseTimestamp(s string, now time.Time, zones func(string) (*time.Location,
 		return midnight(now, 1), true
 	}
 	weekday := -1
-	if word, rest, ok := strings.Cut(s, " "); ok && word[0] >= 'A' {
-		if days, ok := parseWeekdays(word); ok && !strings.ContainsAny(word, ",.") {
-			for i, on := range days {
-				if on {
-					weekday = i
-				}
+	if word, rest, ok := strings.Cut(s, " "); ok {
+		for i := range 7 {
+			name := time.Weekday(i).String()
+			if strings.EqualFold(word, name) || strings.EqualFold(word, name[:3]) {
+				weekday, s = i, rest
 			}
-			s = strings.TrimSpace(rest)
 		}
 	}
-	for _, layout := range []string{
-		"2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02",
-		"06-01-02 15:04:05", "06-01-02 15:04", "06-01-02", "15:04:05", "15:04",
-	} {
-		t, err := time.ParseInLocation(layout, s, now.Location())
-		if err != nil {
+	for _, layout := range layouts {
+		t, ok := parseLayout(layout, s, now)
+		if !ok {
 			continue
-		}
-		if strings.HasPrefix(layout, "15") {
-			t = time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), now.Location())
 		}
 		if weekday >= 0 && int(t.Weekday()) != weekday {
 			return time.Time{}, false
@@ -91,6 +81,102 @@ func ParseTimestamp(s string, now time.Time, zones func(string) (*time.Location,
 		return t, true
 	}
 	return time.Time{}, false
+}
+
+// after is the time that long after now, unless that is before 1970.
+func after(now time.Time, d time.Duration, ok bool) (time.Time, bool) {
+	t := now.Add(d)
+	return t, ok && t.Unix() >= 0
+}
+
+// layouts are the forms of a point of time, as strptime(3) has them; to a
+// second that ends the text a fraction may follow.
+var layouts = []string{
+	"%y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%b %d %H:%M:%S",
+	"%y-%m-%d %H:%M", "%Y-%m-%d %H:%M", "%y-%m-%d", "%Y-%m-%d", "%H:%M:%S", "%H:%M",
+}
+
+// parseLayout reads a text that has one of the layouts, as strptime(3) and
+// mktime(3) do: numbers may be shorter than usual, and the 30th of February is
+// the second of March. What the layout lacks is of now's date, or zero.
+func parseLayout(layout, s string, now time.Time) (time.Time, bool) {
+	year, month, day := now.Year(), int(now.Month()), now.Day()
+	var hour, minute, second, nanos int
+	for i := 0; i < len(layout); i++ {
+		if layout[i] == ' ' {
+			s = strings.TrimLeft(s, " \t\n")
+			continue
+		}
+		if layout[i] != '%' {
+			if s == "" || s[0] != layout[i] {
+				return time.Time{}, false
+			}
+			s = s[1:]
+			continue
+		}
+		i++
+		ok := false
+		switch layout[i] {
+		case 'Y':
+			year, s, ok = number(s, 0, 9999, 4)
+		case 'y':
+			if year, s, ok = number(s, 0, 99, 2); year < 69 {
+				year += 100
+			}
+			year += 1900
+		case 'm':
+			month, s, ok = number(s, 1, 12, 2)
+		case 'b':
+			month, s, ok = monthName(s)
+		case 'd':
+			day, s, ok = number(s, 1, 31, 2)
+		case 'H':
+			hour, s, ok = number(s, 0, 23, 2)
+		case 'M':
+			minute, s, ok = number(s, 0, 59, 2)
+		case 'S':
+			second, s, ok = number(s, 0, 61, 2)
+		}
+		if !ok {
+			return time.Time{}, false
+		}
+	}
+	if frac, ok := strings.CutPrefix(s, "."); ok && strings.HasSuffix(layout, "%S") {
+		s = strings.TrimLeft(frac, "0123456789")
+		if frac = frac[:len(frac)-len(s)]; frac == "" {
+			return time.Time{}, false
+		}
+		us, _ := strconv.Atoi((frac + "000000")[:6])
+		nanos = us * 1000
+	}
+	if s != "" {
+		return time.Time{}, false
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, now.Location())
+	return t, t.Unix() >= 0
+}
+
+// number cuts a number of at most so many digits, which blanks may precede.
+func number(s string, least, most, digits int) (n int, rest string, ok bool) {
+	s = strings.TrimLeft(s, " ")
+	i := 0
+	for i < len(s) && i < digits && s[i] >= '0' && s[i] <= '9' && n*10+int(s[i]-'0') <= most {
+		n = n*10 + int(s[i]-'0')
+		i++
+	}
+	return n, s[i:], i > 0 && n >= least
+}
+
+// monthName cuts the name of a month, whole or its first three letters.
+func monthName(s string) (month int, rest string, ok bool) {
+	for m := time.January; m <= time.December; m++ {
+		for _, name := range []string{m.String(), m.String()[:3]} {
+			if len(s) >= len(name) && strings.EqualFold(s[:len(name)], name) {
+				return int(m), s[len(name):], true
+			}
+		}
+	}
+	return 0, s, false
 }
 
 // Zones finds time zones by the names that timestamps may end with: that of
@@ -103,7 +189,7 @@ func Zones(now time.Time) func(string) (*time.Location, bool) {
 		if abbreviation, _ := now.Zone(); name == abbreviation {
 			return now.Location(), true
 		}
-		if !strings.Contains(name, "/") {
+		if name == "" || name[0] < 'A' || name[0] > 'Z' || name == "Local" {
 			return nil, false
 		}
 		zone, err := time.LoadLocation(name)

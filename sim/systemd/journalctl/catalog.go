@@ -85,6 +85,24 @@ func (c catalog) text(e *journal.Entry) (string, bool) {
 	return b.String() + raw, true
 }
 
+// documentation is where more is written about an entry: what it says itself,
+// or the catalogue.
+func (c catalog) documentation(e *journal.Entry) string {
+	if url := e.Get("DOCUMENTATION"); url != "" {
+		return url
+	}
+	text := c[strings.ReplaceAll(e.Get("MESSAGE_ID"), "-", "")]
+	for _, line := range strings.Split(text, "\n") {
+		if line == "" {
+			break
+		}
+		if v, ok := strings.CutPrefix(line, "Documentation: "); ok {
+			return v
+		}
+	}
+	return ""
+}
+
 // ids returns the catalogue's IDs, sorted.
 func (c catalog) ids() []string {
 	list := make([]string, 0, len(c))

@@ -31,7 +31,7 @@ func boots(r *sdjournal.Reader) []bootSpan {
 	var list []bootSpan
 	filter := r.Filter
 	defer func() { r.Filter = filter }()
-	r.Filter = nil
+	r.Filter, r.Only = nil, nil
 	r.SeekHead()
 	for {
 		e, err := r.Next()
@@ -149,27 +149,47 @@ func (j *query) listBoots(r *sdjournal.Reader) int {
 	return 0
 }
 
-// fieldValues prints the values that a field has, each once.
+// fieldValues prints the values that a field has, each once, whatever else was
+// asked for: what came last for the first time is first, as in the chains of
+// the real files.
 func (j *query) fieldValues(r *sdjournal.Reader) int {
+	if !journal.ValidName(j.argument, true) {
+		j.Fail("Failed to query unique data objects: Invalid argument")
+		return 1
+	}
+	r.Filter, r.Only = nil, nil
+	r.SeekHead()
 	seen := map[string]bool{}
+	var values []string
 	for {
 		e, err := r.Next()
 		if err != nil {
-			return 0
+			break
 		}
 		for _, f := range e.Fields {
 			if f.Name == j.argument && !seen[f.Value] {
 				seen[f.Value] = true
-				fmt.Fprintln(j.Out, f.Value)
+				values = append(values, f.Value)
 			}
 		}
 	}
+	slices.Reverse(values)
+	if j.lines >= 0 {
+		values = values[:min(j.lines, len(values))]
+	}
+	for _, v := range values {
+		fmt.Fprintln(j.Out, v)
+	}
+	if j.grep != nil && len(values) == 0 {
+		return 1
+	}
+	return 0
 }
 
 // fieldNames prints the names of all fields.
 func (j *query) fieldNames(r *sdjournal.Reader) int {
 	seen := map[string]bool{}
-	r.Filter = nil
+	r.Filter, r.Only = nil, nil
 	for {
 		e, err := r.Next()
 		if err != nil {
@@ -301,6 +321,7 @@ func (j *query) showCatalog(args []string) int {
 			id, ok := journal.ParseID(a)
 			if !ok {
 				j.Fail("Failed to parse id128 '%s': Invalid argument", a)
+				j.Fail("Failed to list catalog: Invalid argument")
 				return 1
 			}
 			ids = append(ids, id.String())
@@ -310,7 +331,7 @@ func (j *query) showCatalog(args []string) int {
 	for _, id := range ids {
 		text, ok := c[id]
 		if !ok {
-			j.Fail("Failed to retrieve catalog entry for %s: No such file or directory", id)
+			j.Fail("Failed to retrieve catalog entry for '%s': No such file or directory", id)
 			status = 1
 			continue
 		}
@@ -320,6 +341,9 @@ func (j *query) showCatalog(args []string) int {
 			continue
 		}
 		fmt.Fprintf(j.Out, "-- %s\n%s\n", id, text)
+	}
+	if status != 0 {
+		j.Fail("Failed to list catalog: No such file or directory")
 	}
 	return status
 }

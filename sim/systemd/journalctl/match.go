@@ -1,8 +1,11 @@
 package journalctl
 
 import (
+	"errors"
+	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"enshu/sim/wire/journal"
@@ -40,23 +43,40 @@ func allOf(list ...Matcher) Matcher {
 	}
 }
 
-// UnitMatch matches what a unit's processes wrote, what PID 1 wrote about it,
-// and its core dumps (add_matches_for_unit).
+// UnitMatch matches what a unit's processes wrote, what PID 1 and other
+// privileged programs wrote about it, and its core dumps.
 func UnitMatch(unit string) Matcher {
+	slice := strings.HasSuffix(unit, ".slice")
 	return func(e *journal.Entry) bool {
-		switch {
-		case e.Has("_SYSTEMD_UNIT", unit):
-			return true
-		case e.Has("UNIT", unit):
-			return e.Has("_PID", "1") || e.Get("_PID") == "" && e.Has("_TRANSPORT", "kernel")
-		case e.Has("OBJECT_SYSTEMD_UNIT", unit), e.Has("COREDUMP_UNIT", unit):
-			return e.Has("_UID", "0")
-		case strings.HasSuffix(unit, ".slice"):
-			return e.Has("_SYSTEMD_SLICE", unit)
-		}
-		return false
+		return e.Has("_SYSTEMD_UNIT", unit) ||
+			e.Has("UNIT", unit) && (e.Has("_PID", "1") || e.Get("_PID") == "" && e.Has("_TRANSPORT", "kernel")) ||
+			e.Has("OBJECT_SYSTEMD_UNIT", unit) && e.Has("_UID", "0") ||
+			e.Has("COREDUMP_UNIT", unit) && e.Has("_UID", "0") && e.Has("MESSAGE_ID", msgCoredump) ||
+			slice && e.Has("_SYSTEMD_SLICE", unit)
 	}
 }
+
+// msgCoredump is the ID of the message about a process that crashed.
+const msgCoredump = "fc2e22bc6ee647b6b90729ab34a250b1"
+
+// userUnitMatch is UnitMatch for a unit of a user's own service manager.
+func userUnitMatch(unit string, uid int) Matcher {
+	owner := strconv.Itoa(uid)
+	slice := strings.HasSuffix(unit, ".slice")
+	return func(e *journal.Entry) bool {
+		if !e.Has("_UID", owner) && !e.Has("_UID", "0") {
+			return false
+		}
+		return e.Has("_UID", owner) && (e.Has("_SYSTEMD_USER_UNIT", unit) || e.Has("USER_UNIT", unit) || slice && e.Has("_SYSTEMD_USER_SLICE", unit)) ||
+			e.Has("COREDUMP_USER_UNIT", unit) || e.Has("OBJECT_SYSTEMD_USER_UNIT", unit)
+	}
+}
+
+// Fields whose values are units, to be compared with a pattern.
+var (
+	systemUnitFields = []string{"_SYSTEMD_UNIT", "COREDUMP_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT", "_SYSTEMD_SLICE"}
+	userUnitFields   = []string{"_SYSTEMD_USER_UNIT", "USER_UNIT", "COREDUMP_USER_UNIT", "OBJECT_SYSTEMD_USER_UNIT", "_SYSTEMD_USER_SLICE"}
+)
 
 // UnitFields are fields of which every entry that UnitMatch matches has one.
 func UnitFields(unit string) []journal.Field {
@@ -92,21 +112,42 @@ func indexedTerms(words []string) [][]journal.Field {
 	return lists
 }
 
-// globMatch matches the units that a pattern means.
-func globMatch(pattern string) Matcher {
-	has := func(v string) bool { ok, _ := path.Match(pattern, v); return v != "" && ok }
+// hasGlob reports whether one of the fields has a value that a pattern means.
+func hasGlob(e *journal.Entry, pattern string, fields []string) bool {
+	for _, f := range e.Fields {
+		if slices.Contains(fields, f.Name) {
+			if ok, _ := path.Match(pattern, f.Value); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// globMatch matches the units that a pattern means: every unit that an entry
+// can belong to is the value of one of its fields.
+func globMatch(pattern string, fields []string, of func(string) Matcher) Matcher {
 	return func(e *journal.Entry) bool {
-		return has(e.Get("_SYSTEMD_UNIT")) || has(e.Get("UNIT")) && e.Has("_PID", "1") ||
-			has(e.Get("OBJECT_SYSTEMD_UNIT")) && e.Has("_UID", "0")
+		for _, f := range e.Fields {
+			if slices.Contains(fields, f.Name) {
+				if ok, _ := path.Match(pattern, f.Value); ok && of(f.Value)(e) {
+					return true
+				}
+			}
+		}
+		return false
 	}
 }
 
 // parseMatches reads FIELD=VALUE words: the same field again is an
-// alternative, other fields narrow, "+" begins a new alternative. bad is the
-// first word that is no match.
-func parseMatches(words []string, executable func(string) bool) (m Matcher, bad string) {
+// alternative, other fields narrow, "+" begins a new alternative. A path stands
+// for the terms that terms returns; first are terms of the first alternative.
+func parseMatches(words []string, first []journal.Field, terms func(path string) ([]journal.Field, error)) (Matcher, error) {
 	var alternatives []Matcher
 	byField := map[string][]Matcher{}
+	for _, f := range first {
+		byField[f.Name] = append(byField[f.Name], Field(f.Name, f.Value))
+	}
 	done := func() {
 		if len(byField) == 0 {
 			return
@@ -118,34 +159,56 @@ func parseMatches(words []string, executable func(string) bool) (m Matcher, bad 
 		alternatives = append(alternatives, allOf(all...))
 		byField = map[string][]Matcher{}
 	}
+	term := false
 	for _, w := range words {
 		if w == "+" {
-			if len(byField) == 0 {
-				return nil, w
+			if !term {
+				return nil, errPlus
 			}
 			done()
+			term = false
 			continue
 		}
+		term = true
+		fields := []journal.Field{}
 		if strings.HasPrefix(w, "/") {
-			switch {
-			case strings.HasPrefix(w, "/dev/"):
-				byField["_KERNEL_DEVICE"] = append(byField["_KERNEL_DEVICE"], Field("_KERNEL_DEVICE", "n"+path.Base(w)))
-			case executable(w):
-				byField["_EXE"] = append(byField["_EXE"], Field("_EXE", w))
-			default:
-				byField["_EXE"] = append(byField["_EXE"], Field("_EXE", w))
+			var err error
+			if fields, err = terms(w); err != nil {
+				return nil, err
 			}
-			continue
+		} else {
+			name, value, ok := strings.Cut(w, "=")
+			if !ok || !validTerm(name) {
+				return nil, fmt.Errorf("Failed to add match '%s': Invalid argument", w) //nolint:staticcheck // the real text
+			}
+			fields = append(fields, journal.Field{Name: name, Value: value})
 		}
-		name, value, ok := strings.Cut(w, "=")
-		if !ok || !journal.ValidName(name, true) {
-			return nil, w
+		for _, f := range fields {
+			byField[f.Name] = append(byField[f.Name], Field(f.Name, f.Value))
 		}
-		byField[name] = append(byField[name], Field(name, value))
+	}
+	if !term && len(words) > 0 {
+		return nil, errPlus
 	}
 	done()
 	if len(alternatives) == 0 {
-		return nil, ""
+		return nil, nil
 	}
-	return AnyOf(alternatives...), ""
+	return AnyOf(alternatives...), nil
+}
+
+var errPlus = errors.New("\"+\" can only be used between terms")
+
+// validTerm reports whether a match may be about a field; unlike a field that
+// is written, it may begin with a digit.
+func validTerm(name string) bool {
+	if name == "" || strings.HasPrefix(name, "__") {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c != '_' && (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
 }

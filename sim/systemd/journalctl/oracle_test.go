@@ -23,9 +23,7 @@ import (
 	"enshu/sim/wire/journal"
 )
 
-// fixtureHost has the fixture's journal at /j/sys.journal. Fields stand in the
-// order in which the real importer stored them: by their first occurrence in
-// the file.
+// fixtureHost has the fixture's journal at /j/sys.journal.
 func fixtureHost(t testing.TB) *memnet.Host {
 	raw, err := base64.StdEncoding.DecodeString(recorded.Load(t, "journalctl_fixture").Export)
 	if err != nil {
@@ -34,17 +32,32 @@ func fixtureHost(t testing.TB) *memnet.Host {
 	n := memnet.New(t)
 	h := n.Host(t, memnet.Config{Name: "server1", Programs: map[string]host.Program{"/usr/bin/journalctl": journalctl.Command}, Seed: 1, Offset: recordedAt.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))})
 	h.MkdirAll("/j", 0o755)
+	h.MkdirAll("/usr/sbin", 0o755)
+	h.WriteFile("/usr/sbin/sshd", "\x7fELF")
+	h.Chmod("/usr/sbin/sshd", 0o755)
 	h.MkdirAll("/usr/lib/systemd/catalog", 0o755)
+	h.WriteFile("/usr/lib/systemd/catalog/systemd.catalog", debianCatalog(t))
+	h.WriteFile("/j/e.export", string(raw))
+	id, _ := journal.ParseID("31c96c40a638420eb2e87023f7c34300")
+	imported(t, h, "/j/sys.journal", raw, id)
+	return h
+}
+
+// debianCatalog is the catalogue of the host of the recordings.
+func debianCatalog(t testing.TB) string {
 	catalog, err := os.ReadFile("../../distro/files/systemd/usr/lib/systemd/catalog/systemd.catalog")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.WriteFile("/usr/lib/systemd/catalog/systemd.catalog", supportURL.ReplaceAllString(string(catalog), "Support: https://www.debian.org/support"))
-	h.WriteFile("/j/e.export", string(raw))
+	return supportURL.ReplaceAllString(string(catalog), "Support: https://www.debian.org/support")
+}
+
+// imported writes a file of the journal. Fields stand in the order in which the
+// real importer stored them: by their first occurrence in the file.
+func imported(t testing.TB, h *memnet.Host, name string, raw []byte, id journal.ID) {
 	h.Do(nil, func(_ context.Context, p *host.Proc) {
-		id, _ := journal.ParseID("31c96c40a638420eb2e87023f7c34300")
 		machine, _ := journal.ParseID("0123456789abcdef0123456789abcdef")
-		w, err := sdjournal.Create(p, "/j/sys.journal", journal.Header{FileID: id, SeqnumID: id, MachineID: machine})
+		w, err := sdjournal.Create(p, name, journal.Header{FileID: id, SeqnumID: id, MachineID: machine})
 		if err != nil {
 			t.Error(err)
 			return
@@ -64,11 +77,12 @@ func fixtureHost(t testing.TB) *memnet.Host {
 		}
 		w.Close()
 	})
-	return h
 }
 
 // recordedAt is when the cases were recorded, more or less.
 var recordedAt = time.Date(2026, 11, 22, 1, 45, 0, 0, time.UTC)
+
+var ansi = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 var supportURL = regexp.MustCompile(`Support: .*`)
 
@@ -115,10 +129,9 @@ func journalDiff(s recorded.Step, r memnet.Result) string {
 		fmt.Sscanf(m[2:], "%02x", &b)
 		return string([]byte{b})
 	})
-	strip := regexp.MustCompile("\x1b\\[[0-9;]*m")
 	switch {
 	case strings.Contains(s.Run, "-o json") && !strings.Contains(s.Run, "list-boots"):
-		return cmp.Diff(jsonValues(strip.ReplaceAllString(want, "")), jsonValues(strip.ReplaceAllString(got, "")))
+		return cmp.Diff(jsonValues(ansi.ReplaceAllString(want, "")), jsonValues(ansi.ReplaceAllString(got, "")))
 	case strings.Contains(s.Run, " -F ") || strings.Contains(s.Run, " -N"):
 		want, got = sortedLines(want), sortedLines(got)
 	case s.PTY != nil:

@@ -38,7 +38,8 @@ type Printer struct {
 	all        bool // show everything as it is
 	noHostname bool
 	fields     []string // of --output-fields
-	catalog    catalog  // for -x; nil is without
+	catalog    catalog  // the texts about messages
+	explained  bool     // -x: add those texts
 	highlight  func(text string) (from, to int)
 	OneLine    bool // of systemctl status
 
@@ -64,11 +65,11 @@ func (pr *Printer) levelColors(e *journal.Entry) (on, off, mark string) {
 	case syslog.Emerg, syslog.Alert, syslog.Crit, syslog.Err:
 		return screen.Red, screen.Normal, screen.Bold
 	case syslog.Warning:
-		return screen.Yellow, screen.Normal, screen.Bold
+		return pr.Shade(screen.Yellow), screen.Normal, screen.Bold
 	case syslog.Notice:
 		return screen.Bold, screen.Normal, screen.Red
 	case syslog.Debug:
-		return screen.Grey, screen.Normal, screen.Red
+		return pr.Shade(screen.Grey), screen.Normal, screen.Red
 	}
 	return "", "", ""
 }
@@ -80,7 +81,7 @@ func (pr *Printer) Format(e *journal.Entry) string {
 	case "verbose":
 		pr.verbose(&b, e)
 	case "export":
-		b.Write(journal.AppendExport(nil, pr.chosen(e)))
+		b.Write(journal.AppendExport(nil, e, pr.wanted))
 	case "json", "json-pretty", "json-sse", "json-seq":
 		pr.json(&b, e)
 	case "cat":
@@ -88,25 +89,15 @@ func (pr *Printer) Format(e *journal.Entry) string {
 	default:
 		pr.short(&b, e)
 	}
-	if pr.catalog != nil && (strings.HasPrefix(pr.Mode, "short") || pr.Mode == "verbose" || pr.Mode == "with-unit") {
+	if pr.explained && (strings.HasPrefix(pr.Mode, "short") || pr.Mode == "verbose" || pr.Mode == "with-unit") {
 		pr.explain(&b, e)
 	}
 	return b.String()
 }
 
-// chosen leaves the fields of --output-fields.
-func (pr *Printer) chosen(e *journal.Entry) *journal.Entry {
-	if len(pr.fields) == 0 {
-		return e
-	}
-	c := *e
-	c.Fields = nil
-	for _, f := range e.Fields {
-		if slices.Contains(pr.fields, f.Name) || f.Name == "_BOOT_ID" {
-			c.Fields = append(c.Fields, f)
-		}
-	}
-	return &c
+// wanted reports whether a field is to be shown (--output-fields).
+func (pr *Printer) wanted(name string) bool {
+	return len(pr.fields) == 0 || slices.Contains(pr.fields, name)
 }
 
 // realtime is when the sender says it happened, else when it arrived.
@@ -126,6 +117,8 @@ func monotonic(e *journal.Entry) time.Duration {
 
 // short is the layout of a syslog file.
 func (pr *Printer) short(b *strings.Builder, e *journal.Entry) {
+	last := pr.last
+	pr.last = e
 	message, ok := e.Lookup("MESSAGE")
 	if !ok {
 		return
@@ -133,76 +126,83 @@ func (pr *Printer) short(b *strings.Builder, e *journal.Entry) {
 	if !pr.all {
 		message = stripped(message)
 	}
-	at := realtime(e).In(pr.Zone)
-	var line strings.Builder
-	switch pr.Mode {
-	case "short-full", "with-unit":
-		line.WriteString(at.Format("Mon 2006-01-02 15:04:05 MST"))
-	case "short-iso":
-		line.WriteString(at.Format("2006-01-02T15:04:05-0700"))
-	case "short-iso-precise":
-		line.WriteString(at.Format("2006-01-02T15:04:05.000000-0700"))
-	case "short-precise":
-		line.WriteString(at.Format("Jan 02 15:04:05.000000"))
-	case "short-unix":
-		fmt.Fprintf(&line, "%d.%06d", at.Unix(), at.Nanosecond()/1000)
-	case "short-monotonic", "short-delta":
-		us := monotonic(e).Microseconds()
-		fmt.Fprintf(&line, "[%5d.%06d", us/1e6, us%1e6)
-		if pr.Mode == "short-delta" {
-			line.WriteString(pr.delta(e))
-		}
-		line.WriteString("]")
-	default:
-		line.WriteString(at.Format("Jan 02 15:04:05"))
-	}
+	line := pr.stamp(e, last)
 	if name := e.Get("_HOSTNAME"); name != "" && !pr.noHostname && pr.printable(name) {
-		line.WriteString(" " + name)
+		line += " " + name
 	}
-	who := e.Get("SYSLOG_IDENTIFIER")
-	if pr.Mode == "with-unit" {
-		if u := e.Get("_SYSTEMD_USER_UNIT"); u != "" {
-			who = u
-		} else if u := e.Get("_SYSTEMD_UNIT"); u != "" {
-			who = u
-		}
+	// What the real one forgets to count when it indents further lines.
+	uncounted := 0
+	unit, userUnit := e.Get("_SYSTEMD_UNIT"), e.Get("_SYSTEMD_USER_UNIT")
+	switch ident, comm := e.Get("SYSLOG_IDENTIFIER"), e.Get("_COMM"); {
+	case pr.Mode == "with-unit" && unit != "" && userUnit != "":
+		line += " " + unit + "/" + userUnit
+		uncounted = len(userUnit) - len(unit)
+	case pr.Mode == "with-unit" && unit+userUnit != "":
+		line += " " + unit + userUnit
+	case ident != "" && pr.printable(ident):
+		line += " " + ident
+	case comm != "" && pr.printable(comm):
+		line += " " + comm
+	default:
+		line += " unknown"
+		uncounted = len(" unknown")
 	}
-	if !pr.printable(who) || who == "" {
-		who = e.Get("_COMM")
-	}
-	if !pr.printable(who) || who == "" {
-		who = "unknown"
-	}
-	line.WriteString(" " + who)
 	pid := e.Get("_PID")
 	if pid == "" {
 		pid = e.Get("SYSLOG_PID")
 	}
 	if pid != "" && pr.printable(pid) {
-		line.WriteString("[" + pid + "]")
+		line += "[" + pid + "]"
 	}
-	line.WriteString(": ")
-	prefix := line.String()
-	b.WriteString(prefix)
+	line += ": "
+	b.WriteString(line)
+	if pr.Links {
+		if url := pr.catalog.documentation(e); url != "" {
+			b.WriteString(pr.Link(url, pr.Glyph("external")) + " ")
+		}
+	}
 	if !pr.all && !printableText(message) {
 		b.WriteString("[" + unitfile.FormatSize(int64(len(message))) + " blob data]\n")
 		return
 	}
 	on, off, mark := pr.levelColors(e)
-	pr.multiline(b, utf8.RuneCountInString(prefix), message, on, off, mark)
+	pr.multiline(b, len(line)-uncounted, message, on, off, mark)
 }
 
-// delta is how long after the entry before this one is; across a boot, as far
-// as the clocks tell.
-func (pr *Printer) delta(e *journal.Entry) string {
-	last := pr.last
-	pr.last = e
+// stamp is the time of an entry in one of the short layouts; last is the entry
+// before it, whether it was shown or not.
+func (pr *Printer) stamp(e, last *journal.Entry) string {
+	at := realtime(e).In(pr.Zone)
+	switch pr.Mode {
+	case "short-full", "with-unit":
+		return at.Format("Mon 2006-01-02 15:04:05 MST")
+	case "short-iso":
+		return at.Format("2006-01-02T15:04:05-0700")
+	case "short-iso-precise":
+		return at.Format("2006-01-02T15:04:05.000000-0700")
+	case "short-precise":
+		return at.Format("Jan 02 15:04:05.000000")
+	case "short-unix":
+		return fmt.Sprintf("%d.%06d", at.Unix(), at.Nanosecond()/1000)
+	case "short-monotonic":
+		us := monotonic(e).Microseconds()
+		return fmt.Sprintf("[%5d.%06d]", us/1e6, us%1e6)
+	case "short-delta":
+		us := monotonic(e).Microseconds()
+		return fmt.Sprintf("[%5d.%06d%s]", us/1e6, us%1e6, delta(e, last))
+	}
+	return at.Format("Jan 02 15:04:05")
+}
+
+// delta is how long after the entry before it an entry is; across a boot, as
+// far as the clocks tell.
+func delta(e, last *journal.Entry) string {
 	if last == nil {
 		return strings.Repeat(" ", 16)
 	}
 	d, mark := monotonic(e)-monotonic(last), " "
 	if last.BootID != e.BootID {
-		d, mark = e.Realtime.Sub(last.Realtime), "*"
+		d, mark = realtime(e).Sub(realtime(last)), "*"
 	}
 	us := max(0, d.Microseconds())
 	return fmt.Sprintf(" <%5d.%06d%s>", us/1e6, us%1e6, mark)
@@ -262,77 +262,77 @@ func stripped(s string) string {
 }
 
 // multiline writes a text whose first line follows a prefix that is already
-// there; further lines are indented as far.
+// there; further lines are indented as far. Widths are counted in bytes, as the
+// real one does; of a line with a NUL byte only what is before it is seen.
 func (pr *Printer) multiline(b *strings.Builder, prefix int, text, on, off, mark string) {
 	from, to := 0, 0
-	if pr.highlight != nil && pr.Colors {
+	if pr.highlight != nil {
 		from, to = pr.highlight(text)
 	}
-	pos := 0
-	for line := 0; ; line++ {
+	if text == "" {
+		b.WriteByte('\n')
+		return
+	}
+	for line, pos := 0, 0; pos < len(text); line++ {
 		end := strings.IndexByte(text[pos:], '\n')
-		last := end < 0
-		if last {
+		if end < 0 {
 			end = len(text)
 		} else {
 			end += pos
 		}
 		part := text[pos:end]
-		if line > 0 {
+		if line > 0 && (pr.Full || pr.all || pr.columns()-prefix >= 3) {
 			b.WriteString(strings.Repeat(" ", prefix))
 		}
+		// The last line that is shown of a text which may go on.
 		tail := line+1 == manyLines || end+1 >= manyChars
-		length := utf8.RuneCountInString(part)
+		room := pr.columns() - prefix
 		switch {
-		case pr.Full || pr.all || prefix+length+1 < pr.columns() && !tail:
-			a, z := max(from-pos, 0), min(to-pos, len(part))
-			if a >= z {
-				a, z = 0, 0
-			}
-			if on != "" || mark != "" {
-				b.WriteString(on + part[:a] + mark + part[a:z] + on + part[z:] + off)
+		case pr.Full || pr.all || prefix+len(part)+1 < pr.columns() && !tail:
+			if on != "" && end >= from && pos <= to {
+				a, z := max(from-pos, 0), min(max(to-pos, 0), len(part))
+				a = min(a, z)
+				b.WriteString(on + cString(part[:a]) + mark + cString(part[a:z]) + on + cString(part[z:]) + off + "\n")
 			} else {
-				b.WriteString(part)
+				b.WriteString(on + cString(part) + off + "\n")
 			}
-			b.WriteByte('\n')
-		default:
-			room := pr.columns() - prefix
-			switch {
-			case prefix+length+1 < pr.columns() && last:
-				b.WriteString(on + part + off + "\n")
-			case room > length+3:
-				pr.Cut = true
-				b.WriteString(on + part + pr.Glyph("ellipsis") + off + "\n")
-			case room >= 3:
-				pr.Cut = true
-				percent := 90
-				if tail {
-					percent = 100
-				}
-				b.WriteString(on + screen.Ellipsize(part, room, percent, pr.Glyph("ellipsis")) + off + "\n")
-			default:
-				pr.Cut = true
-				b.WriteString("...\n")
-			}
+			tail = false
+		case room > len(part)+3:
+			pr.Cut = true
+			b.WriteString(on + cString(part) + "..." + off + "\n")
+		case room >= 3:
+			pr.Cut = true
+			percent := 90
 			if tail {
-				return
+				percent = 100
 			}
+			b.WriteString(on + screen.Ellipsize(part, room, percent, pr.Glyph("ellipsis")) + off + "\n")
+		default:
+			pr.Cut = true
+			b.WriteString("...\n")
 		}
-		if last {
+		if tail {
 			return
 		}
 		pos = end + 1
-		if pos == len(text) && !pr.all && pr.Mode != "verbose" {
-			return
-		}
 	}
+}
+
+// cString is what printf("%s") shows of bytes that may have a NUL among them.
+func cString(s string) string {
+	if i := strings.IndexByte(s, 0); i >= 0 {
+		return s[:i]
+	}
+	return s
 }
 
 // verbose writes all fields of an entry.
 func (pr *Printer) verbose(b *strings.Builder, e *journal.Entry) {
 	fmt.Fprintf(b, "%s [%s]\n", realtime(e).In(pr.Zone).Format("Mon 2006-01-02 15:04:05.000000 MST"), e.Cursor())
+	whole := *pr
+	whole.Full = true
 	for _, f := range e.Fields {
-		if len(pr.fields) > 0 && !slices.Contains(pr.fields, f.Name) {
+		if !pr.wanted(f.Name) {
 			continue
 		}
 		on, off := "", ""
@@ -340,8 +340,9 @@ func (pr *Printer) verbose(b *strings.Builder, e *journal.Entry) {
 			on, off = screen.Bold, screen.Normal
 		}
 		b.WriteString("    " + on + f.Name + "=")
-		if pr.all || (len(f.Value) < manyChars || pr.Full) && printableText(f.Value) {
-			b.WriteString(strings.ReplaceAll(f.Value, "\n", "\n"+strings.Repeat(" ", len(f.Name)+5)) + "\n" + off)
+		if pr.all || (len(f.Name)+1+len(f.Value) < manyChars || pr.Full) && printableText(f.Value) {
+			whole.multiline(b, len(f.Name)+5, f.Value, "", "", "")
+			b.WriteString(off)
 		} else {
 			b.WriteString("[" + unitfile.FormatSize(int64(len(f.Value))) + " blob data]" + off + "\n")
 		}
@@ -386,7 +387,7 @@ func (pr *Printer) json(b *strings.Builder, e *journal.Entry) {
 	}
 	index := map[string]int{"_BOOT_ID": 3}
 	for _, f := range e.Fields {
-		if f.Name == "_BOOT_ID" || len(pr.fields) > 0 && !slices.Contains(pr.fields, f.Name) {
+		if f.Name == "_BOOT_ID" || !pr.wanted(f.Name) {
 			continue
 		}
 		i, ok := index[f.Name]
@@ -421,7 +422,7 @@ func (pr *Printer) json(b *strings.Builder, e *journal.Entry) {
 		b.WriteString(`"` + green(strings.Trim(jsonString(v.name), `"`)) + `"` + colon)
 		texts := make([]string, len(v.all))
 		for i, s := range v.all {
-			texts[i] = pr.jsonValue(s, green)
+			texts[i] = pr.jsonValue(v.name, s, green)
 		}
 		if len(texts) == 1 {
 			b.WriteString(texts[0])
@@ -434,8 +435,8 @@ func (pr *Printer) json(b *strings.Builder, e *journal.Entry) {
 	b.WriteString(end + "\n")
 }
 
-func (pr *Printer) jsonValue(s string, paint func(string) string) string {
-	if len(s) >= longField && !pr.all {
+func (pr *Printer) jsonValue(name, s string, paint func(string) string) string {
+	if len(name)+1+len(s) >= longField && !pr.all {
 		return "null"
 	}
 	if printableText(s) {
@@ -481,10 +482,10 @@ func (pr *Printer) explain(b *strings.Builder, e *journal.Entry) {
 			continue
 		}
 		if subject {
-			fmt.Fprintf(b, "%s %s%s%s\n", screen.Grey+bar, screen.Normal, "\x1b[0;32m"+line, screen.Normal)
+			fmt.Fprintf(b, "%s %s%s%s\n", pr.Shade(screen.Grey)+bar, screen.Normal, "\x1b[0;32m"+line, screen.Normal)
 			subject = false
 			continue
 		}
-		fmt.Fprintf(b, "%s%s%s %s%s%s\n", screen.Grey, bar, screen.Normal, "\x1b[0;32m", line, screen.Normal)
+		fmt.Fprintf(b, "%s%s%s %s%s%s\n", pr.Shade(screen.Grey), bar, screen.Normal, "\x1b[0;32m", line, screen.Normal)
 	}
 }

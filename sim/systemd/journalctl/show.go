@@ -19,8 +19,8 @@ func (j *query) show(r *sdjournal.Reader, out io.Writer) int {
 	if j.utc {
 		pr.Zone = time.UTC
 	}
-	if j.catalog {
-		pr.catalog = readCatalog(j.p)
+	if j.catalog || j.Links {
+		pr.explained, pr.catalog = j.catalog, readCatalog(j.p)
 	}
 	if j.grep != nil {
 		pr.highlight = func(text string) (int, int) {
@@ -30,61 +30,74 @@ func (j *query) show(r *sdjournal.Reader, out io.Writer) int {
 			return 0, 0
 		}
 	}
-	forward, skip, st := j.seek(r)
+	buf := bufio.NewWriterSize(out, 64<<10)
+	defer buf.Flush()
+	v := &view{j: j, pr: pr, out: buf}
+	first, st := v.locate(r)
 	if st >= 0 {
 		return st
 	}
-	buf := bufio.NewWriterSize(out, 64<<10)
-	defer buf.Flush()
-	v := &view{j: j, pr: pr, out: buf, limit: j.lines}
-	if j.lines < 0 || forward && !j.follow && (j.cursor != "" || j.afterCursor != "" || !j.since.IsZero()) && !j.reverse {
-		v.limit = j.lines
-	}
-	if j.lines == 0 && !j.follow {
-		v.limit = 0
-	} else if j.follow {
-		v.limit = -1
-	}
-	for v.limit < 0 || v.shown < v.limit {
-		e, err := j.step(r, forward)
-		if err != nil {
-			break
+	for e := first; j.lines < 0 || v.shown < j.lines; {
+		if e == nil {
+			var err error
+			if e, err = j.step(r, 1); err != nil {
+				break
+			}
 		}
-		if skip != nil && sdjournal.Matches(*skip, e) {
-			skip = nil
-			continue
-		}
-		skip = nil
 		if !v.entry(e) {
 			break
 		}
+		e = nil
 	}
-	if !j.follow {
-		if v.shown == 0 && !j.quiet {
-			fmt.Fprintln(buf, "-- No entries --")
-		}
-		j.keepCursor(v, buf)
-		if j.grep != nil && v.shown == 0 {
+	if j.follow {
+		// What is there already, and what comes. Where nothing was found before the
+		// end, the real one begins behind the next entry.
+		skip := j.lines == 0 && first == nil
+		buf.Flush()
+		err := r.Follow(j.ctx, func(e *journal.Entry) error {
+			if skip {
+				skip = false
+				return nil
+			}
+			v.entry(e)
+			return buf.Flush()
+		})
+		if err != nil && j.ctx.Err() == nil {
 			return 1
 		}
 		return 0
 	}
-	buf.Flush()
-	err := r.Follow(j.ctx, func(e *journal.Entry) error {
-		v.entry(e)
-		return buf.Flush()
-	})
-	if err != nil && j.ctx.Err() == nil {
+	if v.shown == 0 && !j.quiet {
+		fmt.Fprintln(buf, "-- No entries --")
+	}
+	if !j.keepCursor(v, buf) || j.grep != nil && v.shown == 0 && j.lines != 0 {
 		return 1
 	}
 	return 0
 }
 
-func (j *query) step(r *sdjournal.Reader, forward bool) (*journal.Entry, error) {
-	if forward {
-		return r.Next()
+// step goes n entries on in the direction of the output and returns the last
+// one that there was, or an error when there was none.
+func (j *query) step(r *sdjournal.Reader, n int) (*journal.Entry, error) {
+	if j.reverse {
+		return goes(n, r.Previous)
 	}
-	return r.Previous()
+	return goes(n, r.Next)
+}
+
+// goes calls move n times, at least once, and returns the last entry it found.
+func goes(n int, move func() (*journal.Entry, error)) (last *journal.Entry, err error) {
+	for range max(n, 1) {
+		e, err := move()
+		if err != nil && last != nil {
+			return last, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		last = e
+	}
+	return last, nil
 }
 
 // view prints one entry after the other.
@@ -92,25 +105,28 @@ type view struct {
 	j     *query
 	pr    *Printer
 	out   io.Writer
-	limit int
 	shown int
-	last  *journal.Entry
+	at    *journal.Entry // where the reading is
+	boot  *journal.Entry // whose boot was told last
 }
 
 // entry prints an entry, if it is in the time that was asked for and the
 // pattern is in it; false means that no later one can be.
 func (v *view) entry(e *journal.Entry) bool {
 	j := v.j
+	v.at = e
 	if !j.reverse && !j.until.IsZero() && e.Realtime.After(j.until) {
 		return false
 	}
 	if j.reverse && !j.since.IsZero() && e.Realtime.Before(j.since) {
 		return false
 	}
-	if !j.merge && !j.quiet && v.last != nil && v.last.BootID != e.BootID {
-		fmt.Fprintln(v.out, j.Paint(screen.Bold, "-- Boot "+e.BootID.String()+" --"))
+	if !j.merge && !j.quiet {
+		if v.boot != nil && v.boot.BootID != e.BootID {
+			fmt.Fprintln(v.out, j.Paint(screen.Bold, "-- Boot "+e.BootID.String()+" --"))
+		}
+		v.boot = e
 	}
-	v.last = e
 	if j.grep != nil {
 		message, ok := e.Lookup("MESSAGE")
 		if !ok || !j.grep.MatchString(message) {
@@ -122,75 +138,82 @@ func (v *view) entry(e *journal.Entry) bool {
 	return true
 }
 
-// keepCursor shows or stores where the reading ended.
-func (j *query) keepCursor(v *view, out io.Writer) {
-	if v.last == nil || !j.showCursor && j.cursorFile == "" {
-		return
+// keepCursor shows or stores where the reading ended; false is without a place.
+func (j *query) keepCursor(v *view, out io.Writer) bool {
+	if !j.showCursor && j.cursorFile == "" {
+		return true
 	}
-	c := v.last.Cursor().String()
+	if v.at == nil {
+		return false
+	}
+	c := v.at.Cursor().String()
 	if j.showCursor {
 		fmt.Fprintln(out, "-- cursor: "+c)
 	}
 	if j.cursorFile != "" {
-		libc.WriteFile(j.p, j.cursorFile, []byte(c+"\n"), 0o644)
+		if err := libc.WriteFile(j.p, j.cursorFile, []byte(c+"\n"), 0o644); err != nil {
+			j.Fail("Failed to write new cursor to %s: %s", j.cursorFile, libc.Strerror(err))
+			return false
+		}
 	}
+	return true
 }
 
-// seek goes to where the output begins. skip is an entry that was seen before.
-func (j *query) seek(r *sdjournal.Reader) (forward bool, skip *journal.Cursor, status int) {
-	text, after := j.cursor, false
+// locate goes to where the output begins and returns the entry there, nil when
+// the next one on the way is the first. status is -1 when all is well.
+func (v *view) locate(r *sdjournal.Reader) (first *journal.Entry, status int) {
+	j := v.j
+	text, skip := j.cursor, 1
 	if j.afterCursor != "" {
-		text, after = j.afterCursor, true
+		text, skip = j.afterCursor, 2
 	}
 	if j.cursorFile != "" {
-		if data, err := libc.ReadFile(j.p, j.cursorFile); err == nil {
-			text, after = strings.TrimSpace(string(data)), true
+		if data, err := libc.ReadFile(j.p, j.cursorFile); err == nil && strings.TrimSpace(string(data)) != "" {
+			text, skip = strings.TrimSpace(string(data)), 2
 		}
+	}
+	// last goes back over the last lines and stands on the first of them.
+	last := func() *journal.Entry {
+		if e, err := goes(j.lines, r.Previous); e == nil || err != nil {
+			return nil
+		}
+		e, _ := r.Next()
+		return e
 	}
 	switch {
 	case text != "":
 		c, ok := journal.ParseCursor(text)
 		if !ok {
 			j.Fail("Failed to seek to cursor: Invalid argument")
-			return false, nil, 1
+			return nil, 1
 		}
 		r.SeekCursor(c)
-		if after {
-			skip = &c
+		v.at, _ = j.step(r, 1)
+		if skip == 1 || v.at == nil {
+			return v.at, -1
 		}
-		return !j.reverse, skip, -1
+		// Behind the entry that was seen before.
+		next, err := j.step(r, 1)
+		switch {
+		case err == nil:
+			v.at = next
+		case !j.follow:
+			j.lines = 0
+		}
+		return next, -1
 	case !j.since.IsZero() && !j.reverse:
 		r.SeekRealtime(j.since)
-		if j.lines >= 0 && !j.follow {
-			return true, nil, -1
-		}
-		return true, nil, -1
-	case !j.until.IsZero() && (j.reverse || j.lines >= 0):
+	case !j.until.IsZero() && j.reverse:
 		r.SeekRealtime(j.until.Add(time.Microsecond))
-		if j.reverse {
-			return false, nil, -1
-		}
 	case j.reverse:
 		r.SeekTail()
-		return false, nil, -1
 	case j.lines >= 0:
 		r.SeekTail()
-	case j.boot && j.bootOffset == 0 && j.bootID == (journal.ID{}):
-		j.seekBoot(r)
-		return true, nil, -1
+		v.at = last()
+		return v.at, -1
 	default:
 		r.SeekHead()
-		return true, nil, -1
 	}
-	// Back to the first of the last lines, then on from there.
-	for n := 0; n < j.lines; n++ {
-		if _, err := r.Previous(); err != nil {
-			break
-		}
-	}
-	return true, nil, -1
+	v.at, _ = j.step(r, 1)
+	return v.at, -1
 }
-
-// seekBoot goes to the head; a bisection by boot is not worth its trouble,
-// since only the files of a persistent journal hold other boots.
-func (j *query) seekBoot(r *sdjournal.Reader) { r.SeekHead() }

@@ -20,25 +20,16 @@ type config struct {
 	readKmsg                                          bool
 	splitUID                                          bool
 	maxStore, maxSyslog, maxKmsg, maxConsole, maxWall syslog.Severity
-	systemMax, runtimeMax                             int64 // bytes
-	systemMaxFile, runtimeMaxFile                     int64
-	systemMaxFiles, runtimeMaxFiles                   int
-	maxRetention                                      time.Duration
+	system, runtime                                   limits
+	maxRetention, maxFileAge                          time.Duration // 0 is without
 	lineMax                                           int
 }
-
-// Default sizes. The real ones are parts of the file system, which a Program
-// cannot measure.
-const (
-	defaultRuntimeMax = 64 << 20
-	defaultSystemMax  = 256 << 20
-)
 
 func defaultConfig() config {
 	return config{
 		storage: "auto", rateInterval: 30 * time.Second, rateBurst: 10000, toWall: true, readKmsg: true, splitUID: true,
 		maxStore: syslog.Debug, maxSyslog: syslog.Debug, maxKmsg: syslog.Notice, maxConsole: syslog.Info, maxWall: syslog.Emerg,
-		systemMax: defaultSystemMax, runtimeMax: defaultRuntimeMax, systemMaxFiles: 100, runtimeMaxFiles: 100, lineMax: lineMax,
+		system: limits{files: 100}, runtime: limits{files: 100}, maxFileAge: 2629800 * time.Second, lineMax: lineMax,
 	}
 }
 
@@ -124,17 +115,23 @@ func (c *config) assign(s unitfile.Setting) string {
 	case "MaxLevelWall":
 		return level(&c.maxWall)
 	case "SystemMaxUse":
-		return size(&c.systemMax)
+		return size(&c.system.use)
 	case "RuntimeMaxUse":
-		return size(&c.runtimeMax)
+		return size(&c.runtime.use)
 	case "SystemMaxFileSize":
-		return size(&c.systemMaxFile)
+		return size(&c.system.file)
 	case "RuntimeMaxFileSize":
-		return size(&c.runtimeMaxFile)
+		return size(&c.runtime.file)
 	case "SystemMaxFiles":
-		return number(&c.systemMaxFiles)
+		return number(&c.system.files)
 	case "RuntimeMaxFiles":
-		return number(&c.runtimeMaxFiles)
+		return number(&c.runtime.files)
+	case "SystemKeepFree":
+		return size(&c.system.keepFree)
+	case "RuntimeKeepFree":
+		return size(&c.runtime.keepFree)
+	case "MaxFileSec":
+		return s.Span(&c.maxFileAge)
 	case "MaxRetentionSec":
 		return s.Span(&c.maxRetention)
 	case "LineMax":
@@ -142,7 +139,7 @@ func (c *config) assign(s unitfile.Setting) string {
 		why := size(&n)
 		c.lineMax = int(min(max(n, 79), 1<<30))
 		return why
-	case "Compress", "Seal", "SyncIntervalSec", "SystemKeepFree", "RuntimeKeepFree", "MaxFileSec", "TTYPath", "Audit":
+	case "Compress", "Seal", "SyncIntervalSec", "TTYPath", "Audit":
 		return "" // known; see the package's divergences
 	default:
 		return "Unknown key name '" + s.Key + "' in section 'Journal', ignoring."

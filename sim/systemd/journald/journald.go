@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"path"
 	"slices"
@@ -34,6 +35,10 @@ const (
 
 // kernelSeqFile remembers which kernel messages are in the journal.
 const kernelSeqFile = "/run/systemd/journal/kernel-seqnum"
+
+// queued is how many messages wait before their senders do. A datagram is of
+// 200 KiB at most (net.core.wmem_max), so this bounds what a flood takes.
+const queued = 256
 
 // message is something that came in, with what the kernel says of its sender.
 type message struct {
@@ -66,6 +71,8 @@ type daemon struct {
 	streams     int
 	hereFields  []journal.Field
 	hereUntil   time.Duration // monotonic
+	roomFree    int64         // bytes
+	roomUntil   time.Duration // monotonic
 }
 
 // Daemon is /usr/lib/systemd/systemd-journald. It takes messages from
@@ -74,7 +81,7 @@ type daemon struct {
 // journal to the disk, SIGUSR2 rotates.
 func Daemon(ctx context.Context, p *host.Proc) int {
 	j := &daemon{
-		p: p, ctx: ctx, queue: clock.NewQueue[func()](p.Clock.Timeline(), 4096),
+		p: p, ctx: ctx, queue: clock.NewQueue[func()](p.Clock.Timeline(), queued),
 		boot: machine.BootID(p), machine: machine.ID(p), known: map[int]*sender{}, limits: rateLimits{},
 	}
 	var problems []unitfile.Problem
@@ -89,9 +96,12 @@ func Daemon(ctx context.Context, p *host.Proc) int {
 	}
 	j.say(syslog.Info, msgJournalStart, "Journal started")
 	for _, bad := range problems {
-		j.say(syslog.Warning, "", bad.String())
+		j.complain(bad.String())
 	}
 	j.sayUsage()
+	if j.store != nil {
+		j.tidy()
+	}
 	closers, err := j.listen()
 	for _, c := range closers {
 		defer c()
@@ -141,7 +151,9 @@ func (j *daemon) run() {
 func (j *daemon) put(f func()) bool { return j.queue.Put(j.ctx, f) == nil }
 
 // openStorage opens the journal where it belongs. /var is there from the start
-// on a host, so nothing waits for it; what is still in /run moves over.
+// on a host, so at boot nothing waits for it, and what is in /run moves over.
+// Once there was a flush (systemd-journal-flush.service), what is in /run stays
+// there until the next one.
 func (j *daemon) openStorage() error {
 	disk := false
 	switch j.conf.storage {
@@ -152,7 +164,11 @@ func (j *daemon) openStorage() error {
 	case "auto":
 		disk = libc.Exists(j.p, sdjournal.PersistentDir)
 	}
-	if disk && !libc.Exists(j.p, path.Join(sdjournal.VolatileDir, j.machine, "system.journal")) {
+	flushed := libc.Exists(j.p, sdjournal.FlushedFile)
+	if !flushed {
+		share(j.p)
+	}
+	if disk && (flushed || !libc.Exists(j.p, path.Join(sdjournal.VolatileDir, j.machine, "system.journal"))) {
 		if s, err := openStore(j.p, j.conf, true); err == nil {
 			j.open(s)
 			return nil
@@ -181,6 +197,9 @@ func (j *daemon) flush() {
 	if j.store == nil || j.store.permanent || j.conf.storage == "volatile" ||
 		j.conf.storage == "auto" && !libc.Exists(j.p, sdjournal.PersistentDir) {
 		libc.WriteFile(j.p, sdjournal.FlushedFile, nil, 0o644)
+		if j.store != nil && !j.store.permanent {
+			j.sayUsage()
+		}
 		return
 	}
 	j.write()
@@ -246,7 +265,7 @@ func (j *daemon) tidy() {
 	if j.conf.maxRetention > 0 && j.conf.maxRetention != calendar.Forever {
 		before = j.p.Now().Add(-j.conf.maxRetention)
 	}
-	sdjournal.Vacuum(j.p, j.store.dir, j.store.max, j.store.maxFiles, before)
+	sdjournal.Vacuum(j.p, j.store.dir, j.store.room().limit, j.store.limits.files, before)
 }
 
 // sayUsage logs how much room the journal takes.
@@ -254,17 +273,20 @@ func (j *daemon) sayUsage() {
 	if j.store == nil {
 		return
 	}
-	_, used := sdjournal.Archives(j.p, j.store.dir)
 	what := "Runtime Journal"
 	if j.store.permanent {
 		what = "System Journal"
 	}
-	free := max(0, j.store.max-used)
-	j.say(syslog.Info, msgJournalUsage, what+" ("+j.store.dir+") is "+unitfile.FormatSize(used)+", max "+unitfile.FormatSize(j.store.max)+", "+unitfile.FormatSize(free)+" free.",
-		journal.Field{Name: "JOURNAL_NAME", Value: what}, journal.Field{Name: "JOURNAL_PATH", Value: j.store.dir},
-		journal.Field{Name: "CURRENT_USE", Value: strconv.FormatInt(used, 10)}, journal.Field{Name: "CURRENT_USE_PRETTY", Value: unitfile.FormatSize(used)},
-		journal.Field{Name: "MAX_USE", Value: strconv.FormatInt(j.store.max, 10)}, journal.Field{Name: "MAX_USE_PRETTY", Value: unitfile.FormatSize(j.store.max)},
-		journal.Field{Name: "AVAILABLE", Value: strconv.FormatInt(free, 10)}, journal.Field{Name: "AVAILABLE_PRETTY", Value: unitfile.FormatSize(free)})
+	r := j.store.room()
+	fields := []journal.Field{{Name: "JOURNAL_NAME", Value: what}, {Name: "JOURNAL_PATH", Value: j.store.dir}}
+	for _, v := range []struct {
+		name string
+		n    int64
+	}{{"CURRENT_USE", r.used}, {"MAX_USE", r.max}, {"DISK_KEEP_FREE", r.keepFree}, {"DISK_AVAILABLE", r.available}, {"LIMIT", r.limit}, {"AVAILABLE", r.free()}} {
+		fields = append(fields, journal.Field{Name: v.name, Value: strconv.FormatInt(v.n, 10)}, journal.Field{Name: v.name + "_PRETTY", Value: unitfile.FormatSize(v.n)})
+	}
+	j.say(syslog.Info, msgJournalUsage, fmt.Sprintf("%s (%s) is %s, max %s, %s free.", what, j.store.dir,
+		unitfile.FormatSize(r.used), unitfile.FormatSize(r.limit), unitfile.FormatSize(r.free())), fields...)
 }
 
 // say adds a line of journald itself.
@@ -292,12 +314,8 @@ func (j *daemon) complain(text string) {
 func (j *daemon) take(m *message) {
 	s := j.sender(m)
 	severity := severityOf(m.fields)
-	if key := s.unit; key != "" && j.conf.rateInterval > 0 && j.conf.rateBurst > 0 {
-		available := int64(defaultRuntimeMax)
-		if j.store != nil {
-			available = max(0, j.store.max-j.store.system.Size())
-		}
-		ok, lost := j.limits.test(key, severity, j.p.Clock.Monotonic(), j.conf.rateInterval, burstFor(j.conf.rateBurst, available))
+	if key := s.limitedAs(m); key != "" && j.conf.rateInterval > 0 && j.conf.rateBurst > 0 {
+		ok, lost := j.limits.test(key, severity, j.p.Clock.Monotonic(), j.conf.rateInterval, burstFor(j.conf.rateBurst, j.available()))
 		if lost > 0 {
 			j.say(syslog.Info, msgJournalDropped, "Suppressed "+strconv.Itoa(lost)+" messages from "+key,
 				journal.Field{Name: "N_DROPPED", Value: strconv.Itoa(lost)}, journal.Field{Name: "OBJECT_PID", Value: strconv.Itoa(m.cred.PID)},
@@ -313,6 +331,15 @@ func (j *daemon) take(m *message) {
 		return
 	}
 	j.add(m)
+}
+
+// available is how much room the journal has left, looked up once a second.
+func (j *daemon) available() int64 {
+	now := j.p.Clock.Monotonic()
+	if j.store != nil && (now >= j.roomUntil || j.roomFree == 0) {
+		j.roomUntil, j.roomFree = now+senderLife, j.store.room().free()
+	}
+	return j.roomFree
 }
 
 // add makes an entry of a message.
@@ -363,7 +390,7 @@ func (j *daemon) write() {
 		}
 	}
 	j.entries, j.uids = nil, nil
-	if j.store != nil && j.store.full() {
+	if j.store != nil && j.store.full(j.last) {
 		if err := j.store.rotate(); err != nil {
 			j.complain("Failed to rotate journal: " + libc.Strerror(err))
 		}

@@ -144,3 +144,12 @@ func (j *daemon) trusted(m *message) []journal.Field {
 	add("_RUNTIME_SCOPE", "system")
 	return fields
 }
+
+// limitedAs is whose messages are counted together: those of a unit, and for
+// want of sessions' scopes those of all the sessions of a user.
+func (s *sender) limitedAs(m *message) string {
+	if s.unit == "" && m.cred.PID > 1 {
+		return "user-" + strconv.Itoa(m.cred.UID) + ".slice"
+	}
+	return s.unit
+}

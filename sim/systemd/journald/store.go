@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -21,9 +22,10 @@ type store struct {
 	p         *host.Proc
 	dir       string
 	permanent bool
-	max       int64 // of all files together, in bytes
-	maxFile   int64
-	maxFiles  int
+	limits    limits
+	maxFile   int64         // in bytes
+	maxAge    time.Duration // of the first entry of a file
+	began     time.Time     // when that is of the system's file
 	seqnumID  journal.ID
 	seqnum    uint64
 	system    *sdjournal.Writer
@@ -33,14 +35,11 @@ type store struct {
 
 // openStore opens, or makes, the journal in a directory.
 func openStore(p *host.Proc, c config, permanent bool) (*store, error) {
-	base, most, file, files := sdjournal.VolatileDir, c.runtimeMax, c.runtimeMaxFile, c.runtimeMaxFiles
+	base, l := sdjournal.VolatileDir, c.runtime
 	if permanent {
-		base, most, file, files = sdjournal.PersistentDir, c.systemMax, c.systemMaxFile, c.systemMaxFiles
+		base, l = sdjournal.PersistentDir, c.system
 	}
-	if file == 0 {
-		file = min(max(most/8, 8<<20), 128<<20)
-	}
-	s := &store{p: p, dir: path.Join(base, machine.ID(p)), permanent: permanent, max: most, maxFile: file, maxFiles: files, users: map[int]*sdjournal.Writer{}}
+	s := &store{p: p, dir: path.Join(base, machine.ID(p)), permanent: permanent, limits: l, maxAge: c.maxFileAge, users: map[int]*sdjournal.Writer{}}
 	gid := 0
 	if g, ok := libc.GroupByName(p, "systemd-journal"); ok {
 		gid = g.GID
@@ -49,16 +48,21 @@ func openStore(p *host.Proc, c config, permanent bool) (*store, error) {
 		if libc.Exists(p, dir) {
 			continue
 		}
-		mode := fs.FileMode(0o755)
-		if dir == s.dir && !permanent {
-			mode = 0o750
-		}
-		if err := libc.MkdirAll(p, dir, mode); err != nil {
+		if err := libc.MkdirAll(p, dir, 0o755); err != nil {
 			return nil, err
 		}
-		p.Sys.Chown(dir, 0, gid)
-		p.Sys.Chmod(dir, mode|fs.ModeSetgid)
+		// What systemd-tmpfiles does in /run at boot; what is made on the disk later
+		// is root's until the next boot.
+		if !permanent {
+			mode := fs.FileMode(0o755)
+			if dir == s.dir {
+				mode = 0o750
+			}
+			p.Sys.Chown(dir, 0, gid)
+			p.Sys.Chmod(dir, mode|fs.ModeSetgid)
+		}
 	}
+	s.maxFile = l.fileSize(s.room())
 	s.seqnumID = machine.DrawID(p, "seqnum", s.dir, p.Now().UnixNano())
 	w, err := s.open("system")
 	if err != nil {
@@ -68,9 +72,35 @@ func openStore(p *host.Proc, c config, permanent bool) (*store, error) {
 	s.seqnumID = w.Header().SeqnumID
 	if last := w.Last(); last != nil {
 		s.seqnum = last.Seqnum
+		if e := firstEntry(s.p, path.Join(s.dir, "system.journal")); e != nil {
+			s.began = e.Realtime
+		}
 	}
 	return s, nil
 }
+
+// share gives the group systemd-journal what is on the disk, as
+// systemd-tmpfiles does at boot.
+func share(p *host.Proc) {
+	g, ok := libc.GroupByName(p, "systemd-journal")
+	dir := path.Join(sdjournal.PersistentDir, machine.ID(p))
+	if !ok || !libc.Exists(p, dir) {
+		return
+	}
+	for _, d := range []string{sdjournal.PersistentDir, dir} {
+		p.Sys.Chown(d, 0, g.GID)
+		p.Sys.Chmod(d, 0o755|fs.ModeSetgid)
+	}
+	names, _ := libc.ReadDir(p, dir)
+	for _, n := range names {
+		if info, err := p.Sys.Lstat(path.Join(dir, n)); err == nil && info.Mode().IsRegular() {
+			p.Sys.Chown(path.Join(dir, n), -1, g.GID)
+		}
+	}
+}
+
+// room is how much the files take and may take.
+func (s *store) room() room { return s.limits.measure(s.p, s.dir) }
 
 // open opens the file of a name without its suffix; one that is no journal is
 // put aside.
@@ -125,6 +155,9 @@ func (s *store) append(entries []*journal.Entry, uids []int) error {
 			s.seqnum++
 			e.SeqnumID, e.Seqnum = s.seqnumID, s.seqnum
 		}
+		if s.began.IsZero() {
+			s.began = entries[0].Realtime
+		}
 		if err := w.Append(entries[:n]...); err != nil {
 			return err
 		}
@@ -149,9 +182,10 @@ func (s *store) writer(uid int) (*sdjournal.Writer, error) {
 	return w, nil
 }
 
-// full reports whether a file is so large that it is time for a new one.
-func (s *store) full() bool {
-	if s.system.Used() >= s.maxFile {
+// full reports whether a file is so large, or its first entry so old, that it
+// is time for a new one.
+func (s *store) full(now time.Time) bool {
+	if s.system.Used() >= s.maxFile || s.maxAge > 0 && !s.began.IsZero() && now.Sub(s.began) > s.maxAge {
 		return true
 	}
 	for _, w := range s.users {
@@ -182,7 +216,7 @@ func (s *store) rotate() error {
 	for uid, w := range s.users {
 		archive("user-"+strconv.Itoa(uid), w)
 	}
-	s.users = map[int]*sdjournal.Writer{}
+	s.users, s.began = map[int]*sdjournal.Writer{}, time.Time{}
 	w, err := s.open("system")
 	if err != nil {
 		return errors.Join(append(errs, err)...)

@@ -13,6 +13,7 @@ import (
 
 	"enshu/sim/clock"
 	"enshu/sim/host"
+	"enshu/sim/libc"
 	"enshu/sim/systemd/bus"
 	"enshu/sim/systemd/machine"
 	"enshu/sim/systemd/unitfile"
@@ -89,7 +90,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 }
 
 // open are the methods that change nothing.
-var open = []string{"Show", "List", "UnitByPID", "State", "Wait", "Environment", "Jobs", "ShowAll"}
+var open = []string{"Show", "List", "UnitByPID", "State", "Wait", "Environment", "Jobs", "LogLevel", "LogTarget"}
 
 // handle executes one request on the loop and answers once.
 func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
@@ -101,6 +102,13 @@ func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
 	fail := func(err error) {
 		e := asErrUnit(err)
 		answer(bus.Reply{Error: e.Name, Text: e.Text})
+	}
+	reply := func(err error) {
+		if err != nil {
+			fail(err)
+			return
+		}
+		answer(bus.Reply{})
 	}
 	switch r.Method {
 	case "Job":
@@ -148,25 +156,39 @@ func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
 		}
 		answer(bus.Reply{Jobs: jobs})
 	case "Kill":
-		if err := m.kill(r); err != nil {
-			fail(err)
-			return
-		}
-		answer(bus.Reply{})
+		reply(m.kill(r))
 	case "ResetFailed":
-		if err := m.resetFailed(r.Unit); err != nil {
-			fail(err)
-			return
-		}
-		answer(bus.Reply{})
+		reply(m.resetFailed(r.Unit))
 	case "Reload":
 		m.reload()
+		answer(bus.Reply{})
+	case "Nothing":
+		answer(bus.Reply{})
+	case "LogLevel":
+		answer(bus.Reply{State: m.logLevel})
+	case "LogTarget":
+		answer(bus.Reply{State: m.logTarget})
+	case "SetLogLevel":
+		m.logLevel = r.Kind
+		answer(bus.Reply{})
+	case "SetLogTarget":
+		m.logTarget = r.Kind
+		answer(bus.Reply{})
+	case "SetProperty":
+		reply(m.setProperty(r))
+	case "Clean":
+		reply(m.clean(r))
+	case "Cancel":
+		reply(m.cancel(r.PID))
+	case "CancelAll":
+		for _, j := range slices.Clone(m.jobs) {
+			m.finish(j, bus.ResultCanceled)
+		}
 		answer(bus.Reply{})
 	case "Environment":
 		answer(bus.Reply{Env: m.environ()})
 	case "SetEnvironment", "UnsetEnvironment":
-		m.setEnvironment(r)
-		answer(bus.Reply{})
+		reply(m.setEnvironment(r))
 	case "Shutdown":
 		m.log(syslog.Info, "System is "+map[string]string{"reboot": "rebooting", "poweroff": "powering down", "halt": "halting"}[r.Kind]+".")
 		m.shutdown(r.Kind, r.Force)
@@ -261,14 +283,79 @@ func (m *manager) resetFailed(name string) error {
 	return nil
 }
 
-func (m *manager) setEnvironment(r bus.Request) {
+func (m *manager) setEnvironment(r bus.Request) error {
 	for _, e := range r.Env {
-		name, _, _ := strings.Cut(e, "=")
-		m.env = slices.DeleteFunc(m.env, func(old string) bool { return strings.HasPrefix(old, name+"=") })
-		if r.Method == "SetEnvironment" && strings.Contains(e, "=") {
+		name, _, assigned := strings.Cut(e, "=")
+		if !unitfile.IsName(name) || r.Method == "SetEnvironment" && !assigned {
+			return bus.NewError(bus.ErrInvalidArgs, "Invalid environment assignments")
+		}
+	}
+	for _, e := range r.Env {
+		name, _, assigned := strings.Cut(e, "=")
+		m.env = slices.DeleteFunc(m.env, func(old string) bool {
+			return old == e || strings.HasPrefix(old, name+"=") && (r.Method == "SetEnvironment" || !assigned)
+		})
+		if r.Method == "SetEnvironment" {
 			m.env = append(m.env, e)
 		}
 	}
+	slices.Sort(m.env)
+	return nil
+}
+
+// setProperty changes properties of a loaded unit and keeps them in drop-ins.
+func (m *manager) setProperty(r bus.Request) error {
+	u := m.get(r.Unit)
+	if err := u.loadProblem(); err != nil {
+		return err
+	}
+	for _, a := range r.Env {
+		if name, _, _ := strings.Cut(a, "="); !unitfile.Settable(name) {
+			return bus.NewError(bus.ErrInvalidArgs, "Cannot set property "+name+", or unknown property.")
+		}
+	}
+	if err := units.SetProperty(m.p, u.name, r.Env, r.Runtime); err != nil {
+		return err
+	}
+	m.loader = units.NewLoader(m.p)
+	m.reloadUnit(u)
+	return nil
+}
+
+// clean removes what a service that is down keeps in directories of its own.
+func (m *manager) clean(r bus.Request) error {
+	u := m.get(r.Unit)
+	if !u.isInactive() || u.job != nil {
+		return bus.NewError(bus.ErrBusy, "Unit is not inactive or has pending job.")
+	}
+	var dirs []string
+	if v := u.config().Service; v != nil {
+		kinds := r.Units
+		if len(kinds) == 0 {
+			kinds = []string{"cache", "runtime"}
+		}
+		for _, kind := range kinds {
+			dirs = append(dirs, v.Directories(kind)...)
+		}
+	}
+	if len(dirs) == 0 {
+		return bus.NewError(bus.ErrNothingToClean, "No matching resources found.")
+	}
+	for _, d := range dirs {
+		libc.RemoveAll(m.p, d)
+	}
+	return nil
+}
+
+// cancel takes back a job.
+func (m *manager) cancel(id int) error {
+	for _, j := range m.jobs {
+		if j.id == id {
+			m.finish(j, bus.ResultCanceled)
+			return nil
+		}
+	}
+	return bus.NewError(bus.ErrNoSuchJob, "Job "+strconv.Itoa(id)+" does not exist.")
 }
 
 // unitOf returns the unit that a process belongs to.

@@ -44,7 +44,7 @@ func Init(ctx context.Context, p *host.Proc) int {
 	m := &manager{
 		p: p, ctx: ctx, queue: clock.NewQueue[func()](p.Clock.Timeline(), 0),
 		units: map[string]*unit{}, alias: map[string]string{}, byPID: map[int]*unit{},
-		started: p.Clock.Monotonic(), exit: ExitFailure,
+		started: p.Clock.Monotonic(), exit: ExitFailure, logLevel: "info", logTarget: "journal-or-kmsg",
 	}
 	if err := m.prepare(); err != nil {
 		p.Stderr.Write([]byte("Failed to set up /run/systemd: " + libc.Strerror(err) + "\n"))

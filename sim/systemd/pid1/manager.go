@@ -39,18 +39,19 @@ type manager struct {
 	logged  int // lines
 	waiting []*jobWait
 
-	env         []string // of set-environment
-	bootID      journal.ID
-	invocations int
-	journalUp   atomic.Bool // journald takes what is logged
-	started     time.Duration
-	bootDone    bool
-	startedAt   moment
-	exit        int  // what Init returns, when it is over
-	over        bool // the loop ends
-	stopping    bool // a shutdown is under way
-	byPID       map[int]*unit
-	past        []int // ended processes that journald may still ask about
+	env                 []string // of set-environment
+	logLevel, logTarget string   // what systemctl log-level and log-target said
+	bootID              journal.ID
+	invocations         int
+	journalUp           atomic.Bool // journald takes what is logged
+	started             time.Duration
+	bootDone            bool
+	startedAt           moment
+	exit                int  // what Init returns, when it is over
+	over                bool // the loop ends
+	stopping            bool // a shutdown is under way
+	byPID               map[int]*unit
+	past                []int // ended processes that journald may still ask about
 }
 
 // post hands f to the loop. It never blocks.

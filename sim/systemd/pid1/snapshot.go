@@ -20,6 +20,7 @@ func (u *unit) snapshot() bus.UnitState {
 		Fragment: u.frag.Path, DropIns: u.frag.DropIns, Documentation: c.Documentation,
 		NeedReload: u.needsReload(u.m.loader), Changed: u.changed.export(), ActiveEnter: u.activeEnter.export(),
 		ActiveExit: u.activeExit.export(), InactiveEnter: u.inactiveEnter.export(), InactiveExit: u.inactiveExit.export(),
+		Assert: u.assertAt.export(), AssertMet: u.assertMet, DefaultDependencies: !c.NoDefaults,
 		Condition: u.conditionAt.export(), ConditionMet: u.conditionMet, ConditionText: u.conditionText,
 		CanStart: u.frag.State == units.Loaded && !c.RefuseStart, CanStop: u.frag.State == units.Loaded && !c.RefuseStop, CanIsolate: c.Isolate,
 		Deps: map[string][]string{}, DepsActive: map[string]string{},

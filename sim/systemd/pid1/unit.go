@@ -39,6 +39,8 @@ type unit struct {
 	// logged since: they belong to the run that inactiveExit is the beginning of.
 	begun moment
 
+	assertAt      moment
+	assertMet     bool
 	conditionAt   moment
 	conditionMet  bool
 	conditionText string // the one that did not hold
@@ -162,7 +164,8 @@ func (u *unit) start() (result string, over bool) {
 	if u.state == bus.Activating && u.sub != "auto-restart" {
 		return "", false
 	}
-	if !u.test(u.config().Asserts) {
+	u.assertAt = u.m.now()
+	if u.assertMet = u.test(u.config().Asserts); !u.assertMet {
 		u.say(syslog.Err, "", "Starting requested but asserts failed.")
 		return "assert", true
 	}

@@ -18,10 +18,12 @@ type Screen struct {
 	Err    io.Writer
 	Colors bool
 	UTF8   bool
-	links  bool // terminal hyperlinks
+	Links  bool // terminal hyperlinks
 	Width  int  // columns, 0 when it is no terminal
 	height int
 	errTTY bool
+	// of the terminal: sixteen colours and no more
+	sixteen bool
 }
 
 // New looks at what a tool's standard output is, and at its environment.
@@ -35,12 +37,14 @@ func New(p *host.Proc) *Screen {
 		}
 		s.Colors = !dumb
 	}
+	if _, s.errTTY = libc.Terminal(p.Stderr); !s.errTTY {
+		s.Colors = false // a tool is on a terminal with both outputs or not at all
+	}
 	if v := p.Getenv("SYSTEMD_COLORS"); v != "" {
 		b, ok := unitfile.ParseBool(v)
-		s.Colors = !ok || b
+		s.Colors, s.sixteen = !ok || b, v == "16"
 	}
-	s.links = s.Colors
-	_, s.errTTY = libc.Terminal(p.Stderr)
+	s.Links = s.Colors
 	s.UTF8 = utf8Locale(p)
 	return s
 }
@@ -67,17 +71,32 @@ const (
 	UnderRed    = "\x1b[0;1;4;31m"
 )
 
+// Shade returns a colour as the terminal has it.
+func (s *Screen) Shade(color string) string {
+	if s.sixteen {
+		switch color {
+		case Yellow:
+			return "\x1b[0;1;33m"
+		case PlainYellow:
+			return "\x1b[0;33m"
+		case Grey:
+			return "\x1b[0;90m"
+		}
+	}
+	return color
+}
+
 // Paint colours text, where there are colours.
 func (s *Screen) Paint(color, text string) string {
 	if !s.Colors || color == "" {
 		return text
 	}
-	return color + text + Normal
+	return s.Shade(color) + text + Normal
 }
 
 // Link makes text a hyperlink, where the terminal does that.
 func (s *Screen) Link(url, text string) string {
-	if !s.links {
+	if !s.Links {
 		return text
 	}
 	return "\x1b]8;;" + url + "\a" + text + "\x1b]8;;\a"
@@ -88,7 +107,7 @@ func (s *Screen) Glyph(name string) string {
 	g := map[string][2]string{
 		"branch": {"├─", "|-"}, "right": {"└─", "`-"}, "vertical": {"│ ", "| "}, "space": {"  ", "  "},
 		"arrow": {"→", "->"}, "ellipsis": {"…", "..."}, "black": {"●", "*"}, "white": {"○", "*"}, "cross": {"×", "x"},
-		"circle": {"↻", "u"}, "bullet": {"•", "*"}, "shade": {"░", "-"},
+		"circle": {"↻", "u"}, "bullet": {"•", "*"}, "shade": {"░", "-"}, "external": {"[🡕]", "[LNK]"},
 	}[name]
 	if s.UTF8 {
 		return g[0]
@@ -98,15 +117,12 @@ func (s *Screen) Glyph(name string) string {
 
 // complain writes a line of an error to stderr, in colour on a terminal.
 func (s *Screen) complain(color, format string, args ...any) {
+	end := "\n"
+	if s.errTTY {
+		end = "\r\n"
+	}
 	for _, line := range strings.Split(fmt.Sprintf(format, args...), "\n") {
-		if !s.errTTY {
-			fmt.Fprintln(s.Err, line)
-			continue
-		}
-		if s.Colors && color != "" {
-			line = color + line + Normal
-		}
-		fmt.Fprint(s.Err, line+"\r\n")
+		fmt.Fprint(s.Err, s.Paint(color, line)+end)
 	}
 }
 

@@ -243,6 +243,9 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		add("Group", v.Group)
 		add("KillMode", v.KillMode)
 	}
+	if u.Service == nil && u.Result != "" {
+		add("Result", u.Result)
+	}
 	s.triggerProperties(known, u)
 	add("Id", u.Name)
 	add("Names", strings.Join(u.Names, " "))
@@ -278,6 +281,15 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 	}
 	add("NeedDaemonReload", yesNo(u.NeedReload))
 	add("ConditionResult", yesNo(u.ConditionMet))
+	stamp("ConditionTimestamp", u.Condition)
+	add("AssertResult", yesNo(u.AssertMet))
+	stamp("AssertTimestamp", u.Assert)
+	add("AllowIsolate", yesNo(u.CanIsolate))
+	if u.Load == units.Loaded && u.Fragment != "" {
+		add("DefaultDependencies", yesNo(u.DefaultDependencies))
+		add("RefuseManualStart", yesNo(!u.CanStart))
+		add("RefuseManualStop", yesNo(!u.CanStop))
+	}
 	if u.Load != units.Loaded {
 		add("LoadError", u.LoadReason)
 	}

@@ -37,7 +37,8 @@ type systemctl struct {
 	lines                                                         int
 	output                                                        string
 	signal                                                        syscall.Signal
-	whom, presetMode, jobMode                                     string
+	whom, presetMode, jobMode, verb                               string
+	what                                                          []string // of clean
 	rules                                                         []units.PresetRule
 	loader                                                        *units.Loader
 }
@@ -69,7 +70,7 @@ func verbTable() map[string]verb {
 		"is-active": {1, -1, false, (*systemctl).isActive}, "check": {1, -1, false, (*systemctl).isActive},
 		"is-failed": {0, -1, false, (*systemctl).isFailed}, "is-enabled": {1, -1, true, (*systemctl).isEnabled},
 		"status": {0, -1, false, (*systemctl).status}, "show": {0, -1, false, (*systemctl).show}, "cat": {1, -1, true, (*systemctl).cat},
-		"help": {1, -1, false, (*systemctl).status}, "edit": {1, -1, true, (*systemctl).edit},
+		"help": {1, -1, false, (*systemctl).help}, "edit": {1, -1, true, (*systemctl).edit},
 		"daemon-reload":   {0, 0, false, func(s *systemctl, _ []string) int { return s.simple("Reload", "Reload daemon failed") }},
 		"daemon-reexec":   {0, 0, false, func(s *systemctl, _ []string) int { return s.simple("Reload", "Reload daemon failed") }},
 		"reset-failed":    {0, -1, false, (*systemctl).resetFailed},
@@ -88,17 +89,18 @@ func verbTable() map[string]verb {
 		"set-environment":   {1, -1, false, func(s *systemctl, a []string) int { return s.environment("SetEnvironment", a) }},
 		"unset-environment": {1, -1, false, func(s *systemctl, a []string) int { return s.environment("UnsetEnvironment", a) }},
 		"reboot":            down("reboot"), "poweroff": down("poweroff"), "halt": down("halt"),
-		"default":   {0, 0, false, func(s *systemctl, _ []string) int { return s.isolate([]string{"default.target"}) }},
-		"rescue":    {0, 0, false, func(s *systemctl, _ []string) int { return s.isolate([]string{"rescue.target"}) }},
-		"emergency": {0, 0, false, func(s *systemctl, _ []string) int { return s.isolate([]string{"emergency.target"}) }},
-		"log-level": {0, 1, false, func(s *systemctl, a []string) int {
-			if len(a) == 0 {
-				fmt.Fprintln(s.Out, "info")
-			}
-			return 0
-		}},
-		"set-property": {2, -1, false, func(s *systemctl, a []string) int { return s.unsupported("set-property") }},
-		"clean":        {1, -1, false, (*systemctl).reference}, "freeze": {1, -1, false, (*systemctl).reference}, "thaw": {1, -1, false, (*systemctl).reference},
+		"default":            {0, 0, false, func(s *systemctl, _ []string) int { return s.isolate([]string{"default.target"}) }},
+		"rescue":             {0, 0, false, func(s *systemctl, _ []string) int { return s.isolate([]string{"rescue.target"}) }},
+		"emergency":          {0, 0, false, func(s *systemctl, _ []string) int { return s.isolate([]string{"emergency.target"}) }},
+		"import-environment": {0, -1, false, (*systemctl).importEnvironment},
+		"log-level":          {0, 1, false, func(s *systemctl, a []string) int { return s.logging("LogLevel", a) }},
+		"log-target":         {0, 1, false, func(s *systemctl, a []string) int { return s.logging("LogTarget", a) }},
+		"service-log-level":  {1, 2, false, (*systemctl).serviceLog}, "service-log-target": {1, 2, false, (*systemctl).serviceLog},
+		"service-watchdogs": {0, 1, false, (*systemctl).watchdogs},
+		"set-property":      {2, -1, false, (*systemctl).setProperty},
+		"list-machines":     {0, -1, false, (*systemctl).listMachines}, "list-automounts": {0, -1, false, (*systemctl).listAutomounts},
+		"cancel": {0, -1, false, (*systemctl).cancel},
+		"clean":  {1, -1, false, (*systemctl).clean}, "freeze": {1, -1, false, (*systemctl).freeze}, "thaw": {1, -1, false, (*systemctl).freeze},
 	}
 }
 
@@ -142,6 +144,7 @@ func Command(ctx context.Context, p *host.Proc) int {
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
+	s.verb = name
 	v, ok := verbTable()[name]
 	switch {
 	case !ok:
@@ -194,7 +197,7 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 		}
 	case "state":
 		if o.Value == "help" {
-			fmt.Fprint(s.Out, statesHelp)
+			fmt.Fprint(s.Out, statesText)
 			return true, 0
 		}
 		s.states = append(s.states, strings.Split(o.Value, ",")...)
@@ -277,6 +280,8 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 			return true, 1
 		}
 		s.presetMode = o.Value
+	case "what":
+		s.what = append(s.what, strings.Split(o.Value, ",")...)
 	case "kill-whom":
 		s.whom = o.Value
 	}
@@ -336,6 +341,11 @@ func (s *systemctl) jobs(kind string, args []string) int {
 		}
 		if _, err := s.bus.Call(bus.Request{Method: "Job", Unit: name, Kind: kind, Mode: s.jobMode}); err != nil {
 			status = s.jobError(kind, name, err)
+		}
+	}
+	if kind == bus.JobStop && !s.quiet {
+		for _, name := range names {
+			s.warnTriggers(name)
 		}
 	}
 	if s.noBlock {
@@ -535,36 +545,6 @@ func (s *systemctl) systemRunning([]string) int {
 	return 1
 }
 
-func (s *systemctl) showEnvironment([]string) int {
-	r, err := s.bus.Call(bus.Request{Method: "Environment"})
-	if err != nil {
-		return 1
-	}
-	for _, e := range r.Env {
-		fmt.Fprintln(s.Out, e)
-	}
-	return 0
-}
-
-func (s *systemctl) environment(method string, args []string) int {
-	if _, err := s.bus.Call(bus.Request{Method: method, Env: args}); err != nil {
-		s.Fail("Failed to set environment: %s", err)
-		return 1
-	}
-	return 0
-}
-
-func (s *systemctl) reference(args []string) int {
-	for _, name := range s.names(args) {
-		r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name})
-		if err == nil && r.Unit.Load == units.NotFound {
-			s.Fail("Failed to add reference to unit %s: Unit %s not found.", name, name)
-			return 1
-		}
-	}
-	return s.unsupported("clean, freeze and thaw")
-}
-
 // unsupported is for what a real system does and this one cannot.
 func (s *systemctl) unsupported(what string) int {
 	s.Fail("%s: not modelled in this lab.", what)
@@ -572,43 +552,3 @@ func (s *systemctl) unsupported(what string) int {
 }
 
 var loadStates = []string{"stub", "loaded", "not-found", "bad-setting", "error", "merged", "masked"}
-
-const statesHelp = `Available unit load states:
-stub
-loaded
-not-found
-bad-setting
-error
-merged
-masked
-
-Available unit active states:
-active
-reloading
-inactive
-failed
-activating
-deactivating
-maintenance
-
-Available service unit substates:
-dead
-condition
-start-pre
-start
-start-post
-running
-exited
-reload
-stop
-stop-watchdog
-stop-sigterm
-stop-sigkill
-stop-post
-final-watchdog
-final-sigterm
-final-sigkill
-failed
-auto-restart
-cleaning
-`

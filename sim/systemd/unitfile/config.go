@@ -187,3 +187,19 @@ func NewConfig(kind string) *Config {
 	}
 	return c
 }
+
+// Directories are those of a service that systemctl clean --what=kind removes.
+func (v *Service) Directories(kind string) []string {
+	var dirs []string
+	for _, d := range []struct {
+		kind, base string
+		names      []string
+	}{{"runtime", "/run", v.RuntimeDirs}, {"state", "/var/lib", v.StateDirs}, {"cache", "/var/cache", v.CacheDirs}, {"logs", "/var/log", v.LogsDirs}} {
+		if kind == d.kind || kind == "all" {
+			for _, n := range d.names {
+				dirs = append(dirs, d.base+"/"+n)
+			}
+		}
+	}
+	return dirs
+}

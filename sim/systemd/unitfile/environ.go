@@ -63,7 +63,7 @@ func Expand(argv, env []string) []string {
 	}
 	var out []string
 	for i, a := range argv {
-		if i > 0 && len(a) > 1 && a[0] == '$' && a[1] != '{' && a[1] != '$' && isName(a[1:]) {
+		if i > 0 && len(a) > 1 && a[0] == '$' && a[1] != '{' && a[1] != '$' && IsName(a[1:]) {
 			words, _ := SplitWords(get(a[1:]))
 			out = append(out, words...)
 			continue
@@ -84,7 +84,7 @@ func Expand(argv, env []string) []string {
 				j = end
 			default:
 				n := j + 1
-				for n < len(a) && isName(a[j+1:n+1]) {
+				for n < len(a) && IsName(a[j+1:n+1]) {
 					n++
 				}
 				if n == j+1 {
@@ -100,7 +100,8 @@ func Expand(argv, env []string) []string {
 	return out
 }
 
-func isName(s string) bool {
+// IsName reports whether s can be the name of a variable.
+func IsName(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {

@@ -1,9 +1,6 @@
 package unitfile
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // keysOf are the settings that a section may have, beyond those that this
 // package acts on; systemd knows them, so they are no mistake.
@@ -66,6 +63,15 @@ func knownKey(section, key string) bool {
 	if strings.HasPrefix(key, "X-") || strings.HasPrefix(key, "Condition") || strings.HasPrefix(key, "Assert") {
 		return true
 	}
-	return slices.Contains(strings.Fields(keysOf[section]), key) ||
-		section != "Unit" && section != "Install" && slices.Contains(strings.Fields(keysOf["Service"]), key)
+	return hasWord(keysOf[section], key) || section != "Unit" && section != "Install" && hasWord(keysOf["Service"], key)
+}
+
+// hasWord reports whether a word is in a list whose words are apart by blanks.
+func hasWord(list, word string) bool {
+	for w := range strings.FieldsSeq(list) {
+		if w == word {
+			return true
+		}
+	}
+	return false
 }

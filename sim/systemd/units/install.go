@@ -14,6 +14,10 @@ import (
 const (
 	Etc      = "/etc/systemd/system"
 	runUnits = "/run/systemd/system"
+
+	// Where systemctl set-property keeps what it sets.
+	etcControl = "/etc/systemd/system.control"
+	runControl = "/run/systemd/system.control"
 )
 
 // Installer changes which units are enabled and masked (systemctl(1)). Nothing
@@ -89,6 +93,34 @@ func (i *Installer) Do(method string, units []string) error {
 		return i.addDependency(units[0], units[1:], method == "AddRequires")
 	}
 	return syscall.EINVAL
+}
+
+// SetProperty keeps assignments of resource control as drop-ins of a unit, one file
+// for each (systemctl set-property).
+func SetProperty(p *host.Proc, name string, assignments []string, runtime bool) error {
+	dir := etcControl
+	if runtime {
+		dir = runControl
+	}
+	dir = path.Join(dir, name+".d")
+	if err := libc.MkdirAll(p, dir, 0o755); err != nil {
+		return err
+	}
+	kind := unitfile.Type(name)
+	for _, a := range assignments {
+		key, value, _ := strings.Cut(a, "=")
+		section := strings.ToUpper(kind[:1]) + kind[1:]
+		if key == "Description" {
+			section = "Unit"
+		}
+		value, _ = unitfile.PropertyValue(key, value)
+		text := "# This is a drop-in unit file extension, created via \"systemctl set-property\"\n" +
+			"# or an equivalent operation. Do not edit.\n[" + section + "]\n" + key + "=" + value + "\n"
+		if err := libc.WriteFile(p, path.Join(dir, "50-"+key+".conf"), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bad notes a failure.
@@ -478,7 +510,7 @@ func (i *Installer) addDependency(target string, units []string, require bool) e
 func (i *Installer) revert(units []string) error {
 	for _, name := range units {
 		_, vendor := i.Proc.Sys.Stat(path.Join("/usr/lib/systemd/system", name))
-		for _, dir := range []string{Etc, runUnits} {
+		for _, dir := range []string{etcControl, runControl, Etc, runUnits} {
 			d := path.Join(dir, name+".d")
 			if in, err := libc.ReadDir(i.Proc, d); err == nil {
 				for _, n := range in {

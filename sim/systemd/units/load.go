@@ -6,6 +6,7 @@ package units
 
 import (
 	"errors"
+	"io/fs"
 	"path"
 	"slices"
 	"sort"
@@ -20,7 +21,7 @@ import (
 )
 
 // Path are the load path, what comes first wins.
-var Path = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"}
+var Path = []string{etcControl, runControl, Etc, runUnits, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"}
 
 // Load states of a unit.
 const (
@@ -49,7 +50,8 @@ type Loader struct {
 	p *host.Proc
 	// index has the names in the directories of the load path, so that most
 	// questions need no call of the kernel.
-	index map[string]map[string]bool
+	index  map[string]map[string]bool
+	stated map[string]host.Stated
 	// read are the units that were read, told what is to be said of their
 	// [Install] sections.
 	seen map[string]*Fragment
@@ -59,7 +61,7 @@ type Loader struct {
 }
 
 func NewLoader(p *host.Proc) *Loader {
-	return &Loader{p: p, index: map[string]map[string]bool{}, seen: map[string]*Fragment{}, names: unitfile.HostNames{
+	return &Loader{p: p, index: map[string]map[string]bool{}, stated: map[string]host.Stated{}, seen: map[string]*Fragment{}, names: unitfile.HostNames{
 		Hostname:  func() string { return machine.Hostname(p) },
 		MachineID: func() string { return machine.ID(p) },
 		BootID:    func() string { return machine.BootID(p).String() },
@@ -112,7 +114,7 @@ func (l *Loader) Find(name string) (real, file string, masked bool) {
 				continue
 			}
 		}
-		if info, err := l.p.Sys.Stat(file); err == nil && info.Size() == 0 && info.Mode().IsRegular() {
+		if info, err := l.stat(file); err == nil && info.Size() == 0 && info.Mode().IsRegular() {
 			return name, file, true
 		}
 		return name, file, false
@@ -134,16 +136,25 @@ func (l *Loader) look(name string) (file, target string, ok bool) {
 			continue
 		}
 		file := path.Join(dir, name)
-		info, err := l.p.Sys.Lstat(file)
-		if err != nil || info.IsDir() {
-			continue
-		}
-		if target, err := l.p.Sys.Readlink(file); err == nil {
+		target, err := l.p.Sys.Readlink(file)
+		if err == nil {
 			return file, target, true
 		}
-		return file, "", true
+		if info, err := l.stat(file); err == nil && !info.IsDir() {
+			return file, "", true
+		}
 	}
 	return "", "", false
+}
+
+// stat is what a name leads to, asked once.
+func (l *Loader) stat(file string) (fs.FileInfo, error) {
+	s, ok := l.stated[file]
+	if !ok {
+		s.Info, s.Err = l.p.Sys.Stat(file)
+		l.stated[file] = s
+	}
+	return s.Info, s.Err
 }
 
 // Load reads a unit and its drop-ins.
@@ -225,7 +236,7 @@ func (l *Loader) loadFile(name, file string) *Fragment {
 }
 
 func (f *Fragment) stamp(l *Loader, file string) {
-	if info, err := l.p.Sys.Stat(file); err == nil {
+	if info, err := l.stat(file); err == nil {
 		f.Stamps[file] = info.ModTime()
 	}
 }

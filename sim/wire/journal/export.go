@@ -26,10 +26,10 @@ func ValidName(name string, protected bool) bool {
 }
 
 // Text reports whether a value can stand on a line of the export format: UTF-8
-// without control characters other than tabs.
+// without control characters, those of ISO 8859 included, other than tabs.
 func Text(value string) bool {
 	for i := 0; i < len(value); i++ {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f || c == 0xc2 && i+1 < len(value) && value[i+1] < 0xa0 {
 			return false
 		}
 	}
@@ -53,8 +53,8 @@ func AppendField(b []byte, f Field) []byte {
 }
 
 // AppendExport appends an entry in the export format, the empty line after it
-// included.
-func AppendExport(b []byte, e *Entry) []byte {
+// included: the fields of its place, and those that are wanted.
+func AppendExport(b []byte, e *Entry, wanted func(name string) bool) []byte {
 	for _, f := range []Field{
 		{"__CURSOR", e.Cursor().String()},
 		{"__REALTIME_TIMESTAMP", strconv.FormatInt(e.Realtime.UnixMicro(), 10)},
@@ -64,7 +64,7 @@ func AppendExport(b []byte, e *Entry) []byte {
 		b = AppendField(b, f)
 	}
 	for _, f := range e.Fields {
-		if f.Name != "_BOOT_ID" {
+		if f.Name != "_BOOT_ID" && wanted(f.Name) {
 			b = AppendField(b, f)
 		}
 	}

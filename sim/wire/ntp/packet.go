@@ -53,10 +53,11 @@ const MaxStratum = 16
 
 // Reference identifiers that are not addresses (RFC 5905 section 7.3 and 7.4).
 const (
-	RefIDLocal uint32 = 0x7F7F0101 // chrony's local reference
-	KissRate   uint32 = 'R'<<24 | 'A'<<16 | 'T'<<8 | 'E'
-	KissDeny   uint32 = 'D'<<24 | 'E'<<16 | 'N'<<8 | 'Y'
-	KissRstr   uint32 = 'R'<<24 | 'S'<<16 | 'T'<<8 | 'R'
+	RefIDLocal  uint32 = 0x7F7F0101 // chrony's local reference
+	RefIDSmooth uint32 = 0x7F7F01FF // and its smoothed time
+	KissRate    uint32 = 'R'<<24 | 'A'<<16 | 'T'<<8 | 'E'
+	KissDeny    uint32 = 'D'<<24 | 'E'<<16 | 'N'<<8 | 'Y'
+	KissRstr    uint32 = 'R'<<24 | 'S'<<16 | 'T'<<8 | 'R'
 )
 
 // Packet is one NTP packet of version 1 to 4.

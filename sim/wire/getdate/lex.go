@@ -1,4 +1,4 @@
-package timedate
+package getdate
 
 import (
 	"math"
@@ -134,7 +134,9 @@ func (t *token) number(s string, i int) (end int, ok bool) {
 var monthNames = []string{"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"}
 var dayNames = []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}
 
-func monthOf(w string) (int, bool) {
+// Month returns the number of a month that is given by its English name or a short
+// form of it, in lower case.
+func Month(w string) (int, bool) {
 	for i, m := range monthNames {
 		if w == m || w == m[:3] || w == "sept" && i == 8 {
 			return i + 1, true
@@ -190,7 +192,7 @@ func (l *lexer) lookup(w string) (token, bool) {
 	if len(w) == 4 && w[3] == '.' {
 		name = w[:3]
 	}
-	if m, ok := monthOf(name); ok {
+	if m, ok := Month(name); ok {
 		return token{kind: tokMonth, value: m}, true
 	}
 	if d, ok := dayOf(name); ok {

@@ -1,4 +1,4 @@
-package main
+package story
 
 import (
 	"regexp"
@@ -28,30 +28,30 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-func TestWriteStory(t *testing.T) {
+func TestWrite(t *testing.T) {
 	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.Local)
 	failed := trace.Event{Seq: 4, At: at, Host: "client", Program: "rsyslogd", Kind: trace.ConnectFailed,
 		Attrs: trace.Attrs{"to": "192.168.0.10:514", "over": "tcp", "error": "No route to host"}}
 	story := []trace.Event{
-		{Seq: 2, At: at, Host: "client", Program: "logger", Kind: trace.MessageLogged, Attrs: trace.Attrs{"facility": "user", "severity": "info", "text": "{rule} %d"}},
+		{Seq: 2, At: at, Host: "client", Program: "logger", Kind: trace.MessageLogged, Attrs: trace.Attrs{"facility": "user", "severity": "info", "text": "{rule} %d", "over": "/dev/log"}},
 		{Seq: 3, At: at, Host: "client", Program: "rsyslogd", Kind: trace.RuleMatched, Attrs: trace.Attrs{"rule": "/etc/rsyslog.conf:60", "selector": "user.info", "action": "@@192.168.0.10"}},
 		failed, failed,
 		{Seq: 6, At: at, Host: "s", Program: "local", Kind: trace.MailDelivered, Attrs: trace.Attrs{"id": "A1", "to": "root@s", "mailbox": "/var/mail/root"}},
 	}
 	for lang, want := range map[string]string{
-		"en": `     2 00:00:00.000 client: logger wrote user.info: {rule} %d
+		"en": `     2 00:00:00.000 client: logger wrote user.info (/dev/log): {rule} %d
      3 00:00:00.000 client: /etc/rsyslog.conf:60 (user.info) matched: forward to 192.168.0.10 over tcp
      4 00:00:00.000 client: rsyslogd could not connect to 192.168.0.10:514 over tcp: No route to host (×2)
      6 00:00:00.000 s:      A1: delivered for root@s into /var/mail/root
 `,
-		"ja": `     2 00:00:00.000 client: logger が user.info のメッセージを書いた: {rule} %d
+		"ja": `     2 00:00:00.000 client: logger が user.info のメッセージを書いた（/dev/log）: {rule} %d
      3 00:00:00.000 client: /etc/rsyslog.conf:60（user.info）が当てはまった: 192.168.0.10 へ tcp で転送
      4 00:00:00.000 client: rsyslogd は 192.168.0.10:514 に tcp で接続できなかった: No route to host (×2)
      6 00:00:00.000 s:      A1: root@s のメールボックス /var/mail/root に届いた
 `,
 	} {
 		var b strings.Builder
-		writeStory(&b, story, lang)
+		write(&b, story, lang)
 		if b.String() != want {
 			t.Errorf("%s:\n%s\nwant:\n%s", lang, b.String(), want)
 		}

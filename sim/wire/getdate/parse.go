@@ -1,4 +1,8 @@
-package timedate
+// Package getdate reads dates as people type them: the date strings of GNU date
+// ("last friday 10:00", "2 days ago"), which chronyc settime and hwclock --date
+// take too (coreutils info, Date input formats). Text and the present time in, a
+// time out.
+package getdate
 
 import (
 	"math"
@@ -27,9 +31,9 @@ type dateParser struct {
 	overflow                         bool
 }
 
-// parseDate reads a date string; what it does not say is taken from now, and
+// Parse reads a date string; what it does not say is taken from now, and
 // the time of day is midnight when only a date is given.
-func parseDate(s string, now time.Time) (time.Time, bool) {
+func Parse(s string, now time.Time) (time.Time, bool) {
 	home := now.Location()
 	s = strings.TrimLeft(s, blanks)
 	if rest, ok := strings.CutPrefix(s, `TZ="`); ok {

@@ -1,0 +1,182 @@
+// Package story tells what became of a log message or a mail, in the learner's
+// language: a sentence for each kind of event. `enshu why` outside the hosts and
+// `why` inside them say the same.
+package story
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"enshu/sim/trace"
+)
+
+// Host is one of the lab's.
+type Host struct {
+	Name      string
+	Addresses []string // may have the length of their prefix behind a slash
+}
+
+// Tell writes the story that is asked for, in the language "ja" or "en". about is
+// a text that log messages have in them, or that mails have as queue id,
+// message-id, subject or address; the number of an event; or a question that
+// names a file and a host. With where, HOST:FILE, or such a question, it also
+// tells why the message is not in that file. It reports whether there is a story,
+// and in an error what is wrong with where.
+func Tell(w io.Writer, events []trace.Event, hosts []Host, about, where, lang string) (bool, error) {
+	var at place
+	if where != "" {
+		var err error
+		if at, err = placeOf(where, hosts); err != nil {
+			return false, err
+		}
+	}
+	found := find(events, about)
+	if len(found) == 0 && where == "" {
+		if text, p, ok := question(about, hosts); ok {
+			if about, at = text, p; about == "" {
+				about = lastWritten(events)
+			}
+			found = trace.StoryAbout(events, about)
+		}
+	}
+	if len(found) == 0 {
+		none := "No host has had a message or mail with %q yet.\n"
+		if lang == "ja" {
+			none = "%q を含むログも、それに当たるメールも、まだどのホストにもありません。\n"
+		}
+		fmt.Fprintf(w, none, about)
+		return false, nil
+	}
+	write(w, found, lang)
+	if at.host != "" {
+		writeFinding(w, trace.Whereabouts(found, at.host, at.file, owner(hosts)), at, hosts, lang)
+	}
+	return true, nil
+}
+
+// find returns the events about a number or a text. A number that is no event's
+// is searched for as a text.
+func find(events []trace.Event, about string) []trace.Event {
+	if seq, err := strconv.ParseUint(about, 10, 64); err == nil {
+		if found := trace.StoryOf(events, seq); found != nil {
+			return found
+		}
+	}
+	return trace.StoryAbout(events, about)
+}
+
+// sentence is how an event is told; {name} stands for an attribute, {program}
+// for who did it.
+type sentence struct{ ja, en string }
+
+var sentences = map[trace.Kind]sentence{
+	trace.MessageLogged: {"{program} が {facility}.{severity} のメッセージを書いた（{over}）: {text}", "{program} wrote {facility}.{severity} ({over}): {text}"},
+	trace.MessageReceived: {"{program} が {facility}.{severity} のメッセージを受け取った（{input}、送り元 {from}）",
+		"{program} took it as {facility}.{severity} ({input}, from {from})"},
+	trace.RuleMatched:    {"{rule}（{selector}）が当てはまった: {action}", "{rule} ({selector}) matched: {action}"},
+	trace.RuleMissed:     {"{rule}（{selector}）は当てはまらなかった: {action}", "{rule} ({selector}) did not match: {action}"},
+	trace.MessageSent:    {"{rule} により {to} へ {over} で送った", "sent to {to} over {over} by {rule}"},
+	trace.MessageWritten: {"{rule} により {file} に書いた", "written to {file} by {rule}"},
+	trace.FileRotated:    {"{from} はローテーションで {to} になった", "{from} was rotated to {to}"},
+	trace.MessageDropped: {"{rule}（{to}）では捨てた: {reason}", "given up at {rule} ({to}): {reason}"},
+	trace.ConnectFailed:  {"{program} は {to} に {over} で接続できなかった: {error}", "{program} could not connect to {to} over {over}: {error}"},
+	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを通さなかった（{chain}、{action}）",
+		"the firewall did not let a packet from {from} to {to}/{protocol} through ({chain}, {action})"},
+
+	trace.MailSubmitted: {"{program} が {sender} から {recipients} へのメールを受け付けた（件名: {subject}）", "{program} took a mail from {sender} to {recipients} (subject: {subject})"},
+	trace.MailAccepted: {"キューに入った: キュー ID {id}、{sender} から {recipients} へ、件名 {subject}",
+		"queued as {id}: from {sender} to {recipients}, subject {subject}"},
+	trace.AliasExpanded: {"{id}: {file}:{line} により {from} は {to} になった{stale}", "{id}: {file}:{line} made {from} into {to}{stale}"},
+	trace.MailForwarded: {"{id}: {from} あてを {to} へ転送した（新しいキュー ID {to-id}）", "{id}: forwarded from {from} to {to} (queued as {to-id})"},
+	trace.MailSent:      {"{id}: {to} あてを {relay} に渡した: {reply}", "{id}: handed to {relay} for {to}: {reply}"},
+	trace.MailDelivered: {"{id}: {to} のメールボックス {mailbox} に届いた", "{id}: delivered for {to} into {mailbox}"},
+	trace.MailDeferred:  {"{id}: {to} あてを後で送り直す: {reason}", "{id}: put off for {to}: {reason}"},
+	trace.MailBounced:   {"{id}: {to} あては届けられず、差出人に返した: {reason}", "{id}: returned to its sender, {to} could not be reached: {reason}"},
+	trace.MailRejected:  {"{command} で {from} からのメールを拒否した: {reply}", "refused a mail from {from} at {command}: {reply}"},
+}
+
+// write tells events one a line, with their number, time and host; the same
+// again is counted.
+func write(w io.Writer, story []trace.Event, lang string) {
+	width := 0
+	for _, e := range story {
+		width = max(width, len(e.Host)+1)
+	}
+	for i := 0; i < len(story); {
+		e := story[i]
+		text := tell(e, lang)
+		n := 1
+		for i+n < len(story) && story[i+n].Host == e.Host && tell(story[i+n], lang) == text {
+			n++
+		}
+		fmt.Fprintf(w, "%6d %s %-*s %s", e.Seq, e.At.Local().Format("15:04:05.000"), width, e.Host+":", text)
+		if n > 1 {
+			fmt.Fprintf(w, " (×%d)", n)
+		}
+		fmt.Fprintln(w)
+		i += n
+	}
+}
+
+// tell is the sentence of an event.
+func tell(e trace.Event, lang string) string {
+	s, ok := sentences[e.Kind]
+	if !ok {
+		return string(e.Kind)
+	}
+	if e.Kind == trace.MailDeferred && e.Attrs["next"] != "" {
+		s = sentence{"{id}: 次に送るのは {next} より後", "{id}: the next attempt is not before {next}"}
+	}
+	text := s.en
+	if lang == "ja" {
+		text = s.ja
+	}
+	values := []string{"{program}", e.Program}
+	for _, name := range trace.Kinds[e.Kind] {
+		value := e.Attrs[name]
+		if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
+			value = action(value, lang)
+		}
+		switch {
+		case name == "stale":
+			value = stale(e, lang)
+		case value == "":
+			value = "-"
+		}
+		values = append(values, "{"+name+"}", value)
+	}
+	return strings.NewReplacer(values...).Replace(text)
+}
+
+// stale tells that an alias came from a database that was older than its source.
+func stale(e trace.Event, lang string) string {
+	switch {
+	case e.Attrs["stale"] == "":
+		return ""
+	case lang == "ja":
+		return "（データベースは " + e.Attrs["file"] + " より古い: newaliases がまだ）"
+	}
+	return " (the database is older than " + e.Attrs["file"] + ": newaliases has not been run)"
+}
+
+// action says what a rule of rsyslog.conf does, where it is in the old form;
+// the new one, action(type=…), says it itself.
+func action(text, lang string) string {
+	for _, form := range []struct{ prefix, ja, en string }{
+		{"@@", "%s へ tcp で転送", "forward to %s over tcp"},
+		{"@", "%s へ udp で転送", "forward to %s over udp"},
+		{":omusrmsg:", "端末に表示（%s）", "show on the terminals of %s"},
+		{"/", "/%s に書く", "write to /%s"},
+		{"-/", "/%s に書く", "write to /%s"},
+	} {
+		if rest, ok := strings.CutPrefix(text, form.prefix); ok {
+			if lang == "ja" {
+				return fmt.Sprintf(form.ja, rest)
+			}
+			return fmt.Sprintf(form.en, rest)
+		}
+	}
+	return text
+}

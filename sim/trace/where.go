@@ -1,0 +1,183 @@
+package trace
+
+import (
+	"net"
+	"strings"
+)
+
+// Fate is how far a message came on its way to a file.
+type Fate string
+
+// The fates, in the order of the way. The event of a [Finding] is named behind each.
+const (
+	NeverLogged Fate = "never-logged" // no program wrote it: no event
+	NotTaken    Fate = "not-taken"    // rsyslogd of the first host did not read it: message-logged
+	NoForward   Fate = "no-forward"   // no rule sends anything to the host: message-logged
+	Elsewhere   Fate = "elsewhere"    // it was sent, but not to the host: what sent it
+	Unselected  Fate = "unselected"   // the rule that would have did not match: rule-missed
+	Suspended   Fate = "suspended"    // an action was given up: message-dropped
+	Refused     Fate = "refused"      // no connection: connect-failed
+	Filtered    Fate = "filtered"     // a packet filter was in the way: packet-refused
+	Unheard     Fate = "unheard"      // sent, let in, and read by nobody: message-sent
+	Waiting     Fate = "waiting"      // the rule matched and its action is still to be done: rule-matched
+	NoRule      Fate = "no-rule"      // no rule of the host writes to the file: message-received or -logged
+	InFile      Fate = "in-file"      // it is there: message-written
+	RotatedAway Fate = "rotated-away" // it was, and the file has another name now: file-rotated
+)
+
+// Fates is the list of all.
+var Fates = []Fate{NeverLogged, NotTaken, NoForward, Elsewhere, Unselected, Suspended, Refused, Filtered, Unheard, Waiting, NoRule, InFile, RotatedAway}
+
+// Finding says why a message is not in a file, or that it is.
+type Finding struct {
+	Fate  Fate
+	Event Event // that shows it
+}
+
+// Whereabouts follows one message of a story to a file of a host: the last that
+// a program wrote. hostOf tells whose an address or name is, "" for nobody's.
+func Whereabouts(story []Event, host, file string, hostOf func(string) string) Finding {
+	w := way{host: host, file: file, hostOf: hostOf}
+	for _, e := range story {
+		if e.Kind == MessageLogged {
+			w.origin = e
+		}
+	}
+	if w.origin.Seq == 0 {
+		return Finding{Fate: NeverLogged}
+	}
+	for _, e := range story {
+		if e.Seq >= w.origin.Seq && (!isMessage(e.Kind) || sameText(e, w.origin)) {
+			w.events = append(w.events, e)
+		}
+	}
+	if e, ok := w.last(func(e Event) bool { return e.Kind == MessageWritten && e.Host == host && e.Attrs["file"] == file }); ok {
+		if r, ok := w.last(func(r Event) bool { return r.Kind == FileRotated && r.Host == host && r.Seq > e.Seq }); ok {
+			return Finding{RotatedAway, r}
+		}
+		return Finding{InFile, e}
+	}
+	if _, ok := w.last(w.arrived); ok {
+		return w.onHost()
+	}
+	return w.toHost()
+}
+
+// way is one message on its way.
+type way struct {
+	origin     Event
+	events     []Event
+	host, file string
+	hostOf     func(string) string
+}
+
+func sameText(a, b Event) bool {
+	return strings.TrimSpace(a.Attrs["text"]) == strings.TrimSpace(b.Attrs["text"])
+}
+
+func (w way) last(is func(Event) bool) (Event, bool) {
+	for i := len(w.events) - 1; i >= 0; i-- {
+		if is(w.events[i]) {
+			return w.events[i], true
+		}
+	}
+	return Event{}, false
+}
+
+// arrived reports whether an event shows the message on the host.
+func (w way) arrived(e Event) bool {
+	return e.Host == w.host && (e.Kind == MessageReceived || e.Kind == MessageLogged)
+}
+
+// writes reports whether an event is about a rule that writes to the file.
+func (w way) writes(e Event) bool {
+	action := strings.TrimPrefix(e.Attrs["action"], "-")
+	return e.Host == w.host && (action == w.file || strings.HasPrefix(action, w.file+";") || strings.Contains(action, `"`+w.file+`"`))
+}
+
+// sends reports whether an event is about a transport to the host.
+func (w way) sends(e Event) bool { return w.hostOf(w.target(e)) == w.host }
+
+// target is the host part of where an event's action sends to, "" for none.
+func (w way) target(e Event) string {
+	to := e.Attrs["to"]
+	if to == "" && strings.HasPrefix(e.Attrs["action"], "@") {
+		to = e.Attrs["action"]
+	}
+	if strings.HasPrefix(to, "@") {
+		to = strings.TrimLeft(to, "@")
+		if i := strings.IndexByte(to, ')'); strings.HasPrefix(to, "(") && i > 0 {
+			to = to[i+1:]
+		}
+		to, _, _ = strings.Cut(to, ";")
+	}
+	if h, _, err := net.SplitHostPort(to); err == nil {
+		return h
+	}
+	return to
+}
+
+// onHost says why a message that is on the host is not in the file.
+func (w way) onHost() Finding {
+	if e, ok := w.last(func(e Event) bool { return e.Kind == RuleMatched && w.writes(e) }); ok {
+		if d, ok := w.last(func(d Event) bool {
+			return d.Kind == MessageDropped && d.Host == w.host && d.Attrs["rule"] == e.Attrs["rule"]
+		}); ok {
+			return Finding{Suspended, d}
+		}
+		return Finding{Waiting, e}
+	}
+	if e, ok := w.last(func(e Event) bool { return e.Kind == RuleMissed && w.writes(e) }); ok {
+		return Finding{Unselected, e}
+	}
+	if e, ok := w.last(func(e Event) bool { return e.Kind == MessageReceived && e.Host == w.host }); ok {
+		if d, ok := w.last(func(d Event) bool { return d.Kind == MessageDropped && d.Host == w.host && d.Attrs["rule"] == "" }); ok {
+			return Finding{Suspended, d}
+		}
+		return Finding{NoRule, e}
+	}
+	return w.notTaken()
+}
+
+func (w way) notTaken() Finding {
+	if d, ok := w.last(func(d Event) bool { return d.Kind == MessageDropped && d.Host == w.origin.Host }); ok {
+		return Finding{Suspended, d}
+	}
+	return Finding{NotTaken, w.origin}
+}
+
+// toHost says why a message did not come to the host.
+func (w way) toHost() Finding {
+	refused, filtered := w.last(func(e Event) bool { return e.Kind == PacketRefused && e.Host == w.host })
+	if e, ok := w.last(func(e Event) bool { return e.Kind == MessageSent && w.sends(e) }); ok {
+		if filtered {
+			return Finding{Filtered, refused}
+		}
+		return Finding{Unheard, e}
+	}
+	if e, ok := w.last(func(e Event) bool { return e.Kind == ConnectFailed && w.sends(e) }); ok {
+		if filtered {
+			return Finding{Filtered, refused}
+		}
+		return Finding{Refused, e}
+	}
+	for _, step := range []struct {
+		fate Fate
+		is   func(Event) bool
+	}{
+		{Suspended, func(e Event) bool { return e.Kind == MessageDropped && w.sends(e) }},
+		{Waiting, func(e Event) bool { return e.Kind == RuleMatched && w.sends(e) }},
+		{Unselected, func(e Event) bool { return e.Kind == RuleMissed && w.sends(e) }},
+		{Elsewhere, func(e Event) bool {
+			return (e.Kind == MessageSent || e.Kind == ConnectFailed || e.Kind == RuleMatched) && w.target(e) != ""
+		}},
+	} {
+		if e, ok := w.last(step.is); ok {
+			return Finding{step.fate, e}
+		}
+	}
+	if _, ok := w.last(func(e Event) bool { return e.Kind == MessageReceived && e.Host == w.origin.Host }); ok {
+		return Finding{NoForward, w.origin}
+	}
+	return w.notTaken()
+}
