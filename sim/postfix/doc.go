@@ -45,10 +45,9 @@
 //   - A destination is never taken for dead: every mail tries for itself.
 //   - Not modelled: LMTP, virtual(8) and pipe(8) delivery, milters, policy
 //     services, address verification, postscreen, VERP, header checks of MIME
-//     parts and attached messages, FILTER and DELAY in access tables and checks,
-//     bounce templates, delayed-mail warnings, postfix-files and set-permissions, chroot.
-//   - A parameter whose value leads to itself is empty; the real programs die of
-//     it ("unreasonable macro call nesting").
+//     parts and attached messages, generic(5) tables, content_filter and FILTER in
+//     access tables and checks, postfix-files and set-permissions, chroot.
+//   - Connections that smtp(8) keeps for the next mail are its own, not scache(8)'s.
 //   - cleanup(8) completes addresses itself and does not ask trivial-rewrite(8).
 //   - SASL knows PLAIN and LOGIN only, and asks saslauthd.
 //   - A queue id is five digits of microseconds and five random ones, where the

@@ -82,7 +82,7 @@ func Postconf(ctx context.Context, p *host.Proc) int {
 		fmt.Fprint(p.Stdout, tlsVersions)
 		return 0
 	case has["t"], has["b"]:
-		return showTemplates(p, names)
+		return showTemplates(ctx, p, names, has["b"])
 	}
 	if has["e"] && len(names) == 0 {
 		l.Fatal("-e requires name=value argument")

@@ -9,6 +9,7 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/postfix/conf"
+	"enshu/sim/postfix/dsn"
 	"enshu/sim/postfix/maillog"
 )
 
@@ -266,17 +267,39 @@ func editMaster(p *host.Proc, l *maillog.Logger, file, text string, entries []co
 	return replaceFile(p, l, file, out.String())
 }
 
-// showTemplates is postconf -t, the templates of bounce(5), and -b, the same
-// with the parameters filled in. Only files are read: ours are built in.
-func showTemplates(p *host.Proc, names []string) int {
+// showTemplates is postconf -t, the templates of bounce(5), and -b, their texts
+// with the parameters filled in.
+func showTemplates(ctx context.Context, p *host.Proc, names []string, expand bool) int {
 	l := &maillog.Logger{Proc: p, Tag: "postfix/bounce", Name: "postfix/bounce", Stderr: p.Stderr} // which it runs
+	c, err := conf.Load(ctx, p, nil)
+	if !l.Configured(c, err) {
+		return 1
+	}
+	list := dsn.Templates()
+	if file := c.Get("bounce_template_file"); len(names) == 0 && file != "" {
+		names = []string{file}
+	}
 	for _, n := range names {
 		data, err := libc.ReadFile(p, libc.Abs(p, n))
 		if err != nil {
 			l.Fatal("open %s: %s", n, libc.Strerror(err))
 			return 1
 		}
-		p.Stdout.Write(data)
+		var problems []string
+		list, problems = dsn.ParseTemplates(n, data)
+		for _, w := range problems {
+			l.Warning("%s", w)
+		}
+	}
+	for i, t := range list {
+		if i > 0 {
+			fmt.Fprintln(p.Stdout)
+		}
+		if expand {
+			fmt.Fprintf(p.Stdout, "expanded_%s_text = <<EOF\n%sEOF\n", t.Name, c.ExpandTemplate(t.Text))
+		} else {
+			fmt.Fprint(p.Stdout, t.Format())
+		}
 	}
 	return 0
 }

@@ -274,6 +274,21 @@ func (c *Config) Check(names ...string) error {
 	return nil
 }
 
+// ExpandTemplate replaces the $name forms in a template of bounce(5), where
+// $name_hours and its kin are a time in that unit.
+func (c *Config) ExpandTemplate(text string) string {
+	units := map[string]time.Duration{"seconds": time.Second, "minutes": time.Minute, "hours": time.Hour, "days": 24 * time.Hour, "weeks": 7 * 24 * time.Hour}
+	return Expand(text, func(name string) (string, bool) {
+		if at := strings.LastIndexByte(name, '_'); at > 0 {
+			if unit, ok := units[name[at+1:]]; ok {
+				return strconv.FormatInt(int64(c.Time(name[:at])/unit), 10), true
+			}
+		}
+		_, ok := c.Raw(name)
+		return c.Get(name), ok
+	})
+}
+
 // transportSuffixes are those of parameters that each transport of master.cf has
 // its own of.
 var transportSuffixes = []string{"_destination_concurrency_limit", "_destination_recipient_limit", "_destination_rate_delay", "_time_limit",

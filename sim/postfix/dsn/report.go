@@ -12,55 +12,37 @@ import (
 
 // Report is a delivery status notification (RFC 3464).
 type Report struct {
-	Host, MailName, ID, Kind, Sender, Origin string
-	Epoch                                    int64
-	Arrival, Date                            string
-	Entries                                  []Entry
-	Original                                 []byte
-	Limit                                    int
-	Postmaster                               string // "" for the sender's own
-	Requested                                bool   // sendmail -v or -bv asked for it
-	HeadOnly                                 bool   // the message is not returned, only its header
-	UTF8                                     bool
+	Host, MailName, ID, Kind, Sender string
+	Epoch                            int64
+	Arrival, Date                    string
+	Entries                          []Entry
+	Original                         []byte
+	Limit                            int
+	Postmaster                       string   // "" for the sender's own
+	Template                         Template // its text with the $name forms replaced
+	RetryUntil                       string   // of a warning: the date of the bounce
+	HeadOnly                         bool     // the message is not returned, only its header
 }
-
-// succeeded reports whether the sender asked for word of success (RFC 3461),
-// rather than for a report of everything (sendmail -v and -bv).
-func (r *Report) succeeded() bool { return !r.Requested }
 
 // Build writes the message.
 func (r *Report) Build() []byte {
 	var b bytes.Buffer
 	boundary := fmt.Sprintf("%s.%d/%s", r.ID, r.Epoch, r.Host)
-	subject, to := "Undelivered Mail Returned to Sender", mailaddr.External(r.Sender)
-	if r.Kind == TraceLog {
-		subject = "Mail Delivery Status Report"
-		if r.succeeded() {
-			subject = "Successful Mail Delivery Report"
-		}
-	}
+	subject, to, charset := r.Template.Subject, mailaddr.External(r.Sender), r.Template.Charset
 	if r.Postmaster != "" {
-		subject, to = "Postmaster Copy: Undelivered Mail", r.Postmaster
+		subject, to = r.Template.Postmaster, r.Postmaster
 	}
-	fmt.Fprintf(&b, "Date: %s\nFrom: MAILER-DAEMON@%s (Mail Delivery System)\nSubject: %s\nTo: %s\n", r.Date, r.Origin, subject, to)
+	if charset == "us-ascii" { // reasons may have other bytes
+		charset = "utf-8"
+	}
+	fmt.Fprintf(&b, "Date: %s\nFrom: %s\nSubject: %s\nTo: %s\n", r.Date, r.Template.From, subject, to)
 	if r.Postmaster == "" {
 		b.WriteString("Auto-Submitted: auto-replied\n")
 	}
 	fmt.Fprintf(&b, "MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"%s\"\n", boundary)
 	b.WriteString("Content-Transfer-Encoding: 8bit\n\nThis is a MIME-encapsulated message.\n\n")
-	fmt.Fprintf(&b, "--%s\nContent-Description: Notification\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n", boundary)
-	fmt.Fprintf(&b, "This is the mail system at host %s.\n\n", r.Host)
-	if r.Kind == TraceLog && r.succeeded() {
-		b.WriteString("Your message was successfully delivered to the destination(s)\nlisted below. If the message was delivered to mailbox you will\n" +
-			"receive no further notifications. Otherwise you may still receive\nnotifications of mail delivery errors from other systems.\n\n")
-	} else if r.Kind == TraceLog {
-		b.WriteString("Enclosed is the mail delivery report that you requested.\n\n")
-	} else {
-		b.WriteString("I'm sorry to have to inform you that your message could not\nbe delivered to one or more recipients. It's attached below.\n\n" +
-			"For further assistance, please send mail to postmaster.\n\n" +
-			"If you do so, please include this problem report. You can\ndelete your own text from the attached returned message.\n\n")
-	}
-	b.WriteString("                   The mail system\n\n")
+	fmt.Fprintf(&b, "--%s\nContent-Description: Notification\nContent-Type: text/plain; charset=%s\nContent-Transfer-Encoding: 8bit\n\n%s\n",
+		boundary, charset, r.Template.Text)
 	for _, e := range r.Entries {
 		text := "<" + mailaddr.External(e.Recipient) + ">"
 		if e.Original != "" && !strings.EqualFold(e.Original, mailaddr.External(e.Recipient)) {
@@ -74,7 +56,7 @@ func (r *Report) Build() []byte {
 		r.Host, r.MailName, r.ID, r.MailName, mailaddr.External(r.Sender), r.Arrival)
 	for _, e := range r.Entries {
 		action := e.Action
-		if r.Kind == DeferLog {
+		if r.Kind == DeferLog && r.RetryUntil == "" {
 			action = "failed"
 		}
 		fmt.Fprintf(&b, "\nFinal-Recipient: rfc822; %s\n", mailaddr.External(e.Recipient))
@@ -90,9 +72,12 @@ func (r *Report) Build() []byte {
 			kind, text = "X-"+r.MailName, e.Reason
 		}
 		wrapLine(&b, "Diagnostic-Code: "+kind+"; "+text, 79)
+		if r.RetryUntil != "" {
+			fmt.Fprintf(&b, "Will-Retry-Until: %s\n", r.RetryUntil)
+		}
 	}
 	b.WriteByte('\n')
-	head := r.HeadOnly || r.Kind == TraceLog || r.Postmaster != "" || r.Limit > 0 && len(r.Original) > r.Limit
+	head := r.HeadOnly || r.RetryUntil != "" || r.Kind == TraceLog || r.Postmaster != "" || r.Limit > 0 && len(r.Original) > r.Limit
 	description, kind := "Undelivered Message", "message/rfc822"
 	if r.Kind == TraceLog {
 		description = "Message"

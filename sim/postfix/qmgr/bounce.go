@@ -67,20 +67,24 @@ func (d *bouncer) bounce(ctx context.Context, q service.BounceQuestion) error {
 		address[to.Offset] = to.Address
 	}
 	slices.SortStableFunc(entries, func(a, b dsn.Entry) int { return strings.Compare(address[a.Offset], address[b.Offset]) })
-	r := &dsn.Report{Host: d.Conf.Get("myhostname"), MailName: d.Conf.Get("mail_name"), ID: q.ID, Kind: q.Queue, Sender: m.Sender, UTF8: m.UTF8,
+	r := &dsn.Report{Host: d.Conf.Get("myhostname"), MailName: d.Conf.Get("mail_name"), ID: q.ID, Kind: q.Queue, Sender: m.Sender,
 		Epoch: d.Proc.Now().Unix(), Arrival: header.Date(m.Arrival.In(d.Log.Zone())), Date: header.Date(d.Proc.Now().In(d.Log.Zone())),
-		Entries: entries, Original: text, Limit: d.Conf.Int("bounce_size_limit"), Origin: d.Conf.Get("myorigin")}
-	r.Requested = m.Flags&(service.FlagVerify|service.FlagRecord) != 0
+		Entries: entries, Original: text, Limit: d.Conf.Int("bounce_size_limit")}
+	requested := m.Flags&(service.FlagVerify|service.FlagRecord) != 0 // by sendmail -v or -bv
+	r.Template = d.template(q, requested)
 	r.HeadOnly = q.Where == queue.Incoming // the rest never was taken in
 	reasons := d.Queue.ClaimFile(q.Queue, q.ID)
 	if q.Claim == "" {
 		q.Claim = reasons
 	}
 	if m.Sender == "" { // there is nobody to tell
-		if q.Queue == dsn.TraceLog && !r.Requested {
+		if q.Queue == dsn.TraceLog && !requested {
 			d.Log.Info("%s: not sending trace/success notification for single-bounce message", q.ID)
 		}
 		return errors.Join(d.Queue.Release(q.Claim), d.Queue.Release(reasons))
+	}
+	if q.Warn {
+		return d.warn(ctx, q, r, m)
 	}
 	id, err := d.Forward(ctx, d.reportSubmission(r, "", m.Sender, q.Claim))
 	if err != nil {
@@ -107,6 +111,63 @@ func (d *bouncer) bounce(ctx context.Context, q service.BounceQuestion) error {
 		d.Log.Emit(trace.MailBounced, trace.Attrs{"id": q.ID, "to": e.Recipient, "reason": e.Reason, "bounce-id": id})
 	}
 	return nil
+}
+
+// warn tells the sender, and the postmaster if he wants it, that mail is late. The
+// log of the reasons stays.
+func (d *bouncer) warn(ctx context.Context, q service.BounceQuestion, r *dsn.Report, m *queue.Message) error {
+	r.RetryUntil = header.Date(m.Created.Add(d.Conf.Time("maximal_queue_lifetime")).In(d.Log.Zone()))
+	r.Entries = slices.DeleteFunc(r.Entries, func(e dsn.Entry) bool {
+		return slices.ContainsFunc(m.Recipients, func(to queue.Recipient) bool {
+			return to.Offset == e.Offset && (to.Done || to.Notify != 0 && to.Notify&dsn.Delay == 0)
+		})
+	})
+	if len(r.Entries) == 0 {
+		return nil
+	}
+	id, err := d.Forward(ctx, d.reportSubmission(r, "", m.Sender, ""))
+	if err != nil {
+		return err
+	}
+	d.Log.Info("%s: sender delay notification: %s", q.ID, id)
+	if !slices.Contains(d.Conf.List("notify_classes"), "delay") {
+		return nil
+	}
+	r.Postmaster = d.Conf.Get("delay_notice_recipient")
+	id, err = d.Forward(ctx, d.reportSubmission(r, d.Conf.Get("double_bounce_sender"), r.Postmaster, ""))
+	if err == nil {
+		d.Log.Info("%s: postmaster delay notification: %s", q.ID, id)
+	}
+	return err
+}
+
+// template returns the template of a report with its $name forms replaced.
+func (d *bouncer) template(q service.BounceQuestion, requested bool) dsn.Template {
+	name := dsn.FailureTemplate
+	switch {
+	case q.Warn:
+		name = dsn.DelayTemplate
+	case q.Queue == dsn.TraceLog && requested:
+		name = dsn.VerifyTemplate
+	case q.Queue == dsn.TraceLog:
+		name = dsn.SuccessTemplate
+	}
+	list := dsn.Templates()
+	if file := d.Conf.Get("bounce_template_file"); file != "" {
+		data, err := libc.ReadFile(d.Proc, file)
+		var problems []string
+		if err == nil {
+			list, problems = dsn.ParseTemplates(file, data)
+		} else {
+			problems = []string{fmt.Sprintf("open %s: %s", file, libc.Strerror(err))}
+		}
+		for _, w := range problems {
+			d.Log.Warning("%s", w)
+		}
+	}
+	i := slices.IndexFunc(list, func(t dsn.Template) bool { return t.Name == name })
+	list[i].Text = d.Conf.ExpandTemplate(list[i].Text)
+	return list[i]
 }
 
 func (d *bouncer) reportSubmission(r *dsn.Report, from, to string, replaces queue.Claim) *service.Submission {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -48,6 +49,7 @@ type activeMessage struct {
 	e         *queue.Envelope
 	recovered bool
 	taken     time.Time
+	warned    bool // its sender knows that it is late
 	flush     bool // a user asked for it: defer_transports does not hold
 	pending   int  // entries under way or waiting
 	deferred  []string
@@ -59,6 +61,7 @@ type destination struct {
 	transport, nexthop string
 	limit, busy        int
 	waiting            []entry
+	keeping            bool // so much mail came at once that connections were kept
 }
 
 // entry is one delivery: recipients of one message for one destination.
@@ -196,7 +199,7 @@ func (m *qmgr) take(ctx context.Context, from, id string) {
 	if !taken {
 		return
 	}
-	a := &activeMessage{id: id, flush: m.flushing, e: msg.Envelope, recovered: msg.Recovered, taken: m.Proc.Now(), logs: map[string]bool{}}
+	a := &activeMessage{id: id, flush: m.flushing, e: msg.Envelope, recovered: msg.Recovered, warned: msg.Warned, taken: m.Proc.Now(), logs: map[string]bool{}}
 	m.active[id] = a
 	var open []queue.Recipient
 	var addresses []string
@@ -312,18 +315,21 @@ func (m *qmgr) pump(ctx context.Context, d *destination) {
 		e := d.waiting[0]
 		d.waiting = d.waiting[1:]
 		d.busy++
+		reuse, keep := d.keeping, len(d.waiting) > 0
+		d.keeping = d.keeping || keep
 		m.Proc.Go(func() {
-			answer := m.deliver(ctx, d, e)
+			answer := m.deliver(ctx, d, e, reuse, keep)
 			m.events.TryPut(service.Happen(func() { m.delivered(ctx, d, e, answer) }))
 		})
 	}
 }
 
 // deliver hands an entry to its delivery agent.
-func (m *qmgr) deliver(ctx context.Context, d *destination, e entry) service.DeliveryAnswer {
+func (m *qmgr) deliver(ctx context.Context, d *destination, e entry, reuse, keep bool) service.DeliveryAnswer {
 	a := e.msg
 	req := service.DeliveryRequest{ID: a.id, Nexthop: d.nexthop, Sender: a.e.Sender, Recipients: e.recipients, Arrival: a.e.Arrival,
-		Active: a.taken, Size: a.e.Size, Flags: a.e.Flags, Context: a.e.Attr("rewrite_context"), Recovered: a.recovered, UTF8: a.e.UTF8}
+		Active: a.taken, Size: a.e.Size, Flags: a.e.Flags, Context: a.e.Attr("rewrite_context"), Recovered: a.recovered, UTF8: a.e.UTF8,
+		Reuse: reuse, Keep: keep}
 	var answer service.DeliveryAnswer
 	if err := m.Peers.Ask(ctx, "private/"+d.transport, req, &answer); err != nil {
 		answer.Crashed = true
@@ -397,7 +403,27 @@ func (m *qmgr) report(ctx context.Context, a *activeMessage) bool {
 			}
 		}
 	}
+	if len(a.deferred) > 0 && ok {
+		m.warnLate(ctx, a)
+	}
 	return ok
+}
+
+// warnLate tells the sender once that mail is older than delay_warning_time.
+func (m *qmgr) warnLate(ctx context.Context, a *activeMessage) {
+	late := m.Conf.Time("delay_warning_time")
+	if late == 0 || a.warned || a.e.Sender == "" || m.Proc.Now().Before(a.e.Created.Add(late)) {
+		return
+	}
+	var answer string
+	err := m.Peers.Ask(ctx, "private/defer", service.BounceQuestion{Queue: dsn.DeferLog, ID: a.id, Warn: true}, &answer)
+	if err == nil && answer == "ok" {
+		mode := fs.FileMode(queue.ModeReady)
+		if a.recovered {
+			mode = queue.ModeRecovered
+		}
+		m.Proc.Sys.Chmod(m.Queue.Path(queue.Active, a.id), mode|queue.ModeWarned)
+	}
 }
 
 // backoff is how long a deferred message waits (qmgr(8)).

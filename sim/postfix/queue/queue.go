@@ -41,6 +41,8 @@ const (
 	// An earlier attempt may have delivered to a part of the recipients that
 	// wait: a crash cut it off, or one member of an alias was not reachable.
 	ModeRecovered = 0o710
+	// The sender was told that the mail is late; beside one of the others.
+	ModeWarned = 0o001
 	// Other processes than the submitter's read maildrop.
 	ModeDropped = 0o744
 )
@@ -207,6 +209,7 @@ type Message struct {
 	*Envelope
 	ID        string
 	Recovered bool // an earlier attempt may have delivered to a part of the recipients
+	Warned    bool // the sender knows that the mail is late
 	queue     string
 	file      *os.File
 }
@@ -238,7 +241,7 @@ func (q *Queue) open(queue, id string, flag int, onlyReady bool) (*Message, erro
 		f.Close()
 		return nil, err
 	}
-	return &Message{Envelope: e, ID: id, Recovered: info.Mode()&0o010 != 0, queue: queue, file: f}, nil
+	return &Message{Envelope: e, ID: id, Recovered: info.Mode()&0o010 != 0, Warned: info.Mode()&ModeWarned != 0, queue: queue, file: f}, nil
 }
 
 // Close closes the queue file, and gives back its lock.

@@ -35,6 +35,7 @@ type Delivery struct {
 	Msg     *queue.Message // open for writing and locked; nil for reports of qmgr(8) itself
 	Began   time.Time      // when the agent took it
 	Settled time.Time      // when a connection was there
+	Uses    int            // how many mails the connection has carried, this one included
 	Answer  DeliveryAnswer
 	waiting map[int64]bool // recipients who have to wait, by the place of their record
 }
@@ -143,6 +144,9 @@ func (x *Delivery) tell(r queue.Recipient, relay string, f Fate, status string) 
 	for _, d := range parts {
 		shown = append(shown, prettyDelay(d))
 	}
+	if x.Uses > 1 {
+		relay += fmt.Sprintf(", conn_use=%d", x.Uses)
+	}
 	x.Log.Info("%s: to=<%s>, %srelay=%s, delay=%s, delays=%s, dsn=%s, status=%s (%s)",
 		x.Req.ID, mailaddr.External(r.Address), orig, relay, prettyDelay(now.Sub(x.Req.Arrival)), strings.Join(shown, "/"), f.Status, status, maillog.OneLine(f.Text))
 }
@@ -217,6 +221,9 @@ type DeliveryRequest struct {
 	Context     string // rewrite_context
 	Recovered   bool   // an earlier attempt may have come part of the way: see modeRecovered
 	UTF8        bool
+	// There is much mail for the next hop: take a connection that was kept, and
+	// keep this one.
+	Reuse, Keep bool
 }
 
 // DeliveryAnswer says which recipients still wait.
@@ -232,6 +239,7 @@ type BounceQuestion struct {
 	ID    string
 	Where string      // the queue that holds the message; "" is active
 	Claim queue.Claim // what the report replaces; "" is the log of the reasons
+	Warn  bool        // the mail is late, and will be tried again
 }
 
 // SplitFate splits "5.1.6 text", the next hop of error(8), into the status code,

@@ -17,9 +17,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/miekg/dns"
 
+	"enshu/sim/clock"
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/postfix/conf"
@@ -46,8 +48,9 @@ func SMTP(ctx context.Context, p *host.Proc) int {
 	}
 	roots, tables := service.SplitCredentials(roots)
 	passwords := passwordTables(p, d.Conf, d.Log, tables)
+	idle := &kept{p: p, idle: map[string][]*session{}}
 	return d.ServeDeliveries(ctx, a.Socket, func(ctx context.Context, x *service.Delivery) {
-		c := &client{Delivery: x, roots: roots, passwords: passwords, left: x.Req.Recipients}
+		c := &client{Delivery: x, roots: roots, passwords: passwords, kept: idle, left: x.Req.Recipients}
 		c.deliver(ctx)
 	})
 }
@@ -57,6 +60,8 @@ type client struct {
 	*service.Delivery
 	roots     []byte
 	passwords table.Maps
+	kept      *kept
+	keeps     bool              // the connection is kept
 	left      []queue.Recipient // not dealt with yet
 	last      service.Fate      // why the last host did not do
 	relay     string            // shown for the recipients that are left at the end
@@ -100,6 +105,9 @@ func parseNexthop(s, defaultPort string) (name string, port int, noMX bool) {
 func (c *client) deliver(ctx context.Context) {
 	c.relay = "none"
 	name, port, noMX := parseNexthop(c.Req.Nexthop, c.Conf.Get("smtp_tcp_port"))
+	if c.Req.Reuse && c.deliverOverKept(ctx) {
+		return
+	}
 	hosts, f := c.lookup(ctx, name, noMX)
 	if f.Status != "" {
 		// A relayhost that is not found is this host's mistake, not the sender's:
@@ -127,12 +135,30 @@ func (c *client) deliver(ctx context.Context) {
 		sessions++
 		c.Settled = c.Proc.Now()
 		s := &session{client: c, conn: conn, r: bufio.NewReaderSize(conn, 4096), host: h, port: port, domain: name}
-		s.run(ctx)
-		conn.Close()
+		s.run(ctx, s.greet)
 	}
 	if ctx.Err() == nil && len(c.left) > 0 {
 		c.giveUp(c.last)
 	}
+}
+
+// deliverOverKept delivers over a connection that was kept. When the server has
+// closed it meanwhile, nothing is said of that, and false says that it needs a new
+// one.
+func (c *client) deliverOverKept(ctx context.Context) bool {
+	s := c.kept.take(c.Req.Nexthop)
+	if s == nil {
+		return false
+	}
+	s.client, c.Settled = c, c.Proc.Now()
+	before := len(c.left)
+	s.run(ctx, func() error { return nil })
+	gone := len(c.left) == before && c.last.Status == "4.4.2"
+	if !gone && len(c.left) > 0 && ctx.Err() == nil {
+		c.giveUp(c.last)
+	}
+	c.Uses = 0
+	return !gone
 }
 
 func connectError(err error) string {
@@ -324,6 +350,8 @@ type session struct {
 	domain string
 	offers map[string]string // EHLO keywords
 	tls    bool
+	uses   int // mails that it has carried
+	timer  *clock.LocalTimer
 }
 
 // reply is a server's answer.
@@ -410,12 +438,20 @@ func (s *session) send(line string) error {
 	return err
 }
 
-func (s *session) run(ctx context.Context) {
+// run delivers over a connection, after begin, and closes or keeps it.
+func (s *session) run(ctx context.Context, begin func() error) {
 	s.relay = fmt.Sprintf("%s:%d", s.name(), s.port)
-	err := s.greet()
+	c := s.client
+	err := begin()
 	if err == nil {
+		s.uses++
+		c.Uses = s.uses
 		err = s.transact(ctx)
 	}
+	if c.keeps {
+		return // somebody else may have the connection already
+	}
+	s.conn.Close()
 	var te talkError
 	if errors.As(err, &te) {
 		s.last = te.f
@@ -662,6 +698,7 @@ func (s *session) drop(r queue.Recipient) {
 	}
 }
 
+// quit ends a session, or keeps the connection.
 func (s *session) quit(reset bool) {
 	if reset {
 		s.deadline("smtp_rset_timeout")
@@ -671,6 +708,12 @@ func (s *session) quit(reset bool) {
 		if _, err := s.read("sending RSET"); err != nil {
 			return
 		}
+	}
+	if limit := s.Conf.Time("smtp_connection_cache_time_limit"); s.Req.Keep && limit > 0 && s.Conf.Bool("smtp_connection_cache_on_demand") {
+		s.conn.SetDeadline(time.Time{})
+		s.keeps = true
+		s.kept.put(s.Req.Nexthop, s, limit)
+		return
 	}
 	s.deadline("smtp_quit_timeout")
 	s.send("QUIT")
