@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
-	"regexp/syntax"
 	"strconv"
 	"strings"
 
 	"enshu/sim/host"
+	"enshu/sim/libc/regex"
 	"enshu/sim/postfix/conf"
 )
 
@@ -273,7 +273,7 @@ func regexpTable(file string, data []byte) (find func(string) (string, bool, err
 		}
 		re, err := regexp.Compile(prefix + pattern)
 		if err != nil {
-			skip("%s", regcompError(err))
+			skip("%v", regex.Error(err))
 			continue
 		}
 		re.Longest()
@@ -307,31 +307,6 @@ func closingDelimiter(s string) int {
 		}
 	}
 	return -1
-}
-
-// regcompError is what regcomp(3) says of a pattern.
-func regcompError(err error) string {
-	var e *syntax.Error
-	if !errors.As(err, &e) {
-		return "Invalid regular expression"
-	}
-	switch e.Code {
-	case syntax.ErrMissingParen:
-		return `Unmatched ( or \(`
-	case syntax.ErrUnexpectedParen:
-		return `Unmatched ) or \)`
-	case syntax.ErrMissingBracket:
-		return "Unmatched [, [^, [:, [., or [="
-	case syntax.ErrInvalidCharRange:
-		return "Invalid range end"
-	case syntax.ErrMissingRepeatArgument, syntax.ErrInvalidRepeatOp:
-		return "Invalid preceding regular expression"
-	case syntax.ErrInvalidRepeatSize:
-		return `Invalid content of \{\}`
-	case syntax.ErrTrailingBackslash:
-		return "Trailing backslash"
-	}
-	return "Invalid regular expression"
 }
 
 // cidrTable reads a table of networks (cidr_table(5)).

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"enshu/sim/rsyslog/regex"
+	"enshu/sim/libc/regex"
 	"enshu/sim/rsyslog/script"
 )
 
@@ -241,9 +241,9 @@ func (c *loader) fileInput(g *given) {
 		if !ok {
 			continue
 		}
-		re, ok := regex.Compile(pattern, false)
-		if !ok {
-			c.complainf("imfile: error in %s expansion: %s", r.name, regex.Fault(pattern))
+		re, err := regex.Compile(pattern, false)
+		if err != nil {
+			c.complainf("imfile: error in %s expansion: %v", r.name, err)
 			return
 		}
 		*r.re = re

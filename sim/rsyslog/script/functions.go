@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"enshu/sim/libc/regex"
 	"enshu/sim/rsyslog/message"
-	"enshu/sim/rsyslog/regex"
 	"enshu/sim/rsyslog/template"
 	"enshu/sim/wire/syslog"
 )
@@ -215,9 +215,11 @@ func NewCall(name string, args []Expr, templates map[string]*template.Template, 
 			return e, []string{"exec_template(): template '" + pattern + "' could not be found"}
 		}
 	default:
-		if e.re, ok = regex.Compile(pattern, strings.HasSuffix(name, "_i")); !ok {
-			return e, []string{"cannot compile regex '" + pattern + "': " + regex.Fault(pattern)}
+		re, err := regex.Compile(pattern, strings.HasSuffix(name, "_i"))
+		if err != nil {
+			return e, []string{"cannot compile regex '" + pattern + "': " + err.Error()}
 		}
+		e.re = re
 	}
 	return e, nil
 }

@@ -4,8 +4,8 @@ import (
 	"regexp"
 	"strings"
 
+	"enshu/sim/libc/regex"
 	"enshu/sim/rsyslog/message"
-	"enshu/sim/rsyslog/regex"
 )
 
 // PropertyFilter is ":property, [!]operation, "value"".
@@ -48,19 +48,20 @@ func ParsePropertyFilter(s string) (f *PropertyFilter, complaint string) {
 	quoted = strings.TrimSpace(quoted)
 	quoted = strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`)
 	f.value = withoutBackslashes(quoted)
+	var err error
 	switch f.op {
 	case "contains", "isequal", "startswith", "isempty":
 	case "regex":
-		f.re, ok = regex.Compile(regex.Extended(f.value), false)
+		f.re, err = regex.Compile(regex.Extended(f.value), false)
 	case "ereregex":
-		f.re, ok = regex.Compile(f.value, false)
+		f.re, err = regex.Compile(f.value, false)
 	default:
 		return nil, "error: invalid compare operation '" + strings.TrimPrefix(op, "!") + "'"
 	}
-	if !ok {
+	if err != nil {
 		f.fault = "Invalid regular expression"
 		if f.op == "ereregex" {
-			f.fault = regex.Fault(f.value)
+			f.fault = err.Error()
 		}
 	}
 	return f, ""

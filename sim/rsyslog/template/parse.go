@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"enshu/sim/libc/regex"
 	"enshu/sim/rsyslog/message"
-	"enshu/sim/rsyslog/regex"
 )
 
 // Parse compiles the text of a template. escapes tells whether
@@ -214,9 +214,9 @@ func (o *Options) SetRegex(kind, re string) bool {
 	if kind != "ERE" {
 		re = regex.Extended(re)
 	}
-	c, ok := regex.Compile(re, false)
+	c, err := regex.Compile(re, false)
 	o.re = c
-	return ok
+	return err == nil
 }
 
 // parseTo reads the second part: a position, or the number of a field.

@@ -1,4 +1,5 @@
-// Package regex is regcomp(3) of glibc in terms of Go's regular expressions.
+// Package regex is regcomp(3) of the C library in terms of Go's regular
+// expressions, which know no back-references.
 package regex
 
 import (
@@ -9,21 +10,26 @@ import (
 )
 
 // Compile compiles a POSIX extended regular expression with glibc's
-// extensions.
-func Compile(s string, fold bool) (*regexp.Regexp, bool) {
-	s, boundaries := fromGlibc(s)
+// extensions; with fold it matches letters of either case. Its error is a
+// regerror(3) text.
+func Compile(s string, fold bool) (*regexp.Regexp, error) {
+	pattern, boundaries := fromGlibc(s)
 	if !fold && !boundaries {
-		re, err := regexp.CompilePOSIX(s)
-		return re, err == nil
+		re, err := regexp.CompilePOSIX(pattern)
+		if err != nil {
+			return nil, Error(err)
+		}
+		return re, nil
 	}
 	if fold {
-		s = "(?i)" + s
+		pattern = "(?i)" + pattern
 	}
-	re, err := regexp.Compile(s)
-	if err == nil {
-		re.Longest()
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, Error(err)
 	}
-	return re, err == nil
+	re.Longest()
+	return re, nil
 }
 
 // glibcEscapes are the escapes that glibc adds to POSIX, in Go's words.
@@ -64,33 +70,33 @@ func fromGlibc(s string) (out string, boundaries bool) {
 	return b.String(), boundaries
 }
 
-// Fault words what is wrong with a pattern as regerror(3) does.
-func Fault(s string) string {
-	_, err := syntax.Parse(s, 0)
+// Error words an error of package regexp as regerror(3) does.
+func Error(err error) error {
+	text := "Invalid regular expression"
 	var fault *syntax.Error
 	if !errors.As(err, &fault) {
-		return "Invalid regular expression"
+		return errors.New(text)
 	}
 	switch fault.Code {
 	case syntax.ErrMissingParen:
-		return `Unmatched ( or \(`
+		text = `Unmatched ( or \(`
 	case syntax.ErrUnexpectedParen:
-		return `Unmatched ) or \)`
+		text = `Unmatched ) or \)`
 	case syntax.ErrMissingBracket:
-		return "Unmatched [, [^, [:, [., or [="
+		text = "Unmatched [, [^, [:, [., or [="
 	case syntax.ErrInvalidCharRange:
+		text = "Invalid range end"
 		if strings.HasPrefix(fault.Expr, "[:") {
-			return "Invalid character class name"
+			text = "Invalid character class name"
 		}
-		return "Invalid range end"
 	case syntax.ErrTrailingBackslash:
-		return "Trailing backslash"
-	case syntax.ErrMissingRepeatArgument:
-		return "Invalid preceding regular expression"
+		text = "Trailing backslash"
+	case syntax.ErrMissingRepeatArgument, syntax.ErrInvalidRepeatOp:
+		text = "Invalid preceding regular expression"
 	case syntax.ErrInvalidRepeatSize:
-		return `Invalid content of \{\}`
+		text = `Invalid content of \{\}`
 	}
-	return "Invalid regular expression"
+	return errors.New(text)
 }
 
 // Extended turns a POSIX basic regular expression, with glibc's
