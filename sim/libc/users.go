@@ -113,3 +113,11 @@ func CredOf(p *host.Proc, u User) *host.Cred {
 	}
 	return c
 }
+
+// OneID reports whether root's is the only user id of the host: what is given to
+// others stays root's (user_namespaces(7); a lab of a user without a range of ids).
+func OneID(p *host.Proc) bool {
+	data, err := ReadFile(p, "/proc/self/uid_map")
+	f := strings.Fields(string(data))
+	return err == nil && len(f) == 3 && f[2] == "1"
+}

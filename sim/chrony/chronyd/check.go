@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"enshu/sim/chrony/conf"
+	"enshu/sim/libc"
 )
 
 // maxPriority is the highest real-time priority of a process (sched(7)).
@@ -54,6 +55,7 @@ func (d *daemon) checkDir(dir string) error {
 		return nil
 	}
 	sys, ok := st.Sys().(*syscall.Stat_t)
+	ok = ok && !libc.OneID(d.p)
 	switch {
 	case !st.IsDir():
 		return fmt.Errorf("%s is not directory", dir)
