@@ -51,8 +51,12 @@ func (h *peerHost) run(stdin, script string) string {
 // rsyslogdFiles are the real rsyslogd and logger.
 var rsyslogdFiles = []string{"usr/sbin/rsyslogd", "usr/bin/logger", "usr/lib/*/rsyslog", "usr/lib/*/libestr*", "usr/lib/*/libfastjson*"}
 
+// startReal starts the real rsyslogd with the rules on its standard input.
+const startReal = "cat > /root/real.conf; " + peer.InHost + "/usr/sbin/rsyslogd -n -f /root/real.conf -i /root/real.pid -M $(echo " + peer.InHost + "/usr/lib/*/rsyslog) < /dev/null > /dev/null 2> /root/real.err &"
+
 // The real rsyslogd and logger talk to ours, and ours to the real ones: by UDP,
-// by TCP with lines and with octet counts, by the socket, in both formats.
+// by TCP with lines and with octet counts, by the socket, in both formats; and what
+// they do with a full disk is the same.
 func TestRealRsyslogd(t *testing.T) {
 	h := newPeerHost(t, rsyslogdFiles...)
 	h.run(`module(load="imuxsock")
@@ -76,7 +80,7 @@ local4.* @127.0.0.1:514
 local5.* @@127.0.0.1:514
 local6.* @@(o)127.0.0.1:514
 local0,local1,local2.* /var/log/from-ours;Plain
-`, "cat > /root/real.conf; "+peer.InHost+"/usr/sbin/rsyslogd -f /root/real.conf -i /root/real.pid -M $(echo "+peer.InHost+"/usr/lib/*/rsyslog)")
+`, startReal)
 	// Each line is waited for before the next is sent, and told by the file.
 	out := h.run("", `
 arrives() { for i in $(seq 500); do grep -qs "$2" /var/log/$1 && return; sleep 0.02; done; echo "$1 has no line like: $2"; cat /var/log/$1; }
@@ -94,6 +98,35 @@ $real -n 127.0.0.1 -P 514 -T -t c "stream"; arrives from-logger "user c.*stream"
 $real -n 127.0.0.1 -P 514 -T --rfc5424 -t c --msgid M "new form"; arrives from-logger "user c.*new form"
 $real -n 127.0.0.1 -P 514 -T --octet-count -t c "counted"; arrives from-logger "user c.*counted"
 $real -n 127.0.0.1 -P 514 -d --rfc3164 -t c "old form"; arrives from-logger "user c.*old form"
+kill $(cat /root/real.pid)
+`)
+	if out != "" {
+		t.Error(out)
+	}
+	t.Run("full disk", h.fullDisk)
+}
+
+// fullDisk is a disk that is full and then is not, under a log of ours and one
+// of the real rsyslogd: both tell what they lose, and go on once there is room.
+func (h *peerHost) fullDisk(t *testing.T) {
+	const rules = `module(load="imudp")
+input(type="imudp" port="PORT")
+$template Plain,"%syslogtag%%msg%\n"
+local3.* /mnt/small/WHO;Plain
+local3.* /var/log/WHO.all;Plain
+`
+	h.run("module(load=\"imuxsock\")\n"+strings.NewReplacer("PORT", "514", "WHO", "ours").Replace(rules),
+		"set -e; unset LD_LIBRARY_PATH; mkdir -p /mnt/small && mount -t tmpfs -o size=8k tmpfs /mnt/small && head -c 8192 /dev/zero > /mnt/small/fill; cat > /etc/rsyslog.d/peer.conf && systemctl restart rsyslog")
+	h.run(strings.NewReplacer("PORT", "1601", "WHO", "real").Replace(rules), "while [ -e /root/real.pid ]; do sleep 0.02; done; "+startReal)
+	out := h.run("", `
+arrives() { for i in $(seq 500); do grep -qs "$2" $1 && return; sleep 0.02; done; echo "$1 has no line like: $2"; }
+until ss -lun | grep -q :1601; do sleep 0.02; done
+both() { logger -n 127.0.0.1 -P 514 -d -p local3.info -t a $1; logger -n 127.0.0.1 -P 1601 -d -p local3.info -t a $1; }
+both lost; arrives /var/log/ours.all lost; arrives /var/log/real.all lost
+arrives /var/log/messages "/mnt/small/ours'.* write error .* No space left on device"; arrives /root/real.err "/mnt/small/real'.* write error .* No space left on device"
+rm /mnt/small/fill
+both kept; arrives /mnt/small/ours kept; arrives /mnt/small/real kept
+diff /mnt/small/ours /mnt/small/real
 kill $(cat /root/real.pid)
 `)
 	if out != "" {

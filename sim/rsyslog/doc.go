@@ -44,6 +44,12 @@
 //   - Files are written at the end of each batch, as with flushOnTXEnd="on"; with
 //     "off" they are written when ioBufferSize is full, at SIGHUP and at the end,
 //     and flushInterval and asyncWriting are not followed.
+//   - A log file that is a fifo without a reader is told of and tried again later,
+//     like any file that cannot be opened; the real daemon waits for a reader with
+//     all its rules, and does not end at SIGTERM meanwhile.
+//   - A directory that cannot be made for a log file is told of once for each batch
+//     of messages, not for each message. A dynamic file that could not be opened is
+//     tried again at each message; the real one may lose the next file's message, too.
 //   - imfile looks at its files twice a second in either mode and in the order of
 //     their names, knows no readTimeout, keeps its place in a state file of our own
 //     form, and adds no NUL behind what addCeeTag marks.

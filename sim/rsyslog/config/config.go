@@ -27,7 +27,7 @@ const (
 	codeNoActions      = 2103
 	codeNoConfig       = 2104
 	codeOldUserSyntax  = 2184
-	codeSyntax         = 2207
+	CodeSyntax         = 2207
 	codeModuleUnknown  = 2209
 	codeMissingParam   = 2211
 	codeNoListener     = 2212

@@ -66,7 +66,7 @@ func Load(p *host.Proc, file string, r Report) (*Config, int) {
 	c.open(file, data)
 	parser := &script.Parser{Lex: c.lex, Out: c}
 	if !parser.Parse() {
-		c.errorf(codeSyntax, "could not interpret master config file '%s'.", file)
+		c.errorf(CodeSyntax, "could not interpret master config file '%s'.", file)
 	} else if len(c.conf.Actions) == 0 {
 		c.errorf(codeNoActions, "there are no active actions configured. Inputs would run, but no output whatsoever were created.")
 		return c.conf, codeNoActions
@@ -106,7 +106,7 @@ func (c *loader) warnf(code int, format string, args ...any) {
 // Complain reports something at the place where the parser is.
 func (c *loader) Complain(text string) {
 	at := c.lex.Position()
-	c.errorf(codeSyntax, "error during parsing file %s, on or before line %d: %s", at.File, at.Line, text)
+	c.errorf(CodeSyntax, "error during parsing file %s, on or before line %d: %s", at.File, at.Line, text)
 }
 
 func (c *loader) complainf(format string, args ...any) { c.Complain(fmt.Sprintf(format, args...)) }

@@ -17,9 +17,12 @@ import (
 // fileOutput is omfile: a file, or files whose names a template makes.
 type fileOutput struct {
 	*config.File
-	files  []*logFile // open ones; the least recently used first
-	failed string     // the file about whose opening it complained
+	files  []*logFile      // open ones; the least recently used first
+	failed map[string]bool // the files about whose opening it complained
 }
+
+// errNoDirectory is a file whose directories could not be made; it has been said why.
+var errNoDirectory = errors.New("no directory")
 
 // logFile is an open file.
 type logFile struct {
@@ -34,15 +37,15 @@ func (o *fileOutput) transactional() {}
 func (o *fileOutput) Begin(*Thread, *config.Action) error  { return nil }
 func (o *fileOutput) Resume(*Thread, *config.Action) error { return nil }
 
-// Write appends a batch to its file or files, one write for each file.
+// Write appends a batch to its file or files, one write for each file. Where names
+// are dynamic a file that cannot be opened loses its own messages only.
 func (o *fileOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
 	var touched []*logFile
 	for i := range batch {
-		name := o.Name
-		if o.Dynamic {
-			name = batch[i].File
+		l, err := o.open(t, o.nameFor(&batch[i]))
+		if err != nil && o.Dynamic {
+			continue
 		}
-		l, err := o.open(t, name)
 		if err != nil {
 			return err
 		}
@@ -64,13 +67,21 @@ func (o *fileOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
 		}
 	}
 	for i := range batch {
-		name := o.Name
-		if o.Dynamic {
-			name = batch[i].File
+		if name := o.nameFor(&batch[i]); o.failed[name] {
+			t.dropped(a, &batch[i], name, "file not open")
+		} else {
+			t.written(a, &batch[i], name)
 		}
-		t.written(a, &batch[i], name)
 	}
 	return nil
+}
+
+// nameFor is the file that a message goes to.
+func (o *fileOutput) nameFor(e *Entry) string {
+	if o.Dynamic {
+		return e.File
+	}
+	return o.Name
 }
 
 // flush writes what is buffered. What could not be written is given up.
@@ -126,9 +137,12 @@ func (o *fileOutput) open(t *Thread, name string) (*logFile, error) {
 		}
 	}
 	f, err := o.create(t, name)
+	if errors.Is(err, errNoDirectory) {
+		o.fails(name)
+		return nil, err
+	}
 	if err != nil {
-		if o.failed != name {
-			o.failed = name
+		if o.fails(name) {
 			code := config.CodeOpenFailed
 			if errors.Is(err, syscall.ENOENT) {
 				code = config.CodeNotFound
@@ -137,7 +151,7 @@ func (o *fileOutput) open(t *Thread, name string) (*logFile, error) {
 		}
 		return nil, ErrSuspended
 	}
-	o.failed = ""
+	delete(o.failed, name)
 	l := &logFile{name: name, f: f}
 	if info, err := f.Stat(); err == nil {
 		l.tty = info.Mode()&fs.ModeCharDevice != 0
@@ -152,6 +166,21 @@ func (o *fileOutput) open(t *Thread, name string) (*logFile, error) {
 	return l, nil
 }
 
+// failedNames is how many files that cannot be opened are remembered.
+const failedNames = 1000
+
+// fails notes that a file could not be opened. It reports whether that is news.
+func (o *fileOutput) fails(name string) bool {
+	if o.failed[name] {
+		return false
+	}
+	if o.failed == nil || len(o.failed) >= failedNames {
+		o.failed = map[string]bool{}
+	}
+	o.failed[name] = true
+	return true
+}
+
 // create opens a file at its end, making it and its directories.
 func (o *fileOutput) create(t *Thread, name string) (*os.File, error) {
 	p := t.P
@@ -162,7 +191,9 @@ func (o *fileOutput) create(t *Thread, name string) (*os.File, error) {
 	isNew := errors.Is(err, syscall.ENOENT)
 	if isNew && !m.NoDirs {
 		if err := o.makeDirs(t, path.Dir(full)); err != nil {
-			return nil, err
+			t.Report(syslog.Err, config.CodeSyntax, fmt.Sprintf("error during config processing: omfile: creating parent directories for file  '%s' failed: %s",
+				name, libc.Strerror(err)))
+			return nil, errNoDirectory
 		}
 	}
 	f, err := p.Sys.OpenFile(full, flags, fs.FileMode(m.File))

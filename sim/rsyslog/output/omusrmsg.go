@@ -7,7 +7,6 @@ import (
 
 	"enshu/sim/libc"
 	"enshu/sim/rsyslog/config"
-	"enshu/sim/trace"
 )
 
 // usersOutput is omusrmsg: the terminals of users who are logged in.
@@ -78,8 +77,8 @@ func (o *usersOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
 			}
 			if err == nil {
 				t.written(a, e, name)
-			} else if e.Message.Traced {
-				p.Emit(trace.MessageDropped, trace.Attrs{"reason": libc.Strerror(err), "text": e.Message.Text, "tag": e.Message.Tag, "rule": a.Pos.String(), "to": name})
+			} else {
+				t.dropped(a, e, name, libc.Strerror(err))
 			}
 		}
 		if f != nil {

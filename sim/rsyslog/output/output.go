@@ -88,6 +88,13 @@ func (t *Thread) written(a *config.Action, e *Entry, file string) {
 	}
 }
 
+// dropped tells the trace that a message did not reach a file or terminal.
+func (t *Thread) dropped(a *config.Action, e *Entry, file, why string) {
+	if e.Message.Traced {
+		t.P.Emit(trace.MessageDropped, trace.Attrs{"reason": why, "text": e.Message.Text, "tag": e.Message.Tag, "rule": a.Pos.String(), "to": file})
+	}
+}
+
 // lookup resolves the host of an output.
 func (t *Thread) lookup(name string) (string, error) {
 	addrs, err := libc.LookupHost(t.Ctx, t.P, name)
