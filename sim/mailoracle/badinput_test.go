@@ -362,3 +362,51 @@ func TestForgottenNewaliases(t *testing.T) {
 		}
 	})
 }
+
+// TestMailOfBadFolders reads folders that are none, or not made for reading, as
+// s-nail does.
+func TestMailOfBadFolders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, h, _ := smtpHost(t)
+		endless := strings.Repeat("x", 3000000)
+		h.MkdirAll("/tmp/dir", 0o755)
+		h.WriteFile("/tmp/endless", endless)
+		h.WriteFile("/tmp/garbage", "no mailbox\nat all\n")
+		h.WriteFile("/tmp/empty", "")
+		h.WriteFile("/tmp/long", "From a@b Sun Nov 22 00:00:00 2026\nSubject: "+endless+"\n\n"+endless+"\n\n")
+		h.WriteFile("/tmp/cut", "From a@b Sun Nov 22 00:00:00 2026\nSubject: cut")
+		h.WriteFile("/tmp/many", strings.Repeat("From a@b Sun Nov 22 00:00:00 2026\nSubject: "+endless[:53]+"\n\nx\n\n", 1001))
+		h.WriteFile("/tmp/secret", "From a@b Sun Nov 22 00:00:00 2026\nSubject: x\n\n")
+		h.Chmod("/tmp/secret", 0o600)
+		h.Symlink("/tmp/loop2", "/tmp/loop1")
+		h.Symlink("/tmp/loop1", "/tmp/loop2")
+		for _, c := range []struct {
+			file, stdout, stderr string
+			status               int
+		}{
+			{"dir", "", "/tmp/dir: Is a directory\n", 1},
+			{"endless", "", "", 1},
+			{"garbage", "", "", 1},
+			{"empty", "", "", 1},
+			{"missing", "", "/tmp/missing: No such entry, file or directory\n", 1},
+			{"cut/x", "", "/tmp/cut/x: Not a directory\n", 1},
+			{"loop1", "", "/tmp/loop1: Too many levels of symbolic links\n", 1},
+			{"secret", "", "/tmp/secret: Permission denied\n", 1},
+			{"long", "▸N  1 a@b                   Sun Nov 22 00:00    5/6000047 \"xxxxxxxxxxxxxxxxxxx\"\n", "", 0},
+			{"many", "\n N1001 a@b                   Sun Nov 22 00:00    5/101   \"xxxxxxxxxxxxxxxxxxxx\"\n", "", 0},
+			{"cut", "▸N  1 a@b                   Sun Nov 22 00:00    2/47    \"cut                  \"\n", "", 0},
+		} {
+			res := h.RunCmd(host.Cmd{Args: []string{"/usr/bin/mail", "-H", "-f", "/tmp/" + c.file}, Dir: "/home/usera",
+				Env: []string{"HOME=/home/usera", "USER=usera", "LANG=C.UTF-8"}, Cred: &host.Cred{UID: 1001, GID: 1001}})
+			if !strings.Contains(res.Stdout, c.stdout) || c.stdout == "" && res.Stdout != "" {
+				t.Errorf("%s: %.200q, want %q", c.file, res.Stdout, c.stdout)
+			}
+			if !strings.HasSuffix(res.Stderr, c.stderr) || c.stderr == "" && res.Stderr != "" {
+				t.Errorf("%s: %.200q, want %q", c.file, res.Stderr, c.stderr)
+			}
+			if got := res.Status.Shell(); got != c.status {
+				t.Errorf("%s: status %d, want %d", c.file, got, c.status)
+			}
+		}
+	})
+}
