@@ -157,28 +157,3 @@ func TestMailboxIsLink(t *testing.T) {
 		}
 	})
 }
-
-// FuzzSMTP sends any bytes to the server; a client that behaves is served afterwards.
-func FuzzSMTP(f *testing.F) {
-	for _, s := range []string{"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<usera>\r\nBDAT 5 LAST\r\nhello", "\x00\xff\r\n\r\n.\r\n", "MAIL FROM:<\"\\\"@>\r\nRCPT TO:<@a,@b:c@d>\r\n",
-		"HELO x\r\nMAIL FROM:<a@b> SIZE=99999999999999999999\r\n", "STARTTLS\r\nAUTH PLAIN\r\n", "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<usera@hosta.example.com>\r\nDATA\r\n..\n.\r\r\n.\r\nQUIT\r\n",
-		"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "BDAT -1\r\nBDAT 99999999999999999999 LAST\r\n", "VRFY <\r\nETRN @\r\nEXPN\r\nHELP\r\n"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 1<<14 {
-			return
-		}
-		synctest.Test(t, func(t *testing.T) {
-			w, _, client := smtpHost(t)
-			client.Do(nil, func(ctx context.Context, p *host.Proc) {
-				conn := dial(t, ctx, p)
-				defer conn.Close()
-				p.Go(func() { io.Copy(io.Discard, conn) })
-				conn.Write(data)
-				p.Sleep(ctx, time.Second)
-			})
-			serves(t, w, client, "after any bytes")
-		})
-	})
-}

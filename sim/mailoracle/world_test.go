@@ -84,6 +84,8 @@ type world struct {
 	hosts map[string]*memnet.Host
 	logAt map[string]int
 	ips   map[string]string
+
+	mayCrash bool // a Program that panics does not fail the test
 }
 
 func (c *oracleCase) spec(name string) (hostname, ip string) {
@@ -92,8 +94,10 @@ func (c *oracleCase) spec(name string) (hostname, ip string) {
 	return m[name].Hostname, m[name].IP
 }
 
-func newWorld(t *testing.T, c *oracleCase) *world {
-	w := &world{t: t, c: c, net: memnet.New(t), hosts: map[string]*memnet.Host{}, logAt: map[string]int{}, ips: map[string]string{}}
+func newWorld(t *testing.T, c *oracleCase) *world { return newWorldOf(t, c, false) }
+
+func newWorldOf(t *testing.T, c *oracleCase, mayCrash bool) *world {
+	w := &world{t: t, mayCrash: mayCrash, c: c, net: memnet.New(t), hosts: map[string]*memnet.Host{}, logAt: map[string]int{}, ips: map[string]string{}}
 	time.Sleep(time.Until(time.Date(2026, 11, 22, 0, 51, 13, 123456000, time.UTC)))
 	if c.DNS != nil {
 		ns := w.net.Host(t, memnet.Config{Name: "dns", Addrs: []string{"192.0.2.53/24"}, Programs: map[string]host.Program{"/usr/sbin/named": c.nameServer}})
@@ -109,7 +113,7 @@ func (w *world) build(name string) {
 	t, c := w.t, w.c
 	hostname, ip := c.spec(name)
 	w.ips[name] = ip
-	h := w.net.Host(t, memnet.Config{Name: name, Addrs: []string{ip + "/24"}, Programs: programs(), Seed: 7})
+	h := w.net.Host(t, memnet.Config{Name: name, Addrs: []string{ip + "/24"}, Programs: programs(), Seed: 7, MayCrash: w.mayCrash})
 	w.hosts[name] = h
 	users := []string{"root:x:0:0:root:/root:/bin/bash", "bin:x:1:1:bin:/bin:/sbin/nologin", "daemon:x:2:2:daemon:/sbin:/sbin/nologin",
 		"mail:x:8:12:mail:/var/spool/mail:/sbin/nologin", "nobody:x:65534:65534:Kernel Overflow User:/:/sbin/nologin",

@@ -217,7 +217,9 @@ func (s *session) readMaildir(dir string) ([]*message, error) {
 	var out []*message
 	for _, sub := range []string{"cur", "new"} {
 		names, err := libc.ReadDir(s.p, dir+"/"+sub)
-		if err != nil {
+		if errors.Is(err, syscall.ENOENT) {
+			return nil, syscall.EISDIR // a directory, and no Maildir
+		} else if err != nil {
 			return nil, err
 		}
 		for _, name := range names {

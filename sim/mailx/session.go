@@ -190,7 +190,11 @@ func (s *session) open(file string, system bool, owner string) error {
 	if maildir {
 		msgs, err = s.readMaildir(file)
 	} else if data, err = libc.ReadFile(s.p, file); err == nil {
-		msgs = parseMbox(data)
+		text := data
+		if len(data) > 0 && data[len(data)-1] != '\n' { // a line that was cut off counts as one
+			text = append(slices.Clone(data), '\n')
+		}
+		msgs = parseMbox(text)
 	}
 	if err != nil {
 		return err
@@ -333,6 +337,9 @@ func (s *session) summary(i, columns int) {
 		}
 	}
 	from := decodeHeader(m.field("From"))
+	if f := bytes.Fields(m.from); from == "" && len(f) > 1 {
+		from = string(f[1])
+	}
 	who := nameOf(from)
 	switch {
 	case !s.utf8 && !ascii(who), who == "":
@@ -341,11 +348,15 @@ func (s *session) summary(i, columns int) {
 		who = from
 	}
 	lines, size := m.size()
+	number, sizes := fmt.Sprintf("%3d", i+1), fmt.Sprintf("%4d/%-5d", lines, size)
+	if columns > 0 { // what large numbers take, the subject has not
+		columns = max(0, columns-len(number+sizes)+len("1231234/12345"))
+	}
 	subject := strings.Repeat(" ", columns)
 	if columns > 0 && m.field("Subject") != "" {
 		subject = `"` + fit(s.visible(strings.TrimSpace(decodeHeader(m.field("Subject")))), columns) + `"`
 	}
-	fmt.Fprintf(s.p.Stdout, "%s%c%3d %s  %16s %4d/%-5d %s\n", dot, m.mark(), i+1, fit(who, 20), s.date(m), lines, size, subject)
+	fmt.Fprintf(s.p.Stdout, "%s%c%s %s  %16s %s %s\n", dot, m.mark(), number, fit(who, 20), s.date(m), sizes, subject)
 }
 
 // visible is text as the locale can show it.

@@ -155,6 +155,13 @@ func (h *Host) crashed(err error) {
 	h.crashes = append(h.crashes, err)
 }
 
+// Crashes returns the panics of the host's Programs so far.
+func (h *Host) Crashes() []error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.crashes)
+}
+
 // Sys returns the host as root sees it, for calls on names. Calls that block
 // need a wake token: make them inside [Host.Do].
 func (h *Host) Sys() host.Sys { return h.root }

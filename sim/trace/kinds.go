@@ -35,6 +35,7 @@ const (
 	MailSubmitted Kind = "mail-submitted" // sendmail(1) took a mail
 	MailAccepted  Kind = "mail-accepted"  // cleanup made a queue file
 	AliasExpanded Kind = "alias-expanded"
+	AliasMissed   Kind = "alias-missed"   // local(8) did not find a name that the source of the aliases has: newaliases was not run
 	MailForwarded Kind = "mail-forwarded" // local(8) made a new mail of an old one
 	MailSent      Kind = "mail-sent"      // another MTA took the mail
 	MailDelivered Kind = "mail-delivered"
@@ -77,6 +78,7 @@ var Kinds = map[Kind][]string{
 	MailSubmitted: {"sender", "recipients", "subject", "message-id"},
 	MailAccepted:  {"id", "sender", "recipients", "subject", "message-id", "from"},
 	AliasExpanded: {"id", "from", "to", "file", "line", "stale"},
+	AliasMissed:   {"id", "from", "file", "line"},
 	MailForwarded: {"id", "to-id", "from", "to", "file"},
 	MailSent:      {"id", "to", "relay", "reply"},
 	MailDelivered: {"id", "to", "mailbox"},

@@ -15,6 +15,7 @@ var outlined = map[Kind][]string{
 	FirewallChanged: {"zone", "change"},
 	FileRotated:     {"from", "to"},
 	AliasExpanded:   {"from", "to", "file", "line"},
+	AliasMissed:     {"from", "file", "line"},
 	MailDelivered:   {"mailbox", "to"},
 	ClockStepped:    {"reason"},
 }

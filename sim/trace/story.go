@@ -105,7 +105,7 @@ func joints(events []Event) [][]string {
 		case isMessage(e.Kind):
 			add("text", strings.TrimSpace(e.Attrs["text"])) // a receiver has the space behind the tag
 			continue
-		case strings.HasPrefix(string(e.Kind), "mail-") || e.Kind == AliasExpanded:
+		case strings.HasPrefix(string(e.Kind), "mail-") || e.Kind == AliasExpanded || e.Kind == AliasMissed:
 		default:
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"enshu/sim/trace"
 )
@@ -89,6 +90,8 @@ var sentences = map[trace.Kind]sentence{
 	trace.MailAccepted: {"キューに入った: キュー ID {id}、{sender} から {recipients} へ、件名 {subject}",
 		"queued as {id}: from {sender} to {recipients}, subject {subject}"},
 	trace.AliasExpanded: {"{id}: {file}:{line} により {from} は {to} になった{stale}", "{id}: {file}:{line} made {from} into {to}{stale}"},
+	trace.AliasMissed: {"{id}: {file}:{line} に {from} はあるが、データベースにはない（データベースは {file} より古い: newaliases がまだ）",
+		"{id}: {file}:{line} has {from}, the database does not (it is older than {file}: newaliases has not been run)"},
 	trace.MailForwarded: {"{id}: {from} あてを {to} へ転送した（新しいキュー ID {to-id}）", "{id}: forwarded from {from} to {to} (queued as {to-id})"},
 	trace.MailSent:      {"{id}: {to} あてを {relay} に渡した: {reply}", "{id}: handed to {relay} for {to}: {reply}"},
 	trace.MailDelivered: {"{id}: {to} のメールボックス {mailbox} に届いた", "{id}: delivered for {to} into {mailbox}"},
@@ -136,6 +139,9 @@ func tell(e trace.Event, lang string) string {
 	values := []string{"{program}", e.Program}
 	for _, name := range trace.Kinds[e.Kind] {
 		value := e.Attrs[name]
+		if name == "next" {
+			value = localTime(value, e.At)
+		}
 		if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
 			value = action(value, lang)
 		}
@@ -148,6 +154,20 @@ func tell(e trace.Event, lang string) string {
 		values = append(values, "{"+name+"}", value)
 	}
 	return strings.NewReplacer(values...).Replace(text)
+}
+
+// localTime is a time of RFC 3339 as the column of the times has it, with the day
+// where that is not the event's.
+func localTime(text string, at time.Time) string {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return text
+	}
+	t, at = t.Local(), at.Local()
+	if t.Format(time.DateOnly) == at.Format(time.DateOnly) {
+		return t.Format(time.TimeOnly)
+	}
+	return t.Format(time.DateTime)
 }
 
 // stale tells that an alias came from a database that was older than its source.

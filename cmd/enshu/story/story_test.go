@@ -61,6 +61,9 @@ func TestWrite(t *testing.T) {
 // TestTellMail holds what is said of mail beside its sentence: a stale database,
 // and when a mail that waits is tried again.
 func TestTellMail(t *testing.T) {
+	local := time.Local
+	time.Local = time.FixedZone("JST", 9*60*60)
+	defer func() { time.Local = local }()
 	expanded := trace.Attrs{"id": "A1", "from": "team", "to": "usera", "file": "/etc/aliases", "line": "7"}
 	stale := trace.Attrs{"id": "A1", "from": "team", "to": "usera", "file": "/etc/aliases", "line": "7", "stale": "yes"}
 	for _, c := range []struct {
@@ -73,10 +76,15 @@ func TestTellMail(t *testing.T) {
 			"A1: /etc/aliases:7 made team into usera (the database is older than /etc/aliases: newaliases has not been run)"},
 		{trace.MailDeferred, trace.Attrs{"id": "A1", "to": "x@far.example", "reason": "no route", "next": ""}, "A1: x@far.example あてを後で送り直す: no route",
 			"A1: put off for x@far.example: no route"},
-		{trace.MailDeferred, trace.Attrs{"id": "A1", "reason": "no route", "next": "2026-11-22T00:05:00Z"}, "A1: 次に送るのは 2026-11-22T00:05:00Z より後",
-			"A1: the next attempt is not before 2026-11-22T00:05:00Z"},
+		{trace.MailDeferred, trace.Attrs{"id": "A1", "reason": "no route", "next": "2026-11-22T00:05:00Z"}, "A1: 次に送るのは 09:05:00 より後",
+			"A1: the next attempt is not before 09:05:00"},
+		{trace.MailDeferred, trace.Attrs{"id": "A1", "reason": "no route", "next": "2026-11-22T15:05:00Z"}, "A1: 次に送るのは 2026-11-23 00:05:00 より後",
+			"A1: the next attempt is not before 2026-11-23 00:05:00"},
+		{trace.AliasMissed, trace.Attrs{"id": "A1", "from": "team", "file": "/etc/aliases", "line": "7"},
+			"A1: /etc/aliases:7 に team はあるが、データベースにはない（データベースは /etc/aliases より古い: newaliases がまだ）",
+			"A1: /etc/aliases:7 has team, the database does not (it is older than /etc/aliases: newaliases has not been run)"},
 	} {
-		e := trace.Event{Kind: c.kind, Attrs: c.attrs}
+		e := trace.Event{At: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Kind: c.kind, Attrs: c.attrs}
 		if got := tell(e, "ja"); got != c.ja {
 			t.Errorf("ja: %s, want %s", got, c.ja)
 		}

@@ -198,7 +198,33 @@ func (l *localAgent) alias(ctx context.Context, s localState, name string) bool 
 			return true
 		}
 	}
+	l.noteMiss(s, names)
 	return false
+}
+
+// noteMiss tells the trace of a name that no alias table has, but the source of
+// one that was edited after its table was built: newaliases(1) was forgotten.
+func (l *localAgent) noteMiss(s localState, names []string) {
+	for _, d := range l.aliases {
+		file, built := strings.CutSuffix(d.File, ".db")
+		if !built {
+			continue
+		}
+		info, err := l.Proc.Sys.Stat(file)
+		if err != nil || !info.ModTime().After(d.Stamp.ModTime) {
+			continue
+		}
+		data, err := libc.ReadFile(l.Proc, file)
+		if err != nil {
+			continue
+		}
+		for _, n := range names {
+			if line := table.AliasLine(data, n); line > 0 {
+				l.Log.Emit(trace.AliasMissed, trace.Attrs{"id": s.Req.ID, "from": n, "file": file, "line": fmt.Sprint(line)})
+				return
+			}
+		}
+	}
 }
 
 // noteExpansion tells the trace which line an alias came from, and whether the

@@ -545,14 +545,11 @@ func (c *session) cmdBDAT(ctx context.Context, arg string) bool {
 		skip = "503 5.5.1 Error: need RCPT command"
 	case len(c.rcpts) == 0:
 		skip = "554 5.5.1 Error: no valid recipients"
-	case limit > 0 && int64(len(c.chunks))+n > 2*limit:
+	case limit > 0 && n > 2*limit-int64(len(c.chunks)):
 		skip = "552 5.3.4 Chunk exceeds message size limit"
 	}
-	if c.conn != nil {
-		c.conn.SetReadDeadline(c.Proc.Now().Add(c.Conf.Time("smtpd_timeout")))
-	}
 	if skip != "" {
-		if _, err := io.CopyN(io.Discard, c.r, n); err != nil {
+		if err := c.copyBytes(io.Discard, n); err != nil {
 			c.lost(ctx, err, "")
 			c.fatal = errLost
 			return false
@@ -560,14 +557,14 @@ func (c *session) cmdBDAT(ctx context.Context, arg string) bool {
 		c.reply(ctx, skip)
 		return false
 	}
-	chunk := make([]byte, n)
-	if _, err := io.ReadFull(c.r, chunk); err != nil {
+	chunk := bytes.NewBuffer(c.chunks) // it grows as bytes come: n may be anything
+	if err := c.copyBytes(chunk, n); err != nil {
 		c.lost(ctx, err, fmt.Sprintf(" (%d bytes)", len(c.chunks)))
 		c.fatal = errLost
 		return false
 	}
 	c.bdat = true
-	c.chunks = append(c.chunks, chunk...)
+	c.chunks = chunk.Bytes()
 	if len(f) == 1 {
 		c.reply(ctx, fmt.Sprintf("250 2.0.0 Ok: %d bytes", n))
 		return true

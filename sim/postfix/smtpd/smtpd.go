@@ -223,33 +223,6 @@ func (c *session) write(s string) {
 	io.WriteString(c.conn, s)
 }
 
-// readLine reads a line without its end. crlf tells how it ended.
-func (c *session) readLine() (line string, crlf bool, err error) {
-	if c.conn != nil {
-		c.conn.SetReadDeadline(c.Proc.Now().Add(c.Conf.Time("smtpd_timeout")))
-	}
-	var b []byte
-	limit := c.Conf.Int("line_length_limit")
-	for {
-		part, err := c.r.ReadSlice('\n')
-		if len(b) <= limit {
-			b = append(b, part...)
-		}
-		if err == bufio.ErrBufferFull {
-			continue
-		}
-		if err != nil {
-			return string(b), false, err
-		}
-		break
-	}
-	b = bytes.TrimSuffix(b, []byte("\n"))
-	if trimmed := bytes.TrimSuffix(b, []byte("\r")); len(trimmed) < len(b) {
-		return string(trimmed), true, nil
-	}
-	return string(b), false, nil
-}
-
 func (c *session) count(name string, ok bool) {
 	n := c.counts[name]
 	n[1]++
