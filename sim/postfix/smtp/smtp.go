@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -732,7 +733,7 @@ func (s *session) mailCommand(text []byte) string {
 	if _, ok := s.offers["SIZE"]; ok {
 		line += fmt.Sprintf(" SIZE=%d", s.Req.Size)
 	}
-	if _, ok := s.offers["8BITMIME"]; ok && bytes.IndexFunc(text, func(r rune) bool { return r > 127 }) >= 0 {
+	if _, ok := s.offers["8BITMIME"]; ok && slices.ContainsFunc(text, func(c byte) bool { return c > 127 }) {
 		line += " BODY=8BITMIME"
 	}
 	if _, ok := s.offers["SMTPUTF8"]; ok && s.Req.UTF8 {

@@ -223,9 +223,15 @@ func (c *session) write(s string) {
 	io.WriteString(c.conn, s)
 }
 
+// lineWaits reports whether a whole line has been received already.
+func (c *session) lineWaits() bool {
+	received, _ := c.r.Peek(c.r.Buffered())
+	return bytes.IndexByte(received, '\n') >= 0
+}
+
 // readLine reads a line without its end. crlf tells how it ended.
 func (c *session) readLine() (line string, crlf bool, err error) {
-	if c.conn != nil {
+	if c.conn != nil && !c.lineWaits() {
 		c.conn.SetReadDeadline(c.Proc.Now().Add(c.Conf.Time("smtpd_timeout")))
 	}
 	var b []byte
