@@ -42,7 +42,6 @@
 //     to the file were looked at.
 //   - After a crash a command, or another SMTP server, may get a mail twice: the
 //     step between a delivery and its note is closed for mailboxes only.
-//   - A destination is never taken for dead: every mail tries for itself.
 //   - Not modelled: LMTP, virtual(8) and pipe(8) delivery, milters, policy
 //     services, address verification, postscreen, VERP, header checks of MIME
 //     parts and attached messages, generic(5) tables, content_filter and FILTER in

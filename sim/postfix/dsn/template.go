@@ -67,9 +67,9 @@ func ParseTemplates(file string, data []byte) (list []Template, problems []strin
 			body = append(body, line)
 		case strings.TrimSpace(line) == "" || line[0] == '#':
 		default:
-			var ok bool
-			name, end, ok = strings.Cut(line, "=")
+			name, end, _ = strings.Cut(line, "=") // without one, there is no "<<" either
 			name, end = strings.TrimSpace(name), strings.TrimSpace(end)
+			var ok bool
 			if end, ok = strings.CutPrefix(end, "<<"); !ok || strings.TrimSpace(end) == "" {
 				problems = append(problems, fmt.Sprintf("%s, line %d: missing '<<' after template name: \"%s\"", file, i+1, line))
 				end = ""

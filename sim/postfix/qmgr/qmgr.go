@@ -56,14 +56,6 @@ type activeMessage struct {
 	logs      map[string]bool // the logs that tell of its recipients: dsn.BounceLog, …
 }
 
-// destination is where mail waits for a free connection.
-type destination struct {
-	transport, nexthop string
-	limit, busy        int
-	waiting            []entry
-	keeping            bool // so much mail came at once that connections were kept
-}
-
 // entry is one delivery: recipients of one message for one destination.
 type entry struct {
 	msg        *activeMessage
@@ -95,6 +87,9 @@ func (m *qmgr) run(ctx context.Context) {
 func (m *qmgr) obey(ctx context.Context, q service.Request) {
 	m.flushing = q.Verb == service.VerbFlush || q.Verb == service.VerbID || q.Verb == service.VerbSite
 	defer func() { m.flushing = false }()
+	if m.flushing {
+		m.revive()
+	}
 	answer := "ok"
 	switch q.Verb {
 	case service.VerbIncoming:
@@ -112,6 +107,7 @@ func (m *qmgr) obey(ctx context.Context, q service.Request) {
 		m.flushSite(ctx, q.Arg)
 	case service.VerbReload:
 		m.Reload(ctx, "qmgr")
+		m.revive()
 		m.scanIncoming(ctx)
 	}
 	q.Answer(answer)
@@ -272,12 +268,7 @@ func (m *qmgr) assign(ctx context.Context, a *activeMessage, open []queue.Recipi
 	})
 	var touched []*destination
 	for _, k := range order {
-		name := k.transport + "\n" + k.nexthop + "\n" + k.single
-		d := m.dests[name]
-		if d == nil {
-			d = &destination{transport: k.transport, nexthop: k.nexthop, limit: m.concurrency(k.transport)}
-			m.dests[name] = d
-		}
+		d := m.destinationOf(k.transport, k.nexthop, k.single)
 		list := groups[k]
 		for step := m.recipientLimit(k.transport); len(list) > 0; {
 			n := min(step, len(list))
@@ -295,7 +286,6 @@ func (m *qmgr) assign(ctx context.Context, a *activeMessage, open []queue.Recipi
 func byAddress(a, b queue.Recipient) int { return strings.Compare(a.Address, b.Address) }
 
 func (m *qmgr) recipientLimit(transport string) int { return m.limit(transport, "recipient") }
-func (m *qmgr) concurrency(transport string) int    { return m.limit(transport, "concurrency") }
 
 func (m *qmgr) limit(transport, what string) int {
 	name := transport + "_destination_" + what + "_limit"
@@ -309,14 +299,20 @@ func (m *qmgr) limit(transport, what string) int {
 	return n
 }
 
-// pump starts deliveries while the destination has room.
+// pump starts deliveries while the destination has room. What waits for a dead
+// one goes to retry, which puts it off.
 func (m *qmgr) pump(ctx context.Context, d *destination) {
-	for d.busy < d.limit && len(d.waiting) > 0 && ctx.Err() == nil {
+	if d.dead != "" && len(d.waiting) > 0 {
+		retry := m.destinationOf("retry", d.dead, "")
+		retry.waiting = append(retry.waiting, d.waiting...)
+		d.waiting = nil
+		d = retry
+	}
+	for d.busy < d.pace.window && len(d.waiting) > 0 && ctx.Err() == nil {
 		e := d.waiting[0]
 		d.waiting = d.waiting[1:]
 		d.busy++
-		reuse, keep := d.keeping, len(d.waiting) > 0
-		d.keeping = d.keeping || keep
+		reuse, keep := d.connections(m.Proc.Now())
 		m.Proc.Go(func() {
 			answer := m.deliver(ctx, d, e, reuse, keep)
 			m.events.TryPut(service.Happen(func() { m.delivered(ctx, d, e, answer) }))
@@ -339,6 +335,7 @@ func (m *qmgr) deliver(ctx context.Context, d *destination, e entry, reuse, keep
 
 func (m *qmgr) delivered(ctx context.Context, d *destination, e entry, answer service.DeliveryAnswer) {
 	d.busy--
+	m.heard(d, answer)
 	a := e.msg
 	if answer.Crashed && ctx.Err() == nil {
 		m.Log.Warning("transport %s failure -- see a previous warning/fatal/panic logfile record for the problem description", d.transport)
@@ -359,6 +356,9 @@ func (m *qmgr) delivered(ctx context.Context, d *destination, e entry, answer se
 	}
 	a.pending--
 	m.pump(ctx, d)
+	if d.busy == 0 {
+		m.forget()
+	}
 	if a.pending == 0 {
 		m.complete(ctx, a)
 	}
@@ -454,10 +454,5 @@ func (m *qmgr) retire(ctx context.Context, a *activeMessage, reported bool) {
 	}
 	if m.behind {
 		m.scanIncoming(ctx)
-	}
-	for name, d := range m.dests {
-		if d.busy == 0 && len(d.waiting) == 0 {
-			delete(m.dests, name)
-		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +40,7 @@ const (
 var ErrRecord = errors.New("malformed queue file record")
 
 // AppendRecord adds one record to b.
-func AppendRecord(b []byte, kind byte, data string) []byte {
+func AppendRecord[T string | []byte](b []byte, kind byte, data T) []byte {
 	b = append(b, kind)
 	n := len(data)
 	for n >= 0x80 {
@@ -70,7 +71,7 @@ func ReadRecord(r *bufio.Reader, limit int) (kind byte, data []byte, err error) 
 	if n > limit {
 		return 0, nil, ErrRecord
 	}
-	data = make([]byte, n)
+	data = make([]byte, n, n+1) // a line end may follow
 	if _, err := io.ReadFull(r, data); err != nil {
 		return 0, nil, ErrRecord
 	}
@@ -251,6 +252,7 @@ func recordLen(n int) int64 {
 
 // AppendContent adds text, lines ended by line feeds, to content in records.
 func AppendContent(b []byte, text []byte, lineLimit int) []byte {
+	b = slices.Grow(b, len(text)+len(text)/16+64) // two bytes a line or three, instead of one
 	for len(text) > 0 {
 		end := bytes.IndexByte(text, '\n')
 		line, rest, ended := text, []byte(nil), false
@@ -266,15 +268,15 @@ func AppendContent(b []byte, text []byte, lineLimit int) []byte {
 // appendLine adds one line in records.
 func appendLine(b []byte, line []byte, ended bool, lineLimit int) []byte {
 	for len(line) > lineLimit {
-		b = AppendRecord(b, RecCont, string(line[:lineLimit]))
+		b = AppendRecord(b, RecCont, line[:lineLimit])
 		line = line[lineLimit:]
 	}
 	if !ended {
 		// The line goes on, and ends with nothing more.
-		b = AppendRecord(b, RecCont, string(line))
+		b = AppendRecord(b, RecCont, line)
 		return AppendRecord(b, RecNormal, "")
 	}
-	return AppendRecord(b, RecNormal, string(line))
+	return AppendRecord(b, RecNormal, line)
 }
 
 // contentReader turns the records of a message's content back into text.

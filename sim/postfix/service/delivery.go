@@ -221,7 +221,7 @@ type DeliveryRequest struct {
 	Context     string // rewrite_context
 	Recovered   bool   // an earlier attempt may have come part of the way: see modeRecovered
 	UTF8        bool
-	// There is much mail for the next hop: take a connection that was kept, and
+	// Mail follows upon mail for the next hop: take a connection that was kept, and
 	// keep this one.
 	Reuse, Keep bool
 }
@@ -230,7 +230,10 @@ type DeliveryRequest struct {
 type DeliveryAnswer struct {
 	Deferred []string // why, one for each recipient that waits
 	Crashed  bool
-	Logs     map[string]bool // the logs of recipients that were written to: dsn.BounceLog, …
+	// why the host of the destination could not be reached or did not talk; its
+	// Status is "" when it did
+	Unreached Fate
+	Logs      map[string]bool // the logs of recipients that were written to: dsn.BounceLog, …
 }
 
 // A BounceQuestion asks bounce(8) to report on a message in the active queue.

@@ -28,14 +28,14 @@ func (s *session) login(nexthop string) error {
 		entry, found, err = s.passwords.Lookup(s.Log, s.host.name)
 	}
 	if err != nil {
-		return talkError{service.Fate{Status: "4.3.0", Text: "smtp_sasl_password_maps lookup error"}}
+		return talkError{f: service.Fate{Status: "4.3.0", Text: "smtp_sasl_password_maps lookup error"}}
 	}
 	if !found {
 		return nil
 	}
 	user, password, _ := strings.Cut(entry, ":")
 	cannot := func(why string) error {
-		return talkError{service.Fate{Status: "4.7.0", Text: fmt.Sprintf("SASL authentication failed; cannot authenticate to server %s: %s", s.name(), why)}}
+		return talkError{f: service.Fate{Status: "4.7.0", Text: fmt.Sprintf("SASL authentication failed; cannot authenticate to server %s: %s", s.name(), why)}}
 	}
 	options := "smtp_sasl_security_options"
 	if s.tls {
@@ -77,7 +77,7 @@ func (s *session) login(nexthop string) error {
 			if s.Conf.Bool("smtp_sasl_auth_soft_bounce") {
 				f.Status = "4" + f.Status[1:]
 			}
-			return talkError{f}
+			return talkError{f: f}
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -64,6 +65,7 @@ type client struct {
 	keeps     bool              // the connection is kept
 	left      []queue.Recipient // not dealt with yet
 	last      service.Fate      // why the last host did not do
+	unreached bool              // and that was not about this message
 	relay     string            // shown for the recipients that are left at the end
 }
 
@@ -116,6 +118,7 @@ func (c *client) deliver(ctx context.Context) {
 			c.Log.Warning("relayhost configuration problem")
 			f.Status = "4.3.5"
 		}
+		c.unreached = true
 		c.giveUp(f)
 		return
 	}
@@ -129,7 +132,7 @@ func (c *client) deliver(ctx context.Context) {
 			text := fmt.Sprintf("connect to %s[%s]:%d: %s", h.name, h.addr, port, connectError(err))
 			c.Log.Info("%s", text)
 			c.Log.Emit(trace.ConnectFailed, trace.Attrs{"to": netip.AddrPortFrom(h.addr, uint16(port)).String(), "over": "tcp", "error": connectError(err)})
-			c.last, c.relay = service.Fate{Status: "4.4.1", Text: text}, "none"
+			c.last, c.relay, c.unreached = service.Fate{Status: "4.4.1", Text: text}, "none", true
 			continue
 		}
 		sessions++
@@ -193,6 +196,9 @@ func (c *client) connect(ctx context.Context, h mxHost, port int) (net.Conn, err
 func (c *client) giveUp(f service.Fate) {
 	if f.Status == "" {
 		f = service.Fate{Status: "4.3.0", Text: "no host could be tried"}
+	}
+	if c.unreached && f.Status[0] == '4' {
+		c.Answer.Unreached = f
 	}
 	for _, r := range c.left {
 		c.Failed(r, c.relay, f)
@@ -365,7 +371,10 @@ type reply struct {
 func (s *session) name() string { return fmt.Sprintf("%s[%s]", s.host.name, s.host.addr) }
 
 // talkError ends a session: the connection is of no use any more.
-type talkError struct{ f service.Fate }
+type talkError struct {
+	f       service.Fate
+	message bool // it is about this message, not the host
+}
 
 func (e talkError) Error() string { return e.f.Text }
 
@@ -379,7 +388,7 @@ func (s *session) broken(err error, doing string) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT) {
 		text = fmt.Sprintf("conversation with %s timed out while %s", s.name(), doing)
 	}
-	return talkError{service.Fate{Status: "4.4.2", Text: text}}
+	return talkError{f: service.Fate{Status: "4.4.2", Text: text}}
 }
 
 // maxReply bounds what a server may say in one reply.
@@ -401,7 +410,7 @@ func (s *session) read(doing string) (reply, error) {
 		}
 		code, err := strconv.Atoi(text[:3])
 		if err != nil || code < 200 || code > 599 {
-			return rep, talkError{service.Fate{Status: "5.5.0", Text: fmt.Sprintf("host %s said: %s", s.name(), text)}}
+			return rep, talkError{f: service.Fate{Status: "5.5.0", Text: fmt.Sprintf("host %s said: %s", s.name(), text)}}
 		}
 		rep.rest = append(rep.rest, strings.TrimPrefix(text[3:], "-"))
 		if rep.text == "" {
@@ -454,7 +463,7 @@ func (s *session) run(ctx context.Context, begin func() error) {
 	s.conn.Close()
 	var te talkError
 	if errors.As(err, &te) {
-		s.last = te.f
+		s.last, s.unreached = te.f, !te.message
 		if te.f.Status[0] == '5' && ctx.Err() == nil {
 			s.giveUp(te.f)
 		}
@@ -475,7 +484,7 @@ func (s *session) greet() error {
 		if s.Conf.Bool("smtp_skip_5xx_greeting") {
 			f.Status = "4" + f.Status[1:]
 		}
-		return talkError{f}
+		return talkError{f: f}
 	}
 	if f := strings.Fields(rep.text); len(f) > 1 && strings.EqualFold(f[1], s.Conf.Get("myhostname")) && s.port == 25 {
 		s.Log.Warning("host %s:%d greeted me with my own hostname %s", s.name(), s.port, s.Conf.Get("myhostname"))
@@ -494,7 +503,7 @@ func (s *session) greet() error {
 		if level == "may" {
 			return s.login(s.Req.Nexthop)
 		}
-		return talkError{service.Fate{Status: "4.7.4", Text: fmt.Sprintf("TLS is required, but was not offered by host %s", s.name())}}
+		return talkError{f: service.Fate{Status: "4.7.4", Text: fmt.Sprintf("TLS is required, but was not offered by host %s", s.name())}}
 	}
 	if err := s.startTLS(level); err != nil {
 		return err
@@ -521,7 +530,7 @@ func (s *session) hello() error {
 			return err
 		}
 		if rep.code/100 != 2 {
-			return talkError{s.refused(rep, "HELO")}
+			return talkError{f: s.refused(rep, "HELO")}
 		}
 		return nil
 	}
@@ -531,7 +540,7 @@ func (s *session) hello() error {
 			if strings.EqualFold(word, s.Conf.Get("myhostname")) && s.port == 25 {
 				s.Log.Warning("host %s:%d replied to HELO/EHLO with my own hostname %s", s.name(), s.port, s.Conf.Get("myhostname"))
 				s.send("QUIT")
-				return talkError{service.Fate{Status: "5.4.6", Text: fmt.Sprintf("mail for %s loops back to myself", s.domain)}}
+				return talkError{f: service.Fate{Status: "5.4.6", Text: fmt.Sprintf("mail for %s loops back to myself", s.domain)}}
 			}
 			continue
 		}
@@ -553,7 +562,7 @@ func (s *session) startTLS(level string) error {
 		if level == "may" {
 			return nil
 		}
-		return talkError{s.refused(rep, "STARTTLS")}
+		return talkError{f: s.refused(rep, "STARTTLS")}
 	}
 	config := &tls.Config{ServerName: s.host.name, InsecureSkipVerify: true, Time: s.Proc.Now}
 	if level == "verify" || level == "secure" {
@@ -564,7 +573,7 @@ func (s *session) startTLS(level string) error {
 	conn := tls.Client(s.conn, config)
 	if err := conn.Handshake(); err != nil {
 		s.Log.Info("SSL_connect error to %s:%d: -1", s.name(), s.port)
-		return talkError{service.Fate{Status: "4.7.5", Text: "Cannot start TLS: handshake failure"}}
+		return talkError{f: service.Fate{Status: "4.7.5", Text: "Cannot start TLS: handshake failure"}}
 	}
 	s.conn, s.r, s.tls = conn, bufio.NewReaderSize(conn, 4096), true
 	return s.hello()
@@ -573,11 +582,11 @@ func (s *session) startTLS(level string) error {
 // transact sends the message to the recipients that are left.
 func (s *session) transact(ctx context.Context) error {
 	if limit, err := strconv.ParseInt(s.offers["SIZE"], 10, 64); err == nil && limit > 0 && s.Req.Size > limit {
-		return talkError{service.Fate{Status: "5.3.4", Text: fmt.Sprintf("message size %d exceeds size limit %d of server %s", s.Req.Size, limit, s.name())}}
+		return talkError{f: service.Fate{Status: "5.3.4", Text: fmt.Sprintf("message size %d exceeds size limit %d of server %s", s.Req.Size, limit, s.name())}}
 	}
 	text, err := s.Msg.Text()
 	if err != nil {
-		return talkError{service.Fate{Status: "4.3.0", Text: "malformed queue file"}}
+		return talkError{f: service.Fate{Status: "4.3.0", Text: "malformed queue file"}, message: true}
 	}
 	lines := []string{s.mailCommand(text)}
 	for _, r := range s.left {
@@ -652,7 +661,7 @@ func (s *session) transact(ctx context.Context) error {
 		return err
 	}
 	if rep.code/100 != 3 {
-		return talkError{s.refused(rep, "DATA")}
+		return talkError{f: s.refused(rep, "DATA"), message: true}
 	}
 	s.deadline("smtp_data_xfer_timeout")
 	if _, err := s.conn.Write(s.stuff(text)); err != nil {
@@ -724,7 +733,7 @@ func (s *session) mailCommand(text []byte) string {
 	if _, ok := s.offers["SIZE"]; ok {
 		line += fmt.Sprintf(" SIZE=%d", s.Req.Size)
 	}
-	if _, ok := s.offers["8BITMIME"]; ok && bytes.IndexFunc(text, func(r rune) bool { return r > 127 }) >= 0 {
+	if _, ok := s.offers["8BITMIME"]; ok && slices.ContainsFunc(text, func(c byte) bool { return c > 127 }) {
 		line += " BODY=8BITMIME"
 	}
 	if _, ok := s.offers["SMTPUTF8"]; ok && s.Req.UTF8 {
