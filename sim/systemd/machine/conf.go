@@ -1,8 +1,9 @@
 package machine
 
 import (
+	"maps"
 	"path"
-	"sort"
+	"slices"
 	"strings"
 
 	"enshu/sim/host"
@@ -19,22 +20,28 @@ func ConfFiles(p *host.Proc, name string) []string {
 			break
 		}
 	}
-	found := map[string]string{}
+	var dirs []string
 	for _, dir := range []string{"/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"} {
-		d := path.Join(dir, name+".d")
-		names, _ := libc.ReadDir(p, d)
+		dirs = append(dirs, path.Join(dir, name+".d"))
+	}
+	return append(files, Merged(p, dirs, ".conf")...)
+}
+
+// Merged returns the files of directories whose names end so, in the order of
+// their names; of files of one name the one of the first directory counts, as
+// systemd.unit(5) has it of drop-ins.
+func Merged(p *host.Proc, dirs []string, suffix string) []string {
+	found := map[string]string{}
+	for _, dir := range dirs {
+		names, _ := libc.ReadDir(p, dir)
 		for _, n := range names {
-			if strings.HasSuffix(n, ".conf") && found[n] == "" {
-				found[n] = path.Join(d, n)
+			if strings.HasSuffix(n, suffix) && found[n] == "" {
+				found[n] = path.Join(dir, n)
 			}
 		}
 	}
-	names := make([]string, 0, len(found))
-	for n := range found {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	for _, n := range names {
+	var files []string
+	for _, n := range slices.Sorted(maps.Keys(found)) {
 		files = append(files, found[n])
 	}
 	return files

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"sort"
 	"strings"
 	"syscall"
 	"time"
@@ -284,32 +283,20 @@ func (l *Loader) DropIns(name string) []string {
 		add(stem[:i+1] + "." + kind)
 	}
 	add(kind)
-	found := map[string]string{}
+	var present []string
 	for _, d := range dirs {
 		for _, base := range Path {
-			if !l.has(base, d) {
-				continue
-			}
-			dir := path.Join(base, d)
-			names, _ := libc.ReadDir(l.p, dir)
-			for _, n := range names {
-				if strings.HasSuffix(n, ".conf") && found[n] == "" {
-					found[n] = path.Join(dir, n)
-				}
+			if l.has(base, d) {
+				present = append(present, path.Join(base, d))
 			}
 		}
 	}
-	names := make([]string, 0, len(found))
-	for n := range found {
-		names = append(names, n)
-	}
-	sort.Strings(names)
 	var files []string
-	for _, n := range names {
-		if target, err := l.p.Sys.Readlink(found[n]); err == nil && target == "/dev/null" {
+	for _, f := range machine.Merged(l.p, present, ".conf") {
+		if target, err := l.p.Sys.Readlink(f); err == nil && target == "/dev/null" {
 			continue
 		}
-		files = append(files, found[n])
+		files = append(files, f)
 	}
 	return files
 }

@@ -3,11 +3,11 @@ package units
 import (
 	"path"
 	"slices"
-	"sort"
 	"strings"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/systemd/machine"
 	"enshu/sim/systemd/unitfile"
 )
 
@@ -23,23 +23,9 @@ type PresetRule struct {
 }
 
 func PresetRules(p *host.Proc) []PresetRule {
-	found := map[string]string{}
-	for _, dir := range presetDirs {
-		names, _ := libc.ReadDir(p, dir)
-		for _, n := range names {
-			if strings.HasSuffix(n, ".preset") && found[n] == "" {
-				found[n] = path.Join(dir, n)
-			}
-		}
-	}
-	names := make([]string, 0, len(found))
-	for n := range found {
-		names = append(names, n)
-	}
-	sort.Strings(names)
 	var rules []PresetRule
-	for _, n := range names {
-		data, _ := libc.ReadFile(p, found[n])
+	for _, file := range machine.Merged(p, presetDirs, ".preset") {
+		data, _ := libc.ReadFile(p, file)
 		for _, line := range libc.Lines(data) {
 			f := strings.Fields(line)
 			if len(f) >= 2 && (f[0] == "enable" || f[0] == "disable") {
