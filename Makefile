@@ -8,8 +8,9 @@ export CGO_ENABLED = 0
 build:
 	$(GO) build -trimpath -o enshu ./cmd/enshu
 
+# Status 1 is a lab that was left unsolved, which is no error of make's.
 run: tools build
-	./enshu run tcp-forwarding
+	./enshu run tcp-forwarding || [ $$? -eq 1 ]
 
 # The tools of the machine that every host has: vi, ss, ps …
 tools:

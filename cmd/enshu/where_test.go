@@ -39,7 +39,7 @@ func TestWhereLive(t *testing.T) {
 		expect(said("case refused", "server", "/var/log/secure"), "client could not connect to 192.168.0.10:514 over tcp: Connection refused\n  see: on server: ss -lntp")
 		forward("@192.168.0.99")
 		expect(said("case elsewhere", "server", "/var/log/secure"), "/etc/rsyslog.d/forward.conf:1 of client sends it to 192.168.0.99:514, which is not server.")
-		expect(said("case unselected", "client", "/var/log/messages"), "/etc/rsyslog.conf:43 of client would have, but its selector *.info;mail.none;authpriv.none;cron.none does not match authpriv.info.")
+		expect(said("case unselected", "client", "/var/log/messages"), "/etc/rsyslog.conf:43 of client would do that, but its selector *.info;mail.none;authpriv.none;cron.none does not match authpriv.info.")
 		expect(said("case norule", "client", "/var/log/none"), "It came to client, which has no rule that writes to /var/log/none.")
 		expect(said("case kept", "client", "/var/log/secure"), "It is in /var/log/secure on client, by /etc/rsyslog.conf:46.")
 		on("client", "systemctl stop rsyslog; logger -p authpriv.info stopped")

@@ -88,7 +88,7 @@ var fates = map[trace.Fate]struct {
 	trace.NoForward: {sentence{"{at} には {facility}.{severity} を {host} へ送るルールがありません。", "No rule of {at} sends {facility}.{severity} to {host}."}, "grep @ /etc/rsyslog.conf /etc/rsyslog.d/*"},
 	trace.Elsewhere: {sentence{"{at} の {rule} は {host} ではなく {to} へ送っています。", "{rule} of {at} sends it to {to}, which is not {host}."}, "cat {rulefile}"},
 	trace.Unselected: {sentence{"{at} の {rule} がそうするはずですが、セレクタ {selector} は {facility}.{severity} に当てはまりません。",
-		"{rule} of {at} would have, but its selector {selector} does not match {facility}.{severity}."}, "cat {rulefile}"},
+		"{rule} of {at} would do that, but its selector {selector} does not match {facility}.{severity}."}, "cat {rulefile}"},
 	trace.Suspended: {sentence{"{at} の {rule} がこのメッセージをあきらめました: {reason}", "{rule} of {at} gave it up: {reason}"}, "journalctl -u rsyslog"},
 	trace.Refused:   {sentence{"{at} は {to} に {over} で接続できませんでした: {error}", "{at} could not connect to {to} over {over}: {error}"}, ""},
 	trace.Filtered: {sentence{"{at} のファイアウォールが {to}/{protocol} へのパケットを通しませんでした。", "The firewall of {at} did not let the packet to {to}/{protocol} through."},

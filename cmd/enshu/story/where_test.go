@@ -82,7 +82,7 @@ func TestFates(t *testing.T) {
 		{trace.Finding{Fate: trace.Refused, Event: trace.Event{Host: "client", Attrs: full}},
 			"→ client could not connect to 192.168.0.10:514 over tcp: Connection refused\n  see: on server: ss -lntp\n"},
 		{trace.Finding{Fate: trace.Unselected, Event: trace.Event{Host: "server", Attrs: full}},
-			"→ /etc/rsyslog.conf:46 of server would have, but its selector mail.* does not match authpriv.info.\n  see: on server: cat /etc/rsyslog.conf\n"},
+			"→ /etc/rsyslog.conf:46 of server would do that, but its selector mail.* does not match authpriv.info.\n  see: on server: cat /etc/rsyslog.conf\n"},
 	} {
 		var b strings.Builder
 		writeFinding(&b, c.f, place{"server", "/var/log/secure"}, twoHosts, "en")
