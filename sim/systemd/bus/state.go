@@ -69,6 +69,9 @@ type ServiceState struct {
 	EnvironmentFiles                                []string
 	Dir                                             string
 	UMask                                           int
+	SuccessStatus, RestartPrevent, RestartForce     []string
+	RuntimeMax, Watchdog                            time.Duration
+	Directories                                     map[string][]string // by RuntimeDirectory …
 	Tasks                                           int
 	Memory                                          int64
 	CPU                                             time.Duration

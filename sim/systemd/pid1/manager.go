@@ -133,8 +133,18 @@ func (u *unit) tell() {
 	}
 }
 
+// installProblems logs what is wrong with a unit's file as far as enabling is
+// concerned, which is read once more when somebody asks whether it is enabled.
+func (m *manager) installProblems(f *units.Fragment) {
+	for _, p := range f.Problems {
+		if f.State == units.LoadError || p.OfInstall() {
+			m.log(syslog.Warning, p.String(), journal.Field{Name: "UNIT", Value: f.Name})
+		}
+	}
+}
+
 func (m *manager) reloadUnit(u *unit) {
-	u.frag = m.loader.Load(u.name)
+	u.frag, u.fileStateTold = m.loader.Load(u.name), false
 	m.edges = nil
 	u.tell()
 }
@@ -200,7 +210,7 @@ func (m *manager) collect() {
 		}
 	}
 	for _, u := range m.units {
-		if u.state != bus.Inactive || u.job != nil {
+		if u.state != bus.Inactive || u.job != nil || u.svc != nil && u.svc.leaves() {
 			mark(u)
 		}
 	}
@@ -225,7 +235,7 @@ func (m *manager) reload() {
 			delete(m.units, u.name)
 			continue
 		}
-		u.frag = m.loader.Load(u.name)
+		u.frag, u.fileStateTold = m.loader.Load(u.name), false
 		u.windowN = 0
 		if u.svc != nil {
 			u.svc.forget()

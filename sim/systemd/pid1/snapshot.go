@@ -111,6 +111,9 @@ func (s *service) snapshot() *bus.ServiceState {
 		StandardOutput: v.Stdout, StandardError: v.Stderr, RestartSec: v.RestartSec, TimeoutStart: v.TimeoutStart, TimeoutStop: v.TimeoutStop,
 		RemainAfterExit: v.RemainAfterExit, MainPID: s.mainPID, Restarts: s.restarts, Main: s.mainRun, Exec: map[string][]bus.Exec{},
 		Environment: v.Environment, EnvironmentFiles: v.EnvFiles, Dir: v.Dir, UMask: v.Umask,
+		SuccessStatus: v.SuccessStatus, RestartPrevent: v.RestartPrevent, RestartForce: v.RestartForce, RuntimeMax: v.RuntimeMax, Watchdog: v.Watchdog,
+		Directories: map[string][]string{"RuntimeDirectory": v.RuntimeDirs, "StateDirectory": v.StateDirs, "CacheDirectory": v.CacheDirs,
+			"LogsDirectory": v.LogsDirs, "ConfigurationDirectory": v.ConfigDirs},
 	}
 	if s.control != nil {
 		st.ControlPID = s.control.PID
@@ -121,7 +124,7 @@ func (s *service) snapshot() *bus.ServiceState {
 		}
 	}
 	for _, kind := range bus.ExecKinds {
-		if r := s.runs[kind]; r != nil {
+		for _, r := range s.runs[kind] {
 			st.Runs = append(st.Runs, *r)
 		}
 	}

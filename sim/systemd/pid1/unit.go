@@ -45,6 +45,8 @@ type unit struct {
 	conditionMet  bool
 	conditionText string // the one that did not hold
 
+	fileStateTold bool // what is wrong with the [Install] section was told
+
 	windowFrom time.Duration // of the start rate limit
 	windowN    int
 
@@ -57,7 +59,7 @@ func (m *manager) newUnit(f *units.Fragment) *unit {
 	u := &unit{m: m, name: f.Name, frag: f, state: bus.Inactive, sub: "dead", result: bus.ResultSuccess}
 	switch unitfile.Type(f.Name) {
 	case "service":
-		u.svc = &service{u: u, runs: map[string]*bus.Run{}, args: map[int][]string{}}
+		u.svc = &service{u: u, runs: map[string][]*bus.Run{}, args: map[int][]string{}}
 	case "timer":
 		u.timer = &timer{u: u}
 	case "path":
@@ -187,6 +189,12 @@ func (u *unit) start() (result string, over bool) {
 	u.newInvocation()
 	switch unitfile.Type(u.name) {
 	case "socket":
+		if s := u.config().Socket; !s.Accept {
+			if by := u.m.get(s.Service); by.loadProblem() != nil {
+				u.say(syslog.Err, "", "Socket service %s not loaded, refusing.", s.Service)
+				return "failed", true
+			}
+		}
 		u.set(bus.Active, u.socketSub())
 	case "timer":
 		u.set(bus.Active, "waiting")
@@ -230,6 +238,9 @@ func (u *unit) stop() {
 	}
 	if u.watcher != nil {
 		u.watcher.disarm()
+	}
+	if u.timer != nil || u.watcher != nil {
+		u.say(syslog.Info, msgSuccess, "Deactivated successfully.")
 	}
 	u.set(bus.Inactive, "dead")
 }

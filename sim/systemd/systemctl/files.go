@@ -77,11 +77,11 @@ func (s *systemctl) unitFiles(method string, args []string) int {
 	if !ok {
 		return 1
 	}
-	noInstall, changed, status := s.change(method, names)
+	noInstall, _, status := s.change(method, names)
 	if status != 0 {
 		return status
 	}
-	if s.bus != nil && !s.noReload && changed {
+	if s.bus != nil && !s.noReload {
 		s.bus.Call(bus.Request{Method: "Reload"})
 	}
 	if noInstall && !s.quiet && (method == "Enable" || method == "Disable" || method == "Reenable") {
@@ -137,8 +137,9 @@ func (s *systemctl) fileNames(method string, args []string) (names []string, ok 
 		}
 		names = append(names, a)
 	}
-	if method == "Mask" && s.bus != nil {
+	if (method == "Mask" || method == "Unmask") && s.bus != nil {
 		for _, u := range names {
+			s.bus.Call(bus.Request{Method: "Show", Unit: u})
 			if !s.loader.Found(u) {
 				s.Note("Unit %s does not exist, proceeding anyway.", u)
 			}
@@ -159,9 +160,8 @@ func (s *systemctl) isEnabled(args []string) int {
 		if strings.Contains(name, "/") {
 			why = "Invalid argument"
 		} else {
-			state = units.FileState(s.p, s.loader, name)
+			state = s.fileState(name)
 		}
-		s.tellLoaded()
 		if state == "bad" {
 			state, why = "", "Bad message"
 		}
@@ -181,6 +181,18 @@ func (s *systemctl) isEnabled(args []string) int {
 		}
 	}
 	return status
+}
+
+// fileState is what is-enabled says of a unit: PID 1 says it, or the disk.
+func (s *systemctl) fileState(name string) string {
+	if s.bus != nil {
+		if r, err := s.bus.Call(bus.Request{Method: "FileState", Unit: name}); err == nil {
+			return r.State
+		}
+	}
+	state := units.FileState(s.p, s.loader, name)
+	s.tellLoaded()
+	return state
 }
 
 // installTargets lists the links that disabling a unit would remove.
@@ -258,7 +270,15 @@ func (s *systemctl) cat(args []string) int {
 		drops := s.loader.DropIns(real)
 		if s.bus != nil {
 			// What PID 1 has loaded, which may not be what is on disk by now.
-			if r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name}); err == nil && r.Unit.Fragment != "" {
+			// It is asked for one property after the other.
+			var r bus.Reply
+			var err error
+			for range 3 {
+				if r, err = s.bus.Call(bus.Request{Method: "Get", Unit: name}); err != nil || r.Unit.Load == units.LoadError {
+					break
+				}
+			}
+			if err == nil && r.Unit.Fragment != "" {
 				file, drops = r.Unit.Fragment, r.Unit.DropIns
 				masked = r.Unit.Load == units.Masked
 				if r.Unit.NeedReload {

@@ -44,7 +44,7 @@ func (s *systemctl) selects(u *bus.UnitState, patterns []string) bool {
 	}) {
 		return false
 	}
-	if s.all || len(s.states) > 0 || len(patterns) > 0 {
+	if s.all || len(s.states) > 0 {
 		return true
 	}
 	return !(u.Active == bus.Inactive && u.Job == "") && u.Load != "merged"

@@ -334,25 +334,27 @@ var verbOfJob = map[string]string{bus.JobStart: "start", bus.JobStop: "stop", bu
 // jobs are start, stop and so on.
 func (s *systemctl) jobs(kind string, args []string) int {
 	status := 0
-	names := s.names(args)
-	for _, name := range names {
+	var queued []string // the units that got a job
+	for _, name := range s.names(args) {
 		if s.needsReload(name) {
 			s.warnReload(name)
 		}
 		if _, err := s.bus.Call(bus.Request{Method: "Job", Unit: name, Kind: kind, Mode: s.jobMode}); err != nil {
 			status = s.jobError(kind, name, err)
+			continue
 		}
-	}
-	if kind == bus.JobStop && !s.quiet {
-		for _, name := range names {
-			s.warnTriggers(name)
-		}
+		queued = append(queued, name)
 	}
 	if s.noBlock {
 		return status
 	}
 	if st := s.wait(); st != 0 && status == 0 {
 		status = st
+	}
+	if kind == bus.JobStop && !s.quiet {
+		for _, name := range queued {
+			s.warnTriggers(name)
+		}
 	}
 	return status
 }
@@ -439,7 +441,7 @@ func (s *systemctl) jobResult(j bus.JobResult) int {
 }
 
 func (s *systemctl) needsReload(name string) bool {
-	r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name})
+	r, err := s.bus.Call(bus.Request{Method: "Get", Unit: name})
 	return err == nil && r.Unit.NeedReload
 }
 
@@ -493,7 +495,7 @@ func (s *systemctl) isFailed(args []string) int {
 func (s *systemctl) isState(args []string, no int, good ...string) int {
 	status := no
 	for _, name := range s.names(args) {
-		r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name})
+		r, err := s.bus.Call(bus.Request{Method: "Get", Unit: name})
 		if err != nil {
 			continue
 		}

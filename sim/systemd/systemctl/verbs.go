@@ -149,15 +149,15 @@ func (s *systemctl) exists(name string) bool {
 
 // clean removes the directories that a service keeps (StateDirectory= and kin).
 func (s *systemctl) clean(args []string) int {
-	for _, w := range s.what {
-		if !strings.Contains(" runtime state cache logs configuration fdstore all ", " "+w+" ") {
-			s.Fail("Failed to clean unit %s: Invalid resource type: %s", unitfile.Mangle(args[0]), w)
-			return 1
-		}
-	}
 	for _, name := range s.names(args) {
 		if !s.exists(name) {
 			return 1
+		}
+		for _, w := range s.what {
+			if !strings.Contains(" runtime state cache logs configuration fdstore all ", " "+w+" ") {
+				s.Fail("Failed to clean unit %s: Invalid resource type: %s", name, w)
+				return 1
+			}
 		}
 		if _, err := s.bus.Call(bus.Request{Method: "Clean", Unit: name, Units: s.what}); err != nil {
 			s.Fail("Failed to clean unit %s: %s", name, err)
@@ -190,7 +190,7 @@ func (s *systemctl) help(args []string) int {
 		u := r.Unit
 		if u.Load == units.NotFound {
 			s.Fail("Unit %s could not be found.", name)
-			return 4
+			return 1
 		}
 		if len(u.Documentation) == 0 {
 			s.Note("Documentation for %s not known.", name)
@@ -217,8 +217,11 @@ func (s *systemctl) help(args []string) int {
 
 // warnTriggers tells which units may start a unit again that is being stopped.
 func (s *systemctl) warnTriggers(name string) {
-	r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name})
+	r, err := s.bus.Call(bus.Request{Method: "Get", Unit: name})
 	if err != nil || r.Unit.Load == units.Masked {
+		return
+	}
+	if r, err = s.bus.Call(bus.Request{Method: "Get", Unit: name}); err != nil {
 		return
 	}
 	told := false

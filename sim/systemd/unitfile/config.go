@@ -149,10 +149,9 @@ type Socket struct {
 }
 
 type Timer struct {
-	Calendar   []string
-	Monotonic  []Elapse
-	Unit       string
-	persistent bool
+	Calendar  []string
+	Monotonic []Elapse
+	Unit      string
 }
 
 // PathUnit is what a path unit waits for.
@@ -185,7 +184,7 @@ func NewConfig(kind string) *Config {
 			Exec: map[string][]Command{}, Restart: "no", RestartSec: 100 * time.Millisecond,
 			TimeoutStart: 90 * time.Second, TimeoutStop: 90 * time.Second, KillMode: "control-group",
 			KillSignal: syscall.SIGTERM, FinalKillSignal: syscall.SIGKILL, WatchdogSignal: syscall.SIGABRT, RuntimeMax: calendar.Forever,
-			DirModes: map[string]int{}, SendSIGKILL: true, Umask: 0o022, Stdin: "null", GuessMainPID: true,
+			DirModes: map[string]int{}, SendSIGKILL: true, Umask: 0o022, GuessMainPID: true,
 		}
 	case "socket":
 		c.Socket = &Socket{}

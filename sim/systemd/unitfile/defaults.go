@@ -70,7 +70,7 @@ func (c *Config) Defaults(name string) {
 	if v := c.Service; v != nil {
 		if v.NotifyAccess == "" {
 			v.NotifyAccess = "none"
-			if strings.HasPrefix(v.Kind, "notify") {
+			if strings.HasPrefix(v.Kind, "notify") || v.Watchdog > 0 {
 				v.NotifyAccess = "main"
 			}
 		}

@@ -170,7 +170,7 @@ func (l *Loader) Load(name string) *Fragment {
 // note keeps what is wrong with the [Install] section of a unit, or with the whole.
 func (l *Loader) note(f *Fragment) {
 	for _, p := range f.Problems {
-		if f.State == LoadError || strings.Contains(p.Text, "[Install]") {
+		if f.State == LoadError || p.OfInstall() {
 			l.told = append(l.told, p.String())
 		}
 	}
