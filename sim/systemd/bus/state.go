@@ -71,6 +71,7 @@ type ServiceState struct {
 	UMask                                           int
 	SuccessStatus, RestartPrevent, RestartForce     []string
 	RuntimeMax, Watchdog                            time.Duration
+	UID, GID                                        string              // of User= and Group= while they are in use
 	Directories                                     map[string][]string // by RuntimeDirectory …
 	Tasks                                           int
 	Memory                                          int64

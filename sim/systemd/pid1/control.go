@@ -90,7 +90,10 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 }
 
 // open are the methods that change nothing.
-var open = []string{"Show", "Get", "FileState", "List", "UnitByPID", "State", "Wait", "Environment", "Jobs", "LogLevel", "LogTarget"}
+var open = []string{"Show", "Get", "FileState", "List", "UnitByPID", "State", "Wait", "Environment", "Jobs", "LogLevel", "LogTarget", "Scheduled"}
+
+// goingDown is what is said of a kind of shutdown when it begins.
+var goingDown = map[string]string{"reboot": "rebooting", "poweroff": "powering down", "halt": "halting"}
 
 // handle executes one request on the loop and answers once.
 func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
@@ -196,8 +199,28 @@ func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
 		answer(bus.Reply{Env: m.environ()})
 	case "SetEnvironment", "UnsetEnvironment":
 		reply(m.setEnvironment(r))
+	case "Schedule":
+		if r.Shutdown == nil || goingDown[r.Shutdown.Kind] == "" {
+			fail(bus.NewError(bus.ErrInvalidArgs, "Unsupported shutdown type"))
+			return
+		}
+		m.schedule(*r.Shutdown)
+		answer(bus.Reply{Shutdown: r.Shutdown})
+	case "Scheduled":
+		var s *bus.Shutdown
+		if m.planned != nil {
+			s = &m.planned.Shutdown
+		}
+		answer(bus.Reply{Shutdown: s})
+	case "Unschedule":
+		if m.unschedule() && r.Kind == "wall" {
+			text := "System shutdown has been cancelled"
+			m.log(syslog.Info, text)
+			machine.Wall(m.p, "root", text)
+		}
+		answer(bus.Reply{})
 	case "Shutdown":
-		m.log(syslog.Info, "System is "+map[string]string{"reboot": "rebooting", "poweroff": "powering down", "halt": "halting"}[r.Kind]+".")
+		m.log(syslog.Info, "System is "+goingDown[r.Kind]+".")
 		m.shutdown(r.Kind, r.Force)
 		answer(bus.Reply{})
 	case "Enable", "Disable", "Reenable", "Mask", "Unmask", "Preset", "PresetAll", "SetDefault", "Revert", "Link", "AddWants", "AddRequires":

@@ -146,6 +146,9 @@ func (s *service) prepare(c unitfile.Command) (cmd host.Cmd, code int) {
 		}
 		cred.Groups = append(cred.Groups, g.GID)
 	}
+	if v.User != "" || v.Group != "" {
+		s.cred = cred
+	}
 	env := append(m.environ(), s.makeDirs(cred)...)
 	if v.User != "" {
 		env = append(env, "HOME="+home, "LOGNAME="+login, "USER="+login, "SHELL="+shell)

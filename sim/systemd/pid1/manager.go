@@ -47,9 +47,10 @@ type manager struct {
 	started             time.Duration
 	bootDone            bool
 	startedAt           moment
-	exit                int  // what Init returns, when it is over
-	over                bool // the loop ends
-	stopping            bool // a shutdown is under way
+	exit                int        // what Init returns, when it is over
+	over                bool       // the loop ends
+	stopping            bool       // a shutdown is under way
+	planned             *scheduled // and one that is to come
 	byPID               map[int]*unit
 	past                []int // ended processes that journald may still ask about
 }

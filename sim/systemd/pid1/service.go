@@ -49,6 +49,7 @@ type service struct {
 	statusText   string
 	pidAlarm     *clock.LocalTimer
 	dog          *clock.LocalTimer // WatchdogSec=
+	cred         *host.Cred        // of User= and Group=, nil without
 	leftover     []int             // processes that stayed when the service went down
 }
 

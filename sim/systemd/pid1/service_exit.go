@@ -23,12 +23,9 @@ func (s *service) judge(r *bus.Run, st host.Status, daemon bool) (result string)
 		}
 		return bus.ResultExit
 	}
+	// Hosts keep no cores, so that a process is never one that dumped its.
 	r.Code, r.Status = "killed", int(st.Signal)
 	result = bus.ResultSignal
-	switch st.Signal {
-	case syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSYS, syscall.SIGXCPU, syscall.SIGXFSZ:
-		r.Code, result = "dumped", bus.ResultCore
-	}
 	clean := daemon && slices.Contains([]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE}, st.Signal)
 	if clean || statusListed(s.config().SuccessStatus, r) {
 		return bus.ResultSuccess

@@ -6,6 +6,7 @@ import (
 	"enshu/sim/systemd/unitfile"
 	"enshu/sim/systemd/units"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -61,12 +62,15 @@ func (u *unit) snapshot() bus.UnitState {
 	}
 	st.Settings = c.Settings
 	if c.Timer != nil {
-		st.Calendar, st.Elapses = c.Timer.Calendar, c.Timer.Monotonic
+		st.Calendar, st.Elapses = slices.Clone(c.Timer.Calendar), slices.Clone(c.Timer.Monotonic)
+		slices.Reverse(st.Calendar)
+		slices.Reverse(st.Elapses)
 	}
 	if c.Path != nil {
 		for _, w := range c.Path.Watches {
 			st.Paths = append(st.Paths, w.Kind+" "+w.Path)
 		}
+		slices.Reverse(st.Paths) // as PID 1 keeps them
 	}
 	if c.Socket != nil {
 		st.Listens, st.Accept = c.Socket.Listens, c.Socket.Accept
@@ -127,6 +131,9 @@ func (s *service) snapshot() *bus.ServiceState {
 		for _, r := range s.runs[kind] {
 			st.Runs = append(st.Runs, *r)
 		}
+	}
+	if s.cred != nil && s.u.state != bus.Inactive && s.u.state != bus.Failed {
+		st.UID, st.GID = strconv.Itoa(s.cred.UID), strconv.Itoa(s.cred.GID)
 	}
 	if s.mainPID > 0 {
 		st.MainComm = s.comm(s.mainPID)

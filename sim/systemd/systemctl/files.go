@@ -54,11 +54,11 @@ func (s *systemctl) change(method string, names []string) (noInstall bool, chang
 		s.tellChanges(r.Changes, verb)
 		return r.NoInstall, len(r.Changes) > 0, 0
 	}
-	op := units.Installer{Proc: s.p, Loader: s.loader, Runtime: s.runtime, Force: s.force, Mode: s.presetMode}
+	op := units.Installer{Proc: s.files, Loader: s.loader, Runtime: s.runtime, Force: s.force, Mode: s.presetMode}
 	err := op.Do(method, names)
 	s.tellLoaded()
 	s.tellChanges(op.Changes, verb)
-	s.loader = units.NewLoader(s.p)
+	s.loader = units.NewLoader(s.files)
 	c, told := units.ChangeOf(err)
 	switch {
 	case err == nil:
@@ -125,8 +125,8 @@ func (s *systemctl) fileNames(method string, args []string) (names []string, ok 
 			}
 		default:
 			name := unitfile.Mangle(a)
-			if !unitfile.IsGlob(a) && strings.Contains(name, "\\x") && !strings.Contains(a, "\\x") {
-				s.Note("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", a, strings.TrimSuffix(name, ".service"))
+			if !unitfile.IsGlob(a) {
+				s.tellEscaped(a, name)
 			}
 			if method == "Link" {
 				s.Fail("Link argument must contain at least one directory separator.")
@@ -146,6 +146,13 @@ func (s *systemctl) fileNames(method string, args []string) (names []string, ok 
 		}
 	}
 	return names, true
+}
+
+// tellEscaped says that a name was typed which had to be escaped.
+func (s *systemctl) tellEscaped(typed, name string) {
+	if strings.Contains(name, "\\x") && !strings.Contains(typed, "\\x") && !strings.HasPrefix(typed, "/") {
+		s.Note("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", typed, strings.TrimSuffix(name, ".service"))
+	}
 }
 
 func (s *systemctl) isEnabled(args []string) int {
@@ -190,7 +197,7 @@ func (s *systemctl) fileState(name string) string {
 			return r.State
 		}
 	}
-	state := units.FileState(s.p, s.loader, name)
+	state := units.FileState(s.files, s.loader, name)
 	s.tellLoaded()
 	return state
 }
@@ -198,11 +205,11 @@ func (s *systemctl) fileState(name string) string {
 // installTargets lists the links that disabling a unit would remove.
 func (s *systemctl) installTargets(name string) {
 	for _, runtime := range []bool{false, true} {
-		op := units.Installer{Proc: s.p, Loader: s.loader, Runtime: runtime, Dry: true}
+		op := units.Installer{Proc: s.files, Loader: s.loader, Runtime: runtime, Dry: true}
 		op.Remove(op.Marked([]string{name}))
 		for _, c := range op.Changes {
 			if c.Kind == units.ChangeUnlink {
-				fmt.Fprintln(s.Out, "  "+c.Path)
+				fmt.Fprintln(s.Out, "  "+s.root+c.Path)
 			}
 		}
 	}
@@ -399,6 +406,9 @@ func (s *systemctl) editFile(editor []string, target string, before []byte) erro
 // told is the change in the words of systemctl, whose verb it was.
 func (s *systemctl) told(c units.Change, verb string) (text string, failed bool) {
 	verb = "Failed to " + verb
+	if strings.HasPrefix(c.Path, "/") && c.Kind != units.ErrKindNone {
+		c.Path = s.root + c.Path
+	}
 	switch c.Kind {
 	case units.ChangeSymlink:
 		return "Created symlink " + c.Path + " " + s.Glyph("arrow") + " " + c.Source + ".", false

@@ -248,6 +248,10 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		add("WorkingDirectory", v.Dir)
 		add("StandardOutput", orWord(v.StandardOutput, "journal"))
 		add("StandardError", orWord(v.StandardError, "inherit"))
+		if v.UID != "" {
+			add("UID", v.UID)
+			add("GID", v.GID)
+		}
 		add("User", v.User)
 		add("Group", v.Group)
 		add("KillMode", v.KillMode)

@@ -41,6 +41,9 @@ type systemctl struct {
 	what                                                          []string // of clean
 	rules                                                         []units.PresetRule
 	loader                                                        *units.Loader
+
+	root  string     // --root=
+	files *host.Proc // the host as its files are below root
 }
 
 // verb is one of systemctl's commands.
@@ -124,7 +127,7 @@ var systemctlLong = []libc.LongOption{
 // Command is /usr/bin/systemctl, and reboot, poweroff, halt, shutdown and
 // telinit, which are links to it.
 func Command(ctx context.Context, p *host.Proc) int {
-	s := &systemctl{ctx: ctx, p: p, Screen: screen.New(p), lines: 10, output: "short", signal: syscall.SIGTERM, whom: "all", loader: units.NewLoader(p)}
+	s := &systemctl{ctx: ctx, p: p, Screen: screen.New(p), files: p, lines: 10, output: "short", signal: syscall.SIGTERM, whom: "all", loader: units.NewLoader(p)}
 	switch name := path.Base(p.Args[0]); name {
 	case "reboot", "poweroff", "halt", "shutdown", "telinit", "init":
 		return s.legacy(name)
@@ -157,6 +160,9 @@ func Command(ctx context.Context, p *host.Proc) int {
 		s.Fail("Too many arguments.")
 		return 1
 	}
+	if s.root != "" {
+		return s.below(v, args)
+	}
 	s.bus, err = bus.Dial(ctx, p)
 	if err != nil && !v.offline {
 		s.Fail("%s", err)
@@ -168,6 +174,27 @@ func Command(ctx context.Context, p *host.Proc) int {
 	stop := s.page(name)
 	status := v.run(s, args)
 	return stop(status)
+}
+
+// below runs a verb on the system whose files are below --root=.
+func (s *systemctl) below(v verb, args []string) int {
+	if s.verb == "is-system-running" {
+		if !s.quiet {
+			fmt.Fprintln(s.Out, "offline")
+		}
+		return 1
+	}
+	if !v.offline || s.verb == "cat" || s.verb == "edit" {
+		s.Fail("Verb '%s' cannot be used with --root= or --image=.", s.verb)
+		return 1
+	}
+	if info, err := s.p.Sys.Stat(s.root); err != nil || !info.IsDir() {
+		s.Fail("Failed to initialize unit search paths for root directory %s: No such file or directory", s.root)
+		return 1
+	}
+	s.files = units.Rooted(s.p, s.root)
+	s.loader = units.NewLoader(s.files)
+	return v.run(s, args)
 }
 
 // option applies one option; done means that nothing else is to do.
@@ -280,6 +307,10 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 			return true, 1
 		}
 		s.presetMode = o.Value
+	case "root":
+		if s.root = ""; o.Value != "" {
+			s.root = path.Clean(libc.Abs(s.p, o.Value))
+		}
 	case "what":
 		s.what = append(s.what, strings.Split(o.Value, ",")...)
 	case "kill-whom":
@@ -312,6 +343,7 @@ func (s *systemctl) names(args []string) []string {
 	for _, a := range args {
 		n := unitfile.Mangle(a)
 		if !unitfile.IsGlob(n) {
+			s.tellEscaped(a, n)
 			list = append(list, n)
 			continue
 		}
@@ -333,6 +365,10 @@ var verbOfJob = map[string]string{bus.JobStart: "start", bus.JobStop: "stop", bu
 
 // jobs are start, stop and so on.
 func (s *systemctl) jobs(kind string, args []string) int {
+	if slices.Contains(args, "") {
+		s.Fail("Failed to mangle name: Invalid argument\nFailed to expand names: Invalid argument")
+		return 1
+	}
 	status := 0
 	var queued []string // the units that got a job
 	for _, name := range s.names(args) {
@@ -404,6 +440,10 @@ func (s *systemctl) wait() int {
 }
 
 func (s *systemctl) jobResult(j bus.JobResult) int {
+	if t := unitfile.Type(j.Unit); j.Result == bus.ResultFailed && t != "service" {
+		s.Fail("Job failed. See \"journalctl -xe\" for details.")
+		return 1
+	}
 	see := fmt.Sprintf("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.", j.Unit, j.Unit)
 	switch j.Result {
 	case bus.ResultDone, bus.ResultSkipped:
