@@ -137,10 +137,8 @@ func (u *unit) tell() {
 // installProblems logs what is wrong with a unit's file as far as enabling is
 // concerned, which is read once more when somebody asks whether it is enabled.
 func (m *manager) installProblems(f *units.Fragment) {
-	for _, p := range f.Problems {
-		if f.State == units.LoadError || p.OfInstall() {
-			m.log(syslog.Warning, p.String(), journal.Field{Name: "UNIT", Value: f.Name})
-		}
+	for _, p := range f.InstallProblems() {
+		m.log(syslog.Warning, p.String(), journal.Field{Name: "UNIT", Value: f.Name})
 	}
 }
 
@@ -176,6 +174,16 @@ func (m *manager) graph() map[*unit]map[unitfile.Dep][]*unit {
 					add(v, u, inv)
 				}
 			}
+		}
+	}
+	for _, u := range m.sorted() {
+		for _, n := range u.frag.Config.AfterWanted {
+			v := m.units[m.realName(n)]
+			if v == nil || v == u || v.frag.State != units.Loaded || v.config().NoDefaults || slices.Contains(g[v][unitfile.After], u) {
+				continue
+			}
+			add(u, v, unitfile.After)
+			add(v, u, unitfile.Before)
 		}
 	}
 	m.edges = g

@@ -196,13 +196,21 @@ func (u *unit) start() (result string, over bool) {
 			}
 		}
 		u.set(bus.Active, u.socketSub())
-	case "timer":
+	case "timer", "path":
+		for _, t := range u.deps(unitfile.Triggers) {
+			if t.loadProblem() != nil {
+				u.say(syslog.Err, "", "Refusing to start, unit %s to trigger not loaded.", t.name)
+				return "failed", true
+			}
+		}
+		if u.watcher != nil {
+			u.watcher.arm()
+			break
+		}
 		u.set(bus.Active, "waiting")
 		u.timer.arm()
 	case "mount":
 		u.set(bus.Active, "mounted")
-	case "path":
-		u.watcher.arm()
 	case "scope":
 		u.set(bus.Active, "running")
 	default:

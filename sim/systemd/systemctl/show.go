@@ -117,7 +117,7 @@ func (s *systemctl) showManager() int {
 	v.add("NFailedUnits", strconv.Itoa(bad))
 	v.add("NJobs", strconv.Itoa(jobs))
 	v.add("Environment", strings.Join(env.Env, " "))
-	v.add("UnitPath", strings.Join(units.Path, " "))
+	v.add("UnitPath", strings.Join(units.SearchPath, " "))
 	s.printProperties(v.fill(propertyTable("manager")))
 	return 0
 }
@@ -401,6 +401,9 @@ func (s *systemctl) triggerProperties(known values, u *bus.UnitState) {
 		known.add("LastTriggerUSec", s.stamp(u.TimerLast))
 	}
 	for _, c := range u.Calendar {
+		if e, ok := calendar.ParseEvent(c); ok {
+			c = e.String()
+		}
 		known.add("TimersCalendar", "{ OnCalendar="+c+" ; next_elapse="+next+" }")
 		known.add("NextElapseUSecMonotonic", "0")
 	}

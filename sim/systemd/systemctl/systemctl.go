@@ -142,7 +142,9 @@ func Command(ctx context.Context, p *host.Proc) int {
 			return status
 		}
 	}
-	s.rules = nil
+	if s.quiet && !slices.ContainsFunc(options, func(o libc.Option) bool { return o.Name == "legend" }) {
+		s.noLegend = true
+	}
 	name := "list-units"
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
@@ -560,7 +562,7 @@ func (s *systemctl) simple(method, what string) int {
 
 func (s *systemctl) resetFailed(args []string) int {
 	if len(args) == 0 {
-		return s.simple("ResetFailed", "Failed to reset failed state")
+		return s.simple("ResetFailed", "Failed to execute operation")
 	}
 	status := 0
 	for _, name := range s.names(args) {

@@ -72,6 +72,10 @@ type Config struct {
 	Documentation []string
 	Deps          map[Dep][]string
 
+	// AfterWanted are the units that a target comes after because it wants them,
+	// if they have default dependencies.
+	AfterWanted []string
+
 	Conditions, Asserts []Condition
 
 	NoDefaults                       bool // DefaultDependencies=no
