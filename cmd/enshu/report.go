@@ -8,7 +8,7 @@ import (
 	"golang.org/x/term"
 
 	"enshu/cmd/enshu/session"
-	"enshu/grader"
+	"enshu/grader/report"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -35,7 +35,7 @@ func (a *app) check(cmd *cobra.Command, name string, tasks []string, format stri
 	}
 	defer c.Close()
 	live := term.IsTerminal(int(os.Stderr.Fd()))
-	report, err := c.Check(cmd.Context(), tasks, func(p grader.Progress) {
+	result, err := c.Check(cmd.Context(), tasks, func(p report.Progress) {
 		if live {
 			fmt.Fprint(os.Stderr, "\r\x1b[K", p.Line(a.lang))
 		}
@@ -46,17 +46,17 @@ func (a *app) check(cmd *cobra.Command, name string, tasks []string, format stri
 	if err != nil {
 		return err
 	}
-	a.status = session.ExitStatus(report.Outcome())
+	a.status = session.ExitStatus(result.Outcome())
 	out := cmd.OutOrStdout()
 	switch format {
 	case "json":
-		return grader.WriteJSON(out, report)
+		return report.WriteJSON(out, result)
 	case "junit":
-		return grader.WriteJUnit(out, []grader.Submission{{Name: name, Report: report}}, a.lang)
+		return report.WriteJUnit(out, []report.Submission{{Name: name, Report: result}}, a.lang)
 	case "gradescope":
-		return grader.WriteGradescope(out, report, a.lang)
+		return report.WriteGradescope(out, result, a.lang)
 	}
-	return grader.WriteText(out, report, grader.Style{Lang: a.lang, Color: colored(), Columns: columns(), Verbose: verbose})
+	return report.WriteText(out, result, report.Style{Lang: a.lang, Color: colored(), Columns: columns(), Verbose: verbose})
 }
 
 func (a *app) hintCommand() *cobra.Command {

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"enshu/cmd/enshu/session"
-	"enshu/grader"
+	"enshu/grader/report"
 	"enshu/grader/junit"
 )
 
@@ -145,7 +145,7 @@ func (a *app) showPlay(w io.Writer, p *play, verbose bool) {
 		fmt.Fprintf(w, "     %v\n", p.result.Err)
 	}
 	if p.result.Report != nil && (verbose || p.result.Err != nil) {
-		grader.WriteText(w, p.result.Report, grader.Style{Lang: a.lang, Color: colored(), Columns: columns(), Verbose: true})
+		report.WriteText(w, p.result.Report, report.Style{Lang: a.lang, Color: colored(), Columns: columns(), Verbose: true})
 	}
 }
 
@@ -166,7 +166,7 @@ func writePlaysJSON(w io.Writer, plays []*play) error {
 		Passed  bool           `json:"passed"`
 		Seconds float64        `json:"seconds"`
 		Error   string         `json:"error,omitempty"`
-		Report  *grader.Report `json:"report,omitempty"`
+		Report  *report.Report `json:"report,omitempty"`
 	}
 	rows := []row{}
 	for _, p := range plays {

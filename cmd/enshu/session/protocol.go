@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"enshu/grader"
+	"enshu/grader/report"
 	"enshu/sim/kernel"
 	"enshu/sim/trace"
 )
@@ -65,8 +65,8 @@ type Reply struct {
 	Status   *int             `json:",omitempty"` // exit status of a command, as a shell shows it
 	Lab      *Status          `json:",omitempty"`
 	Events   []trace.Event    `json:",omitempty"`
-	Progress *grader.Progress `json:",omitempty"`
-	Report   *grader.Report   `json:",omitempty"`
+	Progress *report.Progress `json:",omitempty"`
+	Report   *report.Report   `json:",omitempty"`
 	Hint     *Hint            `json:",omitempty"`
 	Step     *Step            `json:",omitempty"`
 	Log      string           `json:",omitempty"` // of the lab process, which ends

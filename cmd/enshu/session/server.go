@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"enshu/grader"
+	"enshu/grader/report"
 	"enshu/sim/host"
 	"enshu/sim/lab"
 	"enshu/sim/scenario"
@@ -153,11 +154,11 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 	case verbExec:
 		return s.exec(ctx, l, c, r, files, signals)
 	case verbCheck:
-		report, err := s.check(ctx, l, r.Args, func(p grader.Progress) { c.send(&Reply{Progress: &p}) })
+		result, err := s.check(ctx, l, r.Args, func(p report.Progress) { c.send(&Reply{Progress: &p}) })
 		if err != nil {
 			return err
 		}
-		return c.send(&Reply{Report: report})
+		return c.send(&Reply{Report: result})
 	case verbHint:
 		task := ""
 		if len(r.Args) > 0 {
@@ -351,7 +352,7 @@ func (s *server) exec(ctx context.Context, l *lab.Lab, c *client, r *Request, fi
 }
 
 // check has the grader look at tasks.
-func (s *server) check(ctx context.Context, l *lab.Lab, tasks []string, progress func(grader.Progress)) (*grader.Report, error) {
+func (s *server) check(ctx context.Context, l *lab.Lab, tasks []string, progress func(report.Progress)) (*report.Report, error) {
 	for _, t := range tasks {
 		if s.spec.Task(t) == nil {
 			return nil, usage("the lab has no task %q: it has %s", t, strings.Join(s.taskNames(), ", "))
@@ -361,7 +362,7 @@ func (s *server) check(ctx context.Context, l *lab.Lab, tasks []string, progress
 	defer s.grading.Unlock()
 	h := hurry{ctx: ctx, lab: l}
 	defer h.end()
-	return grader.Run(ctx, view{l}, s.spec, grader.Options{Tasks: tasks, Progress: func(p grader.Progress) {
+	return grader.Run(ctx, view{l}, s.spec, grader.Options{Tasks: tasks, Progress: func(p report.Progress) {
 		h.see(p.Waiting)
 		if progress != nil {
 			progress(p)

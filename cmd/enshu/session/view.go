@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"enshu/cmd/enshu/story"
-	"enshu/grader"
+	"enshu/grader/check"
+	"enshu/grader/report"
 	"enshu/sim/clock"
 	"enshu/sim/distro"
 	"enshu/sim/host"
@@ -19,13 +20,13 @@ import (
 // view is a running lab as the grader sees it.
 type view struct{ lab *lab.Lab }
 
-func (v view) Exec(ctx context.Context, name, user, script string) (grader.Output, error) {
+func (v view) Exec(ctx context.Context, name, user, script string) (check.Output, error) {
 	h, err := v.lab.Host(name)
 	if err != nil {
-		return grader.Output{}, err
+		return check.Output{}, err
 	}
 	out, err := h.Exec(ctx, user, script, nil)
-	return grader.Output{Stdout: out.Stdout, Stderr: out.Stderr, Status: out.Status.Shell()}, err
+	return check.Output{Stdout: out.Stdout, Stderr: out.Stderr, Status: out.Status.Shell()}, err
 }
 
 func (v view) ReadFile(name, file string) ([]byte, error) {
@@ -90,16 +91,16 @@ func (s *server) checkProgram(ctx context.Context, p *host.Proc) int {
 	line := p.Clock.Timeline()
 	lang := Language(p.Getenv(langEnv))
 	terminal, live := libc.Terminal(p.Stdout)
-	var progress func(grader.Progress)
+	var progress func(report.Progress)
 	if live {
-		progress = func(now grader.Progress) {
+		progress = func(now report.Progress) {
 			line.Hold()
 			defer line.Release()
 			fmt.Fprint(p.Stdout, "\r\x1b[K", now.Line(lang))
 		}
 	}
 	line.Release()
-	report, err := s.check(ctx, l, p.Args[1:], progress)
+	result, err := s.check(ctx, l, p.Args[1:], progress)
 	line.Hold()
 	if live {
 		fmt.Fprint(p.Stdout, "\r\x1b[K")
@@ -108,21 +109,21 @@ func (s *server) checkProgram(ctx context.Context, p *host.Proc) int {
 		fmt.Fprintf(p.Stderr, "check: %v\n", err)
 		return 2
 	}
-	style := grader.Style{Lang: lang}
+	style := report.Style{Lang: lang}
 	if live {
 		_, style.Columns = terminal.Size()
 		style.Color = true
 	}
-	grader.WriteText(p.Stdout, report, style)
-	return ExitStatus(report.Outcome())
+	report.WriteText(p.Stdout, result, style)
+	return ExitStatus(result.Outcome())
 }
 
 // ExitStatus is what a command that graded ends with.
-func ExitStatus(o grader.Outcome) int {
+func ExitStatus(o report.Outcome) int {
 	switch o {
-	case grader.Pass:
+	case report.Pass:
 		return 0
-	case grader.Fail:
+	case report.Fail:
 		return 1
 	}
 	return 2
