@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"enshu/cmd/enshu/page"
 	"enshu/content"
 	"enshu/sim/lang"
 	"enshu/sim/scenario"
@@ -120,8 +121,7 @@ func (a *app) learnCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(text)
-			return err
+			return a.read(cmd.OutOrStdout(), string(text))
 		},
 	}
 	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -174,13 +174,22 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), a.describe(l))
-			return nil
+			return a.read(cmd.OutOrStdout(), a.describe(l))
 		},
 	}
 }
 
-// describe is a lab as its learner reads it.
+// read writes a Markdown text: as it is to a file or a pipe, to a terminal as a
+// person reads it.
+func (a *app) read(w io.Writer, markdown string) error {
+	if c := columns(); c > 0 {
+		return page.Write(w, markdown, page.Style{Columns: c, Color: colored()})
+	}
+	_, err := io.WriteString(w, markdown)
+	return err
+}
+
+// describe is a lab as its learner reads it, in Markdown.
 func (a *app) describe(l *scenario.Lab) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n", l.Title.In(a.lang))
@@ -193,7 +202,7 @@ func (a *app) describe(l *scenario.Lab) string {
 		for _, n := range h.Networks {
 			addrs = append(addrs, n.Address.String())
 		}
-		fmt.Fprintf(&b, "  %-10s %s\n", h.Name, strings.Join(addrs, ", "))
+		fmt.Fprintf(&b, "    %-10s %s\n", h.Name, strings.Join(addrs, ", "))
 	}
 	for i := range l.Tasks {
 		t := &l.Tasks[i]

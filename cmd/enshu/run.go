@@ -107,7 +107,9 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			go hold.Hold(cmd.Context())
-			fmt.Print(a.describe(l))
+			if err := a.read(cmd.OutOrStdout(), a.describe(l)); err != nil {
+				return err
+			}
 			fmt.Print(a.text("\n別の端末から: enshu shell HOST。このシェルを終了すると採点して片付けます。\n\n",
 				"\nOther hosts: enshu shell HOST in another terminal. Leaving this shell grades the lab and ends it.\n\n"))
 			c, err := session.Dial(started.Name)
