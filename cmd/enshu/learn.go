@@ -196,13 +196,14 @@ func (a *app) describe(l *scenario.Lab) string {
 	if t := strings.TrimSpace(l.Text.In(a.lang)); t != "" {
 		fmt.Fprintf(&b, "%s\n\n", t)
 	}
+	b.WriteString(a.text("| ホスト | アドレス |\n", "| host | address |\n") + "|---|---|\n")
 	for i := range l.Hosts {
 		h := &l.Hosts[i]
 		var addrs []string
 		for _, n := range h.Networks {
 			addrs = append(addrs, n.Address.String())
 		}
-		fmt.Fprintf(&b, "    %-10s %s\n", h.Name, strings.Join(addrs, ", "))
+		fmt.Fprintf(&b, "| %s | %s |\n", h.Name, strings.Join(addrs, ", "))
 	}
 	for i := range l.Tasks {
 		t := &l.Tasks[i]
