@@ -17,7 +17,7 @@ func (a *app) eventsCommand() *cobra.Command {
 	var follow bool
 	var since uint64
 	c := &cobra.Command{
-		Use: "events", Short: "Show what happened in the lab", Args: cobra.NoArgs,
+		Use: "events", Short: a.text("ラボで起きたことを表示する", "Show what happened in the lab"), Args: a.args(0, 0),
 		Example: "  enshu events --follow\n  enshu events --format json > trace.jsonl",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.dial()
@@ -36,9 +36,9 @@ func (a *app) eventsCommand() *cobra.Command {
 			})
 		},
 	}
-	formatFlag(c, &format, "json")
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on as things happen")
-	c.Flags().Uint64Var(&since, "since", 0, "begin after the event of this number")
+	a.formatFlag(c, &format, "json")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, a.text("新しい出来事も続けて表示する", "go on as things happen"))
+	c.Flags().Uint64Var(&since, "since", 0, a.text("この番号の次の出来事から表示する", "begin after the event of this number"))
 	return c
 }
 

@@ -105,7 +105,7 @@ func (p *printer) mark(o Outcome) string {
 func (p *printer) task(t *Task, titles map[string]string) {
 	points := fmt.Sprintf("%d/%d", t.Points, t.Of)
 	room := min(p.style.Columns, 100) - 4 - len(points)
-	for i, l := range wrap(t.Title.In(p.style.Lang), room-1) {
+	for i, l := range Wrap(t.Title.In(p.style.Lang), room-1) {
 		if i == 0 {
 			p.line(1, p.mark(t.Outcome)+" "+l+strings.Repeat(" ", max(room-libc.Columns(l), 1))+points)
 		} else {
@@ -198,7 +198,7 @@ func (p *printer) field(name, s, color string) {
 // as far.
 func (p *printer) wrapped(indent int, lead string, cols int, s, color string) {
 	at := indent + libc.Columns(unpainted(lead))
-	for i, l := range wrap(s, max(cols-at, 20)) {
+	for i, l := range Wrap(s, max(cols-at, 20)) {
 		if color != "" {
 			l = p.paint(color, l)
 		}

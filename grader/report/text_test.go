@@ -164,8 +164,8 @@ func TestWrap(t *testing.T) {
 		{"「あ」い", 6, "「あ」|い"},
 		{"rsyslogd は動いています", 14, "rsyslogd は動|いています"},
 	} {
-		if got := strings.Join(wrap(tt.s, tt.cols), "|"); got != tt.want {
-			t.Errorf("wrap(%q, %d) = %q, want %q", tt.s, tt.cols, got, tt.want)
+		if got := strings.Join(Wrap(tt.s, tt.cols), "|"); got != tt.want {
+			t.Errorf("Wrap(%q, %d) = %q, want %q", tt.s, tt.cols, got, tt.want)
 		}
 	}
 }
@@ -177,9 +177,9 @@ func FuzzWrap(f *testing.F) {
 		if len(s) > 1000 {
 			return
 		}
-		got := strings.ReplaceAll(strings.Join(wrap(s, cols), ""), " ", "")
+		got := strings.ReplaceAll(strings.Join(Wrap(s, cols), ""), " ", "")
 		if want := strings.ReplaceAll(string([]rune(s)), " ", ""); got != want {
-			t.Errorf("wrap(%q) lost text: %q", s, got)
+			t.Errorf("Wrap(%q) lost text: %q", s, got)
 		}
 	})
 }

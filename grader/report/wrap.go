@@ -9,9 +9,9 @@ import (
 // noStart are characters that may not begin a line.
 const noStart = "、。，．・：；？！ー）」』】〉》〕］｝,.:;?!)]}’”…ぁぃぅぇぉっゃゅょァィゥェォッャュョ"
 
-// wrap breaks a text into lines of at most cols columns: at blanks, and between
+// Wrap breaks a text into lines of at most cols columns: at blanks, and between
 // wide characters. A word that is too long stays whole.
-func wrap(s string, cols int) []string {
+func Wrap(s string, cols int) []string {
 	var out []string
 	line, used := "", 0
 	for _, piece := range pieces(s) {
