@@ -96,10 +96,11 @@ func (s *server) checkProgram(ctx context.Context, p *host.Proc) int {
 	terminal, live := libc.Terminal(p.Stdout)
 	var progress func(report.Progress)
 	if live {
+		_, cols := terminal.Size()
 		progress = func(now report.Progress) {
 			line.Hold()
 			defer line.Release()
-			fmt.Fprint(p.Stdout, "\r\x1b[K", now.Line(language))
+			fmt.Fprint(p.Stdout, "\r\x1b[K", now.Line(language, cols))
 		}
 	}
 	line.Release()
