@@ -71,6 +71,7 @@ func (c *simCase) play(t *testing.T, seed uint64) *simRun {
 	synctest.Test(t, func(t *testing.T) {
 		s.net = memnet.New(t)
 		s.net.Line = clock.New(start)
+		s.net.Seed = seed
 		s.net.Trace = trace.NewLog(s.net.Line)
 		s.began = time.Now()
 		s.buildHosts(t, seed)
