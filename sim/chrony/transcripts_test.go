@@ -84,7 +84,6 @@ var byChance = map[string]string{
 	"external-step-5s-at-600s-no-makestep":       shape,
 	"loss-every-other-reply":                     pollMoment,
 	"makestep-limit-counts-updates":              shape,
-	"makestep-second-update":                     shape,
 	"many-sources-start-spacing":                 equalSources,
 	"maxchange-ignore-2":                         shape,
 	"message-majority-of-three":                  equalSources,
