@@ -92,9 +92,11 @@ func (j *job) matching(pattern string) []string {
 	return found
 }
 
+var magic = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
 // literal escapes what a pattern would take for its own.
 func literal(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+	return magic.Replace(s)
 }
 
 // prepareDated removes the old logs that are too many or too old; the last of
