@@ -53,7 +53,7 @@ func TestWhereLive(t *testing.T) {
 		expect(said("limit 60", "client", "/var/log/messages"), "systemd-journald of client threw it away before any rule: rate limit of user-0.slice, 1 in 30s")
 		on("client", "rm -r /etc/systemd/journald.conf.d; systemctl restart systemd-journald; sed -i 's/StateFile=\"imjournal.state\"/& Ratelimit.Burst=\"1\" Ratelimit.Interval=\"600\"/' /etc/rsyslog.conf; systemctl reset-failed rsyslog; systemctl restart rsyslog; logger burst")
 		expect(said("over imjournal", "client", "/var/log/messages"), "rsyslogd of client threw it away before any rule: imjournal: rate limit, 1 in 600 s")
-		on("client", "echo 'input(type=\"imuxsock\" Socket=\"/tmp/log\" RateLimit.Interval=\"600\" RateLimit.Burst=\"1\")' > /etc/rsyslog.d/ux.conf; systemctl reset-failed rsyslog; systemctl restart rsyslog; "+
+		on("client", "echo 'input(type=\"imuxsock\" Socket=\"/tmp/log\" RateLimit.Interval=\"600\" RateLimit.Burst=\"1\")' >> /etc/rsyslog.conf; systemctl reset-failed rsyslog; systemctl restart rsyslog; "+
 			"printf 'ux %d\n' {1..9} | logger -u /tmp/log")
 		_, verdict, _ = strings.Cut(u.enshu(0, "why", "ux 9", "client:/var/log/messages", "--lang", "en"), "→ ")
 		expect(verdict, "rsyslogd of client threw it away before any rule: imuxsock[pid: ")
