@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// A packet that firewalld rejects is an event although LogDenied is off, and
-// the rules that nft shows have nothing for it.
+// A packet that firewalld refuses is an event although it logs none: one that
+// it rejects, one that it drops, one whose connection it resets. The rules that
+// nft shows have nothing for it, and what is let by, or established, is none.
 func TestRefusedPacketIsNoted(t *testing.T) {
 	users(t, func(t *testing.T, u *user) {
 		u.enshu(0, "start", "tcp-forwarding", "--name", u.lab, "--seed", "1")
@@ -23,21 +24,41 @@ func TestRefusedPacketIsNoted(t *testing.T) {
 		}
 		defer c.Wait()
 		defer c.Process.Kill()
-		u.command(nil, "exec", "client", "--", "bash", "-c", "echo >/dev/tcp/192.168.0.10/514").Run() // fails: that is the point
-		stop := time.AfterFunc(30*time.Second, func() { c.Process.Kill() })
+		stop := time.AfterFunc(60*time.Second, func() { c.Process.Kill() })
 		defer stop.Stop()
-		noted := ""
-		for lines := bufio.NewScanner(out); noted == "" && lines.Scan(); {
-			if strings.Contains(lines.Text(), "packet-refused") {
-				noted = lines.Text()
+		lines := bufio.NewScanner(out)
+		for _, tt := range []struct {
+			server, client string
+			to             string
+			want           []string
+		}{
+			{"true", "echo >/dev/tcp/192.168.0.10/514", "192.168.0.10:514", []string{"chain=filter_IN_public ", "action=reject"}},
+			{"firewall-cmd -q --add-rich-rule='rule family=ipv4 port port=515 protocol=tcp reject type=tcp-reset'", "echo >/dev/tcp/192.168.0.10/515",
+				"192.168.0.10:515", []string{"chain=filter_IN_public_deny", "action=reject"}},
+			{"firewall-cmd -q --zone=drop --change-interface=eth0", "echo hi >/dev/udp/192.168.0.10/516", "192.168.0.10:516", []string{"chain=filter_IN_drop", "action=drop"}},
+			{"firewall-cmd -q --zone=drop --add-port=22/tcp", "(timeout 5 cat </dev/tcp/192.168.0.10/22 | head -1) >/dev/null; timeout 1 bash -c 'echo >/dev/tcp/192.168.0.10/517'", "192.168.0.10:517", []string{"chain=filter_IN_drop", "action=drop"}},
+		} {
+			u.enshu(0, "exec", "server", "--", "bash", "-c", tt.server)
+			u.command(nil, "exec", "client", "--", "bash", "-c", tt.client).Run() // fails: that is the point
+			noted := ""
+			for noted == "" && lines.Scan() {
+				// One that was told of before may come again: TCP tries twice.
+				if line := lines.Text(); strings.Contains(line, "packet-refused") {
+					if strings.Contains(line, "to=192.168.0.10:22") {
+						t.Errorf("what was let by: %s", line)
+					}
+					if strings.Contains(line, "to="+tt.to) {
+						noted = line
+					}
+				}
+			}
+			for _, want := range append(tt.want, "server", "interface=eth0") {
+				if !strings.Contains(noted, want) {
+					t.Errorf("%s: the event %q lacks %q", tt.server, noted, want)
+				}
 			}
 		}
-		for _, want := range []string{"server", "chain=filter_IN_public", "action=reject", "to=192.168.0.10:514", "interface=eth0"} {
-			if !strings.Contains(noted, want) {
-				t.Errorf("the event %q lacks %q", noted, want)
-			}
-		}
-		if rules := u.enshu(0, "exec", "server", "--", "nft", "list", "ruleset"); !strings.Contains(rules, "filter_IN_public") || strings.Contains(rules, "log prefix") || strings.Contains(rules, " group ") {
+		if rules := u.enshu(0, "exec", "server", "--", "nft", "list", "ruleset"); !strings.Contains(rules, "filter_IN_public") || strings.Contains(rules, "log prefix") || strings.Contains(rules, " group ") || strings.Contains(rules, "counter") {
 			t.Errorf("the rules of the learner:\n%s", rules)
 		}
 	})
