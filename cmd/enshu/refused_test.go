@@ -13,7 +13,7 @@ func TestRefusedPacketIsNoted(t *testing.T) {
 	users(t, func(t *testing.T, u *user) {
 		u.enshu(0, "start", "tcp-forwarding", "--name", u.lab, "--seed", "1")
 		defer u.enshu(0, "finish")
-		c := u.command(nil, "events", "--follow")
+		c := u.command(nil, "events", "--follow", "--kind", "packet-refused", "--format", "json")
 		out, err := c.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -27,12 +27,10 @@ func TestRefusedPacketIsNoted(t *testing.T) {
 		stop := time.AfterFunc(30*time.Second, func() { c.Process.Kill() })
 		defer stop.Stop()
 		noted := ""
-		for lines := bufio.NewScanner(out); noted == "" && lines.Scan(); {
-			if strings.Contains(lines.Text(), "packet-refused") {
-				noted = lines.Text()
-			}
+		if lines := bufio.NewScanner(out); lines.Scan() {
+			noted = lines.Text()
 		}
-		for _, want := range []string{"server", "chain=filter_IN_public", "action=reject", "to=192.168.0.10:514", "interface=eth0"} {
+		for _, want := range []string{`"server"`, `"chain":"filter_IN_public`, `"action":"reject"`, `"to":"192.168.0.10:514"`, `"interface":"eth0"`} {
 			if !strings.Contains(noted, want) {
 				t.Errorf("the event %q lacks %q", noted, want)
 			}

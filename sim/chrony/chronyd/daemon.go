@@ -306,6 +306,11 @@ func (d *daemon) checkJump() {
 	jump := d.jump(raw, mono)
 	d.lastRaw, d.lastMono = raw, mono
 	if math.Abs(jump) <= jumpThreshold {
+		// chronyd's timers are times of the clock: a jump that it takes for noise
+		// moves them.
+		if jump != 0 {
+			d.sched.Advance(measure.Seconds(jump))
+		}
 		return
 	}
 	if jump > 0 {
@@ -314,6 +319,7 @@ func (d *daemon) checkJump() {
 		d.log.warn("Backward time jump detected!")
 	}
 	d.servo.Jumped(jump)
+	d.setRate(raw)
 	d.ref.Slewed(d.cooked(), 0, -jump)
 	d.ref.Unsynchronise()
 	d.syncStatus()

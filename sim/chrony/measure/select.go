@@ -218,7 +218,7 @@ func (s *Selector) examine(sources []*Candidate, now time.Time) (usable []*Candi
 			c.Status = statusUnsynchronised
 			continue
 		}
-		c.Selection = c.Stats.SelectionAt(now, s.MaxJitter)
+		c.Selection = c.Stats.SelectionAt(now, s.MaxJitter, c.Selection)
 		v := &c.Selection
 		if !v.Usable {
 			c.Status = StatusFewSamples

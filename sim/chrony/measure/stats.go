@@ -285,12 +285,14 @@ type selection struct {
 	Usable       bool // enough samples
 }
 
-// SelectionAt returns the selection data at a local time. printOnce allows a
-// source whose maxsamples is too small for a regression (modes -q and -Q).
-func (s *Stats) SelectionAt(now time.Time, maxJitter float64) selection {
+// SelectionAt returns the selection data at a local time: those from before when
+// there is no sample any more. A source whose maxsamples is too small for a
+// regression has maxJitter for its deviation (modes -q and -Q).
+func (s *Stats) SelectionAt(now time.Time, maxJitter float64, before selection) selection {
 	used := s.Used()
 	if len(used) == 0 {
-		return selection{}
+		before.Usable = false
+		return before
 	}
 	r := &used[s.Best]
 	elapsed := math.Abs(now.Sub(r.At).Seconds())

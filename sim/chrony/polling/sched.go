@@ -6,7 +6,7 @@ import (
 )
 
 // Scheduler holds the timers of a daemon, on the monotonic clock: timers
-// follow slews of the clock and not its steps. Requests to sources are one
+// follow slews of the clock, and its steps only by Advance. Requests to sources are one
 // class, which keeps them apart from each other.
 type Scheduler struct {
 	timers []*Timer // unordered: there are few
@@ -70,6 +70,14 @@ func (s *Scheduler) Stop(t *Timer) {
 			return
 		}
 	}
+}
+
+// Advance makes every timer due sooner, or later when by is negative.
+func (s *Scheduler) Advance(by time.Duration) {
+	for _, t := range s.timers {
+		t.At -= by
+	}
+	s.lastTx -= by
 }
 
 // Next returns the earliest timer, nil when there is none.
