@@ -1,5 +1,5 @@
-// Every command on a host starts this binary; to read how much of the processors
-// its cgroup may have would take a good part of that.
+// To read how much of the processors its cgroup may have would take a good part
+// of the start of a verb.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
