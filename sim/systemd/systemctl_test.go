@@ -126,7 +126,7 @@ var masks = []struct {
 	{regexp.MustCompile(`The job identifier is \d+`), "The job identifier is N"},
 	{regexp.MustCompile(`Units: \d+`), "Units: N"},
 	{regexp.MustCompile(`TasksCurrent=\d+`), "TasksCurrent=N"},
-	{regexp.MustCompile(`main process \d+`), "main process P"},
+	{regexp.MustCompile(`(main process|Killing process) \d+`), "$1 P"},
 	{regexp.MustCompile(`(?m)^T server1 (rsyslogd|chronyd|sshd|firewalld|crond|dbus-daemon)\[P\]: .*\r?\n`), ""},
 	{regexp.MustCompile(`(?m)^(\[origin|was HUPed).*\n`), ""},
 }

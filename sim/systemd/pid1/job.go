@@ -63,12 +63,10 @@ func (m *manager) request(name, kind, mode string) (*job, error) {
 	if _, _, _, template := unitfile.SplitName(name); template {
 		return nil, bus.NewError(bus.ErrInvalidArgs, "Unit name "+name+" is missing the instance name.")
 	}
-	if kind == bus.JobStop && m.units[m.realName(name)] == nil {
-		if u := m.get(name); u.frag.State != units.Loaded && u.frag.State != units.Masked {
-			return nil, bus.NewError(bus.ErrNoSuchUnit, "Unit "+name+" not loaded.")
-		}
-	}
 	u := m.get(name)
+	if kind == bus.JobStop && u.state == bus.Inactive && u.frag.State != units.Loaded && u.frag.State != units.Masked {
+		return nil, bus.NewError(bus.ErrNoSuchUnit, "Unit "+name+" not loaded.")
+	}
 	if u.isInactive() && u.frag.State != units.Loaded && len(u.frag.Stamps) > 0 && m.loader.Changed(u.frag) {
 		m.reloadUnit(u)
 	}
@@ -182,7 +180,6 @@ func (m *manager) stopUnneeded() {
 			return !by.isInactive() || by.job != nil
 		})
 		if !needed {
-			u.say(syslog.Info, "", "Unit not needed anymore. Stopping.")
 			m.enqueue(u, bus.JobStop)
 		}
 	}

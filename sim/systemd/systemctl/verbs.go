@@ -236,6 +236,7 @@ func (s *systemctl) warnTriggers(name string) {
 	if err != nil || r.Unit.Load == units.Masked {
 		return
 	}
+	// What triggers it is asked for in a second question.
 	if r, err = s.bus.Call(bus.Request{Method: "Get", Unit: name}); err != nil {
 		return
 	}
