@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,10 +44,12 @@ func TestLive(t *testing.T) {
 				h.Boot("/usr/lib/systemd/systemd")
 				time.Sleep(500 * time.Millisecond)
 				for name, text := range c.Files {
+					h.MkdirAll(path.Dir(name), 0o755)
 					h.WriteFile(name, text)
 				}
 				h.Run("systemctl", "daemon-reload")
 				for i, s := range c.Steps {
+					s.Stdout, s.Stderr = usrMerged(s.Stdout), usrMerged(s.Stderr)
 					d := systemctlStep(t, h, s)
 					why := knownLive[c.Case+": "+s.Run]
 					switch {

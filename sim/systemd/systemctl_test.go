@@ -125,6 +125,7 @@ var masks = []struct {
 	{regexp.MustCompile(`░░ (Support: |The job identifier is \d+).*`), "░░ $1"},
 	{regexp.MustCompile(`The job identifier is \d+`), "The job identifier is N"},
 	{regexp.MustCompile(`Units: \d+`), "Units: N"},
+	{regexp.MustCompile(`scheduled for .*, use`), "scheduled for T, use"},
 	{regexp.MustCompile(`TasksCurrent=\d+`), "TasksCurrent=N"},
 	{regexp.MustCompile(`(main process|Killing process) \d+`), "$1 P"},
 	{regexp.MustCompile(`(?m)^T server1 (rsyslogd|chronyd|sshd|firewalld|crond|dbus-daemon)\[P\]: .*\r?\n`), ""},
