@@ -2,7 +2,6 @@ package pid1
 
 import (
 	"slices"
-	"strconv"
 
 	"enshu/sim/systemd/bus"
 	"enshu/sim/systemd/unitfile"
@@ -58,7 +57,7 @@ func (m *manager) request(name, kind, mode string) (*job, error) {
 		return nil, bus.NewError(bus.ErrShutdown, "Transaction for "+name+"/"+kind+" is destructive (shutdown in progress).")
 	}
 	if !unitfile.ValidName(name) {
-		return nil, bus.NewError(bus.ErrInvalidArgs, "Invalid unit name "+strconv.Quote(name)+".")
+		return nil, bus.NewError(bus.ErrInvalidArgs, "Unit name "+name+" is not valid.")
 	}
 	if _, _, _, template := unitfile.SplitName(name); template {
 		return nil, bus.NewError(bus.ErrInvalidArgs, "Unit name "+name+" is missing the instance name.")

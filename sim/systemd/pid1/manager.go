@@ -282,6 +282,13 @@ func (m *manager) notify(u *unit, from string) {
 	if u.state == bus.Inactive && from != bus.Inactive && from != bus.Failed {
 		m.trigger(u, unitfile.OnSuccess)
 	}
+	if u.isInactive() && !m.stopping && slices.ContainsFunc(u.deps(unitfile.UpheldBy), (*unit).isActive) {
+		m.later(journalLag, func() {
+			if u.isInactive() && u.job == nil {
+				m.enqueue(u, bus.JobStart)
+			}
+		})
+	}
 	for _, s := range u.deps(unitfile.Triggered) {
 		if s.state == bus.Active && unitfile.Type(s.name) == "socket" {
 			s.set(bus.Active, s.socketSub())

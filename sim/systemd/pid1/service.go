@@ -125,7 +125,7 @@ func (s *service) slow() bool {
 	if len(v.Exec["ExecStart"])+len(v.Exec["ExecCondition"])+len(v.Exec["ExecStartPre"])+len(v.Exec["ExecStartPost"]) == 0 {
 		return false
 	}
-	return v.Kind != "simple" && v.Kind != "idle" && v.Kind != "exec" ||
+	return v.Kind != "simple" && v.Kind != "idle" ||
 		len(v.Exec["ExecCondition"])+len(v.Exec["ExecStartPre"])+len(v.Exec["ExecStartPost"]) > 0
 }
 

@@ -115,6 +115,11 @@ func (s *service) mainDone(result string) {
 		s.running(result)
 	case bus.SubStartPost, bus.SubReload, bus.SubStop:
 		// The control command goes on; what it leaves is looked at then.
+	case bus.SubStopWatchdog, bus.SubStopSigterm, bus.SubStopSigkill:
+		// Other processes do not matter before the end.
+		if s.control == nil {
+			s.stopPost()
+		}
 	default:
 		s.lastGone()
 	}

@@ -110,6 +110,10 @@ func (s *service) gone(sub string) {
 		s.stopPost()
 		return
 	}
+	if sub == bus.SubFinalSigterm && s.config().SendSIGKILL {
+		s.signalAll(bus.SubFinalSigkill, bus.ResultSuccess)
+		return
+	}
 	s.dead(true)
 }
 

@@ -150,7 +150,7 @@ func (s *systemctl) fileNames(method string, args []string) (names []string, ok 
 
 // tellEscaped says that a name was typed which had to be escaped.
 func (s *systemctl) tellEscaped(typed, name string) {
-	if strings.Contains(name, "\\x") && !strings.Contains(typed, "\\x") && !strings.HasPrefix(typed, "/") {
+	if name != typed && name != typed+".service" && !strings.HasPrefix(typed, "/") {
 		s.Note("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", typed, strings.TrimSuffix(name, ".service"))
 	}
 }
@@ -305,7 +305,7 @@ func (s *systemctl) cat(args []string) int {
 				fmt.Fprintln(s.Out)
 			}
 			first = false
-			fmt.Fprintln(s.Out, s.Paint("\x1b[0;38;5;69m", "# "+s.Link("file://"+machine.Hostname(s.p)+f, f)))
+			fmt.Fprintln(s.Out, s.Paint("\x1b[0;1;34m", "# "+s.Link("file://"+machine.Hostname(s.p)+f, f)))
 			if masked && f == file {
 				continue
 			}

@@ -129,6 +129,15 @@ func (s *systemctl) listUnits(args []string) int {
 	return 0
 }
 
+// fileColor colours the words about enablement in list-unit-files, where disabled
+// is as red as masked.
+func fileColor(state string) string {
+	if state == "disabled" {
+		return screen.Red
+	}
+	return enabledColor(state)
+}
+
 func (s *systemctl) listUnitFiles(args []string) int {
 	rules := units.PresetRules(s.files)
 	var rows [][]cell
@@ -141,7 +150,7 @@ func (s *systemctl) listUnitFiles(args []string) int {
 			continue
 		}
 		preset := units.PresetWord(rules, n, state)
-		color := enabledColor(preset)
+		color := fileColor(preset)
 		if preset == "" {
 			preset, color = "-", screen.Grey
 		}
@@ -149,7 +158,7 @@ func (s *systemctl) listUnitFiles(args []string) int {
 		if state == "masked" {
 			nameColor = ""
 		}
-		rows = append(rows, []cell{{n, nameColor}, {state, enabledColor(state)}, {preset, color}})
+		rows = append(rows, []cell{{n, nameColor}, {state, fileColor(state)}, {preset, color}})
 	}
 	s.tellLoaded()
 	legend := !s.noLegend && !s.quiet
@@ -171,7 +180,7 @@ func (s *systemctl) listJobs([]string) int {
 	}
 	if len(r.Jobs) == 0 {
 		if !s.noLegend {
-			fmt.Fprintln(s.Out, "No jobs running.")
+			fmt.Fprintln(s.Out, s.Paint(screen.Green, "No jobs running."))
 		}
 		return 0
 	}

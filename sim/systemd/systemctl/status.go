@@ -56,7 +56,7 @@ func (s *systemctl) status(args []string) int {
 			}
 			u := r.Unit
 			if u.Load == units.NotFound && u.Active == bus.Inactive {
-				s.Note("Unit %s could not be found.", name)
+				s.Fail("Unit %s could not be found.", name)
 				result = 4
 				continue
 			}
@@ -304,12 +304,7 @@ func (s *systemctl) related(label string, u *bus.UnitState, kind string) {
 }
 
 // ended says how a process ended, as status shows it.
-func (s *systemctl) ended(r *bus.Run) string {
-	good := r.Code == "exited" && r.Status == 0
-	color := ""
-	if !good {
-		color = screen.Red
-	}
+func ended(r *bus.Run) string {
 	var b strings.Builder
 	b.WriteString("(code=" + r.Code + ", ")
 	if r.Code == "exited" {
@@ -320,7 +315,7 @@ func (s *systemctl) ended(r *bus.Run) string {
 	} else {
 		b.WriteString("signal=" + unitfile.SignalName(syscall.Signal(r.Status)))
 	}
-	return s.Paint(color, b.String()+")")
+	return b.String() + ")"
 }
 
 func (s *systemctl) serviceLines(u *bus.UnitState) {
@@ -334,13 +329,17 @@ func (s *systemctl) serviceLines(u *bus.UnitState) {
 		if r.End.IsZero() {
 			continue
 		}
-		s.line("Process", "%d %s=%s %s", r.PID, r.Kind, r.Command, s.ended(r))
+		color := ""
+		if r.Code != "exited" || r.Status != 0 {
+			color = screen.Red
+		}
+		s.line("Process", "%d %s=%s %s", r.PID, r.Kind, r.Command, s.Paint(color, ended(r)))
 	}
 	switch {
 	case v.MainPID > 0:
 		s.line("Main PID", "%d (%s)", v.MainPID, v.MainComm)
 	case v.Main != nil && !v.Main.End.IsZero():
-		s.line("Main PID", "%d %s", v.Main.PID, s.ended(v.Main))
+		s.line("Main PID", "%d %s", v.Main.PID, ended(v.Main))
 	}
 	if v.ControlPID > 0 {
 		s.line("Cntrl PID", "%d", v.ControlPID)

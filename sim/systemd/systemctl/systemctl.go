@@ -71,7 +71,7 @@ func verbTable() map[string]verb {
 		"condreload": job(bus.JobReloadOrTry), "condstop": job(bus.JobStop),
 		"isolate": {1, 1, false, (*systemctl).isolate}, "kill": {1, -1, false, (*systemctl).kill},
 		"is-active": {1, -1, false, (*systemctl).isActive}, "check": {1, -1, false, (*systemctl).isActive},
-		"is-failed": {0, -1, false, (*systemctl).isFailed}, "is-enabled": {1, -1, true, (*systemctl).isEnabled},
+		"is-failed": {1, -1, false, (*systemctl).isFailed}, "is-enabled": {1, -1, true, (*systemctl).isEnabled},
 		"status": {0, -1, false, (*systemctl).status}, "show": {0, -1, false, (*systemctl).show}, "cat": {1, -1, true, (*systemctl).cat},
 		"help": {1, -1, false, (*systemctl).help}, "edit": {1, -1, true, (*systemctl).edit},
 		"daemon-reload":   {0, 0, false, func(s *systemctl, _ []string) int { return s.simple("Reload", "Reload daemon failed") }},
@@ -518,19 +518,7 @@ func (s *systemctl) kill(args []string) int {
 
 func (s *systemctl) isActive(args []string) int { return s.isState(args, 3, bus.Active, bus.Reloading) }
 
-func (s *systemctl) isFailed(args []string) int {
-	if len(args) == 0 {
-		r, err := s.bus.Call(bus.Request{Method: "State"})
-		if err == nil && !s.quiet {
-			fmt.Fprintln(s.Out, r.State)
-		}
-		if r.State == "degraded" {
-			return 0
-		}
-		return 1
-	}
-	return s.isState(args, 1, bus.Failed)
-}
+func (s *systemctl) isFailed(args []string) int { return s.isState(args, 1, bus.Failed) }
 
 // isState prints the active state of units; one of them in one of the states
 // is success.

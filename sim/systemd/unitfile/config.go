@@ -30,7 +30,7 @@ const (
 	Triggered  Dep = "TriggeredBy"
 	RequisiteO Dep = "RequisiteOf"
 	Upholds    Dep = "Upholds"
-	upheldBy   Dep = "UpheldBy"
+	UpheldBy   Dep = "UpheldBy"
 
 	PropagatesReload Dep = "PropagatesReloadTo"
 	reloadFrom       Dep = "ReloadPropagatedFrom"
@@ -43,7 +43,7 @@ const (
 // Inverse of a dependency: what the other unit has.
 var Inverse = map[Dep]Dep{
 	Requires: RequiredBy, Requisite: RequisiteO, Wants: WantedBy, BindsTo: BoundBy, PartOf: ConsistsOf,
-	Conflicts: Conflicted, Before: After, After: Before, Triggers: Triggered, Upholds: upheldBy,
+	Conflicts: Conflicted, Before: After, After: Before, Triggers: Triggered, Upholds: UpheldBy,
 	PropagatesReload: reloadFrom, reloadFrom: PropagatesReload, PropagatesStop: stopFrom, stopFrom: PropagatesStop,
 	OnFailure: onFailureOf, OnSuccess: onSuccessOf,
 }

@@ -114,7 +114,7 @@ func TemplateOf(name string) string {
 
 // ValidName reports whether a unit may be called so.
 func ValidName(name string) bool {
-	if name == "" || len(name) > 255 || Type(name) == "" || name[0] == '.' || name[0] == '@' {
+	if len(name) > 255 || Type(name) == "" || name == "."+Type(name) || name[0] == '@' {
 		return false
 	}
 	for i := 0; i < len(name); i++ {
