@@ -71,6 +71,12 @@ const (
 	shape        = "the state of the filter after an outside change depends on the phase of the polls"
 )
 
+// offsetsByChance lists the cases whose clocks may be elsewhere, though chronyc
+// prints what was recorded.
+var offsetsByChance = map[string]string{
+	"makestep-second-update": shape,
+}
+
 // byChance lists those cases; of their tables only the form is compared.
 var byChance = map[string]string{
 	"cmd-clients-serverstats": equalSources,
@@ -227,7 +233,9 @@ func TestTranscripts(t *testing.T) {
 					if logDiffers[c.Case] == "" {
 						c.checkLogs(t, run)
 					}
-					c.checkOffsets(t, run)
+					if offsetsByChance[c.Case] == "" {
+						c.checkOffsets(t, run)
+					}
 				}
 				if why != "" && differ == 0 {
 					t.Errorf("agrees with the recording: take it out of the table")
