@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"enshu/sim/lang"
 	"enshu/sim/trace"
 )
 
@@ -18,10 +19,10 @@ type place struct{ host, file string }
 func placeOf(text string, hosts []Host) (place, error) {
 	name, file, ok := strings.Cut(text, ":")
 	if !ok || !strings.HasPrefix(file, "/") {
-		return place{}, fmt.Errorf("%q is not HOST:FILE, such as %s:/var/log/messages", text, hosts[0].Name)
+		return place{}, lang.Errorf("%q は HOST:FILE (%s:/var/log/messages など) の形ではありません", "%q is not HOST:FILE, such as %s:/var/log/messages", text, hosts[0].Name)
 	}
 	if !slices.ContainsFunc(hosts, func(h Host) bool { return h.Name == name }) {
-		return place{}, fmt.Errorf("no host %q in this lab", name)
+		return place{}, lang.Errorf("このラボにホスト %q はありません", "no host %q in this lab", name)
 	}
 	return place{name, file}, nil
 }
