@@ -83,8 +83,8 @@ var sentences = map[trace.Kind]sentence{
 	trace.FileRotated:    {"{from} はローテーションで {to} になった", "{from} was rotated to {to}"},
 	trace.MessageDropped: {"{rule}（{to}）では捨てた: {reason}", "given up at {rule} ({to}): {reason}"},
 	trace.ConnectFailed:  {"{program} は {to} に {over} で接続できなかった: {error}", "{program} could not connect to {to} over {over}: {error}"},
-	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを通さなかった（{chain}、{action}）",
-		"the firewall did not let a packet from {from} to {to}/{protocol} through ({chain}, {action})"},
+	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを{action}した（{chain}）",
+		"the firewall {action} a packet from {from} to {to}/{protocol} ({chain})"},
 
 	trace.MailSubmitted: {"{program} が {sender} から {recipients} へのメールを受け付けた（件名: {subject}）", "{program} took a mail from {sender} to {recipients} (subject: {subject})"},
 	trace.MailAccepted: {"キューに入った: キュー ID {id}、{sender} から {recipients} へ、件名 {subject}",
@@ -142,7 +142,9 @@ func tell(e trace.Event, lang string) string {
 		if name == "next" {
 			value = localTime(value, e.At)
 		}
-		if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
+		if e.Kind == trace.PacketRefused && name == "action" {
+			value = refusal(value, lang)
+		} else if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
 			value = action(value, lang)
 		}
 		switch {
@@ -154,6 +156,19 @@ func tell(e trace.Event, lang string) string {
 		values = append(values, "{"+name+"}", value)
 	}
 	return strings.NewReplacer(values...).Replace(text)
+}
+
+// refusal is the verb for what a packet filter did, "drop" or "reject".
+func refusal(action, lang string) string {
+	switch {
+	case lang != "ja" && action == "drop":
+		return "dropped"
+	case lang != "ja":
+		return "rejected"
+	case action == "drop":
+		return "破棄"
+	}
+	return "拒否"
 }
 
 // localTime is a time of RFC 3339 as the column of the times has it, with the day
