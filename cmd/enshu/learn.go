@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -182,7 +183,7 @@ func (a *app) showCommand() *cobra.Command {
 // read writes a Markdown text: as it is to a file or a pipe, to a terminal as a
 // person reads it.
 func (a *app) read(w io.Writer, markdown string) error {
-	if c := columns(); c > 0 {
+	if c := columns(os.Stdout); c > 0 {
 		return page.Write(w, markdown, page.Style{Columns: c, Color: colored()})
 	}
 	_, err := io.WriteString(w, markdown)

@@ -1,5 +1,5 @@
-// Every command on a host starts this binary; to read how much of the processors
-// its cgroup may have would take a good part of that.
+// To read how much of the processors its cgroup may have would take a good part
+// of the start of a verb.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
@@ -174,9 +174,9 @@ func (a *app) dial() (*session.Client, error) { return session.Dial(a.lab) }
 // text is a message in the user's language.
 func (a *app) text(ja, en string) string { return lang.Text{JA: ja, EN: en}.In(a.lang) }
 
-// columns is the width of the terminal that standard output is, or 0.
-func columns() int {
-	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+// columns is the width of the terminal that f is, or 0.
+func columns(f *os.File) int {
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 		return w
 	}
 	return 0

@@ -38,7 +38,7 @@ func (a *app) check(cmd *cobra.Command, name string, tasks []string, format stri
 	live := term.IsTerminal(int(os.Stderr.Fd()))
 	result, err := c.Check(cmd.Context(), tasks, func(p report.Progress) {
 		if live {
-			fmt.Fprint(os.Stderr, "\r\x1b[K", p.Line(a.lang))
+			fmt.Fprint(os.Stderr, "\r\x1b[K", p.Line(a.lang, columns(os.Stderr)))
 		}
 	})
 	if live {
@@ -57,7 +57,7 @@ func (a *app) check(cmd *cobra.Command, name string, tasks []string, format stri
 	case "gradescope":
 		return report.WriteGradescope(out, result, a.lang)
 	}
-	return report.WriteText(out, result, report.Style{Lang: a.lang, Color: colored(), Columns: columns(), Verbose: verbose})
+	return report.WriteText(out, result, report.Style{Lang: a.lang, Color: colored(), Columns: columns(os.Stdout), Verbose: verbose})
 }
 
 func (a *app) hintCommand() *cobra.Command {

@@ -148,7 +148,7 @@ func (a *app) showPlay(w io.Writer, p *play, verbose bool) {
 		fmt.Fprintf(w, "     %v\n", p.result.Err)
 	}
 	if p.result.Report != nil && (verbose || p.result.Err != nil) {
-		report.WriteText(w, p.result.Report, report.Style{Lang: a.lang, Color: colored(), Columns: columns(), Verbose: true})
+		report.WriteText(w, p.result.Report, report.Style{Lang: a.lang, Color: colored(), Columns: columns(os.Stdout), Verbose: true})
 	}
 }
 

@@ -32,17 +32,31 @@ var words = map[string]scenario.Text{
 	"blocked":  both("判定できない項目があります。", "Something could not be tried."),
 }
 
-// Line is the progress in one line, for a person who waits.
-func (p Progress) Line(lang string) string {
+// Line is the progress in one line of a terminal so many columns wide (80 if that
+// is 0), for a person who waits. What does not fit is cut off: a line that runs on in a second
+// one could not be written over.
+func (p Progress) Line(lang string, columns int) string {
 	s := fmt.Sprintf("%s %d/%d: %s", p.Task, p.Check, p.Of, p.Title.In(lang))
 	if p.Waiting > 0 {
 		s += fmt.Sprintf(waiting.In(lang), p.Waiting.Seconds())
+	}
+	if columns <= 0 {
+		columns = 80
+	}
+	if libc.Columns(s) < columns {
+		return s
+	}
+	used := 0
+	for i, r := range s {
+		if used += libc.RuneColumns(r); used > columns-2 {
+			return s[:i] + "…"
+		}
 	}
 	return s
 }
 
 // waiting goes behind the progress of a check that waits.
-var waiting = both(" (ラボの時刻であと最大 %.0f 秒。長く待つときは時計を速めます)", " (at most %.0f s more of the lab's time, which runs faster while it waits)")
+var waiting = both(" (ラボの時刻であと最大 %.0f 秒、時計を速めて待ちます)", " (at most %.0f s more of the lab's time, which runs faster meanwhile)")
 
 // WriteText writes a report for a person at a terminal.
 func WriteText(w io.Writer, r *Report, s Style) error {

@@ -183,3 +183,26 @@ func FuzzWrap(f *testing.F) {
 		}
 	})
 }
+
+// A progress line is written over by the next one, so that it must stay on its line.
+func TestProgressFitsItsLine(t *testing.T) {
+	p := Progress{Task: "mail", Check: 1, Of: 2, Title: both("root へのメールが usera に届く", "mail to root reaches usera"), Waiting: 12 * time.Second}
+	for _, lang := range []string{"ja", "en"} {
+		for columns := range 120 {
+			got := p.Line(lang, columns)
+			room := columns
+			if columns == 0 {
+				room = 80
+			}
+			if n := libc.Columns(got); columns != 1 && n >= room {
+				t.Errorf("%s: %q takes %d of %d columns", lang, got, n, room)
+			}
+		}
+	}
+	if got := p.Line("en", 200); !strings.HasSuffix(got, "meanwhile)") || !strings.Contains(got, "12 s more") {
+		t.Errorf("%q", got)
+	}
+	if got := p.Line("ja", 30); got != "mail 1/2: root へのメールが …" {
+		t.Errorf("%q", got)
+	}
+}

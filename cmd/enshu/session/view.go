@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"time"
 
 	"enshu/cmd/enshu/story"
 	"enshu/grader/check"
@@ -96,10 +97,11 @@ func (s *server) checkProgram(ctx context.Context, p *host.Proc) int {
 	terminal, live := libc.Terminal(p.Stdout)
 	var progress func(report.Progress)
 	if live {
+		_, cols := terminal.Size()
 		progress = func(now report.Progress) {
 			line.Hold()
 			defer line.Release()
-			fmt.Fprint(p.Stdout, "\r\x1b[K", now.Line(language))
+			fmt.Fprint(p.Stdout, "\r\x1b[K", now.Line(language, cols))
 		}
 	}
 	line.Release()
@@ -148,7 +150,7 @@ func (s *server) hintProgram(ctx context.Context, p *host.Proc) int {
 }
 
 // whyProgram is `why TEXT|NUMBER [HOST:FILE]` inside a host.
-func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
+func (s *server) whyProgram(ctx context.Context, p *host.Proc) int {
 	if len(p.Args) != 2 && len(p.Args) != 3 {
 		fmt.Fprintln(p.Stderr, "usage: why TEXT|NUMBER [HOST:FILE]")
 		return 2
@@ -162,6 +164,7 @@ func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
 	if len(p.Args) == 3 {
 		where = p.Args[2]
 	}
+	s.settle(l, p.Args[1], func() error { return p.Sleep(ctx, settleStep) })
 	told, err := story.Tell(p.Stdout, l.Trace().Since(0), s.storyHosts(), p.Args[1], where, languageOf(p))
 	if err != nil {
 		complain(p, err)
@@ -171,6 +174,24 @@ func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
 		return 1
 	}
 	return 0
+}
+
+// A story is looked at every settleStep, and waited for settleMost at most: that
+// of a text which is logged again and again has no end.
+const (
+	settleStep = 20 * time.Millisecond
+	settleMost = 2 * time.Second
+)
+
+// settle waits, a step at a time, while the story of about may go on by itself at
+// once: rsyslogd hears of a message a quarter of a second after the journal does.
+func (s *server) settle(l *lab.Lab, about string, step func() error) {
+	for until := l.Timeline.Now().Add(settleMost); ; {
+		now := l.Timeline.Now()
+		if now.After(until) || !story.Pending(l.Trace().Since(0), s.storyHosts(), about, now) || step() != nil {
+			return
+		}
+	}
 }
 
 // storyHosts are the hosts of the lab as a story names them.

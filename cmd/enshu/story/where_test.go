@@ -77,6 +77,7 @@ func TestFates(t *testing.T) {
 	}{
 		{trace.NeverLogged, "", "", nil},
 		{trace.NotTaken, "client", trace.MessageLogged, logged},
+		{trace.Dropped, "client", trace.MessageDropped, trace.Attrs{"reason": "imuxsock: rate limit"}},
 		{trace.NoForward, "client", trace.MessageLogged, logged},
 		{trace.Elsewhere, "client", trace.MessageSent, sent},
 		{trace.Elsewhere, "client", trace.RuleMatched, elsewhere},
@@ -96,7 +97,7 @@ func TestFates(t *testing.T) {
 		told[c.fate] = true
 		fmt.Fprintf(&b, "%s\n", c.fate)
 		for _, lang := range []string{"ja", "en"} {
-			writeFinding(&b, trace.Finding{Fate: c.fate, Event: trace.Event{Host: c.host, Kind: c.kind, Attrs: c.attrs}}, place{"server", "/var/log/secure"}, twoHosts, lang)
+			writeFinding(&b, trace.Finding{Fate: c.fate, Event: trace.Event{Host: c.host, Program: "rsyslogd", Kind: c.kind, Attrs: c.attrs}}, place{"server", "/var/log/secure"}, twoHosts, lang)
 		}
 	}
 	for _, fate := range trace.Fates {

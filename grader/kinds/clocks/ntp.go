@@ -54,7 +54,7 @@ func NTP() check.Kind {
 			{
 				Link:     "ntp-source-missing",
 				Expected: check.Text("{host} の chronyd が {source}（{address}）を同期元にしている", "chronyd on {host} has {source} ({address}) as a source"),
-				Seen:     check.Text("同期元は {sources} です", "its sources are {sources}"),
+				Seen:     check.Text("同期元: {sources}", "its sources are {sources}"),
 				Slip:     check.Text("/etc/chrony.conf に「server {address} iburst」と書き、chronyd を再起動します。", "Write “server {address} iburst” into /etc/chrony.conf and restart chronyd."),
 				Command:  "chronyc sources",
 			},
@@ -197,7 +197,7 @@ func ntpFollows(ctx context.Context, v *check.View, a *ntpArgs, got *check.Verdi
 		}
 	}
 	got.Params.With("source", source).With("address", v.AddressFor(source, host))
-	got.Params["sources"] = check.Text("ありません", "none")
+	got.Params["sources"] = check.Text("なし", "none")
 	if len(names) > 0 {
 		got.Params.With("sources", strings.Join(names, ", "))
 	}

@@ -7,6 +7,23 @@
 #define SIGSTOP 19
 #define SIGTSTP 20
 
+// func entry() uintptr
+TEXT ·entry(SB),NOSPLIT,$0-8
+	MOVD	$·start(SB), R0
+	MOVD	R0, ret+0(FP)
+	RET
+
+// start is called by the kernel with the count of arguments, the arguments and
+// the environment on the stack. Go code finds its g in R28: nobody is there, and the
+// bound of nobody's stack is 0.
+TEXT ·start(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVD	RSP, R0
+	MOVD	$·nobody(SB), g
+	SUB	$64, RSP
+	MOVD	R0, 8(RSP)
+	BL	·run(SB)
+	BRK
+
 // func handler() uintptr
 TEXT ·handler(SB),NOSPLIT,$0-8
 	MOVD	$·onSignal(SB), R0

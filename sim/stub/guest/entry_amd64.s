@@ -4,8 +4,34 @@
 #define SYS_rt_sigreturn 15
 #define SYS_getpid 39
 #define SYS_kill 62
+#define SYS_arch_prctl 158
+#define ARCH_SET_FS 0x1002
 #define SIGSTOP 19
 #define SIGTSTP 20
+
+// func entry() uintptr
+TEXT ·entry(SB),NOSPLIT,$0-8
+	LEAQ	·start(SB), AX
+	MOVQ	AX, ret+0(FP)
+	RET
+
+// start is called by the kernel with the count of arguments, the arguments and
+// the environment on the stack. Go code finds its g in R14 and at -8(FS): nobody is
+// there, and the bound of nobody's stack is 0. X15 is zero.
+TEXT ·start(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	MOVQ	SP, BX
+	LEAQ	·nobody(SB), R14
+	MOVQ	R14, ·thread(SB)
+	MOVL	$ARCH_SET_FS, DI
+	LEAQ	·thread+8(SB), SI
+	MOVL	$SYS_arch_prctl, AX
+	SYSCALL
+	XORPS	X15, X15
+	SUBQ	$64, SP
+	ANDQ	$~15, SP
+	MOVQ	BX, 0(SP)
+	CALL	·run(SB)
+	INT	$3
 
 // func handler() uintptr
 TEXT ·handler(SB),NOSPLIT,$0-8
