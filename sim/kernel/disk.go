@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -157,9 +158,13 @@ func (e Entry) attributes(full string) error {
 var machineFiles = []string{"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/terminfo",
 	"/etc/vim", "/etc/vimrc", "/etc/virc", "/etc/nanorc", "/etc/rpc", "/etc/man_db.conf", "/etc/manpath.config", "/etc/less", "/etc/lynx.cfg"}
 
-// machineItems reads them. What this user may not read, a host does without.
+// machineItems reads them. What this user may not read, a host does without,
+// and so it does with the names of manual pages where the machine has no man(1):
+// they are most of /etc/alternatives.
 func machineItems() []item {
 	var all []item
+	_, err := exec.LookPath("man")
+	noManual := err != nil
 	for _, name := range machineFiles {
 		filepath.WalkDir(name, func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
@@ -171,6 +176,9 @@ func machineItems() []item {
 				it.Mode = fs.ModeDir | 0o755
 			case fs.ModeSymlink:
 				it.Link, err = os.Readlink(path)
+				if noManual && strings.Contains(it.Link, "/man/") {
+					return nil
+				}
 			case 0:
 				it.data, err = os.ReadFile(path)
 			default:
