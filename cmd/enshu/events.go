@@ -24,7 +24,7 @@ func (a *app) eventsCommand() *cobra.Command {
 		Example: "  enshu events --follow\n  enshu events --host server --kind packet-refused,unit-changed\n  enshu events --format json > trace.jsonl",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, k := range kinds {
-				if _, known := trace.Kinds[trace.Kind(k)]; !known {
+				if !slices.Contains(eventKinds(), k) {
 					return lang.Errorf("出来事の種類 %q はありません%v", "there is no kind of event %q%v", k, meant(k, eventKinds()))
 				}
 			}

@@ -35,7 +35,7 @@ func (a *app) whyCommand() *cobra.Command {
 			}
 			defer c.Close()
 			var events []trace.Event
-			err = c.Events(cmd.Context(), 0, false, func(e []trace.Event) error {
+			err = c.Story(cmd.Context(), args[0], func(e []trace.Event) error {
 				events = append(events, e...)
 				return nil
 			})

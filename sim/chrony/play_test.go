@@ -195,10 +195,14 @@ func (s *stage) link(t *testing.T) {
 		}
 	}
 	for _, o := range s.c.Network.Overrides {
+		e := parseExpression(t, o.Delay)
 		if !strings.Contains(o.Delay, "exponential") {
+			// Only losses; what arrives has the delay of before them, without jitter.
+			if delay := e.value(0, s.rand); delay > 0 {
+				s.net.OneWay(s.hosts[o.From], s.hosts[o.To], memnet.Link{Delay: measure.Seconds(delay)})
+			}
 			continue
 		}
-		e := parseExpression(t, o.Delay)
 		jitter := 20 * time.Microsecond
 		if v := e.args[len(e.args)-1]; v.op == "*" {
 			jitter = measure.Seconds(2 * v.args[0].num)

@@ -55,6 +55,7 @@ type Machine struct {
 	life    uint64 // numbers the boots of a lab
 	inside  *worker
 	rules   rulesInForce
+	drops   drops
 	root    *os.File // the root directory, O_PATH
 	destroy sync.Once
 }
@@ -63,6 +64,7 @@ type Machine struct {
 // which is not served: the caller does that.
 func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err error) {
 	m := &Machine{kernel: k, name: c.Name}
+	m.drops.m = m
 	defer func() {
 		if err != nil {
 			m.Destroy()

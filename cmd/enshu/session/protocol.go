@@ -34,6 +34,7 @@ type Request struct {
 	Cols     int           `json:",omitempty"`
 	Since    uint64        `json:",omitempty"` // events
 	Follow   bool          `json:",omitempty"` // events
+	About    string        `json:",omitempty"` // events: whose story is to be at its end, or at rest
 	Duration time.Duration `json:",omitempty"` // clock advance
 	Rate     float64       `json:",omitempty"` // clock rate
 	Reboot   bool          `json:",omitempty"` // reset

@@ -238,6 +238,13 @@ func (s *server) status(ctx context.Context, l *lab.Lab) *Status {
 }
 
 func (s *server) events(ctx context.Context, l *lab.Lab, c *client, r *Request) error {
+	if r.About != "" {
+		s.settle(l, r.About, func() error {
+			l.Timeline.Hold()
+			defer l.Timeline.Release()
+			return l.Timeline.Sleep(ctx, settleStep)
+		})
+	}
 	since := r.Since
 	for {
 		events := l.Trace().Since(since)

@@ -34,6 +34,12 @@ func (c *Client) Events(ctx context.Context, since uint64, follow bool, each fun
 	return c.ask(ctx, &Request{Verb: verbEvents, Since: since, Follow: follow}, nil, func(r *Reply) error { return each(r.Events) })
 }
 
+// Story hands all events to each once what a story is about ([story.Tell]) is at
+// rest, which takes a second at most.
+func (c *Client) Story(ctx context.Context, about string, each func([]trace.Event) error) error {
+	return c.ask(ctx, &Request{Verb: verbEvents, About: about}, nil, func(r *Reply) error { return each(r.Events) })
+}
+
 // Check has tasks graded; none means all.
 func (c *Client) Check(ctx context.Context, tasks []string, progress func(report.Progress)) (*report.Report, error) {
 	var result *report.Report

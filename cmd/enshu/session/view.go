@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"time"
 
 	"enshu/cmd/enshu/story"
 	"enshu/grader/check"
@@ -149,7 +150,7 @@ func (s *server) hintProgram(ctx context.Context, p *host.Proc) int {
 }
 
 // whyProgram is `why TEXT|NUMBER [HOST:FILE]` inside a host.
-func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
+func (s *server) whyProgram(ctx context.Context, p *host.Proc) int {
 	if len(p.Args) != 2 && len(p.Args) != 3 {
 		fmt.Fprintln(p.Stderr, "usage: why TEXT|NUMBER [HOST:FILE]")
 		return 2
@@ -163,6 +164,7 @@ func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
 	if len(p.Args) == 3 {
 		where = p.Args[2]
 	}
+	s.settle(l, p.Args[1], func() error { return p.Sleep(ctx, settleStep) })
 	told, err := story.Tell(p.Stdout, l.Trace().Since(0), s.storyHosts(), p.Args[1], where, languageOf(p))
 	if err != nil {
 		complain(p, err)
@@ -172,6 +174,24 @@ func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
 		return 1
 	}
 	return 0
+}
+
+// A story is looked at every settleStep, and waited for settleMost at most: that
+// of a text which is logged again and again has no end.
+const (
+	settleStep = 20 * time.Millisecond
+	settleMost = 2 * time.Second
+)
+
+// settle waits, a step at a time, while the story of about may go on by itself at
+// once: rsyslogd hears of a message a quarter of a second after the journal does.
+func (s *server) settle(l *lab.Lab, about string, step func() error) {
+	for until := l.Timeline.Now().Add(settleMost); ; {
+		now := l.Timeline.Now()
+		if now.After(until) || !story.Pending(l.Trace().Since(0), s.storyHosts(), about, now) || step() != nil {
+			return
+		}
+	}
 }
 
 // storyHosts are the hosts of the lab as a story names them.

@@ -33,13 +33,11 @@ func Tell(w io.Writer, events []trace.Event, hosts []Host, about, where, lang st
 			return false, err
 		}
 	}
-	found := find(events, about)
-	if len(found) == 0 && where == "" {
-		if text, p, ok := question(about, hosts); ok {
-			if about, at = text, p; about == "" {
-				about = lastWritten(events)
-			}
-			found = trace.StoryAbout(events, about)
+	found, asked := find(events, hosts, about)
+	if asked != nil {
+		about = asked.about
+		if where == "" {
+			at = asked.place
 		}
 	}
 	if len(found) == 0 {
@@ -57,15 +55,39 @@ func Tell(w io.Writer, events []trace.Event, hosts []Host, about, where, lang st
 	return true, nil
 }
 
-// find returns the events about a number or a text. A number that is no event's
-// is searched for as a text.
-func find(events []trace.Event, about string) []trace.Event {
+// Pending reports whether the story that is asked for may go on by itself at
+// once; at is the present.
+func Pending(events []trace.Event, hosts []Host, about string, at time.Time) bool {
+	found, _ := find(events, hosts, about)
+	return trace.Pending(found, at)
+}
+
+// asked is what a question is about.
+type asked struct {
+	about string
+	place place
+}
+
+// find returns the events about a number or a text, or, where there are none,
+// about what a question asks. A number that is no event's is searched for as a
+// text.
+func find(events []trace.Event, hosts []Host, about string) ([]trace.Event, *asked) {
 	if seq, err := strconv.ParseUint(about, 10, 64); err == nil {
 		if found := trace.StoryOf(events, seq); found != nil {
-			return found
+			return found, nil
 		}
 	}
-	return trace.StoryAbout(events, about)
+	if found := trace.StoryAbout(events, about); len(found) > 0 {
+		return found, nil
+	}
+	text, p, ok := question(about, hosts)
+	if !ok {
+		return nil, nil
+	}
+	if text == "" {
+		text = lastWritten(events)
+	}
+	return trace.StoryAbout(events, text), &asked{text, p}
 }
 
 // sentence is how an event is told; {name} stands for an attribute, {program}

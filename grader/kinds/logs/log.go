@@ -110,6 +110,14 @@ func logAdvice() []check.Advice {
 			Command:  "systemctl status rsyslog",
 		},
 		{
+			Link:     "firewall-rule-refuses",
+			Step:     "filter",
+			Expected: check.Text("{host} のファイアウォールが {sender} からの {port} を通す", "the firewall of {host} lets {port} in from {sender}"),
+			Seen:     check.Text("ポートは許可されていますが、パケットは {chain} で止められました", "the port is open, but the packet was refused in {chain}"),
+			Slip:     check.Text("拒否や破棄をするリッチルール、送信元アドレスを割り当てた別のゾーン、パニックモードがないか確認してください。", "See whether a rich rule rejects or drops, the sender's address is bound to another zone, or panic mode is on."),
+			Command:  "firewall-cmd --list-rich-rules; firewall-cmd --get-active-zones; firewall-cmd --query-panic",
+		},
+		{
 			Link:     "rsyslog-not-receiving",
 			Step:     "sender-input",
 			Expected: check.Text("{host} の rsyslogd がローカルのメッセージを受け取る", "rsyslogd on {host} takes the messages of its own host"),

@@ -452,18 +452,18 @@ func (w *logWalk) filter(ctx context.Context, port scenario.Port) error {
 	if err != nil || !f.Running {
 		return err // without firewalld nothing is filtered
 	}
-	refused := false
+	refused := ""
 	for _, e := range w.v.Lab.Trace().Since(w.v.Start) {
 		if e.Host == w.receiver && e.Kind == trace.PacketRefused && strings.HasSuffix(e.Attrs["to"], fmt.Sprintf(":%d", port.Number)) {
-			refused = true
+			refused = e.Attrs["chain"]
 			w.Evidence = append(w.Evidence, e.Seq)
 		}
 	}
 	if link := f.Closed(port, false, w.Params); link != "" {
 		w.breaks(link)
-	} else if refused {
-		// Open by its port and yet refused: a rich rule or another zone.
-		w.breaks("firewall-closed")
+	} else if refused != "" {
+		w.Params.With("chain", refused)
+		w.breaks("firewall-rule-refuses")
 	}
 	return nil
 }

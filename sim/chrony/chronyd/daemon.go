@@ -318,14 +318,23 @@ func (d *daemon) checkJump() {
 	} else {
 		d.log.warn("Backward time jump detected!")
 	}
-	d.servo.Jumped(jump)
-	d.setRate(raw)
+	d.clockUnknown(jump)
+}
+
+// clockUnknown starts again with a clock of which nothing is known, but that it
+// has been moved by jump seconds.
+func (d *daemon) clockUnknown(jump float64) {
+	d.servo.Jumped(d.p.Now())
+	d.setRate(d.p.Now())
 	d.ref.Slewed(d.cooked(), 0, -jump)
-	d.ref.Unsynchronise()
+	d.ref.Forget()
 	d.syncStatus()
 	d.logUnsynchronised()
 	for _, s := range d.sources {
 		s.forget()
+		if a := s.assoc; a != nil && a.ResetPoll() && s.timer != nil {
+			d.setTimer(s, a.Delay(d.ourStratum(), 0))
+		}
 	}
 	d.choose(nil)
 }
