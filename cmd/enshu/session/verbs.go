@@ -165,13 +165,15 @@ func (c *Client) Exec(ctx context.Context, host, user, lang string, args []strin
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	defer signal.Stop(signals)
 	go func() {
 		for s := range signals {
 			c.signal(int(s.(syscall.Signal)))
 		}
 	}()
-	defer close(signals)
+	defer func() {
+		signal.Stop(signals) // before it is closed: a signal may be on its way
+		close(signals)
+	}()
 	status := 126
 	err := c.ask(ctx, r, []*os.File{os.Stdin, os.Stdout, os.Stderr}, func(r *Reply) error {
 		if r.Status != nil {
