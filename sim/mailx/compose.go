@@ -66,11 +66,18 @@ func (m *program) sendMode(ctx context.Context, v *invocation, to []string) int 
 	}
 	status := func(o outcome) int {
 		if o == composeSave && d.body != "" {
-			m.dead(d.body, nil)
+			m.dead(d.body, nil, nil)
 		}
 		return exSend
 	}
 	switch {
+	case v.whole != "":
+		data, err := libc.ReadFile(m.p, libc.Abs(m.p, m.path(v.whole)))
+		if err != nil {
+			m.complain("%s: %s", v.whole, strerror(err))
+			return exSend
+		}
+		d.body = string(data)
 	case v.template:
 		m.template(d, m.in.rest())
 	case m.tty:
@@ -85,10 +92,20 @@ func (m *program) sendMode(ctx context.Context, v *invocation, to []string) int 
 	default:
 		d.body += m.in.rest()
 	}
+	d.body = m.injected("message-inject-head") + d.body + m.injected("message-inject-tail")
 	if d.body == "" && (v.skipEmpty || m.isSet("skipemptybody")) {
 		return 0
 	}
 	return m.send(ctx, d)
+}
+
+// injected is the text that a variable adds to every message.
+func (m *program) injected(name string) string {
+	text := strings.ReplaceAll(m.vars[name], `\n`, "\n")
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text
 }
 
 // attachable says why a file cannot be attached.
@@ -121,7 +138,7 @@ func (m *program) template(d *draft, text string) {
 			head, rest = head+line+"\n", after
 			continue
 		default:
-			m.complain("Not a header line, skipping: '%s'", line)
+			m.complain("Not a header line, skipping: %s", shellQuote(line))
 			if head == "" {
 				m.complain("Restoring deleted header lines")
 			}
@@ -162,7 +179,7 @@ func (m *program) head(d *draft, more string) {
 		fmt.Fprintf(&b, "From: %s\n", d.from)
 	}
 	fmt.Fprintf(&b, "To: %s\n", strings.Join(d.to, ", "))
-	if d.subject != "" {
+	if d.subject != "" || d.hasSubject {
 		fmt.Fprintf(&b, "Subject: %s\n", d.subject)
 	}
 	if len(d.cc) > 0 {
@@ -214,7 +231,14 @@ func (m *program) compose(ctx context.Context, d *draft, session bool) outcome {
 		}
 		d.subject = line
 		if interrupts == 0 && !session {
-			fmt.Fprintf(w, "To: %s\n", strings.Join(d.to, ", "))
+			for _, f := range []struct {
+				name string
+				list []string
+			}{{"To", d.to}, {"Cc", d.cc}, {"Bcc", d.bcc}} {
+				if len(f.list) > 0 {
+					fmt.Fprintf(w, "%s: %s\n", f.name, strings.Join(f.list, ", "))
+				}
+			}
 		}
 	} else if !session || d.hasSubject {
 		m.head(d, "\n"+d.body)
@@ -224,7 +248,7 @@ func (m *program) compose(ctx context.Context, d *draft, session bool) outcome {
 			set, text string
 			list      *[]string
 		}{{"askcc", "Cc: ", &d.cc}, {"askbcc", "Bcc: ", &d.bcc}} {
-			line, ok := ask(f.set, f.text)
+			line, ok := ask(f.set, f.text+strings.Join(*f.list, ", "))
 			if !ok {
 				return false
 			}
@@ -330,7 +354,7 @@ func (m *program) attach(d *draft, name string) bool {
 		return false
 	}
 	d.attachments = append(d.attachments, name)
-	fmt.Fprintf(m.p.Stdout, "Added attachment %s (%s)\n", name, path.Base(name))
+	fmt.Fprintf(m.p.Stdout, "Added attachment %s (%s)\n", path.Base(name), name)
 	return true
 }
 
@@ -369,13 +393,12 @@ func (m *program) lines(ctx context.Context, d *draft) outcome {
 func (m *program) escape(ctx context.Context, d *draft, line string) (stop bool, o outcome) {
 	w := m.p.Stdout
 	text := strings.TrimLeft(line[1:], " \t")
-	if text == "" {
-		m.complain("Invalid command escape usage: %s", line)
-		return false, 0
+	verb, arg := byte(0), ""
+	if text != "" {
+		verb, arg = text[0], strings.TrimSpace(text[1:])
 	}
-	verb, arg := text[0], strings.TrimSpace(text[1:])
-	if strings.IndexByte("stcb", verb) >= 0 && arg == "" {
-		m.complain("Invalid command escape usage: %s", line)
+	if verb == 0 || strings.IndexByte("stcbw|!", verb) >= 0 && arg == "" {
+		m.complain("Invalid command escape usage: %s", shellQuote(line))
 		return false, 0
 	}
 	switch verb {
@@ -395,6 +418,8 @@ func (m *program) escape(ctx context.Context, d *draft, line string) (stop bool,
 		d.bcc = append(d.bcc, splitAddresses(arg)...)
 	case 'h':
 		m.askHeaders(ctx, d)
+	case 'H':
+		m.askSenders(ctx, d)
 	case 'p':
 		fmt.Fprint(w, "-------\nMessage contains:\n")
 		m.head(d, "\n"+d.body)
@@ -406,6 +431,9 @@ func (m *program) escape(ctx context.Context, d *draft, line string) (stop bool,
 			name = arg
 		}
 		text := strings.ReplaceAll(m.value(name), `\n`, "\n")
+		if text == "" {
+			break
+		}
 		fmt.Fprintln(w, text)
 		d.body += text
 		if verb != 'I' {
@@ -421,7 +449,9 @@ func (m *program) escape(ctx context.Context, d *draft, line string) (stop bool,
 		m.shell(ctx, arg)
 		fmt.Fprint(w, "!\n(continue)\n")
 	case '|':
-		if out, ok := m.filter(ctx, arg, d.body); ok {
+		if out, ok := m.filter(ctx, arg, d.body); ok && out == "" {
+			m.complain("No bytes from %s !?", shellQuote(arg))
+		} else if ok {
 			d.body = out
 		}
 		fmt.Fprintln(w, "(continue)")
@@ -525,6 +555,36 @@ func (m *program) askHeaders(ctx context.Context, d *draft) {
 	line, ok := m.prompt(ctx, "Subject: "+d.subject)
 	if ok {
 		d.subject, d.hasSubject = d.subject+line, true
+	}
+}
+
+// askSenders asks for the header fields about who wrote the message.
+func (m *program) askSenders(ctx context.Context, d *draft) {
+	sender := m.vars["sender"]
+	for _, f := range []struct {
+		name  string
+		value *string
+	}{{"From", &d.from}, {"Reply-To", &d.replyTo}, {"Sender", &sender}} {
+		for ctx.Err() == nil {
+			line, ok := m.prompt(ctx, f.name+": "+*f.value)
+			if !ok {
+				return
+			}
+			*f.value += line
+			problem := ""
+			for _, a := range splitAddresses(*f.value) {
+				if problem = m.check(a); problem != "" {
+					m.complain("%s", problem)
+					break
+				}
+			}
+			if problem == "" || line == "" {
+				break
+			}
+		}
+	}
+	if sender != "" {
+		m.vars["sender"] = sender
 	}
 }
 

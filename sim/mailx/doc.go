@@ -21,11 +21,11 @@
 //   - IMAP, POP3, SMTP, S/MIME, mailcap, threads, scoring and spam commands are
 //     not modelled and say so.
 //   - Text goes out as UTF-8 and only UTF-8 and Latin-1 are read; in a locale
-//     without UTF-8 only ASCII can be sent. Domains that are not ASCII are not
-//     encoded.
+//     without UTF-8 only ASCII can be sent.
 //   - set without an argument lists the settings that have an effect here, not
 //     those about the program's build and the environment; undelete refuses a
 //     message that is not deleted.
 //   - mail -v tells what it reads and sends with, without the program's own
-//     debugging; -d does nothing.
+//     debugging; -d sends nothing and tells what would be sent, without the lines
+//     of resource files and of input.
 package mailx

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -28,9 +29,10 @@ func charsetOf(s string) string {
 func (m *program) encode(d *draft) (head []byte, body string) {
 	var h strings.Builder
 	fmt.Fprintf(&h, "Date: %s\n", m.date2822())
-	from, local := d.from, "%"
-	if name := m.vars["hostname"]; from == "" && name != "" {
-		from, local = m.user.Name+"@"+name, ""
+	from := d.from
+	name, named := m.vars["hostname"], m.isSet("hostname")
+	if from == "" && name != "" {
+		from = m.user.Name + "@" + name
 	}
 	if from != "" {
 		h.WriteString(addressLine("From", []string{from}))
@@ -43,16 +45,15 @@ func (m *program) encode(d *draft) (head []byte, body string) {
 		h.WriteString(encodeHeader("Subject", decodeHeader(d.subject)))
 	}
 	h.WriteString(addressLine("Cc", d.cc))
-	if from != "" {
-		user, domain, _ := strings.Cut(addressOf(from), "@")
-		if local == "" {
-			user = ""
+	if from != "" && !m.isSet("stealthmua") {
+		id := m.random() + "%" + addressOf(from)
+		if named {
+			if name == "" {
+				name = m.hostname()
+			}
+			id = m.random() + m.random()[:3] + "@" + name
 		}
-		id := m.random()
-		if local == "" {
-			id += m.random()[:3]
-		}
-		fmt.Fprintf(&h, "Message-ID: <%s.%s%s%s@%s>\n", libc.LocalTime(m.p).UTC().Format("20060102150405"), id, local, user, domain)
+		fmt.Fprintf(&h, "Message-ID: <%s.%s>\n", libc.LocalTime(m.p).UTC().Format("20060102150405"), id)
 	}
 	if d.replyTo != "" {
 		h.WriteString(addressLine("Reply-To", splitAddresses(d.replyTo)))
@@ -63,7 +64,9 @@ func (m *program) encode(d *draft) (head []byte, body string) {
 	if d.references != "" {
 		fmt.Fprintf(&h, "References: %s\n", d.references)
 	}
-	fmt.Fprintf(&h, "User-Agent: s-nail %s\n", version)
+	if !m.isSet("stealthmua") {
+		fmt.Fprintf(&h, "User-Agent: s-nail %s\n", version)
+	}
 	for _, line := range d.extra {
 		name, value, _ := strings.Cut(line, ":")
 		h.WriteString(encodeHeader(name, strings.TrimSpace(value)))
@@ -103,14 +106,19 @@ func (m *program) transfer(text, kind string) (out, encoding, newKind string) {
 	if want == "" {
 		want = m.vars["encoding"]
 	}
+	want = strings.ToLower(want)
+	if !slices.Contains([]string{"", "8bit", "8b", "quoted-printable", "qp", "base64", "b64"}, want) {
+		m.complain("Warning: invalid *mime-encoding*, using Base64: %s", want)
+		want = "base64"
+	}
 	switch {
 	case strings.Contains(text, "\x00") || !utf8.ValidString(text):
 		return encodeBase64(text), "base64", binaryKind
 	case !needsQP(text):
 		return text, "", kind
-	case want == "base64":
+	case want == "base64", want == "b64":
 		return encodeBase64(text), "base64", kind
-	case want == "8bit" && !ascii(text):
+	case (want == "8bit" || want == "8b") && !ascii(text):
 		return text, "8bit", kind
 	}
 	return encodeQP(text), "quoted-printable", kind

@@ -55,6 +55,7 @@ type program struct {
 	envelope     string // of -r: the sender for the mail system
 	envelopeName string // of -r: its display name
 	verbose      int    // -v
+	debug        bool   // -d: nothing is sent, and every step told
 	commands     bool   // -~: tilde escapes also when not at a terminal
 }
 
@@ -67,6 +68,7 @@ type invocation struct {
 	skipEmpty                   bool   // -E
 	quote                       string // -q
 	kind                        string // -M: media type of the body
+	whole                       string // -m: the file that is the body
 	who, spec, account          string // -u, -L, -A
 	file, headers, check        bool   // -f, -H, -e
 	noHeaders, readOnly         bool   // -N, -R
@@ -139,4 +141,14 @@ func longOptions() []libc.LongOption {
 		out = append(out, o)
 	}
 	return out
+}
+
+// hostname is the name of the host, with its domain (gethostname(2)).
+func (m *program) hostname() string {
+	for _, file := range []string{"/proc/sys/kernel/hostname", "/etc/hostname"} {
+		if data, err := libc.ReadFile(m.p, file); err == nil {
+			return strings.TrimSpace(string(data))
+		}
+	}
+	return "localhost"
 }

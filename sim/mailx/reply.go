@@ -60,7 +60,7 @@ func (s *session) letter(ctx context.Context, d *draft) bool {
 		switch s.compose(ctx, d, true) {
 		case composeSave:
 			if d.body != "" {
-				s.dead(d.body, nil)
+				s.dead(d.body, nil, nil)
 			}
 			return false
 		case composeNo, composeQuiet:

@@ -5,9 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -44,6 +48,9 @@ func (m *program) check(raw string) string {
 	case strings.HasPrefix(a, "@") || strings.HasSuffix(a, "@"):
 		return a + " contains invalid '@' sequence"
 	}
+	if !strings.Contains(a, "@") && strings.Contains(raw, "(") && !strings.Contains(raw, "<") {
+		return a + " contains invalid '@' sequence"
+	}
 	if !strings.Contains(a, "@") && !quoted {
 		if a == "" || a[0] == '-' {
 			return shellQuote(a) + " is an invalid alias name"
@@ -73,10 +80,34 @@ func shellQuote(s string) string {
 		return "$'" + b.String() + "'"
 	case strings.Contains(s, "'"):
 		return "$'" + strings.ReplaceAll(s, "'", `\'`) + "'"
-	case strings.ContainsAny(s, " ;|\t&<>()$`\"*?"):
+	case strings.ContainsAny(s, " ;|\t&<>()$`\"*"):
 		return "'" + s + "'"
 	}
 	return s
+}
+
+// qualified completes an address in angle brackets that has no domain.
+func (m *program) qualified(a string) string {
+	address := addressOf(a)
+	if open := strings.IndexByte(a, '<'); open >= 0 && address != "" && !strings.Contains(address, "@") && strings.HasSuffix(a, ">") {
+		return a[:open] + "<" + address + "@" + m.hostname() + ">"
+	}
+	return a
+}
+
+// inASCII writes the domain of an address as DNS has it (RFC 5891). It returns
+// the whole and the bare address.
+func inASCII(a string) (whole, address string) {
+	address = addressOf(a)
+	local, domain, ok := strings.Cut(address, "@")
+	if !ok || ascii(domain) {
+		return a, address
+	}
+	name, err := idna.Lookup.ToASCII(domain)
+	if err != nil {
+		return a, address
+	}
+	return strings.Replace(a, address, local+"@"+name, 1), local + "@" + name
 }
 
 // maxAliasDepth bounds aliases of aliases.
@@ -107,12 +138,20 @@ func (m *program) recipients(d *draft) (envelope []string, bad bool) {
 	for _, list := range []*[]string{&d.to, &d.cc, &d.bcc} {
 		var kept []string
 		for _, a := range m.expand(*list, 0) {
+			if a == "<>" {
+				bad = true
+				continue
+			}
+			if a = m.qualified(a); !m.isSet("fullnames") {
+				a = addressOf(a)
+			}
 			if problem := m.check(a); problem != "" {
 				m.complain("%s", problem)
 				bad = true
 				continue
 			}
-			if address := addressOf(a); !seen[address] {
+			a, address := inASCII(a)
+			if !seen[address] {
 				seen[address] = true
 				envelope = append(envelope, address)
 				kept = append(kept, a)
@@ -131,17 +170,10 @@ func (m *program) send(ctx context.Context, d *draft) int {
 	}{{"autocc", &d.cc}, {"autobcc", &d.bcc}} {
 		*auto.list = append(*auto.list, splitAddresses(m.vars[auto.name])...)
 	}
-	envelope, bad := m.recipients(d)
-	notSent := func(text string, head []byte) int {
-		m.dead(text, head)
-		m.complain("... message not sent")
-		return exSend
+	if m.verbose > 0 && len(d.attachments) > 0 {
+		m.complain("*mimetypes-load-control*: cannot open or load ~/.mime.types: %s", noEntry)
 	}
-	if len(envelope) == 0 {
-		m.complain("No recipients specified")
-		return notSent(d.body, nil)
-	}
-	if m.verbose > 0 {
+	if m.verbose > 0 || m.debug {
 		m.complain("P(seudo)R(andom)N(umber)G(enerator): *TLS RAND_*")
 	}
 	if d.body == "" && d.raw == nil {
@@ -150,6 +182,16 @@ func (m *program) send(ctx context.Context, d *draft) int {
 		} else {
 			m.complain("Null message body; hope that's ok")
 		}
+	}
+	envelope, bad := m.recipients(d)
+	notSent := func(text string, head []byte) int {
+		m.dead(text, head, d.bcc)
+		m.complain("... message not sent")
+		return exSend
+	}
+	if len(envelope) == 0 {
+		m.complain("No recipients specified")
+		return notSent(d.body, nil)
 	}
 	if file := m.vars["signature"]; file != "" {
 		if data, err := libc.ReadFile(m.p, libc.Abs(m.p, m.path(file))); err == nil {
@@ -174,7 +216,7 @@ func (m *program) send(ctx context.Context, d *draft) int {
 		return notSent(body, head)
 	}
 	if bad {
-		m.dead(body, head)
+		m.dead(body, head, d.bcc)
 		return exSend
 	}
 	return 0
@@ -196,7 +238,7 @@ func (m *program) keepCopy(d *draft, head []byte, body string) bool {
 	if err := libc.AppendFile(m.p, libc.Abs(m.p, file), m.boxed(body, head), 0o600); err != nil {
 		m.complain("%s: %s", file, strerror(err))
 		m.complain("Failed to save message in %s - message not sent", file)
-		m.dead(body, head)
+		m.dead(body, head, d.bcc)
 		return false
 	}
 	return true
@@ -217,6 +259,14 @@ func (m *program) submit(ctx context.Context, head []byte, body string, envelope
 	}
 	args = append(args, m.words(m.vars["mta-arguments"])...)
 	args = append(append(args, "--"), envelope...)
+	if m.debug {
+		m.complain(">>> MTA: %s, arguments: %s", mta, strings.Join(args, " "))
+		for line := range strings.Lines(string(head) + "\n" + body) {
+			m.complain(">>> %s", strings.TrimSuffix(line, "\n"))
+		}
+		fmt.Fprintln(m.p.Stderr)
+		return true
+	}
 	if !libc.Exists(m.p, mta) {
 		m.complain("Cannot start %s: executable not found (adjust *mta* variable)", mta)
 		return false
@@ -238,7 +288,7 @@ func (m *program) boxed(body string, head []byte) []byte {
 		b.Write(head)
 		b.WriteByte('\n')
 	}
-	b.WriteString(body)
+	b.WriteString(quoteFrom(body))
 	if !strings.HasSuffix(body, "\n") && body != "" {
 		b.WriteByte('\n')
 	}
@@ -246,8 +296,25 @@ func (m *program) boxed(body string, head []byte) []byte {
 	return b.Bytes()
 }
 
-// dead keeps in dead.letter what could not be sent.
-func (m *program) dead(body string, head []byte) {
+// quoteFrom marks the lines of a text that a mailbox would take for the
+// beginning of a message.
+func quoteFrom(body string) string {
+	return strings.ReplaceAll("\n"+body, "\nFrom ", "\n>From ")[1:]
+}
+
+// envelopeFields are the fields before which Bcc: is written.
+var envelopeFields = regexp.MustCompile(`^(?:(?:Date|From|Sender|To|Subject|Cc):.*\n(?:[ \t].*\n)*)*`)
+
+// dead keeps in dead.letter what could not be sent, and to whom nobody was to
+// know that it went.
+func (m *program) dead(body string, head []byte, bcc []string) {
+	if body == "" && head == nil || !m.isSet("save") {
+		return
+	}
+	if head != nil && len(bcc) > 0 {
+		at := envelopeFields.FindIndex(head)[1]
+		head = slices.Concat(head[:at], []byte(addressLine("Bcc", bcc)), head[at:])
+	}
 	file := m.path(m.vars["DEAD"])
 	text := m.boxed(body, head)
 	if err := libc.WriteFile(m.p, file, text, 0o600); err != nil {
