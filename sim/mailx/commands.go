@@ -82,8 +82,12 @@ var needsMailbox = map[string]bool{"print": true, "Print": true, "next": true, "
 	"more": true, "More": true, "show": true, "Show": true, "pipe": true, "Pipe": true, "z": true, "Z": true, "sort": true, "forward": true, "Forward": true,
 	"resend": true, "Resend": true, "edit": true, "visual": true, "unsort": true, "draft": true, "undraft": true}
 
+// interactive are the commands that a mere list of commands may not use.
+var interactive = map[string]bool{"mail": true, "Mail": true, "reply": true, "Reply": true, "Lreply": true, "forward": true, "Forward": true,
+	"edit": true, "visual": true, "errors": true}
+
 // edits are those that a read-only mailbox refuses.
-var edits = map[string]bool{"delete": true, "dp": true, "mbox": true, "hold": true, "edit": true, "visual": true, "move": true, "Move": true}
+var edits = map[string]bool{"delete": true, "dp": true, "mbox": true, "hold": true, "edit": true, "visual": true, "touch": true}
 
 // commands reads and obeys until the end.
 func (s *session) commands(ctx context.Context) int {
@@ -153,7 +157,7 @@ func (s *session) command(ctx context.Context, line string) (stop bool, status i
 			s.complain("=: needs an active mailbox")
 			return false, 0
 		}
-		if list := s.chosenFor("pdot", s.words(text[1:])); list != nil {
+		if list := s.chosenFor("pdot", strings.TrimSpace(text[1:]), s.words(text[1:])); list != nil {
 			var b strings.Builder
 			for k, i := range list {
 				if k > 0 {
@@ -174,7 +178,7 @@ func (s *session) command(ctx context.Context, line string) (stop bool, status i
 	case end == 0:
 		s.byDefault(ctx, text)
 		return false, 0
-	case verb == "u": // a modifier of commands
+	case verb == "u", verb == "U": // a modifier of commands
 		s.tell("Ignoring yet unused `u' command modifier!", "")
 		s.ring.open = arg != ""
 		if arg == "" {
@@ -293,6 +297,9 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		full = other
 	}
 	switch {
+	case interactive[full] && !s.tty && !s.batch:
+		s.complain("%s: can only be used batch or interactive mode", verb)
+		return false, 0
 	case needsMailbox[full] && s.file == "":
 		s.complain("%s: needs an active mailbox", verb)
 		return false, 0
@@ -302,7 +309,7 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 	}
 	switch full {
 	case "print", "Print", "more", "More", "show", "Show", "top", "Top":
-		how := map[string]fullness{"print": showShort, "more": showShort, "Print": showAll, "More": showAll, "show": showRaw, "Show": showRaw, "top": showTop, "Top": showTop}[full]
+		how := map[string]fullness{"print": showShort, "more": showShort, "Print": showAll, "More": showAll, "show": showRaw, "Show": showRaw, "top": showTop, "Top": showTopAll}[full]
 		if list := s.chosen(s.words(arg)); list != nil {
 			s.print(ctx, list, how, full == "more" || full == "More")
 		}
@@ -383,9 +390,9 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		s.edit(ctx, full, arg)
 	case "quit":
 		s.quit()
-		return true, number(arg)
+		return true, exitStatus(arg)
 	case "exit":
-		return true, number(arg)
+		return true, exitStatus(arg)
 	case "help":
 		s.help(arg)
 	case "list":
@@ -407,18 +414,28 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		s.folders(ctx)
 	case "ghost", "commandalias":
 		fmt.Fprintln(s.p.Stdout, "# `commandalias': no data available")
+	case "call":
+		s.call(ctx, s.words(arg))
+	case "eval":
+		return s.command(ctx, strings.Join(s.words(arg), " "))
 	case "newmail", "noop":
+	case "else", "elif", "endif":
+		s.complain("%s: no matching `if'", full)
 	case "Lreply":
 		s.complain("No recipients specified for `Lreply'")
 	case "account":
 		if w := s.words(arg); len(w) == 1 {
-			s.useAccount(w[0])
+			s.useAccount(ctx, w[0])
 		}
 	case "source":
 		for _, w := range s.words(arg) {
-			s.source(libc.Abs(s.p, s.path(w)))
+			s.source(ctx, libc.Abs(s.p, s.path(w)), true)
 		}
 	case "varshow":
+		if arg == "" {
+			s.complain("ERROR: varshow: takes at least 1, and no more than 511 arg(s)")
+			s.complain("Synopsis: varshow: %s", explanation(full))
+		}
 		for _, name := range s.words(arg) {
 			switch {
 			case s.isSet(name):
@@ -439,6 +456,14 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		}
 	}
 	return false, 0
+}
+
+// exitStatus is the status that a command to leave gives.
+func exitStatus(arg string) int {
+	if strings.Trim(arg, "0123456789") != "" {
+		return 255
+	}
+	return number(arg)
 }
 
 // shownNames are the header fields that print shows, in order.

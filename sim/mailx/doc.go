@@ -13,8 +13,9 @@
 //
 // # Divergences
 //
-//   - Of the language of resource files set, unset, alias and account are obeyed;
-//     conditions, macros, hooks and key bindings are read and have no effect.
+//   - Resource files, macros (define, call) and accounts may use all commands, if
+//     and elif with one condition; hooks and key bindings are read and have no
+//     effect, csop, vexpr, read and the codecs are not modelled.
 //   - Lines are edited by the terminal, not by s-nail's own editor: ^C at the
 //     prompt empties the line, and where s-nail offers a text to edit, it is
 //     shown and an empty answer means it.

@@ -8,7 +8,10 @@ import (
 
 // The complaints of message lists.
 const (
-	noMessages = "No applicable messages"
+	noMessages  = "No applicable messages"
+	badEndpoint = "Invalid range endpoint"
+	noEndpoint  = "Missing second range argument"
+	badSyntax   = "Message list: invalid syntax"
 	searchHelp = "Missing )\nP.S.: message specifications are now shell tokens, making it necessary\nto escape/shell quote parenthesis, e.g., '(from \"me\")'\nPlease read the manual section \"Shell-style argument quoting\""
 )
 
@@ -17,7 +20,10 @@ const (
 func (s *session) list(words []string, deleted bool) (out []int, problem string) {
 	hit := make([]bool, len(s.msgs))
 	named := false // messages were named by number, not searched for
-	for _, w := range words {
+	for i, w := range words {
+		if n := strings.TrimRight(w, "0123456789-"); n == "" && strings.HasSuffix(w, "-") && len(w) > 1 && i+1 < len(words) {
+			return nil, badEndpoint
+		}
 		if problem := s.select1(w, deleted, hit, &named); problem != "" {
 			return nil, problem
 		}
@@ -91,9 +97,11 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 	}
 	*named = true
 	last := first
-	if text, ranged := strings.CutPrefix(rest, "-"); ranged {
-		if text == "" {
-			return "Missing second range argument"
+	if text, ranged := strings.CutPrefix(rest, "-"); ranged && w[0] != '^' {
+		if text == "" && first >= 0 && first < len(s.msgs) && s.msgs[first].deleted != deleted {
+			return fmt.Sprintf("%d: inappropriate message", first+1)
+		} else if text == "" {
+			return noEndpoint
 		}
 		if last, rest, ok, problem = s.position(text, deleted); problem != "" {
 			return problem
@@ -103,7 +111,7 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 		}
 	}
 	if rest != "" {
-		return fmt.Sprintf("Message list: invalid syntax: %s (in %s)", rest, w)
+		return fmt.Sprintf(badSyntax+": %s (in %s)", rest, w)
 	}
 	for _, n := range []int{first, last} {
 		if n < 0 || n >= len(s.msgs) {
@@ -123,7 +131,7 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 func (s *session) position(w string, deleted bool) (index int, rest string, ok bool, problem string) {
 	any := slices.ContainsFunc(s.msgs, func(m *message) bool { return m.deleted == deleted })
 	switch w[0] {
-	case '.':
+	case '.', '&':
 		return s.dot, w[1:], true, ""
 	case '^', '$':
 		if !any {

@@ -43,8 +43,11 @@ type program struct {
 	home  string
 	vars  map[string]string // the set ones; a boolean one is ""
 	alias map[string][]string
-	// accounts are the blocks of the command account, by name.
-	accounts map[string][]string
+	// accounts are the blocks of the command account, macros those of define.
+	accounts, macros map[string][]string
+	params           []string // of the macro that runs
+	calls            int      // how many of them do
+	sending          bool     // not reading a mailbox
 	shown    map[string]bool // header fields that print shows
 
 	session *session // whose command composes a message
@@ -80,7 +83,7 @@ type invocation struct {
 
 // Mail is /usr/bin/s-nail, also called mail and mailx (s-nail(1)).
 func Mail(ctx context.Context, p *host.Proc) int {
-	m := &program{p: p, vars: map[string]string{}, alias: map[string][]string{}, accounts: map[string][]string{}, shown: shownFields(), name: path.Base(p.Args[0])}
+	m := &program{p: p, vars: map[string]string{}, alias: map[string][]string{}, accounts: map[string][]string{}, macros: map[string][]string{}, shown: shownFields(), name: path.Base(p.Args[0])}
 	if p.Stdin == nil {
 		p.Stdin = strings.NewReader("")
 	}

@@ -191,20 +191,21 @@ func (m *program) run(ctx context.Context, args []string) int {
 	if !sending && (v.sendOnly || !receiving && !v.file && v.who == "" && len(v.args) > 0) {
 		return m.usage("Send options without primary recipient specified.")
 	}
+	m.sending = sending
 	if slices.Contains(rc, "s") {
-		m.source("/etc/s-nail.rc")
+		m.source(ctx, "/etc/s-nail.rc", false)
 	}
 	if slices.Contains(rc, "u") {
 		name := m.p.Getenv("MAILRC")
 		if name == "" {
 			name = m.home + "/.mailrc"
 		}
-		m.source(m.path(name))
+		m.source(ctx, m.path(name), false)
 	}
 	for _, s := range sets {
 		m.set(s)
 	}
-	if v.account != "" && !m.useAccount(v.account) {
+	if v.account != "" && !m.useAccount(ctx, v.account) && sending {
 		return exNoHost
 	}
 	if v.noHeaders {
@@ -223,12 +224,13 @@ func (m *program) run(ctx context.Context, args []string) int {
 	case sending:
 		return m.sendMode(ctx, &v, to)
 	case v.batch:
+		s.batch = true
 		for _, line := range v.normal {
 			if stop, status := s.command(ctx, line); stop {
 				return status
 			}
 		}
-		return 0
+		return s.commands(ctx)
 	}
 	return s.run(ctx, &v)
 }

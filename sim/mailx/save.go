@@ -14,13 +14,6 @@ import (
 	"enshu/sim/libc"
 )
 
-// synopsis is what a bad list of a saving command is answered with.
-var synopsis = map[string]string{
-	"save": "Append [<msglist>] to <file>", "copy": "Copy [<msglist>], but do not mark them for deletion", "move": "Move [<msglist>] to <folder>",
-	"pipe":  "Pipe [<msglist>] to [<command>], honour `ignore' / `retain'",
-	"write": "Write (append) [<msglist>] to [<file>]", "Save": "Append <msglist> to file named after sender", "Copy": "Copy <msglist> to file named after sender",
-}
-
 // save appends messages to a folder, or with write their text to a file.
 func (s *session) save(ctx context.Context, how, arg string) {
 	words := s.words(arg)
@@ -29,7 +22,7 @@ func (s *session) save(ctx context.Context, how, arg string) {
 	if n := len(words); n > 0 && !bySender {
 		name, words = words[n-1], words[:n-1]
 	}
-	list := s.chosenFor(how, words)
+	list := s.chosenFor(how, arg, words)
 	if list == nil {
 		return
 	}
@@ -39,7 +32,11 @@ func (s *session) save(ctx context.Context, how, arg string) {
 	if name == "" {
 		name = s.path(s.vars["MBOX"])
 	}
-	file := libc.Abs(s.p, s.folder(name))
+	file := s.folder(name)
+	if strings.ContainsAny(name[:1], "%&#+") {
+		name = file
+	}
+	file = libc.Abs(s.p, file)
 	var b bytes.Buffer
 	for _, i := range list {
 		m := s.msgs[i]
@@ -67,7 +64,7 @@ func (s *session) save(ctx context.Context, how, arg string) {
 		s.complain("%s: %s", name, strerror(err))
 		return
 	}
-	fmt.Fprintf(s.p.Stdout, "%s %s %d bytes\n", name, state, b.Len())
+	fmt.Fprintf(s.p.Stdout, "%s %s %d bytes\n", shellQuote(name), state, b.Len())
 	for _, i := range list {
 		m := s.msgs[i]
 		m.read, m.touched = true, true
@@ -86,19 +83,32 @@ func (s *session) save(ctx context.Context, how, arg string) {
 
 // chosenFor returns the messages of a command that takes a file or a command
 // after them; what is wrong with them is said with how the command is used.
-func (s *session) chosenFor(how string, words []string) []int {
-	list := s.chosen(words)
-	if list == nil && len(words) > 0 {
-		if _, problem := s.list(words, false); problem == noMessages {
-			s.complain("%s: No message of desired type", how)
-		} else {
-			s.complain("%s: Bad message", how)
-		}
-		if text := synopsis[how]; text != "" {
-			s.complain("Synopsis: %s: %s", how, text)
-		}
+func (s *session) chosenFor(how, arg string, words []string) []int {
+	if len(words) == 0 {
+		return s.chosen(words)
 	}
-	return list
+	list, problem := s.list(words, false)
+	if problem == "" {
+		return list
+	}
+	reason := "Bad message"
+	switch {
+	case problem == noMessages:
+		reason = "No message of desired type"
+	case problem == badEndpoint, problem == noEndpoint:
+		reason = "Invalid argument"
+	case strings.HasPrefix(problem, badSyntax):
+		reason = "Invalid argument"
+		problem = problem[:strings.LastIndex(problem, "(in ")] + "(in " + shellQuote(arg) + ")"
+	}
+	for line := range strings.Lines(problem) {
+		s.complain("%s", strings.TrimSuffix(line, "\n"))
+	}
+	s.complain("%s: %s", how, reason)
+	if text := explanation(how); text != "" {
+		s.complain("Synopsis: %s: %s", how, text)
+	}
+	return nil
 }
 
 // message is a message for another folder, with its marks as they are now.

@@ -23,6 +23,7 @@ type session struct {
 	maildir  bool
 	readOnly bool
 	onlyRead bool // -R: every folder is read-only
+	batch    bool // -#: commands from a pipe may do what a user may
 	owner    string
 
 	data   []byte // of the file when it was read
@@ -45,7 +46,8 @@ func (s *session) run(ctx context.Context, v *invocation) int {
 		shown = file
 	case v.file && len(v.args) > 0:
 		shown = v.args[0]
-		file, system = libc.Abs(s.p, s.folder(shown)), false
+		file = libc.Abs(s.p, s.folder(shown))
+		system = file == s.inbox("")
 	case v.file:
 		file, system = s.path(s.vars["MBOX"]), false
 		shown = file
@@ -356,7 +358,28 @@ func (s *session) summary(i, columns int) {
 	if columns > 0 && m.field("Subject") != "" {
 		subject = `"` + fit(s.visible(strings.TrimSpace(decodeHeader(m.field("Subject")))), columns) + `"`
 	}
+	if !s.isSet("bsdcompat") {
+		s.wideSummary(m, i, dot)
+		return
+	}
 	fmt.Fprintf(s.p.Stdout, "%s%c%s %s  %16s %s %s\n", dot, m.mark(), number, fit(who, 20), s.date(m), sizes, subject)
+}
+
+// wideSummary is the line of the header summary where the system's settings have
+// not been read (mail -n): the subject has the rest of the line.
+func (s *session) wideSummary(m *message, i int, dot string) {
+	mark := m.mark()
+	if mark == ' ' && m.old {
+		mark = 'O'
+	}
+	who := addressOf(decodeHeader(m.field("From")))
+	if s.isSet("showname") {
+		who = nameOrAddress(m.field("From"))
+	}
+	lines, size := m.size()
+	subject := s.visible(strings.TrimSpace(decodeHeader(m.field("Subject"))))
+	line := fmt.Sprintf("%s%c%3d %s %-16s %4d/%-5d ", dot, mark, i+1, fit(who, 18), s.date(m), lines, size)
+	fmt.Fprintln(s.p.Stdout, strings.TrimRight(line+fit(subject, max(s.width()-libc.Columns(line), 0)), " "))
 }
 
 // visible is text as the locale can show it.
@@ -468,6 +491,10 @@ func (s *session) scroll(arg string) {
 		want = 0
 	case strings.Trim(arg, "0123456789") == "":
 		want += number(arg)
+	case len(s.words(arg)) > 1:
+		s.complain("ERROR: z: takes at least 0, and no more than 1 arg(s)")
+		s.complain("Synopsis: z: %s", explanation("z"))
+		return
 	default:
 		s.complain("Unrecognized scrolling command: %s", arg)
 		return

@@ -28,6 +28,7 @@ const (
 	showAll                   // Print: every field
 	showRaw                   // Show: as it stands in the folder
 	showTop                   // top: the first lines
+	showTopAll                // Top: those with the chosen fields
 )
 
 // print shows messages, by the pager when they do not fit on the screen.
@@ -41,7 +42,7 @@ func (s *session) print(ctx context.Context, list []int, how fullness, page bool
 		s.seen = true
 		n, _ := m.size()
 		lines += n
-		if k > 0 && how != showTop {
+		if k > 0 && how < showTop {
 			b.WriteByte('\n')
 		}
 		if how != showTop {
@@ -49,7 +50,7 @@ func (s *session) print(ctx context.Context, list []int, how fullness, page bool
 		}
 		s.render(&b, i, how)
 	}
-	if s.tty && (page || s.isSet("crt") && lines > s.screen()) && how != showTop {
+	if s.tty && (page || s.isSet("crt") && lines > s.screen()) && how < showTop {
 		s.page(ctx, b.String())
 		return
 	}
@@ -74,15 +75,13 @@ func (s *session) render(w *bytes.Buffer, i int, how fullness) {
 	fmt.Fprintf(w, "[-- Message %2d -- %d lines, %d bytes --]:\n", i+1, lines, size)
 	switch how {
 	case showRaw:
-		w.Write(m.from)
-		w.Write(m.header)
-		w.Write(m.body)
+		w.Write(m.withStatus(m.wasOld))
 		return
-	case showTop:
+	case showTop, showTopAll:
 		n := number(s.vars["toplines"])
 		var text bytes.Buffer
 		for _, f := range m.fields() {
-			if topFields[strings.ToLower(f.name)] {
+			if name := strings.ToLower(f.name); how == showTop && topFields[name] || how == showTopAll && s.shown[name] {
 				fmt.Fprintf(&text, "%s: %s\n", f.name, s.visible(decodeHeader(unfold(f.value))))
 			}
 		}
@@ -228,11 +227,11 @@ func parts(body []byte, boundary string) [][]byte {
 func (s *session) pipe(ctx context.Context, arg string, how fullness) {
 	words := s.words(arg)
 	if len(words) == 0 {
-		s.complain("pipe: no command given")
+		s.complain("pipe: variable *cmd* not set")
 		return
 	}
 	command := words[len(words)-1]
-	list := s.chosenFor("pipe", words[:len(words)-1])
+	list := s.chosenFor("pipe", arg, words[:len(words)-1])
 	if list == nil {
 		return
 	}
