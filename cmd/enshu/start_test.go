@@ -218,8 +218,8 @@ func (u *user) terminal(args ...string) (*exec.Cmd, *os.File) {
 	return c, far
 }
 
-// readUntil reads a terminal until a text has come.
-func readUntil(t *testing.T, far *os.File, text string) {
+// readUntil reads a terminal until a text has come, and returns what was there.
+func readUntil(t testing.TB, far *os.File, text string) string {
 	t.Helper()
 	var all []byte
 	buf := make([]byte, 4096)
@@ -230,6 +230,7 @@ func readUntil(t *testing.T, far *os.File, text string) {
 		}
 		all = append(all, buf[:n]...)
 	}
+	return string(all)
 }
 
 // TestTerminalThatVanishes closes the terminal of `enshu shell` and `enshu run`:

@@ -198,7 +198,7 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, what string) {
 	for key, val := range d.pairs(n, what) {
 		f, ok := byName[key.Value]
 		if !ok {
-			d.errorf(key, "unknown key %q in %s%s", clip(key.Value), what, Meant(key.Value, names))
+			d.errorf(key, "unknown key %q in %s%s", clip(key.Value), what, meant(key.Value, names))
 			continue
 		}
 		at[f.name] = val
@@ -309,7 +309,7 @@ func (d *decoder) check(n *yaml.Node, c *Check) {
 		case key.Value == "not":
 			d.value(val, reflect.ValueOf(&c.Not).Elem(), "not")
 		case kind == nil:
-			d.errorf(key, "unknown check %q%s", clip(key.Value), Meant(key.Value, known))
+			d.errorf(key, "unknown check %q%s", clip(key.Value), meant(key.Value, known))
 		case c.Kind != "":
 			d.errorf(key, "a check is of one kind; %q and %q are two list items", c.Kind, kind.Name)
 		default:
@@ -324,7 +324,7 @@ func (d *decoder) check(n *yaml.Node, c *Check) {
 		}
 	}
 	if c.Kind == "" && len(d.errs) == 0 {
-		d.errorf(n, "the check names no kind%s", Meant("", known[2:]))
+		d.errorf(n, "the check names no kind%s", meant("", known[2:]))
 	}
 }
 

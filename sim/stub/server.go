@@ -98,7 +98,6 @@ func (s *Server) welcome(ctx context.Context, sock *net.UnixConn) {
 	defer conn.Close()
 	p := &host.Proc{Host: s.Host, Clock: s.Host.Clock, UID: int(cred.Uid), GID: int(cred.Gid)}
 	p.PID, p.PPID, p.RUID = int(m.NextInt()), int(m.NextInt()), int(m.NextInt())
-	m.NextInt() // process group
 	p.Umask = int(m.NextInt())
 	p.Path, p.Dir = strings.TrimPrefix(strings.TrimSuffix(m.NextStr(), " (deleted)"), ProgramsDir), m.NextStr()
 	p.Args, p.Env = m.NextStrs(), m.NextStrs()

@@ -38,6 +38,7 @@ func TestWhereabouts(t *testing.T) {
 		trace.NoForward:   {[]step{logged, taken, other}, 0},
 		trace.Elsewhere:   {[]step{logged, taken, {"client", trace.MessageSent, attrs{"text": "hi", "to": "192.168.0.99:514", "over": "udp"}}}, 2},
 		trace.Unselected:  {[]step{logged, taken, {"client", trace.RuleMissed, attrs{"text": "hi", "action": "@@(o)server:514;T", "selector": "mail.*"}}, other}, 2},
+		trace.Dropped:     {[]step{logged, {"client", trace.MessageDropped, attrs{"text": "hi", "reason": "imuxsock: rate limit"}}}, 1},
 		trace.Suspended:   {[]step{logged, taken, forward, {"client", trace.MessageDropped, attrs{"text": "hi", "rule": "a.conf:1", "to": "@@192.168.0.10:514", "reason": "action suspended"}}}, 3},
 		trace.Refused:     {[]step{logged, taken, forward, failed}, 3},
 		trace.Filtered:    {[]step{logged, taken, forward, sent, refused}, 4},
@@ -82,6 +83,28 @@ func TestWhereabouts(t *testing.T) {
 		got := trace.Whereabouts(play(append(steps, c.last)), "server", file, hostOf)
 		if got.Fate != c.want || got.Event.Kind != c.last.kind {
 			t.Errorf("on the receiver: %s by a %s, want %s by a %s", got.Fate, got.Event.Kind, c.want, c.last.kind)
+		}
+	}
+}
+
+// A story is awaited while what was logged may still be taken, and for a moment
+// after each step; not for ever.
+func TestPending(t *testing.T) {
+	logged := trace.Event{Seq: 1, At: time.Unix(10, 0), Host: "client", Kind: trace.MessageLogged}
+	taken := trace.Event{Seq: 2, At: time.Unix(10, 3e8), Host: "client", Kind: trace.MessageReceived}
+	for _, c := range []struct {
+		story []trace.Event
+		after time.Duration
+		want  bool
+	}{
+		{nil, 0, false},
+		{[]trace.Event{logged}, 900 * time.Millisecond, true},
+		{[]trace.Event{logged}, 1100 * time.Millisecond, false},
+		{[]trace.Event{logged, taken}, 350 * time.Millisecond, true},
+		{[]trace.Event{logged, taken}, 500 * time.Millisecond, false},
+	} {
+		if got := trace.Pending(c.story, logged.At.Add(c.after)); got != c.want {
+			t.Errorf("%d events, %v after the first: %v, want %v", len(c.story), c.after, got, c.want)
 		}
 	}
 }

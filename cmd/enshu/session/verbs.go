@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
-	"enshu/grader"
+	"enshu/grader/report"
 	"enshu/sim/kernel"
 	"enshu/sim/trace"
 )
@@ -34,19 +34,25 @@ func (c *Client) Events(ctx context.Context, since uint64, follow bool, each fun
 	return c.ask(ctx, &Request{Verb: verbEvents, Since: since, Follow: follow}, nil, func(r *Reply) error { return each(r.Events) })
 }
 
+// Story hands all events to each once what a story is about ([story.Tell]) is at
+// rest, which takes a second at most.
+func (c *Client) Story(ctx context.Context, about string, each func([]trace.Event) error) error {
+	return c.ask(ctx, &Request{Verb: verbEvents, About: about}, nil, func(r *Reply) error { return each(r.Events) })
+}
+
 // Check has tasks graded; none means all.
-func (c *Client) Check(ctx context.Context, tasks []string, progress func(grader.Progress)) (*grader.Report, error) {
-	var report *grader.Report
+func (c *Client) Check(ctx context.Context, tasks []string, progress func(report.Progress)) (*report.Report, error) {
+	var result *report.Report
 	err := c.ask(ctx, &Request{Verb: verbCheck, Args: tasks}, nil, func(r *Reply) error {
 		if r.Progress != nil && progress != nil {
 			progress(*r.Progress)
 		}
 		if r.Report != nil {
-			report = r.Report
+			result = r.Report
 		}
 		return nil
 	})
-	return report, err
+	return result, err
 }
 
 // Hint asks for the next hint of a task; "" is the first task that has more.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"enshu/sim/lang"
 	"enshu/sim/trace"
 )
 
@@ -18,10 +19,10 @@ type place struct{ host, file string }
 func placeOf(text string, hosts []Host) (place, error) {
 	name, file, ok := strings.Cut(text, ":")
 	if !ok || !strings.HasPrefix(file, "/") {
-		return place{}, fmt.Errorf("%q is not HOST:FILE, such as %s:/var/log/messages", text, hosts[0].Name)
+		return place{}, lang.Errorf("%q は HOST:FILE (%s:/var/log/messages など) の形ではありません", "%q is not HOST:FILE, such as %s:/var/log/messages", text, hosts[0].Name)
 	}
 	if !slices.ContainsFunc(hosts, func(h Host) bool { return h.Name == name }) {
-		return place{}, fmt.Errorf("no host %q in this lab", name)
+		return place{}, lang.Errorf("このラボにホスト %q はありません", "no host %q in this lab", name)
 	}
 	return place{name, file}, nil
 }
@@ -89,6 +90,8 @@ var fates = map[trace.Fate]struct {
 	trace.Elsewhere: {sentence{"{at} の {rule} は {host} ではなく {to} へ送っています。", "{rule} of {at} sends it to {to}, which is not {host}."}, "cat {rulefile}"},
 	trace.Unselected: {sentence{"{at} の {rule} がそうするはずですが、セレクタ {selector} は {facility}.{severity} に当てはまりません。",
 		"{rule} of {at} would do that, but its selector {selector} does not match {facility}.{severity}."}, "cat {rulefile}"},
+	trace.Dropped: {sentence{"{at} の {program} がルールに渡す前に捨てました: {reason}", "{program} of {at} threw it away before any rule: {reason}"},
+		"journalctl -g 'Suppressed|rate-limiting'"},
 	trace.Suspended: {sentence{"{at} の {rule} がこのメッセージをあきらめました: {reason}", "{rule} of {at} gave it up: {reason}"}, "journalctl -u rsyslog"},
 	trace.Refused:   {sentence{"{at} は {to} に {over} で接続できませんでした: {error}", "{at} could not connect to {to} over {over}: {error}"}, ""},
 	trace.Filtered: {sentence{"{at} のファイアウォールが {to}/{protocol} へのパケットを通しませんでした。", "The firewall of {at} did not let the packet to {to}/{protocol} through."},
@@ -119,7 +122,7 @@ func writeFinding(w io.Writer, f trace.Finding, p place, hosts []Host, lang stri
 		to = strings.TrimLeft(f.Event.Attrs["action"], "@")
 	}
 	file, _, _ := strings.Cut(f.Event.Attrs["rule"], ":")
-	values := []string{"{host}", p.host, "{file}", p.file, "{at}", f.Event.Host, "{to}", to, "{rulefile}", file}
+	values := []string{"{program}", f.Event.Program, "{host}", p.host, "{file}", p.file, "{at}", f.Event.Host, "{to}", to, "{rulefile}", file}
 	for _, name := range []string{"rule", "selector", "facility", "severity", "reason", "over", "protocol", "error"} {
 		value := f.Event.Attrs[name]
 		if value == "" {

@@ -76,7 +76,7 @@ type Config struct {
 
 	NoDefaults                       bool // DefaultDependencies=no
 	RefuseStart, RefuseStop, Isolate bool
-	stopWhenUnneeded                 bool
+	StopWhenUnneeded                 bool
 	IgnoreOnIsolate                  *bool // nil: as the type of the unit has it
 	LimitInterval                    time.Duration
 	LimitBurst                       int
@@ -104,6 +104,10 @@ type Service struct {
 	busName         string
 	KillMode        string
 	KillSignal      syscall.Signal
+	FinalKillSignal syscall.Signal
+	WatchdogSignal  syscall.Signal
+	RuntimeMax      time.Duration // RuntimeMaxSec=, Forever for none
+	Watchdog        time.Duration // WatchdogSec=, 0 for none
 	SendSIGKILL     bool
 	SendSIGHUP      bool
 	User, Group     string
@@ -116,6 +120,7 @@ type Service struct {
 	Dir             string // WorkingDirectory=
 	DirOptional     bool
 	Stdin           string
+	StdinData       []byte // StandardInputText=
 	Stdout, Stderr  string
 	Identifier      string // SyslogIdentifier=
 	Facility        string
@@ -128,8 +133,11 @@ type Service struct {
 	StateDirs       []string
 	LogsDirs        []string
 	CacheDirs       []string
-	NotifyAccess    string // NotifyAccess=
-	PlainOutput     bool   // SyslogLevelPrefix=no
+	ConfigDirs      []string
+	DirModes        map[string]int // of RuntimeDirectory … where …DirectoryMode= says them
+	KeepRuntime     bool           // RuntimeDirectoryPreserve=
+	NotifyAccess    string         // NotifyAccess=
+	PlainOutput     bool           // SyslogLevelPrefix=no
 	sockets         []string
 	Slice           string
 }
@@ -176,7 +184,8 @@ func NewConfig(kind string) *Config {
 		c.Service = &Service{
 			Exec: map[string][]Command{}, Restart: "no", RestartSec: 100 * time.Millisecond,
 			TimeoutStart: 90 * time.Second, TimeoutStop: 90 * time.Second, KillMode: "control-group",
-			KillSignal: syscall.SIGTERM, SendSIGKILL: true, Umask: 0o022, Stdin: "null", GuessMainPID: true,
+			KillSignal: syscall.SIGTERM, FinalKillSignal: syscall.SIGKILL, WatchdogSignal: syscall.SIGABRT, RuntimeMax: calendar.Forever,
+			DirModes: map[string]int{}, SendSIGKILL: true, Umask: 0o022, Stdin: "null", GuessMainPID: true,
 		}
 	case "socket":
 		c.Socket = &Socket{}
@@ -194,7 +203,7 @@ func (v *Service) Directories(kind string) []string {
 	for _, d := range []struct {
 		kind, base string
 		names      []string
-	}{{"runtime", "/run", v.RuntimeDirs}, {"state", "/var/lib", v.StateDirs}, {"cache", "/var/cache", v.CacheDirs}, {"logs", "/var/log", v.LogsDirs}} {
+	}{{"runtime", "/run", v.RuntimeDirs}, {"state", "/var/lib", v.StateDirs}, {"cache", "/var/cache", v.CacheDirs}, {"logs", "/var/log", v.LogsDirs}, {"configuration", "/etc", v.ConfigDirs}} {
 		if kind == d.kind || kind == "all" {
 			for _, n := range d.names {
 				dirs = append(dirs, d.base+"/"+n)

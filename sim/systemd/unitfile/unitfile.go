@@ -22,6 +22,14 @@ type Setting struct {
 // Wrong makes a problem of what is wrong with a setting.
 func (s Setting) Wrong(why string) Problem { return Problem{s.file, s.line, why} }
 
+// After reports whether a problem is of what follows a setting in its file.
+func (p Problem) After(s Setting) bool { return p.File == s.file && p.line > s.line }
+
+// Order puts the problems of a file in the order of its lines.
+func Order(list []Problem) {
+	slices.SortStableFunc(list, func(a, b Problem) int { return a.line - b.line })
+}
+
 // Problem is something that PID 1 says about a unit file and goes on.
 type Problem struct {
 	File string

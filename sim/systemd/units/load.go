@@ -210,25 +210,35 @@ func (l *Loader) loadNew(name string) *Fragment {
 		files = append([]string{file}, f.DropIns...)
 	}
 	for _, name := range files {
-		if err := l.read(f, name, kind); err != nil {
+		if err := l.read(f, name, kind); errors.Is(err, errFatal) {
+			f.refuse("Unit configuration has fatal error, unit will not be started.")
+			break
+		} else if err != nil {
 			f.State = LoadError
 			f.Reason = "Unit " + real + " failed to load properly, please adjust/correct and reload service manager: " + libc.Strerror(err)
 			return f
 		}
 	}
 	l.links(f)
-	if why := f.Config.Check(kind); why != "" {
-		f.Problems = append(f.Problems, unitfile.Problem{File: real, Text: why})
-		f.State, f.Reason = BadSetting, "Unit "+real+" has a bad unit file setting."
+	if why := f.Config.Check(kind); why != "" && f.State == Loaded {
+		f.refuse(why)
 	}
 	f.Config.Defaults(real)
 	return f
 }
 
+// refuse makes the unit one that is not started, and says why.
+func (f *Fragment) refuse(why string) {
+	f.Problems = append(f.Problems, unitfile.Problem{File: f.Name, Text: why})
+	f.State, f.Reason = BadSetting, "Unit "+f.Name+" has a bad unit file setting."
+}
+
 // loadFile reads a unit from a file outside of the load path.
 func (l *Loader) loadFile(name, file string) *Fragment {
 	f := &Fragment{Name: name, Path: file, Stamps: map[string]time.Time{}, State: Loaded, Config: unitfile.NewConfig(unitfile.Type(name))}
-	if err := l.read(f, file, unitfile.Type(name)); err != nil {
+	if err := l.read(f, file, unitfile.Type(name)); errors.Is(err, errFatal) {
+		f.refuse("Unit configuration has fatal error, unit will not be started.")
+	} else if err != nil {
 		f.State = LoadError
 	}
 	return f
@@ -250,23 +260,25 @@ func (l *Loader) read(f *Fragment, file, kind string) error {
 	}
 	f.stamp(l, file)
 	settings, problems, err := unitfile.Parse(file, data, unitfile.SectionsOf(kind))
-	f.Problems = append(f.Problems, problems...)
-	if err != nil {
-		return err
-	}
+	expand := func(text string, command bool) (string, string) { return l.names.Specifiers(text, f.Name, command) }
 	for _, s := range settings {
-		v, bad := l.names.Specifiers(s.Value, f.Name, strings.HasPrefix(s.Key, "Exec"))
-		if bad != "" {
-			f.Problems = append(f.Problems, s.Wrong("Failed to resolve unit specifiers in "+s.Value+", ignoring: Invalid slot"))
-			continue
+		v := f.Config.Assign(s, expand)
+		for _, why := range v.Problems {
+			problems = append(problems, s.Wrong(why))
 		}
-		s.Value = v
-		if why := f.Config.Assign(s); why != "" {
-			f.Problems = append(f.Problems, s.Wrong(why))
+		if v.Fatal {
+			problems = slices.DeleteFunc(problems, func(p unitfile.Problem) bool { return p.After(s) })
+			err = errFatal
+			break
 		}
 	}
-	return nil
+	unitfile.Order(problems)
+	f.Problems = append(f.Problems, problems...)
+	return err
 }
+
+// errFatal: a setting is wrong in a way that leaves the unit without use.
+var errFatal = errors.New("unit configuration has fatal error")
 
 // DropIns lists the *.conf files for a unit, by their names, the earlier
 // directory winning.
@@ -372,9 +384,8 @@ func (l *Loader) CheckFile(name, file string) *Fragment {
 		f.Reason = "Unit " + name + " failed to load properly, please adjust/correct and reload service manager: Bad message"
 		return f
 	}
-	if why := f.Config.Check(unitfile.Type(name)); why != "" {
-		f.Problems = append(f.Problems, unitfile.Problem{File: name, Text: why})
-		f.State, f.Reason = BadSetting, "Unit "+name+" has a bad unit file setting."
+	if why := f.Config.Check(unitfile.Type(name)); why != "" && f.State == Loaded {
+		f.refuse(why)
 	}
 	return f
 }
