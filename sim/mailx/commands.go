@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
+	"enshu/sim/mailx/mbox"
 )
 
 // commandsText has a line for each command, in the order in which they are
@@ -263,7 +265,7 @@ func (s *session) next() {
 		start++
 	}
 	for i := start; i < len(s.msgs); i++ {
-		if !s.msgs[i].deleted {
+		if !s.msgs[i].Deleted {
 			s.print(context.Background(), []int{i}, showShort, false)
 			return
 		}
@@ -276,7 +278,7 @@ func (s *session) next() {
 func (s *session) chosen(words []string) []int {
 	if len(words) == 0 {
 		words = []string{"."}
-		if s.dot < 0 || s.dot >= len(s.msgs) || s.msgs[s.dot].deleted {
+		if s.dot < 0 || s.dot >= len(s.msgs) || s.msgs[s.dot].Deleted {
 			s.complain(noMessages)
 			return nil
 		}
@@ -357,7 +359,7 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		}
 	case "size":
 		for _, i := range s.chosen(s.words(arg)) {
-			lines, size := s.msgs[i].size()
+			lines, size := s.msgs[i].Size()
 			fmt.Fprintf(s.p.Stdout, "%d: %d/%d\n", i+1, lines, size)
 		}
 	case "reply", "Reply":
@@ -518,13 +520,13 @@ func (s *session) errors(arg string) {
 
 // sortBy orders the messages by a field.
 func (s *session) sortBy(full, arg string) {
-	keys := map[string]func(*message) string{
-		"from":    func(m *message) string { return strings.ToLower(nameOrAddress(m.field("From"))) },
-		"to":      func(m *message) string { return strings.ToLower(nameOrAddress(m.field("To"))) },
-		"subject": func(m *message) string { return bareSubject(m.field("Subject")) },
-		"date":    func(m *message) string { return fmt.Sprintf("%020d", dateOf(m).Unix()) },
-		"size":    func(m *message) string { _, n := m.size(); return fmt.Sprintf("%020d", n) },
-		"status":  func(m *message) string { return string(m.mark()) },
+	keys := map[string]func(*mbox.Message) string{
+		"from":    func(m *mbox.Message) string { return strings.ToLower(format.NameOrAddress(m.Field("From"))) },
+		"to":      func(m *mbox.Message) string { return strings.ToLower(format.NameOrAddress(m.Field("To"))) },
+		"subject": func(m *mbox.Message) string { return format.BareSubject(m.Field("Subject")) },
+		"date":    func(m *mbox.Message) string { return fmt.Sprintf("%020d", m.Date().Unix()) },
+		"size":    func(m *mbox.Message) string { _, n := m.Size(); return fmt.Sprintf("%020d", n) },
+		"status":  func(m *mbox.Message) string { return string(m.Mark()) },
 	}
 	if full == "sort" && arg == "" {
 		by := s.sorted
@@ -536,7 +538,7 @@ func (s *session) sortBy(full, arg string) {
 	}
 	key := keys[arg]
 	if full != "sort" || arg == "" || key == nil {
-		key = func(m *message) string { return fmt.Sprintf("%020d", m.at) }
+		key = func(m *mbox.Message) string { return fmt.Sprintf("%020d", m.At) }
 	}
 	if full == "sort" && arg != "" && keys[arg] == nil && arg != "thread" && arg != "none" {
 		s.complain("sort: invalid sorting method: %s", arg)

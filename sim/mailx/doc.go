@@ -6,10 +6,11 @@
 // Sources: the manual page s-nail(1), RFC 2045, 2047 and 5322, and recordings
 // of the real program.
 //
-// Who reads on: options.go is the command line, vars.go the settings, session.go
-// and list.go a folder that is read, commands.go its commands, show.go and
-// save.go what they do, compose.go and reply.go the writing, send.go and
-// encode.go the sending.
+// Who reads on: format and mbox below are how mail is written and how a folder
+// keeps it. Here options.go is the command line, vars.go the settings, script.go
+// the language, session.go and list.go a folder that is read, commands.go its
+// commands, show.go and save.go what they do, compose.go, escapes.go and reply.go
+// the writing, send.go and encode.go the sending.
 //
 // # Divergences
 //

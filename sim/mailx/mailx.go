@@ -45,10 +45,10 @@ type program struct {
 	alias map[string][]string
 	// accounts are the blocks of the command account, macros those of define.
 	accounts, macros map[string][]string
-	params           []string // of the macro that runs
-	calls            int      // how many of them do
-	sending          bool     // not reading a mailbox
-	shown    map[string]bool // header fields that print shows
+	params           []string        // of the macro that runs
+	calls            int             // how many of them do
+	sending          bool            // not reading a mailbox
+	shown            map[string]bool // header fields that print shows
 
 	session *session // whose command composes a message
 	killed  bool     // ^C ended the input of lines

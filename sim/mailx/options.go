@@ -3,11 +3,11 @@ package mailx
 import (
 	"context"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
 	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
 )
 
 const shortOptions = "+A:a:Bb:C:c:DdEeFfHhiL:M:m:NnO:q:Rr:S:s:tT:u:VvX:Y:~#"
@@ -68,19 +68,19 @@ func (m *program) parse(args []string) (v invocation, sets []string, rc []string
 			case "q":
 				v.quote = o.Value
 			case "m":
-				if v.kind = kinds[strings.TrimPrefix(path.Ext(o.Value), ".")]; v.kind == "" {
+				if v.kind = format.KindOf(o.Value); v.kind == "" {
 					m.complain("Could not `mimetype'-classify -m argument: %s", o.Value)
 					return v, nil, nil, true, 1
 				}
 				v.whole = o.Value
 			}
 		case "r":
-			a := addressOf(o.Value)
+			a := format.AddressOf(o.Value)
 			if strings.ContainsAny(a, " ,;\t") || strings.HasSuffix(a, "@") || strings.HasPrefix(a, "@") {
 				return v, nil, nil, true, m.usage("Invalid address argument with -r")
 			}
 			if strings.Contains(a, "@") {
-				m.envelope, m.envelopeName = a, nameOf(o.Value)
+				m.envelope, m.envelopeName = a, format.NameOf(o.Value)
 			}
 			sets = append(sets, "from="+o.Value)
 		case "S":

@@ -11,10 +11,10 @@ import (
 	"syscall"
 	"unicode/utf8"
 
-	"golang.org/x/net/idna"
-
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
+	"enshu/sim/mailx/mbox"
 )
 
 // noEntry is s-nail's own text for ENOENT.
@@ -30,7 +30,7 @@ func strerror(err error) string {
 
 // check says what is wrong with a recipient, "" when nothing.
 func (m *program) check(raw string) string {
-	a := addressOf(raw)
+	a := format.AddressOf(raw)
 	quoted := strings.Contains(a, "\"")
 	for i := 0; i < len(a) && !quoted; i++ {
 		switch c := a[i]; {
@@ -68,7 +68,7 @@ func (m *program) check(raw string) string {
 // shellQuote is a word as a shell would have to be given it.
 func shellQuote(s string) string {
 	switch {
-	case !ascii(s):
+	case !format.ASCII(s):
 		var b strings.Builder
 		for _, r := range s {
 			if r < 0x80 {
@@ -88,26 +88,11 @@ func shellQuote(s string) string {
 
 // qualified completes an address in angle brackets that has no domain.
 func (m *program) qualified(a string) string {
-	address := addressOf(a)
+	address := format.AddressOf(a)
 	if open := strings.IndexByte(a, '<'); open >= 0 && address != "" && !strings.Contains(address, "@") && strings.HasSuffix(a, ">") {
 		return a[:open] + "<" + address + "@" + m.hostname() + ">"
 	}
 	return a
-}
-
-// inASCII writes the domain of an address as DNS has it (RFC 5891). It returns
-// the whole and the bare address.
-func inASCII(a string) (whole, address string) {
-	address = addressOf(a)
-	local, domain, ok := strings.Cut(address, "@")
-	if !ok || ascii(domain) {
-		return a, address
-	}
-	name, err := idna.Lookup.ToASCII(domain)
-	if err != nil {
-		return a, address
-	}
-	return strings.Replace(a, address, local+"@"+name, 1), local + "@" + name
 }
 
 // maxAliasDepth bounds aliases of aliases.
@@ -143,14 +128,14 @@ func (m *program) recipients(d *draft) (envelope []string, bad bool) {
 				continue
 			}
 			if a = m.qualified(a); !m.isSet("fullnames") {
-				a = addressOf(a)
+				a = format.AddressOf(a)
 			}
 			if problem := m.check(a); problem != "" {
 				m.complain("%s", problem)
 				bad = true
 				continue
 			}
-			a, address := inASCII(a)
+			a, address := format.InASCII(a)
 			if !seen[address] {
 				seen[address] = true
 				envelope = append(envelope, address)
@@ -168,7 +153,7 @@ func (m *program) send(ctx context.Context, d *draft) int {
 		name string
 		list *[]string
 	}{{"autocc", &d.cc}, {"autobcc", &d.bcc}} {
-		*auto.list = append(*auto.list, splitAddresses(m.vars[auto.name])...)
+		*auto.list = append(*auto.list, format.SplitAddresses(m.vars[auto.name])...)
 	}
 	if m.verbose > 0 && len(d.attachments) > 0 {
 		m.complain("*mimetypes-load-control*: cannot open or load ~/.mime.types: %s", noEntry)
@@ -199,8 +184,8 @@ func (m *program) send(ctx context.Context, d *draft) int {
 		}
 	}
 	if charset := strings.ToLower(m.vars["ttycharset"]); charset == "iso-8859-1" || charset == "latin1" {
-		d.body = toUTF8(charset, []byte(d.body))
-	} else if utf := m.utf8 && charset == "" || charset == "utf-8"; !ascii(d.body) && (!utf || !utf8.ValidString(d.body)) || !ascii(d.subject) && !utf {
+		d.body = format.ToUTF8(charset, []byte(d.body))
+	} else if utf := m.utf8 && charset == "" || charset == "utf-8"; !format.ASCII(d.body) && (!utf || !utf8.ValidString(d.body)) || !format.ASCII(d.subject) && !utf {
 		m.complain("Cannot find a usable character set to encode message: %s", noEntry)
 		return notSent(d.body, nil)
 	}
@@ -288,18 +273,12 @@ func (m *program) boxed(body string, head []byte) []byte {
 		b.Write(head)
 		b.WriteByte('\n')
 	}
-	b.WriteString(quoteFrom(body))
+	b.WriteString(mbox.QuoteFrom(body))
 	if !strings.HasSuffix(body, "\n") && body != "" {
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
 	return b.Bytes()
-}
-
-// quoteFrom marks the lines of a text that a mailbox would take for the
-// beginning of a message.
-func quoteFrom(body string) string {
-	return strings.ReplaceAll("\n"+body, "\nFrom ", "\n>From ")[1:]
 }
 
 // envelopeFields are the fields before which Bcc: is written.
@@ -313,7 +292,7 @@ func (m *program) dead(body string, head []byte, bcc []string) {
 	}
 	if head != nil && len(bcc) > 0 {
 		at := envelopeFields.FindIndex(head)[1]
-		head = slices.Concat(head[:at], []byte(addressLine("Bcc", bcc)), head[at:])
+		head = slices.Concat(head[:at], []byte(format.AddressLine("Bcc", bcc)), head[at:])
 	}
 	file := m.path(m.vars["DEAD"])
 	text := m.boxed(body, head)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"enshu/sim/mailx/format"
 )
 
 // obsolete are old names of variables with what is said of them.
@@ -40,7 +42,7 @@ func (m *program) set(text string) {
 		m.complain("Variable is read-only: %s", name)
 		return
 	}
-	if (name == "from" || name == "sender") && has && value != "" && !strings.Contains(addressOf(value), "@") {
+	if (name == "from" || name == "sender") && has && value != "" && !strings.Contains(format.AddressOf(value), "@") {
 		m.complain("*from* / *sender*: invalid  address(es): %s", value)
 		m.complain("Assignment of variable aborted: %s", name)
 		return
