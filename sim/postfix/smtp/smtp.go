@@ -736,6 +736,14 @@ func (s *session) mailCommand(text []byte) string {
 	if _, ok := s.offers["8BITMIME"]; ok && slices.ContainsFunc(text, func(c byte) bool { return c > 127 }) {
 		line += " BODY=8BITMIME"
 	}
+	if _, ok := s.offers["DSN"]; ok {
+		if ret := s.Msg.Ret(); ret != "" {
+			line += " RET=" + ret
+		}
+		if id := s.Msg.EnvelopeID(); id != "" {
+			line += " ENVID=" + dsn.EncodeXtext(id)
+		}
+	}
 	if _, ok := s.offers["SMTPUTF8"]; ok && s.Req.UTF8 {
 		line += " SMTPUTF8"
 	}

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"strconv"
 	"strings"
@@ -147,6 +149,7 @@ func (c *session) reset() {
 		c.queue.Close()
 	}
 	c.mail, c.sender, c.rawFrom, c.rawTo, c.rcpts, c.refusedRcpts, c.utf8, c.size, c.discard = false, "", "", "", nil, 0, false, 0, false
+	c.ret, c.envelopeID = "", ""
 	c.queueID, c.queue, c.chunks, c.bdat, c.deferred = "", nil, nil, false, ""
 	c.prepend, c.hold, c.redirect, c.bcc = nil, false, "", nil
 }
@@ -257,25 +260,34 @@ func (c *session) cmdMAIL(ctx context.Context, arg string) bool {
 		}
 		return fail("501 5.1.7 Bad sender address syntax")
 	}
-	utf8, size := false, int64(0)
+	utf8, size, ret, envelopeID := false, int64(0), "", ""
 	for _, o := range strings.Fields(rest) {
 		name, value, _ := strings.Cut(o, "=")
 		switch upper := strings.ToUpper(name); {
 		case upper == "BODY" && (strings.EqualFold(value, "8BITMIME") || strings.EqualFold(value, "7BIT")):
 		case upper == "SIZE" && value != "":
 			n, err := strconv.ParseInt(value, 10, 64)
+			if errors.Is(err, strconv.ErrRange) {
+				n, err = math.MaxInt64, nil
+			}
 			if err != nil || n < 0 {
 				return fail("501 5.5.4 Bad message size syntax")
 			}
 			size = n
 		case upper == "SMTPUTF8" && value == "" && c.Conf.Bool("smtputf8_enable"):
 			utf8 = true
-		case upper == "RET" && (strings.EqualFold(value, "FULL") || strings.EqualFold(value, "HDRS")):
+		case upper == "RET" && strings.Contains(o, "="):
+			if ret != "" || !strings.EqualFold(value, "FULL") && !strings.EqualFold(value, "HDRS") {
+				return fail("501 5.5.4 Bad RET parameter syntax")
+			}
+			ret = strings.ToUpper(value)
 		case upper == "AUTH" && value != "" && c.Conf.Bool("smtpd_sasl_auth_enable"):
-		case upper == "ENVID" && value != "":
-			if _, ok := dsn.DecodeXtext(value); !ok {
+		case upper == "ENVID" && strings.Contains(o, "="):
+			text, ok := dsn.DecodeXtext(value)
+			if !ok || value == "" || envelopeID != "" {
 				return fail("501 5.5.4 Bad ENVID parameter syntax")
 			}
+			envelopeID = text
 		default:
 			return fail("555 5.5.4 Unsupported option: " + o)
 		}
@@ -292,7 +304,7 @@ func (c *session) cmdMAIL(ctx context.Context, arg string) bool {
 			return fail(v)
 		}
 	}
-	c.mail, c.utf8, c.size = true, utf8, size
+	c.mail, c.utf8, c.size, c.ret, c.envelopeID = true, utf8, size, ret, envelopeID
 	c.reply(ctx, "250 2.1.0 Ok")
 	return true
 }
@@ -466,6 +478,7 @@ func (c *session) submission(text []byte) *service.Submission {
 		received = append(received, "\t%DATE%")
 	}
 	attrs := []string{"log_client_name=" + c.name, "log_client_address=" + c.addr.String(), "log_helo_name=" + c.helo, "log_protocol_name=" + c.proto(), "client_name=" + c.name}
+	attrs = append(attrs, queue.DSNAttrs(c.ret, c.envelopeID)...)
 	return &service.Submission{Sender: c.sender, Recipients: c.rcpts, Attrs: attrs, Received: received, Content: text, Local: c.local, UTF8: c.utf8,
 		External: true, Prepend: c.prepend, Hold: c.hold, Redirect: c.redirect, BCC: c.bcc}
 }

@@ -147,11 +147,11 @@ func (c *session) restriction(ctx context.Context, stage, word, arg string, dept
 			return verdict{reply: fmt.Sprintf("%s 4.7.25 Client host rejected: cannot find your reverse hostname, [%s]", code("unknown_client_reject_code"), c.addr)}
 		}
 	case "reject_invalid_helo_hostname", "reject_invalid_hostname":
-		if c.helo != "" && !validHostname(c.helo) {
+		if c.helo != "" && !mailaddr.ValidDomain(c.helo) {
 			return refuse(code("invalid_hostname_reject_code"), "5.5.2", c.helo, "Helo command rejected: Invalid name")
 		}
 	case "reject_non_fqdn_helo_hostname", "reject_non_fqdn_hostname":
-		if c.helo != "" && !strings.HasPrefix(c.helo, "[") && (!strings.Contains(c.helo, ".") || !validHostname(c.helo)) {
+		if c.helo != "" && !strings.HasPrefix(c.helo, "[") && (!strings.Contains(c.helo, ".") || !mailaddr.ValidDomain(c.helo)) {
 			return refuse(code("non_fqdn_reject_code"), "5.5.2", c.helo, "Helo command rejected: need fully-qualified hostname")
 		}
 	case "reject_unknown_helo_hostname", "reject_unknown_hostname":
@@ -259,28 +259,6 @@ func (c *session) internalTo() string { return c.to }
 
 func fqdn(domain string) bool {
 	return strings.HasPrefix(domain, "[") || strings.Contains(domain, ".") && !strings.HasPrefix(domain, ".") && !strings.HasSuffix(domain, ".")
-}
-
-// validHostname checks letters, digits, hyphens and dots (valid_hostname(3)).
-func validHostname(s string) bool {
-	if strings.HasPrefix(s, "[") {
-		_, err := netip.ParseAddr(strings.TrimPrefix(strings.Trim(s, "[]"), "IPv6:"))
-		return err == nil
-	}
-	if s == "" || len(s) > 255 {
-		return false
-	}
-	for _, label := range strings.Split(strings.TrimSuffix(s, "."), ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		for i := 0; i < len(label); i++ {
-			if !conf.IsNameByte(label[i]) && label[i] != '-' {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // hasMail reports whether a domain has an MX or address record.

@@ -178,6 +178,8 @@ type session struct {
 	rcpts          []queue.Recipient
 	refusedRcpts   int
 	utf8           bool
+	ret            string // FULL or HDRS: what a bounce returns
+	envelopeID     string // ENVID, decoded
 	size           int64
 	discard        bool
 	queueID        string
