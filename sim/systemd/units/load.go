@@ -70,6 +70,7 @@ type Loader struct {
 	// questions need no call of the kernel.
 	index  map[string]map[string]bool
 	stated map[string]host.Stated
+	plain  map[string]bool // names in them that are no links
 	// read are the units that were read, told what is to be said of their
 	// [Install] sections.
 	seen map[string]*Fragment
@@ -79,7 +80,7 @@ type Loader struct {
 }
 
 func NewLoader(p *host.Proc) *Loader {
-	return &Loader{p: p, index: map[string]map[string]bool{}, stated: map[string]host.Stated{}, seen: map[string]*Fragment{}, names: unitfile.HostNames{
+	return &Loader{p: p, index: map[string]map[string]bool{}, stated: map[string]host.Stated{}, plain: map[string]bool{}, seen: map[string]*Fragment{}, names: unitfile.HostNames{
 		Hostname:  func() string { return machine.Hostname(p) },
 		MachineID: func() string { return machine.ID(p) },
 		BootID:    func() string { return machine.BootID(p).String() },
@@ -92,10 +93,18 @@ func (l *Loader) has(dir, name string) bool {
 	if !ok {
 		in = map[string]bool{}
 		names, _ := libc.ReadDir(l.p, dir)
-		for _, n := range names {
+		files := make([]string, len(names))
+		for i, n := range names {
 			in[n] = true
+			files[i] = path.Join(dir, n)
 		}
 		l.index[dir] = in
+		// What is no link needs no other question.
+		for i, s := range host.Lstats(l.p.Sys, files) {
+			if s.Err == nil && s.Info.Mode()&fs.ModeSymlink == 0 {
+				l.stated[files[i]], l.plain[files[i]] = s, true
+			}
+		}
 	}
 	return in[name]
 }
@@ -154,9 +163,10 @@ func (l *Loader) look(name string) (file, target string, ok bool) {
 			continue
 		}
 		file := path.Join(dir, name)
-		target, err := l.p.Sys.Readlink(file)
-		if err == nil {
-			return file, target, true
+		if !l.plain[file] {
+			if target, err := l.p.Sys.Readlink(file); err == nil {
+				return file, target, true
+			}
 		}
 		if info, err := l.stat(file); err == nil && !info.IsDir() {
 			return file, "", true
