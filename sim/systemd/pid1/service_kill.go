@@ -169,8 +169,11 @@ func (s *service) watchOrphans() {
 		s.pidAlarm.Stop()
 		s.pidAlarm = nil
 	}
-	if s.u.state != bus.Deactivating || len(s.alive()) == len(s.children) {
+	if s.u.state != bus.Deactivating {
 		return
+	}
+	if n := len(s.alive()); n > 0 && n == len(s.children) {
+		return // PID 1 is told of their ends; of those that are gone already it was not
 	}
 	s.pidAlarm = s.u.m.later(orphanPeriod, func() {
 		s.pidAlarm = nil
