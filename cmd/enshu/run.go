@@ -72,8 +72,8 @@ func (a *app) startCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, a.text("次は: enshu show %s · enshu shell %s · enshu check · enshu finish\n",
-				"next: enshu show %s · enshu shell %s · enshu check · enshu finish\n"), args[0], l.Hosts[0].Name)
+			fmt.Fprintf(os.Stderr, a.text("次は: enshu show · enshu shell %s · enshu check · enshu finish\n",
+				"next: enshu show · enshu shell %s · enshu check · enshu finish\n"), l.Hosts[0].Name)
 			return nil
 		},
 	}
