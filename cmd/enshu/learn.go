@@ -174,7 +174,7 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.read(cmd.OutOrStdout(), a.describe(l))
+			return a.read(cmd.OutOrStdout(), page.Lab(l, a.lang))
 		},
 	}
 }
@@ -209,41 +209,4 @@ func (a *app) read(w io.Writer, markdown string) error {
 	}
 	_, err := io.WriteString(w, markdown)
 	return err
-}
-
-// describe is a lab as its learner reads it, in Markdown.
-func (a *app) describe(l *scenario.Lab) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n", l.Title.In(a.lang))
-	if t := strings.TrimSpace(l.Text.In(a.lang)); t != "" {
-		fmt.Fprintf(&b, "%s\n\n", t)
-	}
-	b.WriteString(a.text("| ホスト | アドレス |\n", "| host | address |\n") + "|---|---|\n")
-	for i := range l.Hosts {
-		h := &l.Hosts[i]
-		var addrs []string
-		for _, n := range h.Networks {
-			addrs = append(addrs, n.Address.String())
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", h.Name, strings.Join(addrs, ", "))
-	}
-	for i := range l.Tasks {
-		t := &l.Tasks[i]
-		fmt.Fprintf(&b, "\n## %d. %s (%s, %d%s)\n", i+1, t.Title.In(a.lang), t.ID, t.Points, a.text(" 点", " points"))
-		if text := strings.TrimSpace(t.Text.In(a.lang)); text != "" {
-			fmt.Fprintf(&b, "\n%s\n", text)
-		}
-	}
-	if objectives, err := content.Objectives(); err == nil {
-		var lessons []string
-		for _, o := range objectives {
-			if slices.Contains(l.Objectives, o.ID) {
-				lessons = append(lessons, "enshu learn "+o.ID)
-			}
-		}
-		if len(lessons) > 0 {
-			fmt.Fprintf(&b, "\n%s: %s\n", a.text("読み物", "To read"), strings.Join(lessons, " · "))
-		}
-	}
-	return b.String()
 }

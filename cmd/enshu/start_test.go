@@ -202,6 +202,9 @@ func TestShowTheRunningLab(t *testing.T) {
 	if out := u.enshu(0, "show"); !strings.Contains(out, "Write "+word+" ") {
 		t.Errorf("show does not say %q:\n%s", word, out)
 	}
+	if out := u.enshu(0, "exec", "h1", "--", "tasks"); !strings.Contains(out, "Write "+word+" ") {
+		t.Errorf("tasks in the host does not say %q:\n%s", word, out)
+	}
 	if out := u.enshu(0, "show", lab); strings.Contains(out, word) || !strings.Contains(out, "Write ") {
 		t.Errorf("show of the file is of some attempt:\n%s", out)
 	}
