@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 	"enshu/sim/sdjournal"
 	"enshu/sim/systemd/machine"
 	"enshu/sim/wire/syslog"
-	"enshu/sim/wire/utmp"
 )
 
 // pass forwards a message to syslog, the kernel's log and terminals.
@@ -62,7 +60,7 @@ func (j *daemon) pass(m *message, sev syslog.Severity) {
 		j.terminal("/dev/console", tag+": "+text+"\n")
 	}
 	if j.conf.toWall && sev <= j.conf.maxWall {
-		j.wall(tag + ": " + text)
+		machine.Wall(j.p, "systemd-journald", tag+": "+text)
 	}
 }
 
@@ -93,20 +91,4 @@ func (j *daemon) terminal(name, text string) {
 	}
 	defer f.Close()
 	f.WriteString(text)
-}
-
-// wall writes a message to every terminal somebody is logged in on.
-func (j *daemon) wall(text string) {
-	data, err := libc.ReadFile(j.p, utmp.File)
-	if err != nil {
-		return
-	}
-	now := libc.LocalTime(j.p)
-	out := "\r\nBroadcast message from systemd-journald@" + machine.Hostname(j.p) + " (" + now.Format("Mon 2006-01-02 15:04:05 MST") + "):\r\n\r\n" +
-		strings.ReplaceAll(text, "\n", "\r\n") + "\r\n\r\n"
-	for _, r := range utmp.Sessions(data) {
-		if r.Line != "" && !strings.Contains(r.Line, "..") {
-			j.terminal("/dev/"+r.Line, out)
-		}
-	}
 }
