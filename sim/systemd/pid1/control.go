@@ -127,6 +127,10 @@ func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
 			answer(bus.Reply{Results: results})
 		})
 	case "Show", "Get":
+		if _, _, _, template := unitfile.SplitName(r.Unit); template && r.Method == "Show" {
+			fail(bus.NewError(bus.ErrInvalidArgs, "Unit name "+r.Unit+" is neither a valid invocation ID nor unit name."))
+			return
+		}
 		m.collect()
 		u := m.get(r.Unit)
 		if r.Method == "Show" && !u.fileStateTold {
