@@ -72,7 +72,7 @@ func TestJournalCases(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(name, func(t *testing.T) {
-			h := &journalHost{&user{t, t.TempDir(), os.Getuid(), fmt.Sprintf("test-journal-%d", os.Getpid())}, map[string]string{}, name == "systemd_cat" || name == "logger"}
+			h := &journalHost{&user{t, t.TempDir(), os.Getuid(), fmt.Sprintf("test-journal-%d", os.Getpid())}, map[string]string{}, slices.Contains([]string{"systemd_cat", "logger", "rate_limit"}, name)}
 			h.enshu(0, "start", lab, "--name", h.lab)
 			defer h.enshu(0, "finish")
 			for i, s := range c.Steps {
@@ -95,6 +95,39 @@ func TestJournalCases(t *testing.T) {
 		})
 	}
 	t.Logf("%d steps hold, %d marked", holds, marked)
+}
+
+// TestJournalReaders: members of adm and wheel read the whole journal, by ACL;
+// other users their own messages, once the journal is persistent.
+func TestJournalReaders(t *testing.T) {
+	if kernel.FindIDs().Single {
+		t.Skip("one user id only")
+	}
+	lab, err := filepath.Abs("testdata/recorded.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &journalHost{user: &user{t, t.TempDir(), os.Getuid(), fmt.Sprintf("test-readers-%d", os.Getpid())}}
+	h.enshu(0, "start", lab, "--name", h.lab)
+	defer h.enshu(0, "finish")
+	read := func(want string) {
+		t.Helper()
+		if out, errs, _ := h.exec("usera", "journalctl -q --no-pager -o cat -t app"); out != want {
+			t.Errorf("usera reads %q, want %q (%s)", out, want, errs)
+		}
+	}
+	h.exec("root", "logger -t app of root")
+	read("")
+	for _, group := range []string{"adm", "wheel"} {
+		h.exec("root", "usermod -G "+group+" usera")
+		read("of root\n")
+	}
+	h.exec("root", "usermod -G '' usera; mkdir /var/log/journal; journalctl --flush")
+	h.exec("usera", "logger -t app of usera; sleep 0.3")
+	read("of usera\n")
+	if out, _, _ := h.exec("root", "journalctl -q --no-pager -o cat -t app; stat -c %U:%G /var/log/journal/*/user-1001.journal"); out != "of root\nof usera\nroot:root\n" {
+		t.Errorf("root sees %q", out)
+	}
 }
 
 // play runs a step and returns how it differs.
@@ -235,7 +268,7 @@ func (h *journalHost) session(s journalStep) string {
 
 // ofProcess are the fields that journald looks up in /proc, and those of login
 // sessions, which have no scopes here.
-var ofProcess = regexp.MustCompile(`(?m)^ +_(COMM|EXE|CMDLINE|CAP_EFFECTIVE|SYSTEMD_\w+)=.*\n|\t*"_(COMM|EXE|CMDLINE|CAP_EFFECTIVE|SYSTEMD_\w+)" : ".*",?\n`)
+var ofProcess = regexp.MustCompile(`(?m)^ +(?:OBJECT)?_(COMM|EXE|CMDLINE|CAP_EFFECTIVE|SYSTEMD_\w+)=.*\n|\t*"_(COMM|EXE|CMDLINE|CAP_EFFECTIVE|SYSTEMD_\w+)" : ".*",?\n`)
 
 var returns = regexp.MustCompile(`\r+\n?`)
 
@@ -257,7 +290,6 @@ var journalMasks = []struct {
 	{regexp.MustCompile(`(Support: ).*`), "$1URL"},
 	{regexp.MustCompile(`\^C`), ""}, // typed
 	{regexp.MustCompile(`(?m)^.*No statefile exists.*\n`), ""},
-	{regexp.MustCompile(`(?m)^([-d][-rwxs]{9})\+`), "$1"},
 	{regexp.MustCompile(`(CAP_EFFECTIVE(?:=|" ?: ?"))[0-9a-f]{2,}`), "${1}CAPABILITIES"},
 	{regexp.MustCompile(`(_CMDLINE=)/lib/`), "${1}/usr/lib/"},
 	// How much more than RateLimitBurst= goes through depends on the room that is left.

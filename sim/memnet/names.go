@@ -1,6 +1,7 @@
 package memnet
 
 import (
+	"encoding/binary"
 	"os"
 	"path"
 	"slices"
@@ -126,6 +127,25 @@ func may(c *host.Cred, st *syscall.Stat_t, want uint32) bool {
 	return mode&want == want
 }
 
+// admits tells whether the ACL of what is at a resolved name names the user, or a
+// group of theirs, for all of want (acl(5)). It has the rights that the mode bits
+// withhold from others; the mask is in the mode bits of the group.
+func (d *disk) admits(c *host.Cred, name string, want uint32) bool {
+	acl := make([]byte, 512)
+	n, err := syscall.Getxattr(d.at(name), "system.posix_acl_access", acl)
+	if err != nil || n < 4 {
+		return false
+	}
+	const namedUser, namedGroup = 2, 8
+	for e := acl[4:n]; len(e) >= 8; e = e[8:] {
+		tag, perm, id := binary.LittleEndian.Uint16(e), uint32(binary.LittleEndian.Uint16(e[2:])), int(binary.LittleEndian.Uint32(e[4:]))
+		if (tag == namedUser && id == c.UID || tag == namedGroup && inGroup(c, id)) && perm&want == want {
+			return true
+		}
+	}
+	return false
+}
+
 func inGroup(c *host.Cred, gid int) bool { return c.GID == gid || slices.Contains(c.Groups, gid) }
 
 // node is where a name leads.
@@ -171,7 +191,7 @@ func (s *sys) walk(name string, follow bool) (node, syscall.Errno) {
 		if elem == "" || elem == "." {
 			continue
 		}
-		if !may(&s.cred, &nd.st, mayExec) {
+		if !may(&s.cred, &nd.st, mayExec) && !d.admits(&s.cred, nd.name, mayExec) {
 			return node{}, syscall.EACCES
 		}
 		if len(elem) > 255 {

@@ -75,6 +75,8 @@
 //     "^" that cannot be run is told in other words.
 //   - POSIX regular expressions are Go's with leftmost-longest matching: no
 //     back-references.
+//   - logger --id=PID does not make the kernel vouch for that process as root's can:
+//     journald sees logger's own. Its --help has words of its own.
 //   - The time quality of logger's RFC 5424 header always says that the clock is
 //     not synchronised.
 package rsyslog

@@ -208,6 +208,22 @@ var files = []check{
 			put(t, p, "/tmp/closed/x", "x", 0o666)
 			p.Sys.Mkdir("/tmp/listed", 0o744)
 			put(t, p, "/tmp/listed/x", "x", 0o666)
+			p.Sys.Mkdir("/tmp/shared", 0o750)
+			put(t, p, "/tmp/shared/group", "x", 0o640)
+			put(t, p, "/tmp/shared/user", "x", 0o640)
+			for name, users := range map[string][]int{"": nil, "/group": nil, "/user": {1000}} {
+				f, err := p.Sys.OpenFile("/tmp/shared"+name, os.O_RDONLY, 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				groups := []int{50}
+				if users != nil {
+					groups = nil
+				}
+				wantErrno(t, "readers of "+name, host.SetReaders(f, users, groups), 0)
+				f.Close()
+			}
 		})
 		w.A.Do(usera, func(ctx context.Context, p *host.Proc) {
 			sys := p.Sys
@@ -216,6 +232,9 @@ var files = []check{
 			wantErrno(t, "write by group", open(p, "/tmp/group", os.O_WRONLY, 0), syscall.EACCES)
 			wantErrno(t, "below a closed directory", open(p, "/tmp/closed/x", os.O_RDONLY, 0), syscall.EACCES)
 			wantErrno(t, "below one without x", open(p, "/tmp/listed/x", os.O_RDONLY, 0), syscall.EACCES)
+			wantErrno(t, "read by a group of the ACL", open(p, "/tmp/shared/group", os.O_RDONLY, 0), 0)
+			wantErrno(t, "read by a user of the ACL", open(p, "/tmp/shared/user", os.O_RDONLY, 0), 0)
+			wantErrno(t, "write by a group of the ACL", open(p, "/tmp/shared/group", os.O_WRONLY, 0), syscall.EACCES)
 			_, err := sys.Stat("/tmp/closed/none")
 			wantErrno(t, "stat below a closed directory", err, syscall.EACCES)
 			wantErrno(t, "create in /etc", open(p, "/etc/new", os.O_WRONLY|os.O_CREATE, 0o644), syscall.EACCES)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,10 +42,7 @@ func openStore(p *host.Proc, c config, permanent bool) (*store, error) {
 		base, l = sdjournal.PersistentDir, c.system
 	}
 	s := &store{p: p, dir: path.Join(base, machine.ID(p)), permanent: permanent, limits: l, maxAge: c.maxFileAge, users: map[int]*sdjournal.Writer{}}
-	gid := 0
-	if g, ok := libc.GroupByName(p, "systemd-journal"); ok {
-		gid = g.GID
-	}
+	readers := readersOf(p)
 	for _, dir := range []string{base, s.dir} {
 		if libc.Exists(p, dir) {
 			continue
@@ -58,8 +57,9 @@ func openStore(p *host.Proc, c config, permanent bool) (*store, error) {
 			if dir == s.dir {
 				mode = 0o750
 			}
-			p.Sys.Chown(dir, 0, gid)
+			readers.own(p, dir)
 			p.Sys.Chmod(dir, mode|fs.ModeSetgid)
+			readers.admit(p, dir)
 		}
 	}
 	s.maxFile = l.fileSize(s.room())
@@ -82,21 +82,66 @@ func openStore(p *host.Proc, c config, permanent bool) (*store, error) {
 // share gives the group systemd-journal what is on the disk, as
 // systemd-tmpfiles does at boot.
 func share(p *host.Proc) {
-	g, ok := libc.GroupByName(p, "systemd-journal")
+	readers := readersOf(p)
 	dir := path.Join(sdjournal.PersistentDir, machine.ID(p))
-	if !ok || !libc.Exists(p, dir) {
+	if readers.gid == 0 || !libc.Exists(p, dir) {
 		return
 	}
 	for _, d := range []string{sdjournal.PersistentDir, dir} {
-		p.Sys.Chown(d, 0, g.GID)
+		readers.own(p, d)
 		p.Sys.Chmod(d, 0o755|fs.ModeSetgid)
+		readers.admit(p, d)
 	}
 	names, _ := libc.ReadDir(p, dir)
 	for _, n := range names {
 		if info, err := p.Sys.Lstat(path.Join(dir, n)); err == nil && info.Mode().IsRegular() {
-			p.Sys.Chown(path.Join(dir, n), -1, g.GID)
+			readers.own(p, path.Join(dir, n))
+			readers.admit(p, path.Join(dir, n), userOf(n)...)
 		}
 	}
+}
+
+// readers are who may read the whole journal: the group systemd-journal, whose it
+// is, and the groups adm and wheel by ACL, as tmpfiles.d/systemd.conf has it.
+type readers struct {
+	gid    int // 0 when there is no such group
+	others []int
+}
+
+func readersOf(p *host.Proc) readers {
+	var r readers
+	if g, ok := libc.GroupByName(p, "systemd-journal"); ok {
+		r.gid = g.GID
+	}
+	for _, name := range []string{"adm", "wheel"} {
+		if g, ok := libc.GroupByName(p, name); ok {
+			r.others = append(r.others, g.GID)
+		}
+	}
+	slices.Sort(r.others) // an ACL's order
+	return r
+}
+
+// own gives a file or directory to the group.
+func (r readers) own(p *host.Proc, name string) { p.Sys.Chown(name, 0, r.gid) }
+
+// admit lets the other groups, and users, read a file or directory. On a file
+// system without ACLs they cannot.
+func (r readers) admit(p *host.Proc, name string, users ...int) {
+	if f, err := p.Sys.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW, 0); err == nil {
+		host.SetReaders(f, users, r.others)
+		f.Close()
+	}
+}
+
+// userOf is the user whose messages a file has, by its name.
+func userOf(name string) []int {
+	rest, ok := strings.CutPrefix(name, "user-")
+	digits, _, _ := strings.Cut(strings.TrimSuffix(rest, ".journal"), "@")
+	if uid, err := strconv.Atoi(digits); ok && err == nil {
+		return []int{uid}
+	}
+	return nil
 }
 
 // room is how much the files take and may take.
@@ -126,16 +171,16 @@ func (s *store) open(stem string) (*sdjournal.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	gid := -1
+	// A file has its directory's group and readers, and its user reads it.
+	readers := readersOf(s.p)
 	if info, err := s.p.Sys.Stat(s.dir); err == nil {
-		_, gid = libc.Owner(info)
-	}
-	s.p.Sys.Chown(name, 0, gid)
-	if uid, ok := strings.CutPrefix(stem, "user-"); ok {
-		// The user reads what is theirs; the real file has an ACL for that.
-		if n, err := strconv.Atoi(uid); err == nil {
-			s.p.Sys.Chown(name, n, gid)
+		if _, gid := libc.Owner(info); gid != readers.gid || gid == 0 {
+			readers.gid, readers.others = gid, nil
 		}
+	}
+	readers.own(s.p, name)
+	if users := userOf(stem); users != nil || readers.others != nil {
+		readers.admit(s.p, name, users...)
 	}
 	return w, nil
 }
