@@ -74,7 +74,12 @@
 //   - position.from of a property option may not be negative, and a program after
 //     "^" that cannot be run is told in other words.
 //   - POSIX regular expressions are Go's with leftmost-longest matching: no
-//     back-references.
+//     back-references; one to a group that is not there is an error, as it should be.
+//   - A carriage return before the line feed that ends a message stays as it is with
+//     parser.spaceLFOnReceive; the real daemon escapes this one control character.
+//   - An unknown group in an object is told, and the object's other parameters count;
+//     the real daemon then misses them. Characters of $template after "F,CODE," are
+//     an error, a second ":FIELD" part without a name keeps the property's own.
 //   - logger --id=PID does not make the kernel vouch for that process as root's can:
 //     journald sees logger's own. Its --help has words of its own.
 //   - The time quality of logger's RFC 5424 header always says that the clock is

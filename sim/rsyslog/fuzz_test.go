@@ -90,7 +90,7 @@ func FuzzTemplate(f *testing.F) {
 	f.Add(`%msg:R,ERE,1,FIELD:for (.*) from--end%|%msg:F,32:3%|%msg:2:6:uppercase,drop-cc%\t\065%%`, true)
 	_, p := probe(f)
 	f.Fuzz(func(t *testing.T, text string, escapes bool) {
-		tpl, _ := template.Parse("T", text, escapes, func(string, ...any) {})
+		tpl, _, _ := template.Parse("T", text, escapes, func(string, ...any) {})
 		x := &message.Scope{Message: sample(), Env: &quiet(p, config.New()).env}
 		if n := len(tpl.Expand(nil, x)); n > 1<<20+100*len(text) {
 			t.Fatalf("%d bytes of %q", n, text)

@@ -13,6 +13,9 @@ import (
 // extensions; with fold it matches letters of either case. Its error is a
 // regerror(3) text.
 func Compile(s string, fold bool) (*regexp.Regexp, error) {
+	if danglingReference(s) {
+		return nil, errors.New("Invalid back reference")
+	}
 	pattern, boundaries := fromGlibc(s)
 	if !fold && !boundaries {
 		re, err := regexp.CompilePOSIX(pattern)
@@ -30,6 +33,29 @@ func Compile(s string, fold bool) (*regexp.Regexp, error) {
 	}
 	re.Longest()
 	return re, nil
+}
+
+// danglingReference reports whether a pattern refers to a group that has not ended
+// before.
+func danglingReference(s string) bool {
+	ended := 0
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == ')':
+			ended++
+		case s[i] == '[':
+			end := strings.IndexByte(s[min(i+2, len(s)):], ']')
+			if end < 0 {
+				return false
+			}
+			i += 2 + end
+		case s[i] == '\\' && i+1 < len(s):
+			if i++; s[i] >= '1' && s[i] <= '9' && int(s[i]-'0') > ended {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // glibcEscapes are the escapes that glibc adds to POSIX, in Go's words.

@@ -168,6 +168,9 @@ type TCPInput struct {
 	NoCounting  bool
 	MaxSessions int
 	Delimiter   int
+	MaxFrame    int
+	NoLF        bool
+	NoRest      bool
 	NotifyClose bool
 }
 
@@ -228,7 +231,7 @@ func New() *Config {
 	}
 	c.Rulesets[c.Main.Name] = c.Main
 	for name, s := range template.Builtin {
-		t, _ := template.Parse(name, s, false, func(string, ...any) {})
+		t, _, _ := template.Parse(name, s, false, func(string, ...any) {})
 		c.Templates[name] = t
 	}
 	return c

@@ -192,6 +192,7 @@ var directives = map[string]directive{
 	"inputtcpserverinputname":                  {"imtcp", dWord, func(c *loader, s string, _ int) { c.set.tcp.Name = s }},
 	"inputtcpserversupportoctetcountedframing": {"imtcp", dBool, func(c *loader, _ string, n int) { c.set.tcp.NoCounting = n == 0 }},
 	"inputtcpserveraddtlframedelimiter":        {"imtcp", dInt, func(c *loader, _ string, n int) { c.set.tcp.Delimiter = n }},
+	"inputtcpserverdisablelfdelimiter":         {"imtcp", dBool, func(c *loader, _ string, n int) { c.set.tcp.NoLF = n == 1 }},
 	"inputtcpmaxsessions":                      {"imtcp", dInt, func(c *loader, _ string, n int) { c.set.tcp.MaxSessions = n }},
 	"inputtcpmaxlisteners":                     {"imtcp", dInt, nil},
 	"inputtcpservernotifyonconnectionclose":    {"imtcp", dBool, func(c *loader, _ string, n int) { c.set.tcp.NotifyClose = n == 1 }},
@@ -272,7 +273,7 @@ var withoutEffect = []struct {
 	{"imptcp", dBool, `inputptcpserverkeepalive inputptcpservernotifyonconnectionclose`},
 	{"imptcp", dInt, `inputptcpserveraddtlframedelimiter inputptcpserverhelperthreads`},
 	{"imptcp", dWord, `inputptcpserverbindruleset inputptcpserverinputname inputptcpserverlistenip inputptcpserverrun`},
-	{"imtcp", dBool, `inputtcpserverdisablelfdelimiter inputtcpserverpreservecase`},
+	{"imtcp", dBool, ` inputtcpserverpreservecase`},
 	{"imtcp", dWord, `inputtcpserverlistenportfile`},
 	{"imudp", dInt, `imudpschedulingpriority`},
 	{"imudp", dWord, `imudpschedulingpolicy`},
@@ -286,7 +287,7 @@ var withoutEffect = []struct {
 // moduleWide are the directives that a module(load=) takes the place of.
 var moduleWide = strings.Fields(`udpservertimerequery imudpschedulingpolicy imudpschedulingpriority
 	inputtcpmaxsessions inputtcpserveraddtlframedelimiter inputtcpserversupportoctetcountedframing inputtcpflowcontrol
-	inputtcpmaxlisteners inputtcpserverdisablelfdelimiter inputtcpserverkeepalive inputtcpserverlistenportfile
+	inputtcpmaxlisteners  inputtcpserverkeepalive inputtcpserverlistenportfile
 	inputtcpservernotifyonconnectionclose inputtcpserverpreservecase inputtcpserverstreamdriverauthmode
 	inputtcpserverstreamdrivermode inputtcpserverstreamdriverpermittedpeer
 	omitlocallogging systemlogratelimitburst systemlogratelimitinterval systemlogsocketname systemlogusesystimestamp

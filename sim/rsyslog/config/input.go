@@ -140,6 +140,9 @@ func readTCP(in TCPInput, g *given) TCPInput {
 	in.NoCounting = !g.onOr("supportoctetcountedframing", !in.NoCounting)
 	in.MaxSessions = g.number("maxsessions", in.MaxSessions)
 	in.Delimiter = g.number("addtlframedelimiter", in.Delimiter)
+	in.MaxFrame = g.number("maxframesize", in.MaxFrame)
+	in.NoLF = g.onOr("disablelfdelimiter", in.NoLF)
+	in.NoRest = g.onOr("discardtruncatedmsg", in.NoRest)
 	in.NotifyClose = g.onOr("notifyonconnectionclose", in.NotifyClose)
 	return in
 }

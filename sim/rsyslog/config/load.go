@@ -80,6 +80,7 @@ func Load(p *host.Proc, file string, r Report) (*Config, int) {
 		return c.conf, codeNoActions
 	}
 	c.check()
+	c.conf.Globals.Sanitizer.Max = c.conf.Globals.MaxMessage
 	return c.conf, 0
 }
 

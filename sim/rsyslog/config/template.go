@@ -57,7 +57,7 @@ func (c *loader) readTemplate(o *script.Object) bool {
 			return false
 		}
 	case kind == "string":
-		parsed, complaint := template.Parse(name, v.text("string"), false, func(format string, args ...any) { c.errorf(CodeNone, format, args...) })
+		parsed, _, complaint := template.Parse(name, v.text("string"), false, func(format string, args ...any) { c.errorf(CodeNone, format, args...) })
 		if complaint != "" {
 			c.Complain(complaint)
 			return false
@@ -94,6 +94,7 @@ func (c *loader) constantObject(o *script.Object) (p template.Part, ok bool) {
 		return p, false
 	}
 	p.Constant = script.Unescape(v.text("value")) // for the second time; the lexer did it before
+	p.Empty = p.Constant == ""
 	if out, ok := v.get("outname"); ok && v.text("format") == "jsonf" {
 		p.Constant = `"` + out + `": "` + p.Constant + `"`
 	}
@@ -119,6 +120,7 @@ var choices = []choice{
 	{"format", "format type", func(o *template.Options, s string) bool {
 		return (s == "csv" || strings.HasPrefix(s, "json")) && o.ParseOption(s)
 	}},
+	{"regex.type", "regex.type", func(_ *template.Options, s string) bool { return s == "ERE" || s == "BRE" }},
 	{"regex.nomatchmode", "format type", func(o *template.Options, s string) (ok bool) { o.NoMatch, ok = template.NoMatchModes[s]; return ok }},
 	{"datatype", "dataType", func(o *template.Options, s string) (ok bool) { o.DataType, ok = dataTypes[s]; return ok }},
 	{"onempty", "onEmpty value", func(o *template.Options, s string) (ok bool) { o.OnEmpty, ok = onEmptyModes[s]; return ok }},
@@ -138,12 +140,8 @@ func (c *loader) propertyObject(o *script.Object) (template.Part, bool) {
 		return p, false
 	}
 	name := v.text("name")
-	ref, ok := message.ParseProperty(name)
-	if !ok {
-		c.complainf("invalid property '%s'", name)
-		return template.Part{Name: name}, false
-	}
-	p.Ref = ref
+	ref, known := message.ParseProperty(name)
+	p.Ref, p.Empty = ref, !known
 	opt := &p.Opt
 	opt.FromEnd, opt.FixedWidth = v.on("position.relativetoend"), v.on("fixedwidth")
 	opt.SpaceIfNone, opt.DropLastLF, opt.CompressSpace = v.on("spifno1stsp"), v.on("droplastlf"), v.on("compressspace")
@@ -153,11 +151,6 @@ func (c *loader) propertyObject(o *script.Object) (template.Part, bool) {
 			c.errorf(CodeNone, "invalid %s '%s' for property", ch.name, s)
 			return p, false
 		}
-	}
-	kind, typed := v.get("regex.type")
-	if typed && kind != "ERE" && kind != "BRE" {
-		c.errorf(CodeNone, "invalid regex.type '%s' for property", kind)
-		return p, false
 	}
 	if opt.Fields = v.has("field.number"); opt.Fields {
 		opt.Field, opt.Delimiter = v.number("field.number", 0), string([]byte{byte(v.number("field.delimiter", 9))})
@@ -173,12 +166,20 @@ func (c *loader) propertyObject(o *script.Object) (template.Part, bool) {
 	} else if opt.From != 0 && !opt.FromEnd {
 		opt.To = template.EndOfText
 	}
-	if !opt.FromEnd && opt.To < opt.From {
+	if opt.FromEnd && opt.To > opt.From {
+		c.errorf(CodeNone, "position.to=%d is higher than postion.from=%d in 'relativeToEnd' mode ", opt.To, opt.From)
+		return p, false
+	}
+	if !opt.FromEnd && opt.To >= 0 && opt.To < opt.From {
 		c.errorf(CodeNone, "position.to=%d is lower than postion.from=%d ", opt.To, opt.From)
 		return p, false
 	}
+	if !known {
+		c.complainf("invalid property '%s'", name)
+		return template.Part{Name: name}, false
+	}
 	if isRegex {
-		if !opt.SetRegex(kind, re) {
+		if !opt.SetRegex(v.text("regex.type"), re) {
 			c.errorf(CodeNone, "error compiling regex '%s'", re)
 			opt.BadRegex, p.Name = true, name
 			return p, false
@@ -206,21 +207,12 @@ func (c *loader) legacyTemplate(line string) (rest string) {
 	if !strings.HasPrefix(text, `"`) {
 		return text
 	}
-	end := 1
-	for end < len(text) && text[end] != '"' {
-		if text[end] == '\\' {
-			end++
-		}
-		end++
-	}
-	end = min(end, len(text))
-	t, complaint := template.Parse(name, text[1:end], true, func(format string, args ...any) { c.errorf(CodeNone, format, args...) })
+	t, rest, complaint := template.Parse(name, text[1:], true, func(format string, args ...any) { c.errorf(CodeNone, format, args...) })
 	c.conf.Templates[name] = t
 	if complaint != "" {
 		c.Complain(complaint)
 		return text
 	}
-	rest = text[min(end+1, len(text)):]
 	if options, ok := strings.CutPrefix(strings.TrimLeft(rest, " \t"), ","); ok {
 		rest = ""
 		for _, o := range strings.Split(options, ",") {

@@ -81,7 +81,8 @@ func (s *Set) accept(l net.Listener, in *config.TCPInput) {
 
 // readTCP reads one connection to its end.
 func (s *Set) readTCP(conn net.Conn, in *config.TCPInput, ip, port string) {
-	f := &syslog.Framer{Max: s.conf.Globals.MaxMessage, NoCounting: in.NoCounting, Delimiter: in.Delimiter}
+	f := &syslog.Framer{Max: s.conf.Globals.MaxMessage, NoCounting: in.NoCounting, Delimiter: in.Delimiter,
+		MaxFrame: in.MaxFrame, NoLF: in.NoLF, NoRest: in.NoRest}
 	l := &limiter{RateLimit: in.Limit}
 	var now time.Time
 	var list []*message.Message // of one read

@@ -180,7 +180,7 @@ var lexRules = sync.OnceValue(func() [4][]lexRule {
 			rule(`\)`, tEndObject, atTop),
 			rule(`[a-z][a-z0-9_.]*`, tName, inObject),
 			rule(`[,\[\]=]`, tChar, inObject),
-			rule(`"(?:[^"\\]|\\["'?\\abfnrtv]|\\[0-7][0-7][0-7])*"`, tString, inObject).with(quoted),
+			rule(`"(?:[^"\\]|\\["'?\\abfnrtv]|\\[0-7][0-7]?[0-7]?)*"`, tString, inObject).with(quoted),
 			rule(`/\*`, tEnd, inObject).with(comment),
 			rule(`#[^\n]*`, tEnd, inObject).atEOL(),
 			rule(`[ \n\t]`, tEnd, inObject),
@@ -216,7 +216,7 @@ var lexRules = sync.OnceValue(func() [4][]lexRule {
 		},
 		inCall: {
 			rule(`[ \t\n]`, tEnd, inCall),
-			rule(`[a-z][a-z0-9._]*`, tName, atTop),
+			rule(`[a-z][a-z0-9._]+`, tName, atTop),
 		},
 	}
 })
@@ -420,10 +420,15 @@ func Unescape(s string) string {
 		}
 		i++
 		switch c := s[i]; {
-		case c >= '0' && c <= '7' && i+2 < len(s):
-			n, _ := strconv.ParseUint(s[i:i+3], 8, 16)
-			b.WriteByte(byte(n))
-			i += 2
+		case c >= '0' && c <= '7' && i+1 < len(s):
+			// The real daemon takes what follows the first digit for one, too.
+			i++
+			n := (c-'0')<<3 + s[i] - '0'
+			if i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '7' {
+				i++
+				n = n<<3 + s[i] - '0'
+			}
+			b.WriteByte(n)
 		case c == 'x' && i+2 < len(s):
 			n, _ := strconv.ParseUint(s[i+1:i+3], 16, 8)
 			b.WriteByte(byte(n))

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -8,11 +9,11 @@ import (
 	"enshu/sim/rsyslog/message"
 )
 
-// Parse compiles the text of a template. escapes tells whether
-// backslashes are still to be resolved, as in $template. The complaint is ""
-// unless a property could not be read; the template then ends there. What is
-// wrong and does not end it goes to say.
-func Parse(name, s string, escapes bool, say func(format string, args ...any)) (t *Template, complaint string) {
+// Parse compiles the text of a template. quoted tells that backslashes are still to
+// be resolved and that a quotation mark ends the text, as in $template: rest is what
+// follows it. The complaint is "" unless a property could not be read; the template
+// then ends there. What is wrong and does not end it goes to say.
+func Parse(name, s string, quoted bool, say func(format string, args ...any)) (t *Template, rest, complaint string) {
 	t = &Template{Name: name}
 	var constant strings.Builder
 	flush := func() {
@@ -23,7 +24,10 @@ func Parse(name, s string, escapes bool, say func(format string, args ...any)) (
 	}
 	for i := 0; i < len(s); {
 		switch {
-		case s[i] == '\\' && escapes && i+1 < len(s):
+		case s[i] == '"' && quoted:
+			flush()
+			return t, s[i+1:], ""
+		case s[i] == '\\' && quoted && i+1 < len(s):
 			i++
 			switch c := s[i]; {
 			case c == 'n':
@@ -31,12 +35,11 @@ func Parse(name, s string, escapes bool, say func(format string, args ...any)) (
 			case c == 'r':
 				constant.WriteByte('\r')
 			case c >= '0' && c <= '9':
-				n := 0
-				for j := 0; j < 3 && i < len(s) && s[i] >= '0' && s[i] <= '9'; j++ {
-					n = n*10 + int(s[i]-'0')
-					i++
+				n := byte(0)
+				for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+					n = n*10 + s[i] - '0'
 				}
-				constant.WriteByte(byte(n))
+				constant.WriteByte(n)
 				i--
 			default:
 				constant.WriteByte(c)
@@ -51,7 +54,7 @@ func Parse(name, s string, escapes bool, say func(format string, args ...any)) (
 			p, rest, complaint := r.parse()
 			t.Parts = append(t.Parts, p)
 			if complaint != "" {
-				return t, complaint
+				return t, "", complaint
 			}
 			i = len(s) - len(rest)
 		default:
@@ -60,7 +63,7 @@ func Parse(name, s string, escapes bool, say func(format string, args ...any)) (
 		}
 	}
 	flush()
-	return t, ""
+	return t, "", ""
 }
 
 // replacer reads one property of a template's text.
@@ -87,7 +90,7 @@ func (r *replacer) parse() (p Part, rest, complaint string) {
 	if strings.HasPrefix(s, ":") {
 		regex := strings.HasPrefix(s, ":R")
 		if s, complaint, ok = r.from(&p.Opt, s[1:]); !ok {
-			return p, s, complaint
+			return p, s, complaint // what is left of one without a complaint is a constant
 		}
 		if !regex && strings.HasPrefix(s, ":") {
 			s = p.Opt.parseTo(s[1:])
@@ -101,7 +104,10 @@ func (r *replacer) parse() (p Part, rest, complaint string) {
 		}
 		if end > 0 {
 			for _, o := range strings.Split(s[:end], ",") {
-				if o = strings.ToLower(o); !p.Opt.ParseOption(o) {
+				o = strings.ToLower(o)
+				if was := p.Opt.format; was != "" && slices.Contains(formats, o) {
+					r.say("error: can only specify one option out of (json, jsonf, jsonr, jsonfr, csv) - %s ignored", o)
+				} else if !p.Opt.ParseOption(o) {
 					r.say("template error: invalid field option '%s' specified - ignored", o)
 				}
 			}
@@ -129,11 +135,10 @@ func printable(s string) string {
 	}, s)
 }
 
-// from reads the first part: a position, F for fields, R for a regular
-// expression. Of what it cannot read only the closing percent sign is left,
-// with which the next property then begins.
+// from reads the first part: a position, F for fields, R for a regular expression.
+// Where that is not as it should be, the property ends with the character that was
+// wrong, and what follows is again text of the template.
 func (r *replacer) from(o *Options, s string) (rest, complaint string, ok bool) {
-	skip := func() string { return s[len(s)-len(strings.TrimLeftFunc(s, func(c rune) bool { return c != '%' })):] }
 	switch {
 	case strings.HasPrefix(s, "F"):
 		o.Fields, o.Delimiter = true, "\t"
@@ -155,53 +160,65 @@ func (r *replacer) from(o *Options, s string) (rest, complaint string, ok bool) 
 		o.Delimiter = string([]byte{byte(n)})
 		return after[i:], "", true
 	case strings.HasPrefix(s, "R"):
-		end := strings.Index(s, "--end")
-		if end < 0 {
-			s = skip()
-			return s, "invalid property '" + printable(strings.TrimPrefix(s, "%")) + "'", false
-		}
-		head, re, _ := strings.Cut(s[:end], ":")
-		kind, fault := "BRE", ""
-		for i, f := range strings.Split(head, ",") {
-			var err error
-			switch i {
-			case 0:
-				if f != "R" {
-					fault = " "
-				}
-			case 1:
-				if kind = f; f != "BRE" && f != "ERE" {
-					fault = "error: invalid regular expression type, rest of line %s"
-				}
-			case 2:
-				o.Submatch, err = strconv.Atoi(f)
-			case 3:
-				var known bool
-				if o.NoMatch, known = NoMatchModes[f]; !known {
-					fault = "template " + r.template + " error: invalid regular expression type, rest of line %s"
-				}
-			case 4:
-				o.Match, err = strconv.Atoi(f)
-			}
-			if err != nil {
-				fault = " "
-			}
-			if fault == "" {
-				continue
-			}
-			if fault != " " {
-				r.say(fault, printable(s[strings.Index(s, f):]))
-			}
-			r.say("error: invalid character in frompos after \"R\", property: '%s'", printable(r.text))
-			s = skip()
-			return s, "invalid property '" + printable(strings.TrimPrefix(s, "%")) + "'", false
-		}
-		o.BadRegex = !o.SetRegex(kind, re)
-		return s[end+len("--end"):], "", true
+		return r.regex(o, s)
 	}
 	n, i := digitsAt(s)
 	o.From = n
-	return s[i:], "", true
+	return toNext(s[i:]), "", true
+}
+
+// toNext leaves out what follows a number that is no part of it.
+func toNext(s string) string {
+	if i := strings.IndexAny(s, ":%"); i >= 0 {
+		return s[i:]
+	}
+	return ""
+}
+
+// regex reads R,TYPE,submatch,nomatch,match:pattern--end.
+func (r *replacer) regex(o *Options, s string) (rest, complaint string, ok bool) {
+	head, re, given := strings.Cut(s, ":")
+	at, kind, fault := 0, "BRE", ""
+	for i, f := range strings.Split(head, ",") {
+		var err error
+		switch i {
+		case 0:
+			if f != "R" {
+				fault = " "
+			}
+		case 1:
+			if kind = f; f != "BRE" && f != "ERE" {
+				fault = "error: invalid regular expression type, rest of line %s"
+			}
+		case 2:
+			o.Submatch, err = strconv.Atoi(f)
+		case 3:
+			var known bool
+			if o.NoMatch, known = NoMatchModes[f]; !known {
+				fault = "template " + r.template + " error: invalid regular expression type, rest of line %s"
+			}
+		case 4:
+			o.Match, err = strconv.Atoi(f)
+		}
+		if err != nil {
+			fault = " "
+		}
+		if fault == "" {
+			at += len(f) + 1
+			continue
+		}
+		if fault != " " {
+			r.say(fault, printable(s[at:]))
+		}
+		r.say("error: invalid character in frompos after \"R\", property: '%s'", printable(r.text))
+		return s[min(at+1, len(s)):], "", false
+	}
+	end := strings.Index(re, "--end")
+	if !given || end < 0 {
+		return s[min(at+1, len(s)):], "", false
+	}
+	o.BadRegex = !o.SetRegex(kind, re[:end])
+	return re[end+len("--end"):], "", true
 }
 
 // NoMatchModes are the names of what stands for a property whose regular
@@ -212,6 +229,9 @@ var NoMatchModes = map[string]NoMatch{"DFLT": noMatchDefault, "BLANK": noMatchBl
 // false for one that is wrong.
 func (o *Options) SetRegex(kind, re string) bool {
 	if kind != "ERE" {
+		if strings.Contains(re, "**") { // which the C library takes for wrong in these only
+			return false
+		}
 		re = regex.Extended(re)
 	}
 	c, err := regex.Compile(re, false)
@@ -223,12 +243,12 @@ func (o *Options) SetRegex(kind, re string) bool {
 func (o *Options) parseTo(s string) string {
 	if strings.HasPrefix(s, "$") {
 		o.To = EndOfText
-		return s[1:]
+		return toNext(s[1:])
 	}
 	n, i := digitsAt(s)
 	if !o.Fields {
 		o.To = n
-		return s[i:]
+		return toNext(s[i:])
 	}
 	o.Field = n
 	if s = s[i:]; strings.HasPrefix(s, ",") {
@@ -252,6 +272,9 @@ func digitsAt(s string) (n, length int) {
 	}
 	return n, length
 }
+
+// formats are the options of which a property has one at most.
+var formats = []string{"json", "jsonf", "jsonr", "jsonfr", "csv"}
 
 // ParseOption sets one option of the property replacer. It reports false for
 // one that is not known.
@@ -292,10 +315,11 @@ func (o *Options) ParseOption(s string) bool {
 		o.FromEnd = true
 	case "fixed-width":
 		o.FixedWidth = true
-	case "json", "jsonf", "jsonr", "jsonfr", "csv":
-		o.format = s
 	default:
-		return false
+		if !slices.Contains(formats, s) {
+			return false
+		}
+		o.format = s
 	}
 	return true
 }

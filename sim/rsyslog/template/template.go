@@ -24,6 +24,7 @@ type Template struct {
 // Part is a constant or a property of a template.
 type Part struct {
 	Constant string
+	Empty    bool // a constant without text
 	Ref      message.Property
 	Name     string // of a JSON field (outname)
 	Opt      Options
@@ -100,7 +101,7 @@ func (t *Template) Expand(b []byte, x *message.Scope) []byte {
 	}
 	for i := range t.Parts {
 		p := &t.Parts[i]
-		if p.Constant != "" {
+		if p.Constant != "" || p.Empty {
 			b = append(b, p.Constant...)
 			continue
 		}
@@ -136,7 +137,7 @@ func (t *Template) expandObject(b []byte, x *message.Scope) []byte {
 			b = append(b, ", "...)
 		}
 		at := len(b)
-		if b = append(b, p.Constant...); p.Constant == "" {
+		if b = append(b, p.Constant...); p.Constant == "" && !p.Empty {
 			b = p.expand(b, x)
 		}
 		if len(b) == at {
@@ -150,27 +151,18 @@ func (t *Template) expandObject(b []byte, x *message.Scope) []byte {
 func (p *Part) expand(b []byte, x *message.Scope) []byte {
 	o := &p.Opt
 	if p.Ref.ID == message.TimeReported || p.Ref.ID == message.TimeGenerated {
-		return p.expandTime(b, x.Message)
-	}
-	if o.SpaceIfNone {
-		if s := x.Get(p.Ref); s == "" || s[0] != ' ' {
-			return append(b, ' ')
+		if o.untouched() {
+			return p.appendTime(b, x.Message)
 		}
-		return b
+		return append(b, o.apply(string(p.appendTime(nil, x.Message)), p)...)
 	}
 	return append(b, o.apply(x.Get(p.Ref), p)...)
 }
 
-func (p *Part) expandTime(b []byte, m *message.Message) []byte {
-	o := &p.Opt
-	if o.From == 0 && o.To == 0 && o.format == "" {
-		return p.appendTime(b, m)
-	}
-	s := string(p.appendTime(nil, m))
-	if o.From > 0 || o.To > 0 {
-		s = o.pickRange(s)
-	}
-	return append(b, o.quote(s, p)...)
+// untouched reports whether the value stays as it is.
+func (o *Options) untouched() bool {
+	return o.From == 0 && o.To == 0 && !o.FromEnd && !o.Fields && o.re == nil && !o.BadRegex && o.conversion == asIs &&
+		!o.CompressSpace && o.controls == 0 && o.path == 0 && o.format == "" && !o.DropLastLF && !o.SpaceIfNone
 }
 
 func (p *Part) appendTime(b []byte, m *message.Message) []byte {
@@ -191,15 +183,25 @@ func (o *Options) apply(s string, p *Part) string {
 	if o.Fields {
 		var ok bool
 		if s, ok = Field(s, o.Delimiter, o.Field); !ok {
-			s = "**FIELD NOT FOUND**"
+			return "**FIELD NOT FOUND**"
 		}
 	}
-	if o.BadRegex {
-		s = "**NO MATCH** **BAD REGULAR EXPRESSION**"
-	} else if o.re != nil {
+	switch {
+	case o.BadRegex:
+		return "**NO MATCH** **BAD REGULAR EXPRESSION**"
+	case o.re != nil:
 		s = o.pickMatch(s)
-	} else if o.From > 0 || o.To > 0 || o.FromEnd {
+	case o.From != 0 || o.To != 0:
 		s = o.pickRange(s)
+	}
+	if o.SpaceIfNone {
+		// Of a text that is empty only the bare option makes a blank.
+		bare := !o.Fields && o.re == nil && o.From == 0 && o.To == 0 && !o.CompressSpace && o.controls == 0
+		if s == "" && bare || s != "" && s[0] != ' ' {
+			s = " "
+		} else {
+			s = ""
+		}
 	}
 	switch o.conversion {
 	case upper:
@@ -366,7 +368,7 @@ func (o *Options) pickMatch(s string) string {
 			return ""
 		}
 		if m[1] == 0 {
-			break
+			n = o.Match - 1 // it matches there as often as one likes
 		}
 		s = s[m[1]:]
 	}
@@ -382,9 +384,14 @@ func (o *Options) pickMatch(s string) string {
 }
 
 // pickRange takes the characters from one position to another, whichever of the
-// two is the lower.
+// two is the lower. A negative end leaves as many characters out.
 func (o *Options) pickRange(s string) string {
 	from, to := o.From, o.To
+	if to < 0 {
+		if to = max(to+len(s), 1); o.FromEnd || to < from {
+			return ""
+		}
+	}
 	if o.FromEnd {
 		from, to = len(s)-from+1, len(s)-to+1
 		if o.To == 0 {
@@ -400,7 +407,7 @@ func (o *Options) pickRange(s string) string {
 	if from <= len(s) && to >= from {
 		out = s[from-1 : min(to, len(s))]
 	}
-	if o.FixedWidth && width > len(out) && width < 1<<16 {
+	if o.FixedWidth && out != "" && width > len(out) && width < 1<<16 {
 		out += strings.Repeat(" ", width-len(out))
 	}
 	return out

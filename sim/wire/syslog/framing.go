@@ -1,6 +1,9 @@
 package syslog
 
-import "bytes"
+import (
+	"bytes"
+	"cmp"
+)
 
 // FrameFault is something wrong with the framing of a stream.
 type FrameFault struct {
@@ -15,20 +18,23 @@ type FaultKind int
 const (
 	BadDelimiter  FaultKind = iota // no blank after the octet count; N is what stood there
 	ZeroCount                      // an octet count of 0
-	Oversize                       // a count above the message limit; the message is cut
+	Oversize                       // a count above the message limit; the message is split
 	TooLarge                       // a count above the frame limit; read up to a line feed instead
 	IncompleteEnd                  // the stream ended within a counted frame
 )
 
-// maxFrame is imtcp's maxFrameSize.
+// maxFrame is the default of imtcp's maxFrameSize.
 const maxFrame = 200000
 
 // Framer cuts a TCP stream into messages: frames that begin with a digit are
 // octet-counted, others end at a line feed (RFC 6587), and both may alternate.
 type Framer struct {
-	Max        int  // octets a message may have; longer lines are split, counted frames cut
+	Max        int  // octets a message may have; longer ones are split
+	MaxFrame   int  // octets a counted frame may have; 0 is imtcp's default
 	NoCounting bool // supportOctetCountedFraming="off"
-	Delimiter  int  // a further end of a line, 0..255; negative for none
+	NoLF       bool // a line feed does not end a line (disableLFDelimiter)
+	NoRest     bool // of a message that is too long only the first part counts (discardTruncatedMsg)
+	Delimiter  int  // a further end of a line, 1..255; others are none
 
 	state   frameState
 	counted bool
@@ -42,6 +48,7 @@ const (
 	atStart frameState = iota
 	inCount
 	inMessage
+	inRest // of a message that was too long, up to the end of the line
 )
 
 // Push takes octets in. Each message, which is only valid during the call and
@@ -62,16 +69,31 @@ func (f *Framer) Push(data []byte, message func([]byte), fault func(FrameFault))
 		case inMessage:
 			if f.counted {
 				n := min(f.remain, len(data))
-				f.buf = append(f.buf, data[:min(n, max(0, f.Max-len(f.buf)))]...)
-				f.remain -= n
-				data = data[n:]
+				f.fill(data[:n], message)
+				f.remain, data = f.remain-n, data[n:]
 				if f.remain == 0 {
-					f.emit(message)
+					if f.state == inMessage {
+						f.emit(message)
+					}
 					f.state = atStart
 				}
 				continue
 			}
 			data = f.line(data, message)
+		case inRest:
+			if f.counted {
+				n := min(f.remain, len(data))
+				f.remain, data = f.remain-n, data[n:]
+				if f.remain == 0 {
+					f.state = atStart
+				}
+				continue
+			}
+			if i := f.end(data); i >= 0 {
+				f.state, data = atStart, data[i+1:]
+			} else {
+				data = nil
+			}
 		}
 	}
 }
@@ -96,7 +118,7 @@ func (f *Framer) count(c byte, fault func(FrameFault)) {
 	} else if f.remain > f.Max {
 		fault(FrameFault{Oversize, f.remain})
 	}
-	if f.remain > maxFrame {
+	if f.remain > cmp.Or(f.MaxFrame, maxFrame) {
 		fault(FrameFault{TooLarge, f.remain})
 		f.counted = false
 	} else {
@@ -105,30 +127,40 @@ func (f *Framer) count(c byte, fault func(FrameFault)) {
 	f.state = inMessage
 }
 
-// line takes octets up to a line feed.
-func (f *Framer) line(data []byte, message func([]byte)) []byte {
-	i := bytes.IndexByte(data, '\n')
+// end returns where a line ends, or a negative number.
+func (f *Framer) end(data []byte) int {
+	i := -1
+	if !f.NoLF {
+		i = bytes.IndexByte(data, '\n')
+	}
 	if f.Delimiter > 0 && f.Delimiter < 256 {
 		if j := bytes.IndexByte(data, byte(f.Delimiter)); j >= 0 && (i < 0 || j < i) {
 			i = j
 		}
 	}
-	if i < 0 {
+	return i
+}
+
+// line takes octets up to the end of a line.
+func (f *Framer) line(data []byte, message func([]byte)) []byte {
+	i := f.end(data)
+	switch {
+	case i < 0:
 		f.fill(data, message)
 		return nil
-	}
-	if len(f.buf) == 0 && i <= f.Max {
+	case len(f.buf) == 0 && i <= f.Max:
 		message(data[:i])
-	} else {
-		f.fill(data[:i], message)
-		f.emit(message)
+	default:
+		if f.fill(data[:i], message); f.state == inMessage {
+			f.emit(message)
+		}
 	}
 	f.state = atStart
 	return data[i+1:]
 }
 
-// fill adds a part of a line, splitting it at the limit. The octet at which a
-// line is split is lost, as it is in the real daemon.
+// fill adds a part of a message, splitting it at the limit.
+// The octet at which a message is split is lost, as it is in the real daemon.
 func (f *Framer) fill(part []byte, message func([]byte)) {
 	for {
 		n := min(len(part), max(0, f.Max-len(f.buf)))
@@ -137,6 +169,10 @@ func (f *Framer) fill(part []byte, message func([]byte)) {
 			return
 		}
 		f.emit(message)
+		if f.NoRest {
+			f.state = inRest
+			return
+		}
 		part = part[1:]
 	}
 }
@@ -150,7 +186,7 @@ func (f *Framer) emit(message func([]byte)) {
 // a part of a counted frame is not.
 func (f *Framer) End(message func([]byte), fault func(FrameFault)) {
 	switch {
-	case f.state == atStart:
+	case f.state == atStart, f.state == inRest:
 	case f.counted:
 		fault(FrameFault{Kind: IncompleteEnd})
 	default:

@@ -40,9 +40,10 @@ type Sanitizer struct {
 	KeepControls   bool // $EscapeControlCharactersOnReceive off
 	KeepTabs       bool // $EscapeControlCharacterTab off
 	Escape8Bit     bool // $Escape8BitCharactersOnReceive on
-	SpaceControls  bool // parser.spaceLFOnReceive: a line feed becomes a blank
+	SpaceControls  bool // parser.spaceLFOnReceive: a line feed becomes a blank, others stay
 	EscapePrefix   byte // 0 is '#'
 	EscapeCStyle   bool // parser.escapeControlCharactersCStyle
+	Max            int  // octets of the result, when something is escaped; 0 is no limit
 }
 
 // Clean drops one trailing NUL and one trailing line feed and escapes control
@@ -72,17 +73,28 @@ func (c Sanitizer) CleanString(raw string) string {
 	}
 	var out strings.Builder
 	out.Grow(len(raw) + 3*dirty)
-	for i := 0; i < len(raw); i++ {
+	most := len(raw) + 4*dirty // the real daemon keeps three octets for the last escape
+	if c.Max > 0 && c.Max < 4*len(raw) {
+		most = c.Max - 3
+	}
+	for i := 0; i < len(raw) && out.Len() < most; i++ {
 		switch b := raw[i]; {
 		case b >= ' ' && !(b > 0x7f && c.Escape8Bit):
 			out.WriteByte(b)
 		case b == '\n' && c.SpaceControls:
 			out.WriteByte(' ')
-		case b == '\t' && c.KeepTabs, b < ' ' && c.KeepControls && b != 0:
+		case b == '\t' && c.KeepTabs, b < ' ' && (c.KeepControls || c.SpaceControls) && b != 0:
 			out.WriteByte(b)
-		case c.EscapeCStyle && strings.IndexByte("\a\b\t\n\v\f\r", b) >= 0:
+		case c.EscapeCStyle:
 			out.WriteByte('\\')
-			out.WriteByte("abtnvfr"[b-'\a'])
+			if i := strings.IndexByte("\x00\a\b\t\n\v\f\r\x1b", b); i >= 0 {
+				out.WriteByte("0abtnvfre"[i])
+			} else {
+				const digits = "0123456789ABCDEF"
+				out.WriteByte('x')
+				out.WriteByte(digits[b>>4])
+				out.WriteByte(digits[b&15])
+			}
 		default:
 			out.WriteByte(prefix)
 			out.WriteByte('0' + b>>6)
@@ -101,6 +113,9 @@ func Parse(raw string, now time.Time) Message {
 	pri, rest := ParsePRI(raw)
 	if pri < 0 {
 		m.Facility, m.Severity, m.Text = Invalid, Debug, raw
+		if raw == "<" {
+			m.PRILength = 1
+		}
 		return m
 	}
 	m.Facility, m.Severity = pri.Facility(), pri.Severity()
@@ -179,7 +194,7 @@ func structuredData(s string) (data, rest string, ok bool) {
 			if s[i] == ']' {
 				return s, "", true
 			}
-			return s[:i], s[i:], true
+			return s[:i], strings.TrimPrefix(s[i:], " "), true
 		case s[i] == '\\' && s[i+1] == ']':
 			i += 2
 		case s[i] == ']' && s[i+1] == ' ':

@@ -45,10 +45,13 @@ func TestClean(t *testing.T) {
 		{Sanitizer{}, "nul\x00", "nul"},
 		{Sanitizer{KeepTabs: true}, "a\tb\x07", "a\tb#007"},
 		{Sanitizer{KeepControls: true}, "a\x1bb\x00c", "a\x1bb#000c"},
-		{Sanitizer{SpaceControls: true}, "a\nb\n", "a b"},
+		{Sanitizer{SpaceControls: true}, "a\nb\x01\n", "a b\x01"},
 		{Sanitizer{Escape8Bit: true}, "caf\xe9", "caf#351"},
 		{Sanitizer{EscapePrefix: '?'}, "\x01", "?001"},
-		{Sanitizer{EscapeCStyle: true}, "a\tb\x01", `a\tb#001`},
+		{Sanitizer{EscapeCStyle: true}, "a\tb\x01", `a\tb\x01`},
+		{Sanitizer{EscapeCStyle: true}, "\x00\x1b\x1f", `\0\e\x1F`},
+		{Sanitizer{Max: 8}, "a\x01bcdef", "a#001"}, // the room of one escape is kept free
+		{Sanitizer{Max: 8}, "abcdefgh", "abcdefgh"},
 	} {
 		if got := c.s.Clean([]byte(c.raw)); got != c.want {
 			t.Errorf("Clean(%q) with %+v = %q, want %q", c.raw, c.s, got, c.want)
@@ -94,6 +97,29 @@ func frames(a, b []byte) (messages []string, faults []FrameFault) {
 	return messages, faults
 }
 
+// What imtcp's parameters ask for.
+func TestFramerSettings(t *testing.T) {
+	long := strings.Repeat("y", 30)
+	for _, c := range []struct {
+		f      Framer
+		stream string
+		want   []string
+	}{
+		{Framer{Max: 20, NoRest: true}, long + "\nnext\n", []string{long[:20], "next"}},
+		{Framer{Max: 20, NoRest: true}, "30 " + long + "4 next", []string{long[:20], "next"}},
+		{Framer{Max: 20, NoLF: true, Delimiter: '|'}, "a\nb|c|", []string{"a\nb", "c"}},
+		{Framer{Max: 20, Delimiter: '|'}, "a\nb|c|", []string{"a", "b", "c"}},
+		{Framer{Max: 20, MaxFrame: 10}, "12 next\n", []string{"12next"}},
+	} {
+		var got []string
+		f := c.f
+		f.Push([]byte(c.stream), func(m []byte) { got = append(got, string(m)) }, func(FrameFault) {})
+		if strings.Join(got, "|") != strings.Join(c.want, "|") {
+			t.Errorf("%q with %+v: %q, want %q", c.stream, c.f, got, c.want)
+		}
+	}
+}
+
 func TestFramer(t *testing.T) {
 	for _, c := range []struct {
 		stream string
@@ -106,7 +132,7 @@ func TestFramer(t *testing.T) {
 		{"3 ab", nil, []FaultKind{IncompleteEnd}},
 		{"0 x\n", []string{"x"}, []FaultKind{ZeroCount}},
 		{"3xabc", []string{"abc"}, []FaultKind{BadDelimiter}},
-		{"25 " + strings.Repeat("y", 25), []string{strings.Repeat("y", 20)}, []FaultKind{Oversize}},
+		{"25 " + strings.Repeat("y", 25), []string{strings.Repeat("y", 20), "yyyy"}, []FaultKind{Oversize}},
 		{strings.Repeat("y", 30) + "\n", []string{strings.Repeat("y", 20), strings.Repeat("y", 9)}, nil},
 	} {
 		got, faults := frames([]byte(c.stream), nil)

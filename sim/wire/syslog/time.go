@@ -149,7 +149,7 @@ func ParseRFC3339(s string) (t Time, rest string, ok bool) {
 	}
 	r := reader{s}
 	t.Year, _ = r.number()
-	if !r.skip('-') {
+	if t.Year > 9999 || !r.skip('-') {
 		return t, s, false
 	}
 	t.Month, _ = r.number()
