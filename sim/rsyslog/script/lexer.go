@@ -389,14 +389,17 @@ func (x *Lexer) scan(s *Source) (Token, bool) {
 // legacy handles a $Directive. Those that name files or rulesets steer the
 // lexer and the parser; all others go to the owner.
 func (x *Lexer) legacy(line string, pos Position) (Token, bool) {
-	word, arg, _ := strings.Cut(line, " ")
+	word, arg, given := strings.Cut(strings.Replace(line, "\t", " ", 1), " ")
 	switch {
 	case strings.EqualFold(word, "$includeconfig"):
+		if !given {
+			arg = word
+		}
 		if !x.Owner.Include(strings.TrimLeft(arg, " \t"), false) {
 			x.over = true
 		}
 	case strings.EqualFold(word, "$ruleset"):
-		return Token{kind: tRuleset, Text: line, Value: strings.TrimSpace(arg), Pos: pos}, true
+		return Token{kind: tRuleset, Text: line, Value: strings.TrimLeft(arg, " \t"), Pos: pos}, true
 	default:
 		x.Owner.Directive(line)
 	}
