@@ -73,3 +73,35 @@ func TestClockAdvance(t *testing.T) {
 		}
 	})
 }
+
+// Nobody is there to stop a lab that was left alone: neither an advance whose
+// command was killed nor a service that fails for ever keeps it busy.
+func TestAdvanceEnds(t *testing.T) {
+	users(t, func(t *testing.T, u *user) {
+		u.enshu(0, "start", u.file("hour.yaml"), "--name", u.lab)
+		date := func() int {
+			n, err := strconv.Atoi(strings.TrimSpace(u.enshu(0, "exec", "h1", "--", "date", "+%s")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		began := date()
+		years := u.command(nil, "clock", "advance", "876000h")
+		if err := years.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for date() < began+3600 { // it is under way
+		}
+		years.Process.Kill()
+		years.Wait()
+		u.enshu(0, "clock", "advance", "1s") // after the other
+		if a, b := date(), date(); b-a > 600 {
+			t.Errorf("the lab still goes ahead: %d s between two commands", b-a)
+		}
+		u.enshu(0, "exec", "h1", "--", "sh", "-c", `printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/usr/bin/false\nRestart=always\nRestartSec=0\n' >/etc/systemd/system/again.service
+systemctl daemon-reload; systemctl start again`)
+		u.enshu(0, "clock", "advance", "300ms")
+		u.enshu(0, "exec", "h1", "--", "systemctl", "stop", "again")
+	})
+}

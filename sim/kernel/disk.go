@@ -157,8 +157,9 @@ func (e Entry) attributes(full string) error {
 var machineFiles = []string{"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/terminfo",
 	"/etc/vim", "/etc/vimrc", "/etc/virc", "/etc/nanorc", "/etc/rpc", "/etc/man_db.conf", "/etc/manpath.config", "/etc/less", "/etc/lynx.cfg"}
 
-// manual is where manual pages are. Most of what is in /etc/alternatives leads
-// there; the layer over the machine's /usr has a shorter way ([manualLinks]).
+// manual is where man(1) looks. Most of what is in /etc/alternatives leads from
+// there to manual pages; the layer over the machine's /usr has a shorter way
+// ([manualLinks]).
 const manual = "/usr/share/man"
 
 // machineItems reads them. What this user may not read, a host does without.
@@ -175,7 +176,7 @@ func machineItems() []item {
 				it.Mode = fs.ModeDir | 0o755
 			case fs.ModeSymlink:
 				it.Link, err = os.Readlink(path)
-				if strings.HasPrefix(it.Link, manual+"/") {
+				if strings.Contains(it.Link, "/man/") {
 					return nil
 				}
 			case 0:
