@@ -245,11 +245,11 @@ func RunLab() int {
 	if err != nil {
 		return fail(err)
 	}
-	debug.SetMemoryLimit(collect)
-	debug.SetGCPercent(100)
 	s.started = time.Now()
 	s.running.Store(l)
 	tell(Reply{Done: true})
+	debug.SetMemoryLimit(collect)
+	debug.SetGCPercent(100)
 	var taken bool
 	if err := fromStarter.Decode(&taken); err != nil {
 		l.Stop()

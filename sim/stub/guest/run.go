@@ -5,14 +5,15 @@ import (
 	"unsafe"
 )
 
-// thread is what a pointer to the thread's own data points into; nobody is the
-// g of the one that runs there, see start.
+// thread is what a pointer to the thread's own data points into.
 //
-//lint:ignore U1000 the assembly has their addresses
-var (
-	thread [2]uintptr
-	nobody [512]byte
-)
+//lint:ignore U1000 the assembly has its address
+var thread [2]uintptr
+
+// nobody is the g of the one that runs there, see start.
+//
+//lint:ignore U1000 the assembly has its address
+var nobody [512]byte
 
 // memory is the desk of the process.
 var memory desk

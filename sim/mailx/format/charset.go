@@ -1,4 +1,4 @@
-package mailx
+package format
 
 import (
 	"bytes"
@@ -13,7 +13,8 @@ import (
 	"enshu/sim/libc"
 )
 
-func ascii(s string) bool {
+// ASCII reports whether a text has no other characters.
+func ASCII(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] >= 0x80 {
 			return false
@@ -32,10 +33,10 @@ const (
 	plainWidth   = 78
 )
 
-// encodeHeader writes a header field. Words that are not ASCII become encoded
+// EncodeHeader writes a header field. Words that are not ASCII become encoded
 // words (RFC 2047), with the blanks between two of them; the line is folded at
 // blanks.
-func encodeHeader(name, value string) string {
+func EncodeHeader(name, value string) string {
 	var b strings.Builder
 	b.WriteString(name + ":")
 	column, limit := len(name)+1, firstWidth
@@ -58,7 +59,7 @@ func encodeHeader(name, value string) string {
 			word = word[:end]
 		}
 		rest = rest[n+len(word):]
-		if ascii(word) && len(word) <= plainWidth {
+		if ASCII(word) && len(word) <= plainWidth {
 			put(blanks, word)
 			last = false
 			continue
@@ -78,7 +79,7 @@ func encodeHeader(name, value string) string {
 // encodedWords encodes a text in as few words as it takes, in base64 or, when
 // that is shorter, in the encoding Q.
 func encodedWords(text string) (words []string) {
-	head := "=?" + charsetOf(text) + "?"
+	head := "=?" + CharsetOf(text) + "?"
 	room := encodedWidth - len(head) - len("B??=")
 	for text != "" {
 		n, quoted := 0, ""
@@ -86,7 +87,7 @@ func encodedWords(text string) (words []string) {
 		for n < len(text) {
 			_, size := utf8.DecodeRuneInString(text[n:])
 			q := quoted + quotedWord(text[n:n+size])
-			if len(q) > room && n+size > bytes || !ascii(text) && n+size > bytes {
+			if len(q) > room && n+size > bytes || !ASCII(text) && n+size > bytes {
 				break
 			}
 			quoted, n = q, n+size
@@ -117,8 +118,8 @@ func quotedWord(s string) string {
 	return b.String()
 }
 
-// decodeHeader turns encoded words into text.
-func decodeHeader(s string) string {
+// DecodeHeader turns encoded words into text.
+func DecodeHeader(s string) string {
 	d := mime.WordDecoder{CharsetReader: func(charset string, r io.Reader) (io.Reader, error) {
 		data, err := io.ReadAll(r)
 		if err != nil {
@@ -142,13 +143,13 @@ func decodeHeader(s string) string {
 // longLine is the length of a line, in bytes, from which a body is encoded.
 const longLine = 950
 
-// needsQP reports whether a body must be encoded: other than ASCII, lines that
+// NeedsQP reports whether a body must be encoded: other than ASCII, lines that
 // are too long, From_ lines, control characters, no line feed at the end.
-func needsQP(body string) bool {
+func NeedsQP(body string) bool {
 	if body == "" {
 		return false
 	}
-	if !ascii(body) || !strings.HasSuffix(body, "\n") {
+	if !ASCII(body) || !strings.HasSuffix(body, "\n") {
 		return true
 	}
 	for _, line := range strings.Split(strings.TrimSuffix(body, "\n"), "\n") {
@@ -165,9 +166,9 @@ func needsQP(body string) bool {
 	return false
 }
 
-// encodeQP encodes a body as quoted-printable, as s-nail does it: the end of a
+// EncodeQP encodes a body as quoted-printable, as s-nail does it: the end of a
 // line that holds a CR is part of the data.
-func encodeQP(body string) string {
+func EncodeQP(body string) string {
 	var out strings.Builder
 	for _, line := range strings.SplitAfter(body, "\n") {
 		if line == "" {
@@ -210,8 +211,8 @@ func encodeQP(body string) string {
 	return out.String()
 }
 
-// decodeBody undoes a content transfer encoding.
-func decodeBody(encoding string, body []byte) []byte {
+// DecodeBody undoes a content transfer encoding.
+func DecodeBody(encoding string, body []byte) []byte {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "quoted-printable":
 		if out, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(body))); err == nil || len(out) > 0 {
@@ -226,8 +227,8 @@ func decodeBody(encoding string, body []byte) []byte {
 	return body
 }
 
-// fit cuts or pads text to a number of columns.
-func fit(s string, columns int) string {
+// Fit cuts or pads text to a number of columns.
+func Fit(s string, columns int) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range s {

@@ -1,9 +1,13 @@
-package mailx
+package format
 
-import "strings"
+import (
+	"strings"
 
-// addressOf takes the address out of "Name <address>".
-func addressOf(s string) string {
+	"golang.org/x/net/idna"
+)
+
+// AddressOf takes the address out of "Name <address>".
+func AddressOf(s string) string {
 	if open := strings.IndexByte(s, '<'); open >= 0 {
 		if end := strings.IndexByte(s[open:], '>'); end > 0 {
 			return s[open+1 : open+end]
@@ -15,8 +19,8 @@ func addressOf(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// nameOf takes the display name out of an address, "" when there is none.
-func nameOf(s string) string {
+// NameOf takes the display name out of an address, "" when there is none.
+func NameOf(s string) string {
 	if open := strings.IndexByte(s, '<'); open > 0 {
 		name := strings.TrimSpace(s[:open])
 		if strings.HasPrefix(name, "\"") {
@@ -32,26 +36,26 @@ func nameOf(s string) string {
 	return ""
 }
 
-// nameOrAddress is what a list shows of an address.
-func nameOrAddress(raw string) string {
-	s := decodeHeader(raw)
-	if name := nameOf(s); name != "" {
+// NameOrAddress is what a list shows of an address.
+func NameOrAddress(raw string) string {
+	s := DecodeHeader(raw)
+	if name := NameOf(s); name != "" {
 		return name
 	}
-	return addressOf(s)
+	return AddressOf(s)
 }
 
-// bareSubject is a subject without what answers put before it.
-func bareSubject(s string) string {
-	s = strings.ToLower(decodeHeader(s))
+// BareSubject is a subject without what answers put before it.
+func BareSubject(s string) string {
+	s = strings.ToLower(DecodeHeader(s))
 	for strings.HasPrefix(s, "re:") {
 		s = strings.TrimSpace(s[3:])
 	}
 	return s
 }
 
-// splitAddresses splits a list at commas outside of quotes and brackets.
-func splitAddresses(s string) []string {
+// SplitAddresses splits a list at commas outside of quotes and brackets.
+func SplitAddresses(s string) []string {
 	var out []string
 	depth, quoted, start := 0, false, 0
 	for i := 0; i <= len(s); i++ {
@@ -83,21 +87,21 @@ func displayed(a string) string {
 	case open > 0:
 		name = strings.TrimSpace(a[:open])
 	case open < 0 && strings.Contains(a, "("):
-		name = "(" + nameOf(a) + ")"
+		name = "(" + NameOf(a) + ")"
 	default:
 		return a
 	}
 	switch {
-	case !ascii(name):
-		name = strings.TrimSpace(strings.TrimPrefix(encodeHeader("", name), ":"))
+	case !ASCII(name):
+		name = strings.TrimSpace(strings.TrimPrefix(EncodeHeader("", name), ":"))
 	case name[0] != '"' && name[0] != '(' && strings.ContainsAny(name, ".,;:@[]\\"):
 		name = `"` + name + `"`
 	}
-	return name + " <" + addressOf(a) + ">"
+	return name + " <" + AddressOf(a) + ">"
 }
 
-// addressLine writes an address header, folded after 70 or so columns.
-func addressLine(name string, list []string) string {
+// AddressLine writes an address header, folded after 70 or so columns.
+func AddressLine(name string, list []string) string {
 	if len(list) == 0 {
 		return ""
 	}
@@ -121,4 +125,19 @@ func addressLine(name string, list []string) string {
 	}
 	b.WriteByte('\n')
 	return b.String()
+}
+
+// InASCII writes the domain of an address as DNS has it (RFC 5891). It returns
+// the whole and the bare address.
+func InASCII(a string) (whole, address string) {
+	address = AddressOf(a)
+	local, domain, ok := strings.Cut(address, "@")
+	if !ok || ASCII(domain) {
+		return a, address
+	}
+	name, err := idna.Lookup.ToASCII(domain)
+	if err != nil {
+		return a, address
+	}
+	return strings.Replace(a, address, local+"@"+name, 1), local + "@" + name
 }
