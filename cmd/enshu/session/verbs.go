@@ -71,6 +71,18 @@ func (c *Client) Hint(ctx context.Context, task string) (*Hint, error) {
 	return h, err
 }
 
+// Launch returns what the lab was started from.
+func (c *Client) Launch(ctx context.Context) (*Launch, error) {
+	var l *Launch
+	err := c.ask(ctx, &Request{Verb: verbLaunch}, nil, func(r *Reply) error {
+		if r.Launch != nil {
+			l = r.Launch
+		}
+		return nil
+	})
+	return l, err
+}
+
 // Advance moves the lab ahead in time.
 func (c *Client) Advance(ctx context.Context, d time.Duration) error {
 	return c.ask(ctx, &Request{Verb: verbAdvance, Duration: d}, nil, nil)
