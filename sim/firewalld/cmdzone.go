@@ -12,7 +12,7 @@ import (
 // defaultZoneWarning tells a user who names no zone that nothing is bound to
 // the default one.
 func (c *command) defaultZoneWarning() error {
-	if c.has("zone") || c.has("permanent") || c.has("quiet") {
+	if c.has("zone") || c.has("quiet") {
 		return nil
 	}
 	list, err := c.ask(request{Op: "get-default-zone"})

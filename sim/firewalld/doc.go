@@ -37,6 +37,10 @@
 //     --passthrough alone, which runs iptables once, is not modelled.
 //   - ipset types of several parts (hash:ip,port …) are kept and shown and not put
 //     into the packet filter.
+//   - Of interfaces added without a zone all go along when another zone becomes the
+//     default; firewalld forgets every second of them.
+//   - The permanent ICMP blocks of a zone are shown sorted; a port with a sign or a
+//     blank before it ("+5/tcp") is none.
 //   - A quotation mark in a value of a rich rule is shown with a backslash, so
 //     that the rule can be given back.
 //   - Where firewalld ends with an error of Python (a rule "rule not accept", a

@@ -69,7 +69,7 @@ func (d *daemon) offline(q request) (*reply, error) {
 		return done(d.setConf(name, value))
 	}
 	switch q.Op {
-	case "authorize", "check-config":
+	case "authorize", "check-config", "get-active-zones": // nothing is active
 		return &reply{}, nil
 	case "version":
 		return listed([]string{version})

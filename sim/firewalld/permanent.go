@@ -97,6 +97,12 @@ func (d *daemon) permanent(q request) (*reply, error) {
 		return done(d.perm.saveZone(d.p, c))
 	}
 	e, err := conf.Element{Kind: q.Kind, Value: q.arg(0)}.Normal()
+	if err != nil && q.Kind == conf.KindInterface {
+		// Looked for as it is, and wrong only in a zone that is to have it.
+		if err = nil; q.Op == "add" || q.Op == "change" {
+			err = conf.Fail("INVALID_INTERFACE", "Zone '"+z.Name+"': invalid interface '"+e.Value+"'")
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +110,11 @@ func (d *daemon) permanent(q request) (*reply, error) {
 	case "query":
 		return &reply{Yes: z.Queries(e)}, nil
 	case "add":
-		if !c.Add(e) {
+		switch {
+		case c.Add(e):
+		case e.Kind == conf.KindForward:
+			return &reply{}, nil
+		default:
 			return nil, conf.Fail("ALREADY_ENABLED", e.Id())
 		}
 		if of := d.perm.zoneOf(e); of != "" {
@@ -125,7 +135,11 @@ func (d *daemon) permanent(q request) (*reply, error) {
 			return &reply{}, nil
 		}
 	case "remove":
-		if !c.Remove(e) {
+		switch {
+		case c.Remove(e):
+		case e.Kind == conf.KindForward:
+			return &reply{}, nil
+		default:
 			return nil, conf.Fail("NOT_ENABLED", e.Id())
 		}
 	default:

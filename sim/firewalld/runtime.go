@@ -243,6 +243,16 @@ func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
 	}
 	z, err := d.zone(q.Zone)
 	if err != nil {
+		// A source is read before its zone is looked for, and what is to be taken
+		// out is looked for first.
+		e, wrong := conf.Element{Kind: q.Kind, Value: q.arg(0)}.Normal()
+		bound := q.Kind == conf.KindInterface || q.Kind == conf.KindSource
+		switch {
+		case q.Kind == conf.KindSource && wrong != nil:
+			return nil, wrong
+		case q.Op == "remove" && bound && wrong == nil && d.rt.ZoneOf(q.Kind, e.Value) == "":
+			return nil, unbound(e)
+		}
 		return nil, err
 	}
 	switch q.Op {
@@ -261,8 +271,11 @@ func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
 	case "query":
 		return &reply{Yes: z.Queries(e)}, nil
 	case "add":
-		if err := d.add(z, e); err != nil {
+		if err := d.add(z, q.Zone, e); err != nil {
 			return nil, err
+		}
+		if e.Kind == conf.KindInterface && q.Zone == "" {
+			d.auto[e.Value] = true // it goes along when another zone becomes the default
 		}
 		if q.Timeout > 0 {
 			d.expire(ctx, z.Name, e, time.Duration(q.Timeout)*time.Second)
@@ -338,9 +351,13 @@ func enabled(code conf.Code, e conf.Element, z *conf.Zone) error {
 	return conf.Fail(code, "'"+e.Id()+"' not in '"+z.Name+"'")
 }
 
-func (d *daemon) add(z *conf.Zone, e conf.Element) error {
+// add puts an element into a zone, which was asked for by a name or, with "", as
+// the default.
+func (d *daemon) add(z *conf.Zone, asked string, e conf.Element) error {
 	if e.Kind == conf.KindInterface || e.Kind == conf.KindSource {
 		switch of := d.rt.ZoneOf(e.Kind, e.Value); {
+		case of == z.Name && e.Kind == conf.KindInterface:
+			return conf.Fail("ZONE_ALREADY_SET", "'"+e.Value+"' already bound to '"+asked+"'")
 		case of == z.Name:
 			return conf.Fail("ZONE_ALREADY_SET", "'"+e.Value+"' already bound to '"+of+"'")
 		case of != "" && e.Kind == conf.KindInterface:
@@ -351,23 +368,33 @@ func (d *daemon) add(z *conf.Zone, e conf.Element) error {
 		d.bind(z.Name, e.Kind, e.Value)
 		delete(d.auto, e.Value)
 	} else if !z.Add(e) {
+		if e.Kind == conf.KindForward {
+			return nil // firewalld does not say that it is so already
+		}
 		return enabled("ALREADY_ENABLED", e, z)
 	}
 	d.changed(z.Name, "add "+e.Kind+" "+e.Value)
 	return d.apply()
 }
 
+func unbound(e conf.Element) error {
+	return conf.Fail(conf.Code("UNKNOWN_"+strings.ToUpper(e.Kind)), "'"+e.Value+"' is not in any zone")
+}
+
 func (d *daemon) remove(z *conf.Zone, e conf.Element) error {
 	if e.Kind == conf.KindInterface || e.Kind == conf.KindSource {
 		of := d.rt.ZoneOf(e.Kind, e.Value)
 		if of == "" {
-			return conf.Fail(conf.Code("UNKNOWN_"+strings.ToUpper(e.Kind)), "'"+e.Value+"' is not in any zone")
+			return unbound(e)
 		}
 		if of != z.Name {
 			return conf.Fail("ZONE_CONFLICT", "remove_"+e.Kind+"("+z.Name+", "+e.Value+"): zo"+e.Kind[:1]+"='"+of+"'")
 		}
 	}
 	if !z.Remove(e) {
+		if e.Kind == conf.KindForward {
+			return nil
+		}
 		return enabled("NOT_ENABLED", e, z)
 	}
 	if e.Kind == conf.KindInterface {

@@ -191,11 +191,13 @@ type (
 	// Masquerade rewrites the source to the outgoing interface's address.
 	Masquerade struct{}
 	// Redirect rewrites the destination to this host, and the port if not 0.
-	Redirect struct{ Port uint16 }
-	// DNAT rewrites the destination, and the port if not 0.
+	// With Last the port is one of Port to Last.
+	Redirect struct{ Port, Last uint16 }
+	// DNAT rewrites the destination, and the port if not 0; with Last to one of
+	// Port to Last.
 	DNAT struct {
-		Addr netip.Addr
-		Port uint16
+		Addr       netip.Addr
+		Port, Last uint16
 	}
 	// Reject refuses a packet with an error.
 	Reject struct {

@@ -110,6 +110,8 @@ func TestText(t *testing.T) {
 		{Log{Level: LogAudit}, "log level audit"},
 		{L4Proto{Protos: []uint8{99}}, "meta l4proto 99"},
 		{Redirect{}, "redirect"},
+		{Redirect{Port: 1080, Last: 1090}, "redirect to :1080-1090"},
+		{DNAT{Addr: netip.MustParseAddr("2001:db8::1"), Port: 80, Last: 90}, "dnat ip6 to [2001:db8::1]:80-90"},
 		{ICMPType{Types: []uint8{200}}, "icmp type 200"},
 	} {
 		if got := c.expr.String(); got != c.want {

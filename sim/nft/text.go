@@ -351,7 +351,15 @@ func (e Redirect) String() string {
 	if e.Port == 0 {
 		return "redirect"
 	}
-	return fmt.Sprintf("redirect to :%d", e.Port)
+	return "redirect to :" + newPort(e.Port, e.Last)
+}
+
+// newPort is the port that a destination gets, or the first and the last of a range.
+func newPort(port, last uint16) string {
+	if last > port {
+		return fmt.Sprintf("%d-%d", port, last)
+	}
+	return strconv.Itoa(int(port))
 }
 
 func (e DNAT) String() string {
@@ -363,7 +371,7 @@ func (e DNAT) String() string {
 		}
 	}
 	if e.Port != 0 {
-		addr += ":" + strconv.Itoa(int(e.Port))
+		addr += ":" + newPort(e.Port, e.Last)
 	}
 	return fmt.Sprintf("dnat %s to %s", family, addr)
 }

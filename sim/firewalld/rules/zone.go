@@ -32,7 +32,7 @@ func (c *compiler) zone(z *conf.Zone) {
 	if z.Target == "default" {
 		// Everything about ICMP is let by, or nothing when the blocks are inverted.
 		if z.Has(conf.KindInversion, "") {
-			if log, ok := c.denied("filter_IN_" + z.Name + "_ICMP_BLOCK"); ok {
+			if log, ok := c.denied("filter_zone_" + z.Name + "_HOST_ICMP_BLOCK"); ok {
 				end = append(end, append(nft.Rule{icmp}, log...))
 			}
 			end = append(end, nft.Rule{icmp, adminReject})
@@ -70,7 +70,7 @@ func (c *compiler) element(z *conf.Zone, e conf.Element) {
 			c.add(in+"_allow", nft.L4Proto{Protos: []uint8{n}}, accept)
 		}
 	case conf.KindICMPBlock:
-		c.icmpBlock(z, nil, 0, e.Value)
+		c.icmpBlock(z, nil, 0, e.Value, false)
 	case conf.KindMasquerade:
 		c.masquerade(z, nft.IPv4, nil)
 	case conf.KindForwarding:
@@ -157,8 +157,8 @@ func (c *compiler) helper(chain string, match nft.Rule, name string, s *conf.Ser
 }
 
 // icmpBlock refuses a type of ICMP messages, or lets it by when the zone's
-// blocks are inverted.
-func (c *compiler) icmpBlock(z *conf.Zone, match nft.Rule, family uint8, name string) {
+// blocks are inverted. What a rich rule refuses is not logged as denied.
+func (c *compiler) icmpBlock(z *conf.Zone, match nft.Rule, family uint8, name string, rich bool) {
 	in := "filter_IN_" + z.Name
 	for _, m := range icmpMatch(conf.ICMPTypes[name], family) {
 		rule := append(slices.Clone(match), m)
@@ -166,7 +166,7 @@ func (c *compiler) icmpBlock(z *conf.Zone, match nft.Rule, family uint8, name st
 			c.add(in+"_allow", append(rule, accept)...)
 			continue
 		}
-		if log, ok := c.denied("filter_" + z.Name + "_ICMP_BLOCK"); ok {
+		if log, ok := c.denied("filter_zone_" + z.Name + "_HOST_ICMP_BLOCK"); ok && !rich {
 			c.add(in+"_deny", append(slices.Clone(rule), log...)...)
 		}
 		c.add(in+"_deny", append(rule, adminReject)...)
@@ -183,11 +183,14 @@ func (c *compiler) masquerade(z *conf.Zone, family uint8, match nft.Rule) {
 }
 
 func (c *compiler) forwardPort(z *conf.Zone, match nft.Rule, f conf.ForwardPort) {
-	lo, _, _, _ := conf.PortRange(f.ToPort)
-	to := nft.Expr(nft.Redirect{Port: lo})
+	lo, hi, _, _ := conf.PortRange(f.ToPort)
+	if hi == lo {
+		hi = 0
+	}
+	to := nft.Expr(nft.Redirect{Port: lo, Last: hi})
 	family := uint8(nft.IPv4)
 	if a, err := netip.ParseAddr(f.ToAddr); err == nil {
-		to = nft.DNAT{Addr: a, Port: lo}
+		to = nft.DNAT{Addr: a, Port: lo, Last: hi}
 		if a.Is6() {
 			family = nft.IPv6
 		}
@@ -267,7 +270,7 @@ func (c *compiler) rich(z *conf.Zone, r *conf.Rule) {
 				with(m)
 			}
 		case "icmp-block":
-			c.icmpBlock(z, match, ruleFamily(r), e.Attrs.Get("name"))
+			c.icmpBlock(z, match, ruleFamily(r), e.Attrs.Get("name"), true)
 		case "tcp-mss-clamp":
 			size, _ := strconv.ParseUint(e.Attrs.Get("value"), 10, 16) // 0 of "pmtu"
 			c.add("filter_FWD_"+z.Name+"_"+section(r, "allow"), append(slices.Clone(match), nft.ClampMSS{Size: uint16(size)})...)

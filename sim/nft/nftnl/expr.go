@@ -82,6 +82,10 @@ func (c *compiler) statement(e nft.Expr) error {
 		if e.Port != 0 {
 			c.add(&expr.Immediate{Register: 1, Data: binaryutil.BigEndian.PutUint16(e.Port)})
 			r.RegisterProtoMin, r.Flags = 1, expr.NF_NAT_RANGE_PROTO_SPECIFIED
+			if e.Last > e.Port {
+				c.add(&expr.Immediate{Register: 2, Data: binaryutil.BigEndian.PutUint16(e.Last)})
+				r.RegisterProtoMax = 2
+			}
 		}
 		c.add(r)
 	case nft.DNAT:
@@ -94,6 +98,10 @@ func (c *compiler) statement(e nft.Expr) error {
 		if e.Port != 0 {
 			c.add(&expr.Immediate{Register: 2, Data: binaryutil.BigEndian.PutUint16(e.Port)})
 			n.RegProtoMin, n.Specified = 2, true
+			if e.Last > e.Port {
+				c.add(&expr.Immediate{Register: 3, Data: binaryutil.BigEndian.PutUint16(e.Last)})
+				n.RegProtoMax = 3
+			}
 		}
 		c.add(n)
 	case nft.Reject:

@@ -111,6 +111,8 @@ func every() *nft.Ruleset {
 				{nft.NFProto{Family: nft.IPv4}, nft.Port{Proto: nft.ProtoTCP, Lo: 8514, Hi: 8514}, nft.Redirect{Port: 514}},
 				{nft.NFProto{Family: nft.IPv4}, nft.Port{Proto: nft.ProtoTCP, Lo: 8080, Hi: 8080}, nft.DNAT{Addr: netip.MustParseAddr("192.0.2.50"), Port: 80}},
 				{nft.NFProto{Family: nft.IPv4}, nft.Port{Proto: nft.ProtoTCP, Lo: 8081, Hi: 8081}, nft.DNAT{Addr: netip.MustParseAddr("192.0.2.50")}},
+				{nft.NFProto{Family: nft.IPv4}, nft.Port{Proto: nft.ProtoTCP, Lo: 81, Hi: 90}, nft.Redirect{Port: 1081, Last: 1090}},
+				{nft.NFProto{Family: nft.IPv4}, nft.Port{Proto: nft.ProtoUDP, Lo: 81, Hi: 90}, nft.DNAT{Addr: netip.MustParseAddr("192.0.2.50"), Port: 1081, Last: 1090}},
 				{nft.NFProto{Family: nft.IPv6}, nft.Port{Proto: nft.ProtoUDP, Lo: 8082, Hi: 8082}, nft.DNAT{Addr: netip.MustParseAddr("2001:db8::1"), Port: 80}},
 			}},
 			{Name: "nato", Base: &nft.Base{Type: "nat", Hook: nft.Output, Priority: -90}},
