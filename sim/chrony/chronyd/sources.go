@@ -492,7 +492,8 @@ func (d *daemon) key(a *polling.Association) (ntp.Key, bool) {
 func (d *daemon) send(s *source) bool {
 	a := s.assoc
 	k, haveKey := d.key(a)
-	if a.Config.Key != 0 && !haveKey || a.Config.NTS && !d.secured(s) {
+	switch {
+	case a.Config.NTS && !d.secured(s), !a.Config.NTS && a.Config.Key != 0 && !haveKey:
 		return false
 	}
 	raw := d.p.Now()
