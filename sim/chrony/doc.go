@@ -24,6 +24,7 @@
 //     rtconutc, option -s; chronyc writertc, trimrtc and rtcdata say that there is
 //     none) are read and checked without effect. rtcsync copies the system time to
 //     the hardware clock at each update.
+//   - The option xleave has no effect with a peer, whose packets stay in basic mode.
 //   - maxdelayquant takes the quantile of the last 256 delays, where chronyd has an
 //     estimate that never forgets.
 //   - In the mode system it is chronyd that steps the clock over a leap second,
