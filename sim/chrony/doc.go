@@ -6,7 +6,7 @@
 // takes values and a time: conf is chrony.conf, polling asks a source and judges
 // its answers (RFC 5905 sections 8 and 9), measure turns the samples into estimates
 // and chooses among the sources, discipline corrects the clock, clients is what a
-// server knows of those who ask it.
+// server knows of those who ask it; nts is Network Time Security (RFC 8915).
 //
 // A reference clock is a device of the host with a time of its own, which only
 // the daemon's refclock.go reads.
@@ -16,13 +16,15 @@
 //
 // # Divergences
 //
-//   - NTS: the directives are read and checked; a source with the option nts is
-//     never asked, and there is no NTS-KE server.
+//   - NTS: a client's cookies are not kept in ntsdumpdir, a name that a server of
+//     keys gives for the NTP server is not followed (an address is), and
+//     ntsprocesses has no effect: sessions are threads.
 //   - Hardware timestamping, PTP transport, broadcast, the signing daemon of Samba
 //     and the driver of the real-time clock (rtcfile, rtcautotrim, hwclockfile,
 //     rtconutc, option -s; chronyc writertc, trimrtc and rtcdata say that there is
 //     none) are read and checked without effect. rtcsync copies the system time to
 //     the hardware clock at each update.
+//   - The option xleave has no effect with a peer, whose packets stay in basic mode.
 //   - maxdelayquant takes the quantile of the last 256 delays, where chronyd has an
 //     estimate that never forgets.
 //   - In the mode system it is chronyd that steps the clock over a leap second,

@@ -81,32 +81,17 @@ var offsetsByChance = map[string]string{
 // byChance lists those cases of which there are no runs of the real programs with
 // other noise (TestDynamics); of their tables only the form is compared.
 var byChance = map[string]string{
-	"cmd-clients-serverstats": equalSources,
-	"cmd-misc-local":          pollMoment,
-
+	"cmd-clients-serverstats":             equalSources,
+	"cmd-misc-local":                      pollMoment,
 	"makestep-limit-counts-updates":       shape,
-	"many-sources-start-spacing":          equalSources,
 	"maxchange-ignore-2":                  shape,
-	"message-majority-of-three":           equalSources,
-	"message-stale-clock-jump-backward":   pollMoment,
-	"offset-minus-2s-no-makestep":         shape,
-	"offset-plus-0.5s-makestep":           shape,
-	"poll-growth-wander":                  pollMoment,
 	"pool-replaces-falseticker":           equalSources,
 	"pool-replaces-unreachable":           equalSources,
-	"reach-register-loss":                 pollMoment,
 	"selected-preferred-source-dies":      equalSources,
 	"selected-source-dies":                equalSources,
-	"state-peer":                          pollMoment,
 	"state-pool-4":                        equalSources,
 	"state-prefer-noselect-trust-require": equalSources,
-	"state-several-sources":               equalSources,
-	"state-unresolved-name":               pollMoment,
-	"stratumweight-0":                     equalSources,
-	"stratumweight-0.1":                   equalSources,
-	"stratumweight-default":               equalSources,
 	"upstream-lost-server-no-local":       pollMoment,
-	"upstream-lost-server-with-local":     pollMoment,
 }
 
 // wordsByChance lists the cases of byChance whose tables may have other words

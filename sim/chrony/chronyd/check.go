@@ -35,7 +35,7 @@ func (d *daemon) checkConfig() error {
 		return conf.Errorf("mailonchange directive cannot be used with -F enabled")
 	case level > filterLevels:
 		return conf.Errorf("Unsupported filter level")
-	case len(c.NTSKeys) != len(c.NTSCerts):
+	case len(c.NTS.Keys) != len(c.NTS.Certs):
 		return conf.Errorf("Uneven number of NTS certs and keys")
 	}
 	for _, h := range c.HWTimestamp {

@@ -248,9 +248,11 @@ func (d *daemon) cleanUp() {
 
 // saved replaces a file that the daemon keeps across restarts, so that a
 // reader sees the old or the new one.
-func (d *daemon) saved(name string, data []byte) error {
+func (d *daemon) saved(name string, data []byte) error { return d.savedAs(name, data, 0o644) }
+
+func (d *daemon) savedAs(name string, data []byte, mode fs.FileMode) error {
 	tmp := name + ".tmp"
-	if err := libc.WriteFile(d.p, tmp, data, 0o644); err != nil {
+	if err := libc.WriteFile(d.p, tmp, data, mode); err != nil {
 		return err
 	}
 	if d.user.UID != 0 {

@@ -38,7 +38,7 @@ func (d *daemon) openCommand() error {
 		if bind.IsUnspecified() {
 			addr = bindTo(netip.Addr{}, c.CmdPort)
 		}
-		conn, err := d.p.Sys.ListenPacket(network(fam), addr)
+		conn, err := d.p.Sys.ListenPacket(network("udp", fam), addr)
 		if err != nil {
 			if fam == 0 && !errors.Is(err, syscall.EADDRNOTAVAIL) {
 				d.log.error("Could not open command socket on " + bindTo(bind, c.CmdPort))
@@ -464,7 +464,7 @@ func (d *daemon) onOffline() {
 		if s.assoc == nil {
 			continue
 		}
-		conn, err := d.p.Sys.Dial(d.ctx, network(conf.Family(s.ip())), s.assoc.Addr.String())
+		conn, err := d.p.Sys.Dial(d.ctx, network("udp", conf.Family(s.ip())), s.assoc.Addr.String())
 		if err == nil {
 			conn.Close()
 		}

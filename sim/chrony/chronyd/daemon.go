@@ -54,6 +54,7 @@ type daemon struct {
 	lastMono time.Duration
 
 	keys          conf.Keys
+	nts           ntsServer
 	access        clients.Access
 	cmd           clients.Access
 	clients       *clients.Log
@@ -74,6 +75,7 @@ type daemon struct {
 	pidWritten, socketMade bool
 	driftSaved             time.Time
 	driftStale             bool // the clock was updated since
+	updates                int  // of the clock by its sources
 	initSlew               *initSlew
 	polling                bool // sources are being polled; false before initstepslew is done
 	replaced               time.Time
@@ -152,6 +154,7 @@ func (d *daemon) setUp() error {
 		return err
 	}
 	d.loadKeys()
+	d.openNTS()
 	d.readDrift()
 	d.setRate(d.p.Now())
 	if err := d.openRefclocks(); err != nil {
@@ -431,6 +434,7 @@ func (d *daemon) use(u *measure.Update) {
 	if d.refused(c) {
 		return
 	}
+	d.updates++
 	d.adjust(c.DFreq, c.Slew, c.Rate)
 	d.logChange(c.Offset)
 	if c.Step != 0 {

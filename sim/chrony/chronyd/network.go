@@ -22,7 +22,8 @@ type serverSocket struct {
 	local netip.Addr // not valid when bound to all addresses
 }
 
-func network(fam int) string { return "udp" + [2]string{"4", "6"}[fam] }
+// network names a protocol over IPv4 or IPv6.
+func network(protocol string, fam int) string { return protocol + [2]string{"4", "6"}[fam] }
 
 // bindTo returns the address to bind to, "" for all.
 func bindTo(a netip.Addr, port int) string {
@@ -75,7 +76,7 @@ func (d *daemon) openAcquisition() {
 
 // openServer opens a port; it returns nil when the host has no such address.
 func (d *daemon) openServer(fam int, bind netip.Addr, port int) *serverSocket {
-	conn, err := d.p.Sys.ListenPacket(network(fam), bindTo(bind, port))
+	conn, err := d.p.Sys.ListenPacket(network("udp", fam), bindTo(bind, port))
 	if err != nil {
 		if fam == 0 && !errors.Is(err, syscall.EADDRNOTAVAIL) {
 			d.log.error("Could not bind IPv4 NTP socket on port " + strconv.Itoa(port))
@@ -163,7 +164,7 @@ func (d *daemon) sendRequest(s *source, b []byte) bool {
 		return d.sendFrom(d.acqConns[fam], a, b)
 	}
 	s.closeConn(d)
-	conn, err := d.p.Sys.Dial(d.ctx, network(fam), a.Addr.String())
+	conn, err := d.p.Sys.Dial(d.ctx, network("udp", fam), a.Addr.String())
 	if err != nil {
 		d.p.Emit(trace.ConnectFailed, trace.Attrs{"to": a.Addr.String(), "over": "udp", "error": err.Error()})
 		return false
@@ -194,7 +195,7 @@ func (d *daemon) sendFrom(sock *serverSocket, a *polling.Association, b []byte) 
 	}
 	if !a.Local.IsValid() {
 		a.Local = sock.local
-		if conn, err := d.p.Sys.Dial(d.ctx, network(conf.Family(a.Addr.Addr())), a.Addr.String()); err == nil && !a.Local.IsValid() {
+		if conn, err := d.p.Sys.Dial(d.ctx, network("udp", conf.Family(a.Addr.Addr())), a.Addr.String()); err == nil && !a.Local.IsValid() {
 			a.Local = localOf(conn)
 			conn.Close()
 		}

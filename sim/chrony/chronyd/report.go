@@ -179,6 +179,7 @@ func (d *daemon) authReport(s *source) *candm.AuthData {
 	switch {
 	case s.cfg.NTS:
 		r.Mode = candm.AuthNTS
+		s.nts.report(r, d.p.Clock.Monotonic())
 	case s.cfg.Key != 0:
 		r.Mode, r.KeyID = candm.AuthSymmetric, s.cfg.Key
 		if k, ok := d.keys[s.cfg.Key]; ok {

@@ -7,6 +7,7 @@ import (
 
 	"enshu/sim/chrony/clients"
 	"enshu/sim/chrony/measure"
+	"enshu/sim/chrony/nts"
 	"enshu/sim/chrony/polling"
 	"enshu/sim/trace"
 	"enshu/sim/wire/ntp"
@@ -38,11 +39,16 @@ func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
 	if drop {
 		return nil
 	}
+	asked, err := d.nts.keys.Check(&pkt, b)
+	secured := err == nil
 	key, known := d.keys[pkt.KeyID]
 	if pkt.Authenticated {
 		if !known || len(pkt.Digest) == 0 || !pkt.Verify(b, key) {
 			return nil
 		}
+		d.clients.Authenticated++
+	}
+	if secured {
 		d.clients.Authenticated++
 	}
 	p, smoothed := d.served(d.ref.Params(now), now)
@@ -60,8 +66,13 @@ func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
 	if d.clients.Answers.Answer(&pkt, &reply) {
 		d.clients.Interleaved++
 	}
-	if pkt.Authenticated {
+	switch {
+	case pkt.Authenticated:
 		reply.Sign(pkt.KeyID, key)
+	case secured:
+		d.nts.keys.Answer(asked, &reply, d.random)
+	case err != nts.ErrNone && (d.nts.keys == nil || !nts.Refuse(asked, &reply)):
+		return nil
 	}
 	return reply.Append(nil)
 }

@@ -31,6 +31,7 @@ type source struct {
 	fromDir bool // of a file of sourcedir
 	timer   *polling.Timer
 	closing *polling.Timer
+	nts     ntsClient
 	conn    net.Conn
 	unused  bool // of a pool, and not confirmed by an answer yet
 }
@@ -171,10 +172,9 @@ func (d *daemon) addConfigured(cfg conf.Source, fromDir bool) {
 // addSource adds a source and, while the daemon polls, begins to poll it.
 func (d *daemon) addSource(cfg conf.Source, fromDir bool) candm.Status {
 	if cfg.Kind == conf.Peer && cfg.NTS {
-		d.log.warn("NTS not supported with peers")
-		cfg.NTS = false
+		d.log.warn("NTS not supported with peers") // and tries it
 	}
-	if cfg.Key != 0 {
+	if cfg.Key != 0 && !cfg.NTS {
 		if k, ok := d.keys[cfg.Key]; !ok {
 			d.log.warn(fmt.Sprintf("Key %d is missing", cfg.Key))
 		} else if len(k.Value)*8 < conf.MinKeyBits {
@@ -492,14 +492,17 @@ func (d *daemon) key(a *polling.Association) (ntp.Key, bool) {
 func (d *daemon) send(s *source) bool {
 	a := s.assoc
 	k, haveKey := d.key(a)
-	if a.Config.Key != 0 && !haveKey || a.Config.NTS {
+	switch {
+	case a.Config.NTS && !d.secured(s), !a.Config.NTS && a.Config.Key != 0 && !haveKey:
 		return false
 	}
 	raw := d.p.Now()
 	now := d.servo.Cook(raw)
 	random := ntp.Time(d.rand.Uint64() | 1)
 	pkt := a.Request(now, random, d.ref.Params(now), d.precision, haveKey && conf.LongDigest(k))
-	if haveKey && a.Config.Key != 0 {
+	if a.Config.NTS {
+		s.nts.Authenticate(&pkt, d.random)
+	} else if haveKey && a.Config.Key != 0 {
 		pkt.Sign(a.Config.Key, k)
 	}
 	return d.sendRequest(s, pkt.Append(nil))
@@ -528,7 +531,7 @@ func (d *daemon) received(s *source, b []byte, raw time.Time, local netip.Addr) 
 	}
 	env := polling.Environment{
 		Quantum: d.quantum, MaxClockError: d.ref.MaxClockError, Local: local, Ours: d.ref.Params(rx),
-		Serving: d.ntpConns[0] != nil || d.ntpConns[1] != nil, Authenticated: d.authentic(a, &pkt, b),
+		Serving: d.ntpConns[0] != nil || d.ntpConns[1] != nil, Authenticated: d.authentic(s, &pkt, b),
 	}
 	r := a.Receive(&pkt, rx, env)
 	if !r.Valid {
@@ -568,8 +571,13 @@ func (d *daemon) received(s *source, b []byte, raw time.Time, local netip.Addr) 
 	}
 }
 
-// authentic reports whether a packet has the MAC that its source must have.
-func (d *daemon) authentic(a *polling.Association, pkt *ntp.Packet, b []byte) bool {
+// authentic reports whether a packet has the MAC, or the seal, that its source must
+// have.
+func (d *daemon) authentic(s *source, pkt *ntp.Packet, b []byte) bool {
+	a := s.assoc
+	if a.Config.NTS {
+		return s.nts.check(pkt, b)
+	}
 	if a.Config.Key == 0 {
 		return !pkt.Authenticated
 	}

@@ -66,7 +66,7 @@ type Log struct {
 // NewLog returns an empty table with the size and the limits of a configuration.
 func NewLog(c *conf.Config) *Log {
 	l := &Log{Off: c.NoClientLog, index: map[netip.Addr]int{}}
-	l.limits[NTP], l.limits[Command] = c.RateLimit, c.CmdRateLimit
+	l.limits = [services]conf.RateLimit{NTP: c.RateLimit, NTS: c.NTSRateLimit, Command: c.CmdRateLimit}
 	l.most = slotRecords
 	for uint64(l.most*2*recordBytes) <= c.ClientLogLimit && l.most < 1<<20 {
 		l.most *= 2
@@ -232,6 +232,7 @@ func (l *Log) Stats() *candm.ServerStats {
 	held, span := l.Answers.held()
 	return &candm.ServerStats{
 		Timestamps: held, TimestampSpan: span,
+		NKEHits: l.Hits[NTS], NKEDrops: l.drops[NTS],
 		NTPHits: l.Hits[NTP], CmdHits: l.Hits[Command],
 		NTPDrops: l.drops[NTP], CmdDrops: l.drops[Command],
 		LogDrops: l.recordDrops, AuthHits: l.Authenticated, InterleavedHits: l.Interleaved,

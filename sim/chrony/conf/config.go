@@ -43,7 +43,7 @@ type Config struct {
 
 	DriftFile, KeyFile, DumpDir, LogDir, PIDFile, RTCFile, RTCDevice, User string
 	NTPSigndSocket                                                         string
-	NTSKeys, NTSCerts                                                      []string
+	NTS                                                                    NTS
 	TempComp                                                               TempComp
 	DumpOnExit, LockAll                                                    bool
 	Logs                                                                   map[string]bool
@@ -190,6 +190,26 @@ type AccessRule struct {
 	Bits       int
 }
 
+// NTS is what the directives of Network Time Security say.
+type NTS struct {
+	Keys, Certs     []string      // files of the server, in pairs
+	Port            int           // of the server's key establishment
+	NTPServer       string        // whom its clients are to ask instead
+	MaxConnections  int           // at one time
+	Rotate          int           // life of a server's key, seconds; 0 is for ever
+	DumpDir         string        // where the server's keys are kept
+	Refresh         int           // life of a client's keys, seconds
+	Trusted         []TrustedCert // whom clients believe
+	NoSystemCert    bool          // not those whom the system believes
+	NoCertTimeCheck int           // updates of the clock without a look at the dates of certificates
+}
+
+// TrustedCert is a file, or a directory of files, of ntstrustedcerts.
+type TrustedCert struct {
+	Set  uint32
+	Path string
+}
+
 func defaultConfig() *Config {
 	return &Config{
 		CmdSocket: "/run/chrony/chronyd.sock", Port: 123, CmdPort: 323, AcqPort: -1,
@@ -201,6 +221,7 @@ func defaultConfig() *Config {
 		MaxSlewRate:    83333.333, MaxDrift: 500000, MaxUpdateSkew: 1000, MaxClockError: 1,
 		MaxDistance: 3, MaxJitter: 1, ReselectDist: 1e-4, StratumWeight: 1e-3, CombineLimit: 3, CorrTimeRatio: 3,
 		MinSources: 1, MinSamples: 6, MaxSamples: 0,
+		NTS:      NTS{Port: 4460, MaxConnections: 100, Rotate: 604800, Refresh: 2419200},
 		LeapMode: "system", AuthSelect: "mix",
 		PIDFile: "/run/chrony/chronyd.pid", RTCDevice: "/dev/rtc", User: "chrony",
 		Logs: map[string]bool{}, LogBanner: 32, LogChange: 1,

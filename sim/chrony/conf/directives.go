@@ -152,33 +152,33 @@ func directives() map[string]directive {
 			return nil
 		}},
 		"ntsserverkey": {1, func(p *Parser, args string) error {
-			p.Conf.NTSKeys = append(p.Conf.NTSKeys, args)
+			p.Conf.NTS.Keys = append(p.Conf.NTS.Keys, args)
 			return nil
 		}},
 		"ntsservercert": {1, func(p *Parser, args string) error {
-			p.Conf.NTSCerts = append(p.Conf.NTSCerts, args)
+			p.Conf.NTS.Certs = append(p.Conf.NTS.Certs, args)
 			return nil
 		}},
-		"tempcomp": {-1, (*Parser).readTempcomp},
+		"nocerttimecheck":   intField(func(c *Config) *int { return &c.NTS.NoCertTimeCheck }),
+		"nosystemcert":      flagField(func(c *Config) *bool { return &c.NTS.NoSystemCert }),
+		"ntsdumpdir":        stringField(func(c *Config) *string { return &c.NTS.DumpDir }),
+		"ntsntpserver":      stringField(func(c *Config) *string { return &c.NTS.NTPServer }),
+		"maxntsconnections": intField(func(c *Config) *int { return &c.NTS.MaxConnections }),
+		"ntsport":           intField(func(c *Config) *int { return &c.NTS.Port }),
+		"ntsrefresh":        intField(func(c *Config) *int { return &c.NTS.Refresh }),
+		"ntsrotate":         intField(func(c *Config) *int { return &c.NTS.Rotate }),
+		"ntstrustedcerts":   {-1, (*Parser).readTrustedCerts},
+		"tempcomp":          {-1, (*Parser).readTempcomp},
 
 		// Read and checked, without effect: see the divergences in doc.go.
-		"dscp":              unused(isInt),
-		"ptpport":           unused(isInt),
-		"sched_priority":    intField(func(c *Config) *int { return &c.SchedPriority }),
-		"rtcautotrim":       unused(isNumber),
-		"rtconutc":          {0, func(*Parser, string) error { return nil }},
-		"hwclockfile":       unused(isText),
-		"nocerttimecheck":   unused(isInt),
-		"nosystemcert":      {0, func(*Parser, string) error { return nil }},
-		"ntscachedir":       unused(isText),
-		"ntsdumpdir":        unused(isText),
-		"ntsntpserver":      unused(isText),
-		"maxntsconnections": unused(isInt),
-		"ntsport":           unused(isInt),
-		"ntsprocesses":      unused(isInt),
-		"ntsrefresh":        unused(isInt),
-		"ntsrotate":         unused(isInt),
-		"ntstrustedcerts":   {-1, (*Parser).readTrustedCerts},
+		"dscp":           unused(isInt),
+		"ptpport":        unused(isInt),
+		"sched_priority": intField(func(c *Config) *int { return &c.SchedPriority }),
+		"rtcautotrim":    unused(isNumber),
+		"rtconutc":       {0, func(*Parser, string) error { return nil }},
+		"hwclockfile":    unused(isText),
+		"ntscachedir":    unused(isText),
+		"ntsprocesses":   unused(isInt),
 
 		"commandkey":         {-1, obsolete},
 		"generatecommandkey": {-1, obsolete},
@@ -194,12 +194,15 @@ func (p *Parser) readTrustedCerts(args string) error {
 	case 0:
 		return p.missing()
 	case 1:
+		p.Conf.NTS.Trusted = append(p.Conf.NTS.Trusted, TrustedCert{Path: w[0]})
 		return nil
 	case 2:
-		if isInt(w[0]) {
-			return nil
+		set, _, ok := ScanInt(w[0])
+		if !ok {
+			return p.unparsable()
 		}
-		return p.unparsable()
+		p.Conf.NTS.Trusted = append(p.Conf.NTS.Trusted, TrustedCert{uint32(set), w[1]})
+		return nil
 	}
 	return p.tooMany()
 }

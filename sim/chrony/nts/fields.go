@@ -44,6 +44,9 @@ type fields struct {
 // find looks for the fields of a packet; b is the packet as it came.
 func find(p *ntp.Packet, b []byte) (fields, error) {
 	var f fields
+	if len(p.Extensions) == 0 {
+		return f, ErrNone
+	}
 	at := ntp.HeaderLength
 	for _, e := range p.Extensions {
 		if f.nonce != nil {

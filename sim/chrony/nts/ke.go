@@ -13,7 +13,7 @@ const (
 	exporterLabel = "EXPORTER-network-time-security"
 	MaxMessage    = 16384
 
-	aeadSIV256   = 15
+	Algorithm    = 15 // AEAD_AES_SIV_CMAC_256
 	protocolNTP4 = 0
 )
 
@@ -112,7 +112,7 @@ func parse(msg []byte) ([]record, error) {
 // Request returns the message of a client that wants keys for NTPv4.
 func Request() []byte {
 	b := appendRecord(nil, critical|recordProtocol, number(protocolNTP4))
-	b = appendRecord(b, critical|recordAEAD, number(aeadSIV256))
+	b = appendRecord(b, critical|recordAEAD, number(Algorithm))
 	return appendRecord(b, critical|recordEnd, nil)
 }
 
@@ -138,7 +138,7 @@ func ParseResponse(msg []byte) (Offer, error) {
 			protocol = len(v) == 1 && v[0] == protocolNTP4
 		case recordAEAD:
 			v := numbers(r.body)
-			aead = len(v) == 1 && v[0] == aeadSIV256
+			aead = len(v) == 1 && v[0] == Algorithm
 		case recordError, recordWarning:
 			return o, errRefused
 		case recordCookie:
@@ -214,7 +214,7 @@ func Respond(msg []byte, offer func() Offer) []byte {
 	if aeads == nil {
 		return fail(errBadRequest)
 	}
-	algorithm, ok := chosen(recordAEAD, aeads, aeadSIV256)
+	algorithm, ok := chosen(recordAEAD, aeads, Algorithm)
 	b = append(b, algorithm...)
 	if ok {
 		o := offer()
@@ -239,7 +239,7 @@ type Keys struct{ ToServer, ToClient []byte }
 func Export(export func(label string, context []byte, length int) ([]byte, error)) (Keys, error) {
 	var k Keys
 	for i, key := range []*[]byte{&k.ToServer, &k.ToClient} {
-		v, err := export(exporterLabel, []byte{0, protocolNTP4, 0, aeadSIV256, byte(i)}, keyLength)
+		v, err := export(exporterLabel, []byte{0, protocolNTP4, 0, Algorithm, byte(i)}, KeyLength)
 		if err != nil {
 			return k, err
 		}

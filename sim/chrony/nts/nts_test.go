@@ -63,7 +63,7 @@ func s2v1(key, data, text []byte) []byte {
 func pair() (*Client, *Server, func([]byte)) {
 	r := random()
 	s := NewServer(time.Unix(0, 0), r)
-	k := Keys{make([]byte, keyLength), make([]byte, keyLength)}
+	k := Keys{make([]byte, KeyLength), make([]byte, KeyLength)}
 	r(k.ToServer)
 	r(k.ToClient)
 	msg := Respond(Request(), func() Offer {

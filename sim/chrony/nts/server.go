@@ -17,7 +17,7 @@ const ringSize = 4
 
 // CookieLength is that of a server's cookies: number of the key, nonce, and both
 // keys of the association, sealed.
-const CookieLength = 4 + nonceSize + block + 2*keyLength
+const CookieLength = 4 + nonceSize + block + 2*KeyLength
 
 // masterKey is a key that cookies are sealed with. The low bits of its number are
 // its place in the ring.
@@ -46,7 +46,7 @@ func NewServer(now time.Time, random func([]byte)) *Server {
 func (s *Server) renew(i int, random func([]byte)) {
 	var id [4]byte
 	random(id[:])
-	k := masterKey{id: binary.BigEndian.Uint32(id[:])&^(ringSize-1) | uint32(i), key: make([]byte, keyLength)}
+	k := masterKey{id: binary.BigEndian.Uint32(id[:])&^(ringSize-1) | uint32(i), key: make([]byte, KeyLength)}
 	random(k.key)
 	s.ring[i] = k
 }
@@ -65,7 +65,7 @@ const keysMagic = "NKS0"
 // and the keys from the oldest to the next one.
 func (s *Server) Dump(now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n%d %.1f\n", keysMagic, aeadSIV256, now.Sub(s.Rotated).Seconds())
+	fmt.Fprintf(&b, "%s\n%d %.1f\n", keysMagic, Algorithm, now.Sub(s.Rotated).Seconds())
 	for i := range ringSize {
 		k := s.ring[(s.current+2+i)%ringSize]
 		fmt.Fprintf(&b, "%08X %X\n", k.id, k.key)
@@ -82,7 +82,7 @@ func (s *Server) Load(text string, now time.Time) bool {
 	}
 	algorithm, age, _ := strings.Cut(lines[1], " ")
 	seconds, err := strconv.ParseFloat(age, 64)
-	if err != nil || algorithm != strconv.Itoa(aeadSIV256) || !(seconds >= 0 && seconds < 1e9) {
+	if err != nil || algorithm != strconv.Itoa(Algorithm) || !(seconds >= 0 && seconds < 1e9) {
 		return false
 	}
 	n := *s
@@ -90,7 +90,7 @@ func (s *Server) Load(text string, now time.Time) bool {
 		number, text, _ := strings.Cut(line, " ")
 		id, err := strconv.ParseUint(number, 16, 32)
 		key, err2 := hex.DecodeString(text)
-		if err != nil || err2 != nil || len(key) != keyLength {
+		if err != nil || err2 != nil || len(key) != KeyLength {
 			return false
 		}
 		place := int(id) % ringSize
@@ -125,10 +125,10 @@ func (s *Server) keysOf(cookie []byte) (Keys, error) {
 		return Keys{}, errForged
 	}
 	text, err := open(master.key, cookie[4:4+nonceSize], cookie[4+nonceSize:], nil)
-	if err != nil || len(text) != 2*keyLength {
+	if err != nil || len(text) != 2*KeyLength {
 		return Keys{}, errForged
 	}
-	return Keys{text[:keyLength], text[keyLength:]}, nil
+	return Keys{text[:KeyLength], text[KeyLength:]}, nil
 }
 
 // Asked is an authenticated request.
@@ -140,14 +140,14 @@ type Asked struct {
 
 // Check judges a request; b is the packet as it came. The error is ErrNone for one
 // without NTS. With another, the client is to be refused (Refuse), if the request
-// had what that needs.
+// had what that needs. A nil server accepts none.
 func (s *Server) Check(p *ntp.Packet, b []byte) (Asked, error) {
 	f, err := find(p, b)
 	if err != nil {
 		return Asked{}, err
 	}
 	a := Asked{unique: f.unique, cookies: min(1+f.placeholders, MaxCookies)}
-	if f.cookie == nil || f.nonce == nil {
+	if s == nil || f.cookie == nil || f.nonce == nil {
 		return a, errField
 	}
 	if a.keys, err = s.keysOf(f.cookie); err != nil {

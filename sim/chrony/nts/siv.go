@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	keyLength = 32 // of AEAD_AES_SIV_CMAC_256
+	KeyLength = 32 // bytes of a key of AEAD_AES_SIV_CMAC_256
 	block     = aes.BlockSize
 )
 
@@ -20,8 +20,8 @@ var errForged = errors.New("nts: authentication failed")
 // seal encrypts text by AES-SIV-CMAC-256 (RFC 5297 section 2.6) and appends the
 // tag and the ciphertext to dst. What data and nonce say is authenticated too.
 func seal(key, dst, nonce, text, data []byte) []byte {
-	v := s2v(key[:keyLength/2], data, nonce, text)
-	return stream(key[keyLength/2:], v, append(dst, v...), text)
+	v := s2v(key[:KeyLength/2], data, nonce, text)
+	return stream(key[KeyLength/2:], v, append(dst, v...), text)
 }
 
 // open is the reverse of seal (section 2.7).
@@ -30,8 +30,8 @@ func open(key, nonce, sealed, data []byte) ([]byte, error) {
 		return nil, errForged
 	}
 	v := sealed[:block]
-	text := stream(key[keyLength/2:], v, nil, sealed[block:])
-	if subtle.ConstantTimeCompare(v, s2v(key[:keyLength/2], data, nonce, text)) != 1 {
+	text := stream(key[KeyLength/2:], v, nil, sealed[block:])
+	if subtle.ConstantTimeCompare(v, s2v(key[:KeyLength/2], data, nonce, text)) != 1 {
 		return nil, errForged
 	}
 	return text, nil

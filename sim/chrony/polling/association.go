@@ -378,7 +378,7 @@ func (a *Association) Receive(pkt *ntp.Packet, rx time.Time, env Environment) An
 	a.Report.Packet, a.Report.Local = *pkt, env.Local
 	a.Report.Packet.Extensions, a.Report.Packet.Digest = nil, nil
 	a.Report.Sample, a.Report.Response = r.Sample, response
-	a.Report.Authenticated, a.Report.Xleave = a.Config.Key != 0, xleave
+	a.Report.Authenticated, a.Report.Xleave = a.Config.Key != 0 || a.Config.NTS, xleave
 	a.Report.Valid++
 	if r.good {
 		a.Report.Good++
