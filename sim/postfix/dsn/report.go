@@ -59,7 +59,7 @@ func (r *Report) Build() []byte {
 	fmt.Fprintf(&b, "--%s\nContent-Description: Delivery report\nContent-Type: message/delivery-status\n\n", boundary)
 	fmt.Fprintf(&b, "Reporting-MTA: dns; %s\n", r.Host)
 	if r.EnvelopeID != "" {
-		fmt.Fprintf(&b, "Original-Envelope-Id: %s\n", EncodeXtext(r.EnvelopeID))
+		fmt.Fprintf(&b, "Original-Envelope-Id: %s\n", r.EnvelopeID)
 	}
 	fmt.Fprintf(&b, "X-%s-Queue-ID: %s\nX-%s-Sender: rfc822; %s\nArrival-Date: %s\n",
 		r.MailName, r.ID, r.MailName, mailaddr.External(r.Sender), r.Arrival)

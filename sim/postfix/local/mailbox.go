@@ -183,7 +183,10 @@ func (l *localAgent) openMailFile(name string, owner func() (uid, gid int)) (f *
 	}
 	switch {
 	case errors.Is(err, syscall.ELOOP):
-		return nil, "cannot open file: file is a symbolic link", nil
+		if _, err := l.Proc.Sys.Stat(name); err != nil {
+			return nil, "", err // what it points to is not there
+		}
+		return nil, "file is a symbolic link", nil
 	case err != nil:
 		return nil, "", err
 	}
@@ -192,14 +195,16 @@ func (l *localAgent) openMailFile(name string, owner func() (uid, gid int)) (f *
 		f.Close()
 		return nil, "", err
 	}
-	if !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0 {
+	if info.Mode()&fs.ModeNamedPipe != 0 {
+		err = syscall.ENXIO // nobody reads it
+	} else if !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0 {
 		problem = "destination " + name + " is not a regular file"
 	} else if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && info.Mode().IsRegular() {
-		problem = fmt.Sprintf("cannot open file: file has %d hard links", st.Nlink)
+		problem = fmt.Sprintf("file has %d hard links", st.Nlink)
 	}
-	if problem != "" {
+	if problem != "" || err != nil {
 		f.Close()
-		return nil, problem, nil
+		return nil, problem, err
 	}
 	return f, "", nil
 }

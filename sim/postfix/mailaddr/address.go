@@ -405,7 +405,7 @@ func ValidDomain(s string) bool {
 		_, err := netip.ParseAddr(strings.TrimPrefix(strings.Trim(s, "[]"), "IPv6:"))
 		return err == nil
 	}
-	if s == "" || len(s) > 255 {
+	if s == "" || len(s) > 255 || strings.Trim(s, "0123456789.") == "" {
 		return false
 	}
 	for _, label := range strings.Split(strings.TrimSuffix(s, "."), ".") {

@@ -184,7 +184,7 @@ func (d *bouncer) template(q service.BounceQuestion, requested bool) dsn.Templat
 }
 
 func (d *bouncer) reportSubmission(r *dsn.Report, from, to string, replaces queue.Claim) *service.Submission {
-	return &service.Submission{Sender: from, Recipients: []queue.Recipient{{Address: to, Original: mailaddr.External(to), Notify: dsn.Never}}, Content: r.Build(),
+	return &service.Submission{Sender: from, Recipients: []queue.Recipient{{Address: to, Original: mailaddr.External(to)}}, Content: r.Build(),
 		Received: []string{
 			fmt.Sprintf("Received: by %s (%s)", d.Conf.Get("myhostname"), d.Conf.Get("mail_name")),
 			"\tid %ID%; %DATE%",

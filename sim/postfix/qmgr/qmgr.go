@@ -28,7 +28,8 @@ func Qmgr(ctx context.Context, p *host.Proc) int {
 	return service.Resident(ctx, p, "qmgr", func(d *service.Daemon, ctx context.Context, events *clock.Queue[service.Request]) {
 		m := &qmgr{Daemon: d, events: events, active: map[string]*activeMessage{}, dests: map[string]*destination{}}
 		m.run(ctx)
-	})
+	}, "queue_run_delay", "minimal_backoff_time", "maximal_backoff_time", "maximal_queue_lifetime", "bounce_queue_lifetime", "delay_warning_time",
+		"qmgr_message_active_limit", "soft_bounce")
 }
 
 // qmgr is the queue manager; all of it belongs to the thread of run.
@@ -66,14 +67,15 @@ func (m *qmgr) run(ctx context.Context) {
 	m.recover()
 	m.scanIncoming(ctx)
 	m.scanDeferred(ctx, false)
-	next := m.Proc.Now().Add(m.Conf.Time("queue_run_delay"))
+	pause := func() time.Duration { return max(time.Second, m.Conf.Time("queue_run_delay")) }
+	next := m.Proc.Now().Add(pause())
 	for ctx.Err() == nil {
 		q, err := m.events.GetBefore(ctx, m.Proc.Clock, next)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			m.scanIncoming(ctx)
 			m.scanDeferred(ctx, false)
-			next = m.Proc.Now().Add(m.Conf.Time("queue_run_delay"))
+			next = m.Proc.Now().Add(pause())
 		case err != nil:
 			return
 		case q.Event != nil:
@@ -243,6 +245,14 @@ func (m *qmgr) assign(ctx context.Context, a *activeMessage, open []queue.Recipi
 	groups := map[key][]queue.Recipient{}
 	var order []key
 	closed := m.Conf.List("defer_transports")
+	filter := a.e.Attr(queue.AttrFilter)
+	for i := range answers {
+		if filter != "" && !answers[i].Failed && a.e.Flags&(service.FlagVerify|service.FlagRecord) == 0 {
+			_, domain, _ := mailaddr.Split(answers[i].Recipient)
+			transport, nexthop, _ := strings.Cut(filter, ":")
+			answers[i].Transport, answers[i].Nexthop = transport, cmp.Or(nexthop, m.Conf.Get("default_filter_nexthop"), domain)
+		}
+	}
 	for i, r := range open {
 		k := key{transport: "retry", nexthop: "4.3.0 address resolver failure"}
 		if err == nil && slices.Contains(closed, answers[i].Transport) && !a.flush {

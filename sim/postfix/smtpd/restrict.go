@@ -147,7 +147,7 @@ func (c *session) restriction(ctx context.Context, stage, word, arg string, dept
 			return verdict{reply: fmt.Sprintf("%s 4.7.25 Client host rejected: cannot find your reverse hostname, [%s]", code("unknown_client_reject_code"), c.addr)}
 		}
 	case "reject_invalid_helo_hostname", "reject_invalid_hostname":
-		if c.helo != "" && !mailaddr.ValidDomain(c.helo) {
+		if _, err := netip.ParseAddr(c.helo); c.helo != "" && err != nil && !mailaddr.ValidDomain(c.helo) {
 			return refuse(code("invalid_hostname_reject_code"), "5.5.2", c.helo, "Helo command rejected: Invalid name")
 		}
 	case "reject_non_fqdn_helo_hostname", "reject_non_fqdn_hostname":
@@ -156,7 +156,10 @@ func (c *session) restriction(ctx context.Context, stage, word, arg string, dept
 		}
 	case "reject_unknown_helo_hostname", "reject_unknown_hostname":
 		if c.helo != "" && !strings.HasPrefix(c.helo, "[") {
-			if ok, _ := c.hasMail(ctx, c.helo); !ok {
+			switch ok, again := c.hasMail(ctx, c.helo); {
+			case again: // defer_if_permit: it counts when nothing else refuses
+				c.deferred = refuse("450", "4.7.1", c.helo, "Helo command rejected: Host not found").reply
+			case !ok:
 				return refuse(code("unknown_hostname_reject_code"), "4.7.1", c.helo, "Helo command rejected: Host not found")
 			}
 		}
@@ -546,6 +549,14 @@ func (c *session) accessAction(ctx context.Context, stage, value, class, subject
 		c.tell("redirect", c.where, fmt.Sprintf("<%s>: %s triggers REDIRECT %s", subject, class, text))
 		c.redirect = text
 		return verdict{}
+	case "FILTER":
+		if !strings.Contains(text, ":") {
+			c.Log.Warning("access map %s entry \"%s\" has FILTER entry without transport:destination", c.namaddr(), subject)
+			return verdict{}
+		}
+		c.tell("filter", c.where, fmt.Sprintf("<%s>: %s triggers FILTER %s", subject, class, text))
+		c.filter = text
+		return verdict{}
 	case "BCC":
 		c.tell("bcc", c.where, fmt.Sprintf("<%s>: %s triggers BCC %s", subject, class, text))
 		c.bcc = append(c.bcc, text)
@@ -565,6 +576,6 @@ func (c *session) accessAction(ctx context.Context, stage, value, class, subject
 	if _, err := strconv.Atoi(word); err == nil {
 		return verdict{permit: true}
 	}
-	reply, permit := c.restrictList(ctx, stage, conf.SplitList(value), depth+1)
+	reply, permit := c.restrictList(ctx, stage, conf.SplitBraced(value), depth+1)
 	return verdict{permit, reply}
 }
