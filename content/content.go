@@ -5,24 +5,15 @@ import (
 	"fmt"
 
 	"gopkg.in/yaml.v3"
+
+	"enshu/sim/lang"
 )
-
-// Title is a title in both languages.
-type Title struct{ JA, EN string }
-
-// In returns the title in a language, "ja" or "en".
-func (t Title) In(lang string) string {
-	if lang == "ja" {
-		return t.JA
-	}
-	return t.EN
-}
 
 // Objective is one of the exam, or a subject of its own beside them: it has a
 // lesson, pages of help and labs, in the order in which they are learnt.
 type Objective struct {
 	ID    string
-	Title Title
+	Title lang.Text
 	Help  []string // names of pages
 	Labs  []string // ids of the catalogue
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"enshu/grader/check"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -37,21 +39,21 @@ func golden(t *testing.T, name string, got []byte) {
 }
 
 // sample are values for every parameter that advice names.
-var sample = params{
-	"what":  text("「x」を含む", "holds “x”"),
-	"ports": text("なし", "none"),
-}.with("host", "server").with("sender", "client").with("receiver", "server").with("run", "id usera").with("want", "0644").
-	with("status", "1").with("output", "no such user").with("path", "/etc/motd").with("count", "3").with("mode", "0600").
-	with("owner", "root").with("unit", "chronyd").with("state", "inactive").with("result", "exit-code").with("file", "/var/log/messages").
-	with("port", "514/tcp").with("zone", "public").with("other", "514/udp").with("logdenied", "off").with("program", "rsyslogd").
-	with("programs", "ncat").with("address", "192.168.0.10").with("place", "/etc/rsyslog.conf:52").with("module", "imtcp").
-	with("number", "514").with("otherport", "541").with("error", "Connection refused").with("priority", "user.info").
-	with("selector", "mail.info").with("to", "192.168.0.11:514").with("name", "sever").with("listening", "514/tcp").
-	with("query", "journalctl -u chronyd").with("from", "client").with("every", "weekly").with("keep", "4").with("old", "/var/log/x.1").
-	with("offset", "1.5s").with("agrees", "client").with("stepat", "chronyd").with("source", "ntp").with("sources", "192.168.0.1").
-	with("client", "client").with("mark", "x").with("selected", "192.0.2.9").with("stratum", "3").with("is", "UTC").with("reason", "Connection refused").
-	with("user", "usera").with("mailbox", "/var/spool/mail/root").with("via", "relay").with("passed", "client, server").
-	with("skew", "5s").with("difference", "10m0s").with("line", "Nov 22 10:00:00 client enshu: probe")
+var sample = check.Params{
+	"what":  check.Text("「x」を含む", "holds “x”"),
+	"ports": check.Text("なし", "none"),
+}.With("host", "server").With("sender", "client").With("receiver", "server").With("run", "id usera").With("want", "0644").
+	With("status", "1").With("output", "no such user").With("path", "/etc/motd").With("count", "3").With("mode", "0600").
+	With("owner", "root").With("unit", "chronyd").With("state", "inactive").With("result", "exit-code").With("file", "/var/log/messages").
+	With("port", "514/tcp").With("zone", "public").With("other", "514/udp").With("logdenied", "off").With("program", "rsyslogd").
+	With("programs", "ncat").With("address", "192.168.0.10").With("place", "/etc/rsyslog.conf:52").With("module", "imtcp").
+	With("number", "514").With("otherport", "541").With("error", "Connection refused").With("priority", "user.info").
+	With("selector", "mail.info").With("to", "192.168.0.11:514").With("name", "sever").With("listening", "514/tcp").
+	With("query", "journalctl -u chronyd").With("from", "client").With("every", "weekly").With("keep", "4").With("old", "/var/log/x.1").
+	With("offset", "1.5s").With("agrees", "client").With("stepat", "chronyd").With("source", "ntp").With("sources", "192.168.0.1").
+	With("client", "client").With("mark", "x").With("selected", "192.0.2.9").With("stratum", "3").With("is", "UTC").With("reason", "Connection refused").
+	With("user", "usera").With("mailbox", "/var/spool/mail/root").With("via", "relay").With("passed", "client, server").
+	With("skew", "5s").With("difference", "10m0s").With("chain", "filter_IN_public_deny").With("line", "Nov 22 10:00:00 client enshu: probe")
 
 var parameter = regexp.MustCompile(`\{[a-z]+\}`)
 
@@ -62,33 +64,33 @@ func TestAdvice(t *testing.T) {
 		for _, k := range kinds() {
 			var b bytes.Buffer
 			seen := map[string]bool{}
-			for _, a := range k.advice {
+			for _, a := range k.Advice {
 				if seen[a.Link] {
-					t.Errorf("%s: %s is there twice", k.name, a.Link)
+					t.Errorf("%s: %s is there twice", k.Name, a.Link)
 				}
 				seen[a.Link] = true
 				step := a.Step
 				if step == "" {
 					step = a.Link
 				}
-				if k.labels[step].JA == "" || k.labels[step].EN == "" {
-					if a.Link != k.unwanted {
-						t.Errorf("%s: the step %s of %s has no label", k.name, step, a.Link)
+				if k.Labels[step].JA == "" || k.Labels[step].EN == "" {
+					if a.Link != k.Unwanted {
+						t.Errorf("%s: the step %s of %s has no label", k.Name, step, a.Link)
 					}
 				}
 				fmt.Fprintf(&b, "%s (%s)\n", a.Link, step)
 				for _, s := range []string{a.Expected.In(lang), a.Seen.In(lang), a.Slip.In(lang), a.Command} {
-					said := fillString(s, sample, lang)
+					said := sample.FillIn(lang, s)
 					if said == "" || parameter.MatchString(said) {
-						t.Errorf("%s: %s in %s says %q", k.name, a.Link, lang, said)
+						t.Errorf("%s: %s in %s says %q", k.Name, a.Link, lang, said)
 					}
 					fmt.Fprintf(&b, "\t%s\n", said)
 				}
 			}
-			if !seen[k.unwanted] {
-				t.Errorf("%s: nothing is said when %q must not be", k.name, k.unwanted)
+			if !seen[k.Unwanted] {
+				t.Errorf("%s: nothing is said when %q must not be", k.Name, k.Unwanted)
 			}
-			golden(t, filepath.Join("advice", k.name+"."+lang+".txt"), b.Bytes())
+			golden(t, filepath.Join("advice", k.Name+"."+lang+".txt"), b.Bytes())
 		}
 	}
 }
@@ -97,12 +99,12 @@ func TestAdvice(t *testing.T) {
 // they are fragments, English without capitals where they go on.
 func TestAdviceStyle(t *testing.T) {
 	for _, k := range kinds() {
-		for _, a := range k.advice {
+		for _, a := range k.Advice {
 			if strings.HasSuffix(a.Expected.JA, "。") || strings.HasSuffix(a.Seen.JA, "。") {
-				t.Errorf("%s: %s: what is expected and seen has no full stop", k.name, a.Link)
+				t.Errorf("%s: %s: what is expected and seen has no full stop", k.Name, a.Link)
 			}
 			if !strings.HasSuffix(a.Slip.JA, "。") || !strings.HasSuffix(a.Slip.EN, ".") {
-				t.Errorf("%s: %s: a tip is a sentence: %q %q", k.name, a.Link, a.Slip.JA, a.Slip.EN)
+				t.Errorf("%s: %s: a tip is a sentence: %q %q", k.Name, a.Link, a.Slip.JA, a.Slip.EN)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"enshu/grader/report"
 	"enshu/labs"
 	"enshu/sim/scenario"
 )
@@ -75,13 +76,13 @@ func TestForwardingInMemory(t *testing.T) {
 					l.play(drop(spec, tt.without, tt.replace))
 				}
 				time.Sleep(time.Second)
-				report := Run(context.Background(), l, spec, Options{})
+				got := Run(context.Background(), l, spec, Options{})
 				link := ""
-				for _, task := range report.Tasks {
+				for _, task := range got.Tasks {
 					for _, c := range task.Checks {
-						if c.Outcome != Pass && link == "" {
+						if c.Outcome != report.Pass && link == "" {
 							link = c.Link
-							if c.Outcome == Unknown {
+							if c.Outcome == report.Unknown {
 								link = "unknown: " + c.Reason
 							}
 						}
@@ -89,7 +90,7 @@ func TestForwardingInMemory(t *testing.T) {
 				}
 				if link != tt.link {
 					var b bytes.Buffer
-					WriteText(&b, report, Style{Lang: "en", Verbose: true})
+					report.WriteText(&b, got, report.Style{Lang: "en", Verbose: true})
 					t.Errorf("the link is %q, want %q\n%s", link, tt.link, b.String())
 				}
 			})

@@ -19,6 +19,7 @@ import (
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 
+	"enshu/grader/check"
 	"enshu/sim/clock"
 	"enshu/sim/distro"
 	"enshu/sim/host"
@@ -177,11 +178,11 @@ func (l *memLab) Stat(name, file string) (fs.FileInfo, error) {
 }
 
 // Exec runs a script as root; users are not told apart.
-func (l *memLab) Exec(ctx context.Context, name, _, script string) (Output, error) {
+func (l *memLab) Exec(ctx context.Context, name, _, script string) (check.Output, error) {
 	h := l.hosts[name]
 	file, err := syntax.NewParser().Parse(strings.NewReader(script), "")
 	if err != nil {
-		return Output{}, err
+		return check.Output{}, err
 	}
 	var out, errs bytes.Buffer
 	inside := func(dir, file string) string {
@@ -210,14 +211,14 @@ func (l *memLab) Exec(ctx context.Context, name, _, script string) (Output, erro
 			return os.Stat(inside(interp.HandlerCtx(ctx).Dir, file))
 		}))
 	if err != nil {
-		return Output{}, err
+		return check.Output{}, err
 	}
 	err = r.Run(ctx, file)
 	var status interp.ExitStatus
 	if err != nil && !errors.As(err, &status) {
-		return Output{}, err
+		return check.Output{}, err
 	}
-	return Output{out.String(), errs.String(), int(status)}, nil
+	return check.Output{Stdout: out.String(), Stderr: errs.String(), Status: int(status)}, nil
 }
 
 // command runs a program of the host, or one of the few of the machine's own

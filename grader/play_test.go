@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"enshu/grader/report"
 	"enshu/labs"
 	"enshu/sim/scenario"
 )
@@ -59,18 +60,18 @@ func playLab(t *testing.T, spec *scenario.Lab, steps []scenario.Step, fails []sc
 		l.play(setup)
 		l.play(steps)
 		time.Sleep(time.Second)
-		report := Run(context.Background(), l, spec, Options{})
+		got := Run(context.Background(), l, spec, Options{})
 		links := map[string]string{}
-		for _, task := range report.Tasks {
+		for _, task := range got.Tasks {
 			for _, c := range task.Checks {
-				if c.Outcome != Pass && links[task.ID] == "" {
+				if c.Outcome != report.Pass && links[task.ID] == "" {
 					links[task.ID] = c.Link + c.Reason
 				}
 			}
 		}
 		var b bytes.Buffer
-		WriteText(&b, report, Style{Lang: "en", Verbose: true})
-		if len(fails) == 0 && report.Outcome() != Pass {
+		report.WriteText(&b, got, report.Style{Lang: "en", Verbose: true})
+		if len(fails) == 0 && got.Outcome() != report.Pass {
 			t.Errorf("the solution does not pass\n%s", b.String())
 		}
 		for _, f := range fails {

@@ -12,17 +12,18 @@ import (
 
 	"enshu/cmd/enshu/session"
 	"enshu/grader"
+	"enshu/sim/lang"
 	"enshu/sim/scenario"
 )
 
 func (a *app) newCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "new FILE.yaml", Short: "Write the skeleton of a lab", Args: cobra.ExactArgs(1),
+		Use: "new FILE.yaml", Short: a.text("ラボのひな形を書く", "Write the skeleton of a lab"), Args: a.args(1, 1),
 		Example: "  enshu new my-lab.yaml && enshu validate my-lab.yaml && enshu test my-lab.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := os.OpenFile(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
 			if errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("%s exists already: choose another name", args[0])
+				return lang.Errorf("%s はすでにあります: 別の名前にしてください", "%s exists already: choose another name", args[0])
 			}
 			if err != nil {
 				return err
@@ -36,7 +37,7 @@ func (a *app) newCommand() *cobra.Command {
 
 func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "validate FILE…", Short: "Check lab files without starting them", Args: cobra.MinimumNArgs(1),
+		Use: "validate FILE…", Short: a.text("ラボのファイルを、起動せずに調べる", "Check lab files without starting them"), Args: a.args(1, many),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			bad := 0
 			for _, word := range args {
@@ -50,7 +51,7 @@ func (a *app) validateCommand() *cobra.Command {
 				}
 			}
 			if bad > 0 {
-				return fmt.Errorf(a.text("%d 個のファイルに誤りがあります", "%d of the files have mistakes"), bad)
+				return lang.Errorf("%d 個のファイルに誤りがあります", "%d of the files have mistakes", bad)
 			}
 			return nil
 		},
@@ -59,7 +60,7 @@ func (a *app) validateCommand() *cobra.Command {
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of lab files, for editors", Args: cobra.NoArgs,
+		Use: "schema", Short: a.text("ラボのファイルの JSON Schema を出力する (エディター用)", "Print the JSON Schema of lab files, for editors"), Args: a.args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := scenario.Schema(grader.Kinds())
 			if err != nil {
@@ -73,7 +74,7 @@ func (a *app) schemaCommand() *cobra.Command {
 
 func (a *app) solveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "solve [NAME]", Short: "Run a solution in the running lab", Args: cobra.MaximumNArgs(1),
+		Use: "solve [NAME]", Short: a.text("実行中のラボで解答例を実行する", "Run a solution in the running lab"), Args: a.args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.dial()
 			if err != nil {

@@ -19,9 +19,11 @@ func (a *app) captureCommand() *cobra.Command {
 	var file string
 	var count int
 	c := &cobra.Command{
-		Use: "capture HOST[:INTERFACE]", Short: "Show or save the packets of an interface", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeHost,
-		Long: "Show the packets that an interface of a host sends and receives, eth0 if none is named, until Ctrl-C;\n" +
-			"with -w they are saved for Wireshark or tcpdump.",
+		Use: "capture HOST[:INTERFACE]", Short: a.text("インターフェースのパケットを表示・保存する", "Show or save the packets of an interface"), Args: a.args(1, 1), ValidArgsFunction: a.completeHost,
+		Long: a.text("ホストのインターフェース(省略すると eth0)が送受信するパケットを、Ctrl-C まで表示します。\n"+
+			"-w を付けると、Wireshark や tcpdump で読めるファイルに保存します。",
+			"Show the packets that an interface of a host sends and receives, eth0 if none is named, until Ctrl-C;\n"+
+				"with -w they are saved for Wireshark or tcpdump."),
 		Example: "  enshu capture server\n  enshu capture client:eth0 -w syslog.pcap -c 20",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			host, iface, named := strings.Cut(args[0], ":")
@@ -54,8 +56,8 @@ func (a *app) captureCommand() *cobra.Command {
 			return capture(cmd.Context(), frames, count, each)
 		},
 	}
-	c.Flags().StringVarP(&file, "write", "w", "", "save to a pcap file")
-	c.Flags().IntVarP(&count, "count", "c", 0, "end after so many packets")
+	c.Flags().StringVarP(&file, "write", "w", "", a.text("pcap ファイルに保存する", "save to a pcap file"))
+	c.Flags().IntVarP(&count, "count", "c", 0, a.text("この数のパケットで終わる", "end after so many packets"))
 	return c
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -13,6 +12,7 @@ import (
 
 	"enshu/cmd/enshu/session"
 	"enshu/labs"
+	"enshu/sim/lang"
 	"enshu/sim/scenario"
 )
 
@@ -57,7 +57,15 @@ func find(word string) (entry, error) {
 	case strings.ContainsAny(word, "/.") || !errors.Is(err, fs.ErrNotExist):
 		return entry{}, err
 	}
-	return entry{}, fmt.Errorf("there is no lab %q%s (`enshu list` shows them)", word, scenario.Meant(word, ids))
+	return entry{}, lang.Errorf("ラボ %q はありません%v (一覧は `enshu list`)", "there is no lab %q%v (`enshu list` shows them)", word, meant(word, ids))
+}
+
+// meant asks whether a word was to be one of those that are known.
+func meant(word string, known []string) error {
+	if best := scenario.Nearest(word, known); best != "" {
+		return lang.Errorf("。%q のことですか?", "; did you mean %q?", best)
+	}
+	return lang.Errorf("", "")
 }
 
 // readLab reads a lab file, which may be a pipe, and not much more than a lab

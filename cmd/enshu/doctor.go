@@ -9,22 +9,23 @@ import (
 
 	"enshu/sim/kernel"
 	"enshu/sim/lab"
+	"enshu/sim/lang"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "doctor", Short: "Tell whether labs can run on this machine, and what to do if not", Args: cobra.NoArgs,
+		Use: "doctor", Short: a.text("このマシンでラボを実行できるか、できないならどうすればよいかを調べる", "Tell whether labs can run on this machine, and what to do if not"), Args: a.args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
 			missing := kernel.Missing()
 			ids := kernel.FindIDs()
 			if len(missing) == 0 {
 				if err := kernel.Probe(ids); err != nil {
-					missing = append(missing, err.Error())
+					missing = append(missing, err)
 				}
 			}
 			for _, m := range missing {
-				fmt.Fprintf(out, "✗ %s\n", m)
+				fmt.Fprintf(out, "✗ %s\n", lang.Tell(m, a.lang))
 			}
 			if len(missing) == 0 {
 				fmt.Fprintln(out, a.text("✓ ラボを実行できます", "✓ labs can run"))
@@ -38,13 +39,13 @@ func (a *app) doctorCommand() *cobra.Command {
 				fmt.Fprintf(out, a.text("✓ ホストごとにメモリーとプロセス数の上限があります (cgroup %s)\n", "✓ each host as a whole has limits on memory and processes (cgroup %s)\n"), parent)
 			} else {
 				fmt.Fprintf(out, a.text("! メモリーとプロセス数の上限は、ホストごとではなくプロセスとユーザーごとになります: %s\n",
-					"! limits on memory and processes are those of each process and user, not of a host as a whole: %s\n"), why)
+					"! limits on memory and processes are those of each process and user, not of a host as a whole: %s\n"), lang.Tell(why, a.lang))
 			}
 			switch {
 			case os.Geteuid() == 0:
 				fmt.Fprintln(out, a.text("✓ root で実行中: ラボは権限のない ID の範囲で動きます", "✓ you are root: labs run in a range of ids without rights"))
 			case ids.Single:
-				fmt.Fprintf(out, a.text("! ホスト内のユーザーは root だけになります: %s\n", "! hosts will have the user root only: %s\n"), ids.Why)
+				fmt.Fprintf(out, a.text("! ホスト内のユーザーは root だけになります: %s\n", "! hosts will have the user root only: %s\n"), lang.Tell(ids.Why, a.lang))
 			default:
 				fmt.Fprintln(out, a.text("✓ ホスト内で複数のユーザーを使えます", "✓ hosts can have several users"))
 			}

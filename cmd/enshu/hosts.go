@@ -17,7 +17,7 @@ import (
 func (a *app) statusCommand() *cobra.Command {
 	var format string
 	c := &cobra.Command{
-		Use: "status", Short: "Show the running labs and their hosts", Args: cobra.NoArgs,
+		Use: "status", Short: a.text("実行中のラボとホストを表示する", "Show the running labs and their hosts"), Args: a.args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			names := []string{a.lab}
 			if a.lab == "" {
@@ -51,11 +51,7 @@ func (a *app) statusCommand() *cobra.Command {
 				return nil
 			}
 			for _, st := range all {
-				title := st.TitleEN
-				if a.lang == "ja" {
-					title = st.TitleJA
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  (seed %d)\n", st.Name, title, st.Seed)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  (seed %d)\n", st.Name, st.Title.In(a.lang), st.Seed)
 				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
 				for _, h := range st.Hosts {
 					state := a.text("稼働中", "up")
@@ -72,7 +68,7 @@ func (a *app) statusCommand() *cobra.Command {
 			return nil
 		},
 	}
-	formatFlag(c, &format, "json")
+	a.formatFlag(c, &format, "json")
 	return c
 }
 
@@ -91,8 +87,9 @@ func (a *app) clockText(h session.HostStatus) string {
 func (a *app) resetCommand() *cobra.Command {
 	var reboot bool
 	c := &cobra.Command{
-		Use: "reset [HOST]", Short: "Make a host, or all, as it was at the start", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeHost,
-		Example: "  enshu reset client\n  enshu reset --reboot server    # restart it: what is not permanent is gone",
+		Use: "reset [HOST]", Short: a.text("ホスト(またはすべてのホスト)を最初の状態に戻す", "Make a host, or all, as it was at the start"), Args: a.args(0, 1), ValidArgsFunction: a.completeHost,
+		Example: a.text("  enshu reset client\n  enshu reset --reboot server    # 再起動する: 恒久的でない設定は消える",
+			"  enshu reset client\n  enshu reset --reboot server    # restart it: what is not permanent is gone"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := a.dial()
 			if err != nil {
@@ -106,14 +103,14 @@ func (a *app) resetCommand() *cobra.Command {
 			return c.Reset(cmd.Context(), host, reboot)
 		},
 	}
-	c.Flags().BoolVar(&reboot, "reboot", false, "only restart it; its files stay")
+	c.Flags().BoolVar(&reboot, "reboot", false, a.text("再起動だけする (ファイルは残る)", "only restart it; its files stay"))
 	return c
 }
 
 func (a *app) finishCommand() *cobra.Command {
 	var all bool
 	c := &cobra.Command{
-		Use: "finish", Short: "End a lab; nothing is left behind", Args: cobra.NoArgs,
+		Use: "finish", Short: a.text("ラボを終了する (何も残りません)", "End a lab; nothing is left behind"), Args: a.args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			names := []string{a.lab}
 			if all {
@@ -137,6 +134,6 @@ func (a *app) finishCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&all, "all", false, "every running lab")
+	c.Flags().BoolVar(&all, "all", false, a.text("実行中のラボをすべて", "every running lab"))
 	return c
 }

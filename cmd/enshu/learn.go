@@ -4,20 +4,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"enshu/cmd/enshu/page"
 	"enshu/content"
+	"enshu/sim/lang"
 	"enshu/sim/scenario"
 )
 
 func (a *app) listCommand() *cobra.Command {
 	var format string
 	c := &cobra.Command{
-		Use: "list", Short: "List the labs", Args: cobra.NoArgs,
+		Use: "list", Short: a.text("ラボの一覧を表示する", "List the labs"), Args: a.args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			entries, err := catalogue()
 			if err != nil {
@@ -39,7 +42,7 @@ func (a *app) listCommand() *cobra.Command {
 			return a.listText(cmd.OutOrStdout(), objectives, drawn)
 		},
 	}
-	formatFlag(c, &format, "json")
+	a.formatFlag(c, &format, "json")
 	return c
 }
 
@@ -100,8 +103,9 @@ func listJSON(w io.Writer, objectives []content.Objective, drawn map[string]*sce
 
 func (a *app) learnCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "learn [TOPIC]", Short: "Read the lesson of an objective, or help on a command or file", Args: cobra.MaximumNArgs(1),
-		Long:    "Read a lesson, or help on a command or file. Without a topic, the topics are listed.",
+		Use: "learn [TOPIC]", Short: a.text("主題の読み物や、コマンド・ファイルの説明を読む", "Read the lesson of an objective, or help on a command or file"), Args: a.args(0, 1),
+		Long: a.text("主題の読み物や、コマンド・ファイルの説明を読みます。TOPIC を省略すると一覧を表示します。",
+			"Read a lesson, or help on a command or file. Without a topic, the topics are listed."),
 		Example: "  enshu learn\n  enshu learn 1.09.2\n  enshu learn rsyslog.conf",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			objectives, err := content.Objectives()
@@ -118,8 +122,7 @@ func (a *app) learnCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = cmd.OutOrStdout().Write(text)
-			return err
+			return a.read(cmd.OutOrStdout(), string(text))
 		},
 	}
 	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -146,21 +149,22 @@ func topics(objectives []content.Objective) []string {
 	return names
 }
 
-func topic(objectives []content.Objective, name, lang string) ([]byte, error) {
+func topic(objectives []content.Objective, name, language string) ([]byte, error) {
 	for _, o := range objectives {
 		switch {
 		case o.ID == name:
-			return content.Lesson(name, lang)
+			return content.Lesson(name, language)
 		case slices.Contains(o.Help, name):
-			return content.Help(name, lang)
+			return content.Help(name, language)
 		}
 	}
-	return nil, fmt.Errorf("there is nothing to read on %q%s (`enshu learn` lists the topics)", name, scenario.Meant(name, topics(objectives)))
+	return nil, lang.Errorf("%q の読み物はありません%v (一覧は `enshu learn`)", "there is nothing to read on %q%v (`enshu learn` lists the topics)",
+		name, meant(name, topics(objectives)))
 }
 
 func (a *app) showCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show LAB", Short: "Show what a lab asks for", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeLab,
+		Use: "show LAB", Short: a.text("ラボの課題を表示する", "Show what a lab asks for"), Args: a.args(1, 1), ValidArgsFunction: a.completeLab,
 		Example: "  enshu show tcp-forwarding",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			e, err := find(args[0])
@@ -171,26 +175,36 @@ func (a *app) showCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprint(cmd.OutOrStdout(), a.describe(l))
-			return nil
+			return a.read(cmd.OutOrStdout(), a.describe(l))
 		},
 	}
 }
 
-// describe is a lab as its learner reads it.
+// read writes a Markdown text: as it is to a file or a pipe, to a terminal as a
+// person reads it.
+func (a *app) read(w io.Writer, markdown string) error {
+	if c := columns(os.Stdout); c > 0 {
+		return page.Write(w, markdown, page.Style{Columns: c, Color: colored()})
+	}
+	_, err := io.WriteString(w, markdown)
+	return err
+}
+
+// describe is a lab as its learner reads it, in Markdown.
 func (a *app) describe(l *scenario.Lab) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n", l.Title.In(a.lang))
 	if t := strings.TrimSpace(l.Text.In(a.lang)); t != "" {
 		fmt.Fprintf(&b, "%s\n\n", t)
 	}
+	b.WriteString(a.text("| ホスト | アドレス |\n", "| host | address |\n") + "|---|---|\n")
 	for i := range l.Hosts {
 		h := &l.Hosts[i]
 		var addrs []string
 		for _, n := range h.Networks {
 			addrs = append(addrs, n.Address.String())
 		}
-		fmt.Fprintf(&b, "  %-10s %s\n", h.Name, strings.Join(addrs, ", "))
+		fmt.Fprintf(&b, "| %s | %s |\n", h.Name, strings.Join(addrs, ", "))
 	}
 	for i := range l.Tasks {
 		t := &l.Tasks[i]

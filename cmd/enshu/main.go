@@ -1,5 +1,5 @@
-// Every command on a host starts this binary; to read how much of the processors
-// its cgroup may have would take a good part of that.
+// To read how much of the processors its cgroup may have would take a good part
+// of the start of a verb.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
@@ -9,8 +9,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"strings"
@@ -21,6 +23,7 @@ import (
 
 	"enshu/cmd/enshu/session"
 	"enshu/sim/kernel"
+	"enshu/sim/lang"
 	_ "enshu/sim/stub/guest" // takes over in a host
 )
 
@@ -40,12 +43,12 @@ func main() {
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	a := &app{status: 0}
+	a := &app{lang: language(args)}
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "enshu: %v\n", err)
+		fmt.Fprintf(os.Stderr, "enshu: %s\n", lang.Tell(err, a.lang))
 		return 2
 	}
 	return a.status
@@ -58,39 +61,76 @@ type app struct {
 	status int    // exit status of a verb that ran
 }
 
+// language is the one that --lang asks for, or else the environment: it must be
+// known before the flags are parsed, for their help is in it.
+func language(args []string) string {
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if l, ok := strings.CutPrefix(arg, "--lang="); ok {
+			return l
+		}
+		if arg == "--lang" && i+1 < len(args) {
+			return args[i+1]
+		}
+	}
+	return lang.Of(cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_MESSAGES"), os.Getenv("LANG")))
+}
+
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "enshu",
-		Short: "Practise Linux system administration in labs that start in milliseconds",
-		Long: "enshu (演習) starts labs of virtual Linux hosts on this machine, gives you shells on them,\n" +
-			"and checks what the systems then do.",
-		Example: "  enshu list                     what can be practised\n" +
-			"  enshu run tcp-forwarding       start a lab, work in a shell, be graded, clean up\n" +
-			"  enshu start tcp-forwarding     start a lab and leave it running\n" +
-			"  enshu shell client             a shell on the host client\n" +
-			"  enshu check                    what holds and what does not yet, and why\n" +
-			"  enshu finish                   end the lab; nothing is left behind",
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Short: a.text("ミリ秒で起動するラボで Linux のシステム管理を練習する", "Practise Linux system administration in labs that start in milliseconds"),
+		Long: a.text("enshu (演習) は、このマシンの上で仮想の Linux ホストからなるラボを開始し、そのシェルを開き、\n"+
+			"システムが実際にどう動いたかを採点します。",
+			"enshu (演習) starts labs of virtual Linux hosts on this machine, gives you shells on them,\n"+
+				"and checks what the systems then do."),
+		Example: a.text("  enshu list                     練習できるもの\n"+
+			"  enshu run tcp-forwarding       ラボを開始し、シェルで作業し、採点して片付ける\n"+
+			"  enshu start tcp-forwarding     ラボを開始して、動かしておく\n"+
+			"  enshu shell client             ホスト client のシェル\n"+
+			"  enshu check                    できたこと、まだできていないことと、その理由\n"+
+			"  enshu finish                   ラボを終了する (何も残りません)",
+			"  enshu list                     what can be practised\n"+
+				"  enshu run tcp-forwarding       start a lab, work in a shell, be graded, clean up\n"+
+				"  enshu start tcp-forwarding     start a lab and leave it running\n"+
+				"  enshu shell client             a shell on the host client\n"+
+				"  enshu check                    what holds and what does not yet, and why\n"+
+				"  enshu finish                   end the lab; nothing is left behind"),
+		SilenceErrors:         true,
+		DisableFlagsInUseLine: true,
+		SilenceUsage:          true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			switch a.lang {
-			case "ja", "en":
-			case "":
-				a.lang = session.Language(firstOf(os.Getenv("LC_ALL"), os.Getenv("LC_MESSAGES"), os.Getenv("LANG")))
-			default:
+			if a.lang != "ja" && a.lang != "en" {
 				return fmt.Errorf("--lang %s: use ja or en", a.lang)
 			}
 			return nil
 		},
 	}
-	root.PersistentFlags().StringVar(&a.lab, "lab", "", "the running lab; needed when several run")
-	root.PersistentFlags().StringVar(&a.lang, "lang", "", "ja or en; by default as LANG says")
+	root.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		var verbs []string
+		for _, c := range root.Commands() {
+			verbs = append(verbs, c.Name())
+		}
+		return lang.Errorf("コマンド %q はありません%v (一覧は `enshu --help`)", "there is no command %q%v (`enshu --help` shows them)", args[0], meant(args[0], verbs))
+	}
+	root.RunE = func(*cobra.Command, []string) error { return root.Help() }
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return lang.Errorf("%v (フラグは `%s --help` で分かります)", "%v (`%s --help` shows the flags)", err, c.CommandPath())
+	})
+	root.PersistentFlags().StringVar(&a.lab, "lab", "", a.text("実行中のラボの名前 (複数あるときに必要)", "the running lab; needed when several run"))
+	root.PersistentFlags().StringVar(&a.lang, "lang", a.lang, a.text("ja または en (省略すると LANG に従う)", "ja or en; by default as LANG says"))
+	root.PersistentFlags().Lookup("lang").DefValue = "" // as the help says in words
 	root.RegisterFlagCompletionFunc("lab", a.completeRunning)
 	root.RegisterFlagCompletionFunc("lang", cobra.FixedCompletions([]string{"ja", "en"}, cobra.ShellCompDirectiveNoFileComp))
 	root.AddGroup(
-		&cobra.Group{ID: "learner", Title: "For learners:"},
-		&cobra.Group{ID: "author", Title: "For authors of labs:"},
-		&cobra.Group{ID: "machine", Title: "For the machine:"},
+		&cobra.Group{ID: "learner", Title: a.text("学習者のためのコマンド:", "For learners:")},
+		&cobra.Group{ID: "author", Title: a.text("ラボの作者のためのコマンド:", "For authors of labs:")},
+		&cobra.Group{ID: "machine", Title: a.text("マシンを調べるコマンド:", "For the machine:")},
 	)
 	for _, c := range []*cobra.Command{
 		a.learnCommand(), a.listCommand(), a.showCommand(), a.runCommand(), a.startCommand(), a.shellCommand(), a.execCommand(), a.checkCommand(),
@@ -106,32 +146,37 @@ func (a *app) root() *cobra.Command {
 	doctor := a.doctorCommand()
 	doctor.GroupID = "machine"
 	root.AddCommand(doctor)
+	if a.lang == "ja" {
+		inJapanese(root)
+	}
 	return root
 }
 
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
+// many is as many arguments as are given.
+const many = math.MaxInt
+
+// args refuses other numbers of arguments than those from least to most.
+func (a *app) args(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return lang.Errorf("引数が足りません: 使い方は `%s`", "an argument is missing: the usage is `%s`", c.UseLine())
+		case len(args) > most:
+			return lang.Errorf("引数 %q は余分です: 使い方は `%s`", "the argument %q is too many: the usage is `%s`", args[most], c.UseLine())
 		}
+		return nil
 	}
-	return ""
 }
 
 // dial connects to the lab that --lab names, or to the only one.
 func (a *app) dial() (*session.Client, error) { return session.Dial(a.lab) }
 
 // text is a message in the user's language.
-func (a *app) text(ja, en string) string {
-	if a.lang == "ja" {
-		return ja
-	}
-	return en
-}
+func (a *app) text(ja, en string) string { return lang.Text{JA: ja, EN: en}.In(a.lang) }
 
-// columns is the width of the terminal that standard output is, or 0.
-func columns() int {
-	if w, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+// columns is the width of the terminal that f is, or 0.
+func columns(f *os.File) int {
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 		return w
 	}
 	return 0
@@ -142,8 +187,8 @@ func colored() bool {
 }
 
 // formatFlag adds --format.
-func formatFlag(c *cobra.Command, format *string, kinds ...string) {
-	c.Flags().StringVar(format, "format", "text", "text or "+strings.Join(kinds, ", "))
+func (a *app) formatFlag(c *cobra.Command, format *string, kinds ...string) {
+	c.Flags().StringVar(format, "format", "text", a.text("text または ", "text or ")+strings.Join(kinds, ", "))
 	c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(append(kinds, "text"), cobra.ShellCompDirectiveNoFileComp))
 	c.PreRunE = func(*cobra.Command, []string) error {
 		for _, k := range append(kinds, "text") {
@@ -151,7 +196,7 @@ func formatFlag(c *cobra.Command, format *string, kinds ...string) {
 				return nil
 			}
 		}
-		return fmt.Errorf("--format %s: use text or %s", *format, strings.Join(kinds, ", "))
+		return lang.Errorf("--format %s: text または %s にしてください", "--format %s: use text or %s", *format, strings.Join(kinds, ", "))
 	}
 }
 

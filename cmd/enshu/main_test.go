@@ -246,6 +246,13 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{[]string{"check", "--lab", "nothing"}, "`enshu status` shows what runs"},
 		{[]string{"check", "--format", "xml"}, "use text or json"},
 		{[]string{"learn", "rsylog.conf"}, `did you mean "rsyslog.conf"?`},
+		{[]string{"strat", "tcp-forwarding"}, `did you mean "start"?`},
+		{[]string{"start"}, "the usage is `enshu start LAB"},
+		{[]string{"clock", "advance", "1h", "2h"}, "\"2h\" is too many"},
+		{[]string{"--lang", "ja", "start", "tcp-forwardin"}, `"tcp-forwarding" のことですか?`},
+		{[]string{"--lang=ja", "start"}, "使い方は `enshu start LAB"},
+		{[]string{"--lang", "ja", "check", "--lab", "nothing"}, "ラボ nothing は実行されていません"},
+		{[]string{"--lang", "ja", "start", "--sed", "1", "drift"}, "`enshu start --help` で分かります"},
 	} {
 		if out := u.enshu(2, c.args...); !strings.Contains(out, c.want) {
 			t.Errorf("enshu %s: %q lacks %q", strings.Join(c.args, " "), out, c.want)
@@ -266,6 +273,9 @@ func TestReading(t *testing.T) {
 		{[]string{"--lang", "en", "learn"}, []string{"1.09.2 System logs\n  rsyslog.conf, logger"}},
 		{[]string{"--lang", "ja", "learn", "1.09.2"}, []string{"# 1.09.2"}},
 		{[]string{"--lang", "en", "learn", "ss"}, []string{"# ss"}},
+		{[]string{"--lang", "en", "--help"}, []string{"Usage:\n  enshu\n", "start       Start a lab"}},
+		{[]string{"--lang", "ja", "--help"}, []string{"使い方:\n  enshu\n", "start       ラボを開始", "enshu の説明"}},
+		{[]string{"--lang", "ja", "clock", "advance", "--help"}, []string{"ラボの時刻を進める\n", "フラグ:", "共通のフラグ:"}},
 	} {
 		rest := u.enshu(0, c.args...)
 		for _, want := range c.want {

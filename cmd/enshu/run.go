@@ -11,6 +11,7 @@ import (
 
 	"enshu/cmd/enshu/session"
 	"enshu/sim/lab"
+	"enshu/sim/lang"
 	"enshu/sim/scenario"
 )
 
@@ -20,9 +21,9 @@ type startFlags struct {
 	seed uint64
 }
 
-func (f *startFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.name, "name", "", "what the running lab is called; by default its id")
-	c.Flags().Uint64Var(&f.seed, "seed", 0, "what the lab's variables are drawn from; by default another one each time")
+func (f *startFlags) add(a *app, c *cobra.Command) {
+	c.Flags().StringVar(&f.name, "name", "", a.text("実行中のラボの名前 (省略するとラボの ID)", "what the running lab is called; by default its id"))
+	c.Flags().Uint64Var(&f.seed, "seed", 0, a.text("ラボの変数を決めるもと (省略すると毎回別のもの)", "what the lab's variables are drawn from; by default another one each time"))
 }
 
 // start starts the lab that a word means and tells how it went.
@@ -52,9 +53,9 @@ func (a *app) start(cmd *cobra.Command, word string, f *startFlags) (*scenario.L
 	if names, install := lab.MissingTools(); len(names) > 0 {
 		fmt.Fprintf(os.Stderr, a.text("注意: このマシンにないため、ホストでも使えません: %s (`%s`)\n", "note: hosts lack what this machine lacks: %s (`%s`)\n"), strings.Join(names, ", "), install)
 	}
-	if started.Single != "" {
+	if started.Single != nil {
 		fmt.Fprintf(os.Stderr, a.text("注意: ホスト内で使えるユーザーは root だけです (su などは使えません): %s\n",
-			"note: hosts have the user root only (no su): %s\n"), started.Single)
+			"note: hosts have the user root only (no su): %s\n"), lang.Tell(started.Single, a.lang))
 	}
 	return l, started, nil
 }
@@ -62,8 +63,9 @@ func (a *app) start(cmd *cobra.Command, word string, f *startFlags) (*scenario.L
 func (a *app) startCommand() *cobra.Command {
 	var f startFlags
 	c := &cobra.Command{
-		Use: "start LAB", Short: "Start a lab and leave it running", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeLab,
-		Long:    "Start a lab: one of the catalogue by its id, or a lab file. It runs until `enshu finish`.",
+		Use: "start LAB", Short: a.text("ラボを開始して、動かしておく", "Start a lab and leave it running"), Args: a.args(1, 1), ValidArgsFunction: a.completeLab,
+		Long: a.text("ラボを、一覧にある ID かファイルの名前で指定して開始します。`enshu finish` まで動き続けます。",
+			"Start a lab: one of the catalogue by its id, or a lab file. It runs until `enshu finish`."),
 		Example: "  enshu start tcp-forwarding\n  enshu start ./my-lab.yaml --name second --seed 42",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, _, err := a.start(cmd, args[0], &f)
@@ -75,7 +77,7 @@ func (a *app) startCommand() *cobra.Command {
 			return nil
 		},
 	}
-	f.add(c)
+	f.add(a, c)
 	return c
 }
 
@@ -83,9 +85,11 @@ func (a *app) runCommand() *cobra.Command {
 	var f startFlags
 	var host string
 	c := &cobra.Command{
-		Use: "run LAB", Short: "Start a lab, work in a shell, be graded, clean up", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeLab,
-		Long: "Start a lab and open a shell on one of its hosts. `check` and `hint` work inside;\n" +
-			"leaving the shell grades the lab and ends it.",
+		Use: "run LAB", Short: a.text("ラボを開始し、シェルで作業し、採点して片付ける", "Start a lab, work in a shell, be graded, clean up"), Args: a.args(1, 1), ValidArgsFunction: a.completeLab,
+		Long: a.text("ラボを開始し、ホストの一つでシェルを開きます。中では `check`、`hint`、`why` が使えます。\n"+
+			"シェルを終了すると、採点してラボを終わります。",
+			"Start a lab and open a shell on one of its hosts. `check`, `hint` and `why` work inside;\n"+
+				"leaving the shell grades the lab and ends it."),
 		Example: "  enshu run tcp-forwarding\n  enshu run tcp-forwarding --host client",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, started, err := a.start(cmd, args[0], &f)
@@ -103,7 +107,9 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			go hold.Hold(cmd.Context())
-			fmt.Print(a.describe(l))
+			if err := a.read(cmd.OutOrStdout(), a.describe(l)); err != nil {
+				return err
+			}
 			fmt.Print(a.text("\n別の端末から: enshu shell HOST。このシェルを終了すると採点して片付けます。\n\n",
 				"\nOther hosts: enshu shell HOST in another terminal. Leaving this shell grades the lab and ends it.\n\n"))
 			c, err := session.Dial(started.Name)
@@ -116,15 +122,15 @@ func (a *app) runCommand() *cobra.Command {
 			return a.check(cmd, started.Name, nil, "text", false)
 		},
 	}
-	f.add(c)
-	c.Flags().StringVar(&host, "host", "", "the host of the shell; by default the lab's first")
+	f.add(a, c)
+	c.Flags().StringVar(&host, "host", "", a.text("シェルを開くホスト (省略すると最初のホスト)", "the host of the shell; by default the lab's first"))
 	return c
 }
 
 func (a *app) shellCommand() *cobra.Command {
 	var user string
 	c := &cobra.Command{
-		Use: "shell [HOST]", Short: "Open a login shell on a host", Args: cobra.MaximumNArgs(1), ValidArgsFunction: a.completeHost,
+		Use: "shell [HOST]", Short: a.text("ホストのログインシェルを開く", "Open a login shell on a host"), Args: a.args(0, 1), ValidArgsFunction: a.completeHost,
 		Example: "  enshu shell client\n  enshu shell server --user linuc",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			host := ""
@@ -134,21 +140,22 @@ func (a *app) shellCommand() *cobra.Command {
 			return a.exec(cmd, host, user, nil)
 		},
 	}
-	c.Flags().StringVarP(&user, "user", "u", "root", "the user of the shell")
+	c.Flags().StringVarP(&user, "user", "u", "root", a.text("シェルのユーザー", "the user of the shell"))
 	return c
 }
 
 func (a *app) execCommand() *cobra.Command {
 	var user string
 	c := &cobra.Command{
-		Use: "exec HOST [--user U] -- COMMAND…", Short: "Run a command on a host", Args: cobra.MinimumNArgs(2), ValidArgsFunction: a.completeHost,
-		Long:    "Run a command on a host with this terminal's input and output; the exit status is the command's.",
+		Use: "exec HOST [--user U] -- COMMAND…", Short: a.text("ホストでコマンドを実行する", "Run a command on a host"), Args: a.args(2, many), ValidArgsFunction: a.completeHost,
+		Long: a.text("ホストでコマンドを、この端末の入出力で実行します。終了ステータスはそのコマンドのものです。",
+			"Run a command on a host with this terminal's input and output; the exit status is the command's."),
 		Example: "  enshu exec client -- logger -p user.info hello\n  enshu exec server -- tail -3 /var/log/messages",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.exec(cmd, args[0], user, args[1:])
 		},
 	}
-	c.Flags().StringVarP(&user, "user", "u", "root", "the user that runs it")
+	c.Flags().StringVarP(&user, "user", "u", "root", a.text("実行するユーザー", "the user that runs it"))
 	return c
 }
 

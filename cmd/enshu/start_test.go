@@ -189,6 +189,24 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
+// A shell may be left while something that it started still has its terminal: as
+// with ssh -t, that does not keep anybody.
+func TestLeaveAShellWithABackgroundJob(t *testing.T) {
+	users(t, func(t *testing.T, u *user) {
+		u.enshu(0, "start", "tcp-forwarding", "--name", u.lab, "--seed", "1")
+		defer u.enshu(0, "finish")
+		for _, job := range []string{"sleep 1000 &", "nohup sleep 1000 &", "sleep 1000 & kill -STOP $!"} {
+			c, far := u.terminal("exec", "client", "--", "bash", "-c", job+"\nseq 20000; echo end of it")
+			stop := time.AfterFunc(30*time.Second, func() { c.Process.Kill() })
+			readUntil(t, far, "\n20000\r\nend of it")
+			if err := c.Wait(); err != nil {
+				t.Errorf("%s: %v", job, err)
+			}
+			stop.Stop()
+		}
+	})
+}
+
 // terminal starts a command on a new terminal, of which it is the session.
 func (u *user) terminal(args ...string) (*exec.Cmd, *os.File) {
 	u.t.Helper()
@@ -218,8 +236,8 @@ func (u *user) terminal(args ...string) (*exec.Cmd, *os.File) {
 	return c, far
 }
 
-// readUntil reads a terminal until a text has come.
-func readUntil(t *testing.T, far *os.File, text string) {
+// readUntil reads a terminal until a text has come, and returns what was there.
+func readUntil(t testing.TB, far *os.File, text string) string {
 	t.Helper()
 	var all []byte
 	buf := make([]byte, 4096)
@@ -230,6 +248,7 @@ func readUntil(t *testing.T, far *os.File, text string) {
 		}
 		all = append(all, buf[:n]...)
 	}
+	return string(all)
 }
 
 // TestTerminalThatVanishes closes the terminal of `enshu shell` and `enshu run`:

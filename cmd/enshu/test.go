@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"enshu/cmd/enshu/session"
-	"enshu/grader"
 	"enshu/grader/junit"
+	"enshu/grader/report"
+	"enshu/sim/lang"
 )
 
 func (a *app) testCommand() *cobra.Command {
@@ -23,10 +23,13 @@ func (a *app) testCommand() *cobra.Command {
 	var format string
 	var parallel int
 	c := &cobra.Command{
-		Use: "test LAB…", Short: "Test labs: untouched and mistaken they fail as stated, solved they pass",
-		Long: "Start each lab afresh for every way of working on it: untouched it must fail, each solution must pass,\n" +
-			"each mistake must fail at the link that the lab file names. The first solution is played twice, with the\n" +
-			"same outcome. The exit status is 0 when all is so, 1 when not, 2 when a lab could not be tested.",
+		Use: "test LAB…", Short: a.text("ラボを試験する: 手つかずと誤りは書かれたとおり不合格、解答例は合格になること", "Test labs: untouched and mistaken they fail as stated, solved they pass"),
+		Long: a.text("それぞれのやり方ごとにラボを新しく始めます。手つかずなら不合格、解答例なら合格、誤りならファイルに書かれた\n"+
+			"ところで不合格にならなければなりません。最初の解答例は二度試し、結果が同じことを確かめます。\n"+
+			"終了ステータスは、すべてそのとおりなら 0、違えば 1、試験できないラボがあれば 2 です。",
+			"Start each lab afresh for every way of working on it: untouched it must fail, each solution must pass,\n"+
+				"each mistake must fail at the link that the lab file names. The first solution is played twice, with the\n"+
+				"same outcome. The exit status is 0 when all is so, 1 when not, 2 when a lab could not be tested."),
 		Example:           "  enshu test tcp-forwarding\n  enshu test --all --format junit >labs.xml",
 		ValidArgsFunction: a.completeLab,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -34,13 +37,13 @@ func (a *app) testCommand() *cobra.Command {
 			var err error
 			switch {
 			case all && len(args) > 0:
-				return errors.New("name labs, or --all, not both")
+				return lang.Errorf("ラボの名前か --all の、どちらか一方を指定してください", "name labs, or --all, not both")
 			case all:
 				if entries, err = catalogue(); err != nil {
 					return err
 				}
 			case len(args) == 0:
-				return errors.New("name a lab, or --all")
+				return lang.Errorf("ラボの名前か --all を指定してください", "name a lab, or --all")
 			}
 			for _, word := range args {
 				e, err := find(word)
@@ -50,7 +53,7 @@ func (a *app) testCommand() *cobra.Command {
 				entries = append(entries, e)
 			}
 			if parallel < 1 {
-				return fmt.Errorf("--parallel %d: at least 1", parallel)
+				return lang.Errorf("--parallel %d: 1 以上にしてください", "--parallel %d: at least 1", parallel)
 			}
 			plays, err := playsOf(entries)
 			if err != nil {
@@ -80,14 +83,14 @@ func (a *app) testCommand() *cobra.Command {
 				return writePlaysJUnit(cmd.OutOrStdout(), plays)
 			}
 			a.summary(cmd.OutOrStdout(), plays, len(entries), time.Since(began))
-			fmt.Fprintf(cmd.OutOrStdout(), "%d passed, %d failed\n", len(plays)-failed, failed)
+			fmt.Fprintf(cmd.OutOrStdout(), a.text("合格 %d, 不合格 %d\n", "%d passed, %d failed\n"), len(plays)-failed, failed)
 			return nil
 		},
 	}
-	formatFlag(c, &format, "json", "junit")
-	c.Flags().BoolVar(&all, "all", false, "every lab of the catalogue")
-	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "show every report")
-	c.Flags().IntVarP(&parallel, "parallel", "p", runtime.NumCPU(), "how many labs run at a time")
+	a.formatFlag(c, &format, "json", "junit")
+	c.Flags().BoolVar(&all, "all", false, a.text("一覧にあるすべてのラボ", "every lab of the catalogue"))
+	c.Flags().BoolVarP(&verbose, "verbose", "v", false, a.text("すべての採点結果を表示する", "show every report"))
+	c.Flags().IntVarP(&parallel, "parallel", "p", runtime.NumCPU(), a.text("同時に実行するラボの数", "how many labs run at a time"))
 	return c
 }
 
@@ -145,7 +148,7 @@ func (a *app) showPlay(w io.Writer, p *play, verbose bool) {
 		fmt.Fprintf(w, "     %v\n", p.result.Err)
 	}
 	if p.result.Report != nil && (verbose || p.result.Err != nil) {
-		grader.WriteText(w, p.result.Report, grader.Style{Lang: a.lang, Color: colored(), Columns: columns(), Verbose: true})
+		report.WriteText(w, p.result.Report, report.Style{Lang: a.lang, Color: colored(), Columns: columns(os.Stdout), Verbose: true})
 	}
 }
 
@@ -166,7 +169,7 @@ func writePlaysJSON(w io.Writer, plays []*play) error {
 		Passed  bool           `json:"passed"`
 		Seconds float64        `json:"seconds"`
 		Error   string         `json:"error,omitempty"`
-		Report  *grader.Report `json:"report,omitempty"`
+		Report  *report.Report `json:"report,omitempty"`
 	}
 	rows := []row{}
 	for _, p := range plays {

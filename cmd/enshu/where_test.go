@@ -13,10 +13,10 @@ func TestWhereLive(t *testing.T) {
 	users(t, func(t *testing.T, u *user) {
 		u.enshu(0, "start", "udp-and-tcp-forwarding", "--name", u.lab)
 		on := func(host, script string) string { return u.enshu(0, "exec", host, "--", "bash", "-c", script) }
-		// said sends a message and waits until rsyslogd of client has written it.
+		// said sends a message and asks at once: why waits for its readers.
 		said := func(text, host, file string) string {
 			t.Helper()
-			on("client", "logger -p authpriv.info '"+text+"'; for i in {1..500}; do grep -qs '"+text+"' /var/log/secure && break; sleep 0.02; done")
+			on("client", "logger -p authpriv.info '"+text+"'")
 			story := u.enshu(0, "why", text, host+":"+file, "--lang", "en")
 			_, verdict, _ := strings.Cut(story, "→ ")
 			return verdict
@@ -46,6 +46,17 @@ func TestWhereLive(t *testing.T) {
 		_, verdict, _ := strings.Cut(u.enshu(0, "why", "why is it not in /var/log/secure on client", "--lang", "en"), "→ ")
 		expect(verdict, "rsyslogd of client did not take it")
 		on("client", "systemctl start rsyslog")
+
+		// More than a daemon lets through: journald, imjournal, imuxsock.
+		on("client", "mkdir /etc/systemd/journald.conf.d; printf '[Journal]\nRateLimitBurst=1\n' > /etc/systemd/journald.conf.d/r.conf; systemctl restart systemd-journald; "+
+			"printf 'limit %d\n' {1..60} | systemd-cat -t flood")
+		expect(said("limit 60", "client", "/var/log/messages"), "systemd-journald of client threw it away before any rule: rate limit of user-0.slice, 1 in 30s")
+		on("client", "rm -r /etc/systemd/journald.conf.d; systemctl restart systemd-journald; sed -i 's/StateFile=\"imjournal.state\"/& Ratelimit.Burst=\"1\" Ratelimit.Interval=\"600\"/' /etc/rsyslog.conf; systemctl reset-failed rsyslog; systemctl restart rsyslog; logger burst")
+		expect(said("over imjournal", "client", "/var/log/messages"), "rsyslogd of client threw it away before any rule: imjournal: rate limit, 1 in 600 s")
+		on("client", "echo 'input(type=\"imuxsock\" Socket=\"/tmp/log\" RateLimit.Interval=\"600\" RateLimit.Burst=\"1\")' >> /etc/rsyslog.conf; systemctl reset-failed rsyslog; systemctl restart rsyslog; "+
+			"printf 'ux %d\n' {1..9} | logger -u /tmp/log")
+		_, verdict, _ = strings.Cut(u.enshu(0, "why", "ux 9", "client:/var/log/messages", "--lang", "en"), "→ ")
+		expect(verdict, "rsyslogd of client threw it away before any rule: imuxsock[pid: ")
 
 		if u.uid != os.Getuid() {
 			return // a week takes its time, and goes by alike for all users

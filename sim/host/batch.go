@@ -8,12 +8,12 @@ import (
 
 // Batch is implemented by Files whose calls are messages to another process,
 // where several of them cost hardly more than one. Programs that work on
-// thousands of names use [Lstats] and [Renew], which serve all Files, as
+// thousands of names use [Lstats] and [Chain], which serve all Files, as
 // [ReadFile] does.
 type Batch interface {
 	ReadFile(name string) ([]byte, error)
 	Lstats(names []string) []Stated
-	Renew(from, to string, perm fs.FileMode) (f *os.File, moved bool, err error)
+	Chain(steps []Step) (done int, files []*os.File, err error)
 }
 
 // Stated is what Lstat says of a name.
@@ -34,18 +34,47 @@ func Lstats(f Files, names []string) []Stated {
 	return list
 }
 
-// Renew renames a file and opens a new one for reading and writing that has its
-// old name, which must not exist by then. An error is that of the call that
-// failed: moved tells whether the first had been made.
-func Renew(f Files, from, to string, perm fs.FileMode) (file *os.File, moved bool, err error) {
+// Step is one call of a [Chain].
+type Step struct {
+	Call Call
+	Name string
+	To   string      // of Rename
+	Flag int         // of Open, as of OpenFile
+	Perm fs.FileMode // of Open
+}
+
+// Call is what a [Step] does.
+type Call int
+
+const (
+	Rename Call = iota
+	Open        // of a file that opening does not wait for
+	Unlink      // of anything but a directory
+)
+
+// Chain makes calls in the order given, up to the first that fails: done are
+// those that did not, files what they opened, in order.
+func Chain(f Files, steps ...Step) (done int, files []*os.File, err error) {
 	if b, ok := f.(Batch); ok {
-		return b.Renew(from, to, perm)
+		return b.Chain(steps)
 	}
-	if err := f.Rename(from, to); err != nil {
-		return nil, false, err
+	for i, s := range steps {
+		switch s.Call {
+		case Rename:
+			err = f.Rename(s.Name, s.To)
+		case Open:
+			var file *os.File
+			if file, err = f.OpenFile(s.Name, s.Flag, s.Perm); err == nil {
+				files = append(files, file)
+			}
+		case Unlink:
+			err = f.Remove(s.Name)
+		}
+		if err != nil {
+			return i, files, err
+		}
 	}
-	file, err = f.OpenFile(from, os.O_CREATE|os.O_EXCL|os.O_RDWR, perm)
-	return file, true, err
+	return len(steps), files, nil
 }
 
 // ReadFile returns the contents of a file.

@@ -24,17 +24,14 @@ import (
 const socketBuffer = 8 << 20
 
 // filter is the packet filter of a machine; it implements host.Filter.
-type filter struct {
-	inside *worker
-	rules  *rulesInForce
-}
+type filter struct{ m *Machine }
 
 // Filter returns the packet filter of the machine.
-func (m *Machine) Filter() host.Filter { return filter{m.inside, &m.rules} }
+func (m *Machine) Filter() host.Filter { return filter{m} }
 
 // Apply replaces the rules in force.
 func (f filter) Apply(r *nft.Ruleset) error {
-	err := f.inside.do(func() error {
+	err := f.m.inside.do(func() error {
 		conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
 			// As large as the machine allows: the call is refused beyond its limit.
 			c.SetReadBuffer(socketBuffer)
@@ -47,10 +44,13 @@ func (f filter) Apply(r *nft.Ruleset) error {
 		defer conn.CloseLasting()
 		return nftnl.Apply(conn, r)
 	})
-	if err == nil {
-		f.rules.set(r)
+	if err != nil {
+		return err
 	}
-	return err
+	f.m.rules.set(r)
+	// That somebody looks is for the trace alone: the rules are in force without.
+	f.m.drops.follow(refusesInSilence(r))
+	return nil
 }
 
 // LogPackets writes the packets that the machine's filter logs to its kernel's

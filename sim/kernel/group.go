@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"enshu/sim/lang"
 )
 
 // Group is the control group of a lab (cgroups(7), version 2), where the machine
@@ -29,14 +31,14 @@ var controllers = []string{"memory", "pids"}
 // FindGroup finds the group that the group of a lab of ours can be made in, the
 // nearest above our own that is ours to change and whose groups have the
 // controllers. Without one, why says what to do.
-func FindGroup() (parent, why string) {
+func FindGroup() (parent string, why error) {
 	mount, err := groupMount()
 	if err != nil {
-		return "", err.Error()
+		return "", err
 	}
 	own, err := ownGroup()
 	if err != nil {
-		return "", err.Error()
+		return "", err
 	}
 	return findGroup(mount, own, controllers)
 }
@@ -53,7 +55,7 @@ func groupMount() (string, error) {
 			return f[4], nil
 		}
 	}
-	return "", errors.New("no control groups of version 2 are mounted here")
+	return "", lang.Errorf("バージョン 2 の cgroup がマウントされていません", "no control groups of version 2 are mounted here")
 }
 
 // ownGroup is the group that this process is in.
@@ -67,17 +69,18 @@ func ownGroup() (string, error) {
 			return own, nil
 		}
 	}
-	return "", errors.New("this process is in no control group of version 2")
+	return "", lang.Errorf("このプロセスはバージョン 2 の cgroup に入っていません", "this process is in no control group of version 2")
 }
 
-func findGroup(mount, own string, need []string) (parent, why string) {
-	why = "control groups with memory and pids are not delegated to you: `systemd-run --user --scope enshu start LAB` asks for one"
+func findGroup(mount, own string, need []string) (parent string, why error) {
+	why = lang.Errorf("memory と pids を持つ cgroup が委譲されていません: `systemd-run --user --scope enshu start LAB` で委譲されます",
+		"control groups with memory and pids are not delegated to you: `systemd-run --user --scope enshu start LAB` asks for one")
 	for dir := own; ; dir = filepath.Dir(dir) {
 		full := filepath.Join(mount, dir)
 		has, err := os.ReadFile(filepath.Join(full, "cgroup.subtree_control"))
 		missing := slices.ContainsFunc(need, func(c string) bool { return !slices.Contains(strings.Fields(string(has)), c) })
 		if err == nil && !missing && unix.Access(full, unix.W_OK) == nil && unix.Access(filepath.Join(full, "cgroup.procs"), unix.W_OK) == nil {
-			return full, ""
+			return full, nil
 		}
 		if dir == "/" || dir == "." {
 			return "", why

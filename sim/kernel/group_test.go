@@ -34,8 +34,8 @@ func TestFindGroup(t *testing.T) {
 		if want != "" {
 			want = mount + want
 		}
-		if parent != want || (why == "") != (want != "") {
-			t.Errorf("%s: %q, %q; want %q", own, parent, why, want)
+		if parent != want || (why == nil) != (want != "") {
+			t.Errorf("%s: %q, %v; want %q", own, parent, why, want)
 		}
 	}
 	if parent, _ := findGroup(mount, "/user.slice/user-1000.slice/user@1000.service/app.slice/run.scope", []string{"memory"}); !strings.HasSuffix(parent, "app.slice") {

@@ -11,6 +11,8 @@ import (
 
 	nl "github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"enshu/sim/lang"
 )
 
 // place is where a lab process keeps its sockets and mount points: a tmpfs in
@@ -138,29 +140,28 @@ func (w *worker) do(f func() error) error {
 
 // Missing reports what this machine lacks for labs, one sentence each, with
 // what to do.
-func Missing() []string {
-	var missing []string
+func Missing() []error {
+	var missing []error
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		var major, minor int
 		fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
 		if major < 5 || major == 5 && minor < 11 {
-			missing = append(missing, fmt.Sprintf("Linux %d.%d is too old: overlay file systems in user namespaces need 5.11", major, minor))
+			missing = append(missing, lang.Errorf("Linux %d.%d は古すぎます: ユーザー名前空間の中で overlay を使うには 5.11 以降が必要です",
+				"Linux %d.%d is too old: overlay file systems in user namespaces need 5.11", major, minor))
 		}
 	}
 	for _, k := range namespaceKnobs {
 		b, err := os.ReadFile(k.file)
 		if err == nil && strings.TrimSpace(string(b)) == k.bad && k.certain {
-			missing = append(missing, fmt.Sprintf("%s is %s: as root run `%s`", k.file, k.bad, k.mend()))
+			missing = append(missing, lang.Errorf("%s が %s になっています: root で `%s` を実行してください", "%s is %s: as root run `%s`", k.file, k.bad, k.mend()))
 		}
 	}
 	if _, err := os.Stat("/proc/self/ns/user"); errors.Is(err, os.ErrNotExist) {
-		missing = append(missing, "the kernel has no user namespaces (CONFIG_USER_NS)")
+		missing = append(missing, lang.Errorf("このカーネルにはユーザー名前空間がありません (CONFIG_USER_NS)", "the kernel has no user namespaces (CONFIG_USER_NS)"))
 	}
-	for _, tool := range []string{"/usr/bin/bash"} {
-		if _, err := os.Stat(tool); err != nil {
-			missing = append(missing, tool+" is missing: install bash")
-		}
+	if _, err := os.Stat("/usr/bin/bash"); err != nil {
+		missing = append(missing, lang.Errorf("/usr/bin/bash がありません: bash をインストールしてください", "/usr/bin/bash is missing: install bash"))
 	}
 	return missing
 }

@@ -46,6 +46,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"enshu/sim/lang"
 	"enshu/sim/stub/guest"
 )
 
@@ -61,8 +62,8 @@ const rootBase = 0x6e730000
 
 // IDs says which user ids a lab has.
 type IDs struct {
-	Single bool   // one id only: no other users inside hosts
-	Why    string // why only one, for the user
+	Single bool  // one id only: no other users inside hosts
+	Why    error // why only one, for the user
 	uid    []idRange
 	gid    []idRange
 	helper bool // newuidmap and newgidmap write the maps
@@ -82,23 +83,23 @@ func FindIDs() IDs {
 	single := IDs{Single: true, uid: []idRange{{0, uid, 1}}, gid: []idRange{{0, gid, 1}}}
 	u, err := user.LookupId(strconv.Itoa(uid))
 	if err != nil {
-		single.Why = err.Error()
+		single.Why = err
 		return single
 	}
 	for _, tool := range []string{"newuidmap", "newgidmap"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			single.Why = tool + " is not installed (package uidmap, or shadow-utils)"
+			single.Why = lang.Errorf("%s がインストールされていません (パッケージ uidmap または shadow-utils)", "%s is not installed (package uidmap, or shadow-utils)", tool)
 			return single
 		}
 	}
 	subuid, err := subIDs("/etc/subuid", u)
 	if err != nil {
-		single.Why = err.Error()
+		single.Why = err
 		return single
 	}
 	subgid, err := subIDs("/etc/subgid", u)
 	if err != nil {
-		single.Why = err.Error()
+		single.Why = err
 		return single
 	}
 	return IDs{
@@ -125,7 +126,7 @@ func (ids IDs) OwnCache(dir string) error {
 func subIDs(file string, u *user.User) (idRange, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return idRange{}, fmt.Errorf("%w (add a line %s:100000:65536)", err, u.Username)
+		return idRange{}, lang.Errorf("%v (%s:100000:65536 という行を加えてください)", "%v (add a line %s:100000:65536)", err, u.Username)
 	}
 	defer f.Close()
 	for sc := bufio.NewScanner(f); sc.Scan(); {
@@ -139,7 +140,8 @@ func subIDs(file string, u *user.User) (idRange, error) {
 			return idRange{1, first, 65535}, nil
 		}
 	}
-	return idRange{}, fmt.Errorf("%s has no range of 65536 ids for %s (add a line %s:100000:65536)", file, u.Username, u.Username)
+	return idRange{}, lang.Errorf("%s に %s のための 65536 個の ID の範囲がありません (%s:100000:65536 という行を加えてください)",
+		"%s has no range of 65536 ids for %s (add a line %s:100000:65536)", file, u.Username, u.Username)
 }
 
 // Launch is [Group.Launch] in no group.
@@ -234,9 +236,9 @@ func (ids IDs) write(pid int) error {
 	return nil
 }
 
-// ErrNoNamespaces means that the machine does not let this user make user
+// errNoNamespaces means that the machine does not let this user make user
 // namespaces. Its text says what to do.
-var ErrNoNamespaces = errors.New("this machine does not allow user namespaces to ordinary users")
+var errNoNamespaces = lang.Errorf("このマシンは一般ユーザーにユーザー名前空間を許していません", "this machine does not allow user namespaces to ordinary users")
 
 // explain tells the user what a failure to make namespaces means.
 func explain(err error) error {
@@ -246,10 +248,11 @@ func explain(err error) error {
 	for _, c := range namespaceKnobs {
 		b, rerr := os.ReadFile(c.file)
 		if rerr == nil && strings.TrimSpace(string(b)) == c.bad {
-			return fmt.Errorf("%w (%w): %s is %s; as root run: %s", ErrNoNamespaces, err, c.file, c.bad, c.mend())
+			return lang.Errorf("%v (%v): %s が %s になっています。root で実行してください: %s",
+				"%v (%v): %s is %s; as root run: %s", errNoNamespaces, err, c.file, c.bad, c.mend())
 		}
 	}
-	return fmt.Errorf("%w (%w): run `enshu doctor`", ErrNoNamespaces, err)
+	return lang.Errorf("%v (%v): `enshu doctor` を実行してください", "%v (%v): run `enshu doctor`", errNoNamespaces, err)
 }
 
 // knob is a setting that can forbid user namespaces.
@@ -298,7 +301,7 @@ func Probe(ids IDs) error {
 		return err
 	}
 	if text := string(said); text != "ok" {
-		return fmt.Errorf("hosts cannot be made: %s", text)
+		return lang.Errorf("ホストを作れません: %s", "hosts cannot be made: %s", text)
 	}
 	return nil
 }

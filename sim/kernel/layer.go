@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"enshu/sim/stub"
+	"enshu/sim/stub/guest"
 )
 
 // Layers are the packages of a distribution. What they have below /usr is a
@@ -128,6 +129,9 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 		return err
 	}
 	bins := binaries{dir: dir, made: map[Entry]string{}}
+	if _, err := bins.of(Entry{Mode: 0o755}); err != nil { // PID 1 has it too
+		return err
+	}
 	for _, l := range layers {
 		if err := l.unpack(filepath.Join(dir, l.Name), bins); err != nil {
 			return fmt.Errorf("%s: %w", l.Name, err)
@@ -139,6 +143,9 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 	if err := maskMachine(filepath.Join(dir, ".mask"), layers, hidden); err != nil {
 		return err
 	}
+	if err := manualLinks(filepath.Join(dir, ".mask")); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -146,8 +153,8 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 	return f.Close()
 }
 
-// binaries are the copies of this binary that Programs are hard links of: one
-// for each owner and mode, which links share.
+// binaries are the stubs that Programs are hard links of: one for each owner and
+// mode, which links share.
 type binaries struct {
 	dir  string
 	made map[Entry]string
@@ -159,18 +166,27 @@ func (b binaries) link(e Entry, to string) error {
 	if set := e.Mode & (fs.ModeSetuid | fs.ModeSetgid); set != 0 {
 		kind = Entry{Mode: 0o755 | set, UID: e.UID, GID: e.GID}
 	}
-	from, ok := b.made[kind]
-	if !ok {
-		from = filepath.Join(b.dir, fmt.Sprintf(".program%d", len(b.made)))
-		if err := copySelf(from); err != nil {
-			return err
-		}
-		if err := kind.attributes(from); err != nil {
-			return err
-		}
-		b.made[kind] = from
+	from, err := b.of(kind)
+	if err != nil {
+		return err
 	}
 	return os.Link(from, to)
+}
+
+// plainStub is the first stub that binaries make, of root's with mode 0755.
+const plainStub = ".stub0"
+
+// of returns the stub of an owner and mode.
+func (b binaries) of(kind Entry) (string, error) {
+	if name, ok := b.made[kind]; ok {
+		return name, nil
+	}
+	name := filepath.Join(b.dir, fmt.Sprintf(".stub%d", len(b.made)))
+	if err := makeStub(name); err != nil {
+		return "", err
+	}
+	b.made[kind] = name
+	return name, kind.attributes(name)
 }
 
 // allPrograms makes the layer that has the Programs of every package below
@@ -190,17 +206,20 @@ func allPrograms(dir string, layers []Layer, bins binaries) error {
 	return nil
 }
 
-func copySelf(to string) error {
+// makeStub makes a stub of this binary.
+func makeStub(to string) error {
 	in, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
+	f, err := os.OpenFile(to, os.O_CREATE|os.O_RDWR|os.O_EXCL, 0o755)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(f, in)
+	if _, err = io.Copy(f, in); err == nil {
+		err = guest.MakeStub(f)
+	}
 	return errors.Join(err, f.Close())
 }
 
@@ -301,3 +320,6 @@ func (l *Layers) lower(packages []string) string {
 	dirs = append(dirs, ".mask/usr", programsLayer+"/usr", "/usr")
 	return strings.Join(dirs, ":")
 }
+
+// stub returns the executable of PID 1.
+func (l *Layers) stub() string { return filepath.Join(l.dir, plainStub) }

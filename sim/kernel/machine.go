@@ -55,6 +55,7 @@ type Machine struct {
 	life    uint64 // numbers the boots of a lab
 	inside  *worker
 	rules   rulesInForce
+	drops   drops
 	root    *os.File // the root directory, O_PATH
 	destroy sync.Once
 }
@@ -63,6 +64,7 @@ type Machine struct {
 // which is not served: the caller does that.
 func (k *Kernel) Boot(line *clock.Timeline, c MachineConfig) (_ *Machine, err error) {
 	m := &Machine{kernel: k, name: c.Name}
+	m.drops.m = m
 	defer func() {
 		if err != nil {
 			m.Destroy()
@@ -170,7 +172,7 @@ func (m *Machine) clone(line *clock.Timeline, c MachineConfig) error {
 		ids = ids[:1]
 	}
 	cmd := &exec.Cmd{
-		Path: "/proc/self/exe", Args: guest.HostArgs(), Env: []string{}, Dir: "/",
+		Path: m.kernel.layers.stub(), Args: guest.HostArgs(), Env: []string{}, Dir: "/",
 		ExtraFiles: []*os.File{theirEvents, theirAsks},
 		SysProcAttr: &syscall.SysProcAttr{
 			Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET |
@@ -277,9 +279,9 @@ func addresses(c MachineConfig) error {
 }
 
 // leastMemory is what a stub, of which a host's every daemon and command of
-// ours has one, may need: address space that the Go runtime sets aside, most of
-// it never used.
-const leastMemory = 192 << 20
+// ours has one, may need: address space for the binary's variables, 42 MiB of which
+// next to nothing is ever touched.
+const leastMemory = 64 << 20
 
 // devices are the machine's that every host has.
 var devices = []string{"null", "zero", "full", "random", "urandom", "tty"}

@@ -89,18 +89,55 @@ var unreachable = []unix.SockFilter{
 // about is among the first.
 const refusalsAMinute = 600
 
-// NoteRefusals notes the packets that the machine's filter rejects without
-// logging them, until ctx ends or the machine does. What was refused stands in
-// the ICMP error that the machine sends for it; rules that drop a packet, or
-// reset its connection, send none.
+// quota counts the events of a minute.
+type quota struct {
+	since time.Time
+	noted int
+}
+
+// left reports whether another event may be told.
+func (q *quota) left() bool {
+	if now := time.Now(); now.Sub(q.since) > time.Minute {
+		q.since, q.noted = now, 0
+	}
+	return q.noted < refusalsAMinute
+}
+
+func (q *quota) take() { q.noted++ }
+
+// NoteRefusals notes the packets that the machine's filter refuses without
+// logging them, until ctx ends or the machine does. What was rejected stands in
+// the ICMP error that the machine sends for it; for what is dropped see [drops].
 func (m *Machine) NoteRefusals(ctx context.Context, h *host.Host) error {
+	m.drops.note(ctx, h)
+	f, err := m.listenPackets("refusals", unreachable)
+	if err != nil {
+		return err
+	}
+	name := m.interfaceNames()
+	var quota quota
+	go readPackets(ctx, f, func(b []byte, from *unix.SockaddrLinklayer) {
+		if !quota.left() {
+			return
+		}
+		if attrs, ok := m.rules.refusedBy(b, name(uint32(from.Ifindex))); ok {
+			quota.take()
+			h.Trace.Append(h.Name, "kernel", 0, trace.PacketRefused, attrs)
+		}
+	})
+	return nil
+}
+
+// listenPackets opens a socket for the packets of all interfaces, from their
+// network headers on, that a filter takes.
+func (m *Machine) listenPackets(name string, filter []unix.SockFilter) (*os.File, error) {
 	var f *os.File
 	err := m.inside.do(func() error {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			return fmt.Errorf("packet socket: %w", err)
 		}
-		prog := &unix.SockFprog{Len: uint16(len(unreachable)), Filter: &unreachable[0]}
+		prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 		if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, prog); err != nil {
 			unix.Close(fd)
 			return fmt.Errorf("socket filter: %w", err)
@@ -109,52 +146,38 @@ func (m *Machine) NoteRefusals(ctx context.Context, h *host.Host) error {
 			unix.Close(fd)
 			return fmt.Errorf("packet socket: %w", err)
 		}
-		f = os.NewFile(uintptr(fd), "refusals")
+		f = os.NewFile(uintptr(fd), name)
 		return nil
 	})
-	if err != nil {
-		return err
-	}
+	return f, err
+}
+
+// readPackets calls each with what a socket of listenPackets reads, until ctx
+// ends, and closes it. The bytes are each's until it returns.
+func readPackets(ctx context.Context, f *os.File, each func(b []byte, from *unix.SockaddrLinklayer)) {
+	defer f.Close()
 	raw, err := f.SyscallConn()
 	if err != nil {
-		f.Close()
-		return err
+		return
 	}
 	stop := context.AfterFunc(ctx, func() { f.Close() })
-	go func() {
-		defer stop()
-		defer f.Close()
-		buf := make([]byte, 2048)
-		name := m.interfaceNames()
-		var since time.Time
-		noted := 0
-		for {
-			var n, index int
-			var failed error
-			err := raw.Read(func(fd uintptr) bool {
-				var from unix.Sockaddr
-				n, from, failed = unix.Recvfrom(int(fd), buf, 0)
-				if l, ok := from.(*unix.SockaddrLinklayer); ok {
-					index = l.Ifindex
-				}
-				return failed != unix.EAGAIN
-			})
-			if err != nil || failed != nil {
-				return
-			}
-			attrs, ok := m.rules.refusedBy(buf[:n], name(uint32(index)))
-			if !ok {
-				continue
-			}
-			if now := time.Now(); now.Sub(since) > time.Minute {
-				since, noted = now, 0
-			}
-			if noted++; noted <= refusalsAMinute {
-				h.Trace.Append(h.Name, "kernel", 0, trace.PacketRefused, attrs)
-			}
+	defer stop()
+	buf := make([]byte, 2048)
+	for {
+		var n int
+		var link *unix.SockaddrLinklayer
+		var failed error
+		err := raw.Read(func(fd uintptr) bool {
+			var from unix.Sockaddr
+			n, from, failed = unix.Recvfrom(int(fd), buf, 0)
+			link, _ = from.(*unix.SockaddrLinklayer)
+			return failed != unix.EAGAIN
+		})
+		if err != nil || failed != nil || link == nil {
+			return
 		}
-	}()
-	return nil
+		each(buf[:n], link)
+	}
 }
 
 // refusedBy reads an ICMP error of the machine and finds the rule that sent it.
@@ -187,6 +210,11 @@ func (r *rulesInForce) refusedBy(b []byte, iface string) (trace.Attrs, bool) {
 	if logged {
 		return nil, false
 	}
+	return refusedAttrs(&p, chain, "reject"), true
+}
+
+// refusedAttrs are the attributes of the event about a packet.
+func refusedAttrs(p *nft.Packet, chain, action string) trace.Attrs {
 	port := func(n uint16) string {
 		if p.Proto != nft.ProtoTCP && p.Proto != nft.ProtoUDP {
 			return ""
@@ -195,8 +223,8 @@ func (r *rulesInForce) refusedBy(b []byte, iface string) (trace.Attrs, bool) {
 	}
 	return trace.Attrs{
 		"from": net.JoinHostPort(p.Src.String(), port(p.SrcPort)), "to": net.JoinHostPort(p.Dst.String(), port(p.DstPort)),
-		"protocol": strings.ToLower(nft.ProtocolName(p.Proto)), "chain": chain, "action": "reject", "interface": iface,
-	}, true
+		"protocol": strings.ToLower(nft.ProtocolName(p.Proto)), "chain": chain, "action": action, "interface": p.In,
+	}
 }
 
 // quotation takes an ICMP error "destination unreachable" apart: who sent it,
@@ -221,12 +249,19 @@ func quotation(b []byte) (from netip.Addr, code byte, quoted []byte, ok bool) {
 	return from, b[at+1], b[at+icmpHeader:], true
 }
 
-// header reads the beginning of a packet, up to its ports.
+// fragmentOffset are the bits of an IPv4 header that say where in its packet a
+// fragment belongs.
+const fragmentOffset = 0x1fff
+
+// header reads the beginning of a packet that opens a connection, up to its ports.
 func header(b []byte) (nft.Packet, bool) {
 	p := nft.Packet{State: nft.New, Link: nft.ToHost}
 	at := 0
 	switch {
 	case len(b) >= 20 && b[0]>>4 == 4:
+		if binary.BigEndian.Uint16(b[6:])&fragmentOffset != 0 {
+			return p, false // the ports stand in the first fragment
+		}
 		at, p.Proto = int(b[0]&0xf)*4, b[9]
 		p.Src, p.Dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
 	case len(b) >= 40 && b[0]>>4 == 6:
@@ -239,10 +274,16 @@ func header(b []byte) (nft.Packet, bool) {
 		return p, false
 	}
 	switch p.Proto {
-	case nft.ProtoTCP, nft.ProtoUDP:
+	case nft.ProtoTCP:
+		p.TCPFlags = tcpSYN
+		fallthrough
+	case nft.ProtoUDP:
 		p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b[at:]), binary.BigEndian.Uint16(b[at+2:])
 	case nft.ProtoICMP, nft.ProtoICMPv6:
 		p.ICMPType, p.ICMPCode = b[at], b[at+1]
+		if len(b) >= at+6 {
+			p.SrcPort = binary.BigEndian.Uint16(b[at+4:]) // the identifier, which tells its connections apart
+		}
 	}
 	return p, true
 }

@@ -11,12 +11,14 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"enshu/sim/clock"
 	"enshu/sim/distro"
 	"enshu/sim/kernel"
+	"enshu/sim/lang"
 	"enshu/sim/scenario"
 	"enshu/sim/trace"
 )
@@ -147,7 +149,7 @@ func (l *Lab) Host(name string) (*Host, error) {
 		}
 		names = append(names, h.Name())
 	}
-	return nil, fmt.Errorf("the lab has no host %q (it has %v)", name, names)
+	return nil, lang.Errorf("このラボにホスト %q はありません: あるのは %s です", "the lab has no host %q: it has %s", name, strings.Join(names, ", "))
 }
 
 // Trace returns the record of what happened.

@@ -8,8 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
-	"slices"
 	"syscall"
 
 	"enshu/sim/host"
@@ -17,178 +15,11 @@ import (
 	"enshu/sim/trace"
 )
 
-// disk is the files as the user of su may use them. It remembers what is in the
-// directories of old logs, which saves a call for each number up to rotate; what
-// else runs in between, such as a script, may change them, and then they are
-// forgotten.
-type disk struct {
-	host.Files
-	as   *host.Cred          // nil: as the process itself
-	seen map[string][]string // sorted
-}
-
-func (d disk) forget() { clear(d.seen) }
-
-// note keeps what is remembered of a directory true.
-func (d disk) note(name string, there bool) {
-	dir, base := path.Split(name)
-	names, ok := d.seen[dir]
-	if !ok {
-		return
-	}
-	switch at, found := slices.BinarySearch(names, base); {
-	case there && !found:
-		d.seen[dir] = slices.Insert(names, at, base)
-	case found && !there:
-		d.seen[dir] = slices.Delete(names, at, at+1)
-	}
-}
-
-// list returns what is in a directory, whose name ends with a slash.
-func (d disk) list(p *host.Proc, dir string) ([]string, error) {
-	names, ok := d.seen[dir]
-	if ok {
-		return names, nil
-	}
-	names, err := libc.ReadDir(p, dir)
-	if err == nil {
-		d.seen[dir] = names
-	}
-	return names, err
-}
-
-// switching is told by -v of each process that changes its identity.
-const switching = "switching euid from %d to %d and egid from %d to %d (pid %d)\n"
-
-// rights returns the files with the rights that the set asks for. Both sides of
-// their use are told with -v; back is the latter.
-func rights(p *host.Proc, s *set, out *messages) (d disk, back func()) {
-	d = disk{Files: p.Sys, seen: map[string][]string{}}
-	if !s.su || s.as.uid == p.UID && s.as.gid == p.GID {
-		return d, func() {}
-	}
-	if p.UID == 0 && s.as.uid > 0 {
-		d.as = &host.Cred{UID: s.as.uid, GID: s.as.gid}
-	}
-	out.note(switching, p.UID, s.as.uid, p.GID, s.as.gid, p.PID)
-	return d, func() { out.note(switching, s.as.uid, p.UID, s.as.gid, p.GID, p.PID) }
-}
-
-// may checks a right on a file (4 read, 2 write, 1 search).
-func (d disk) may(name string, want fs.FileMode) error {
-	if d.as == nil {
-		return nil
-	}
-	info, err := d.Files.Stat(name)
-	if err != nil {
-		return err
-	}
-	uid, gid := libc.Owner(info)
-	mode := info.Mode().Perm()
-	switch {
-	case uid == d.as.UID:
-		mode >>= 6
-	case gid == d.as.GID:
-		mode >>= 3
-	}
-	if mode&want != want {
-		return &os.PathError{Op: "access", Path: name, Err: syscall.EACCES}
-	}
-	return nil
-}
-
-func (d disk) Rename(from, to string) error {
-	if err := errors.Join(d.may(path.Dir(from), 3), d.may(path.Dir(to), 3)); err != nil {
-		return err
-	}
-	return d.Files.Rename(from, to)
-}
-
-func (d disk) Remove(name string) error {
-	if err := d.may(path.Dir(name), 3); err != nil {
-		return err
-	}
-	err := d.Files.Remove(name)
-	if err == nil {
-		d.note(name, false)
-	}
-	return err
-}
-
-func (d disk) Mkdir(name string, perm fs.FileMode) error {
-	if err := d.may(path.Dir(name), 3); err != nil {
-		return err
-	}
-	return errors.Join(d.Files.Mkdir(name, perm), d.own(name))
-}
-
-func (d disk) OpenFile(name string, flag int, perm fs.FileMode) (*os.File, error) {
-	if flag&os.O_EXCL != 0 {
-		if err := d.may(path.Dir(name), 3); err != nil {
-			return nil, err
-		}
-		f, err := d.Files.OpenFile(name, flag, perm)
-		if err != nil {
-			return nil, err
-		}
-		d.note(name, true)
-		if err := d.own(name); err != nil {
-			f.Close()
-			return nil, err
-		}
-		return f, nil
-	}
-	want := fs.FileMode(4)
-	switch flag & (os.O_WRONLY | os.O_RDWR) {
-	case os.O_WRONLY:
-		want = 2
-	case os.O_RDWR:
-		want = 6
-	}
-	if err := d.may(name, want); err != nil {
-		return nil, err
-	}
-	return d.Files.OpenFile(name, flag, perm)
-}
-
-// regular opens a file that must be neither a link nor a pipe, nor any other
-// thing that could let the reader wait.
-func (d disk) regular(name string, flag int) (*os.File, error) {
-	f, err := d.OpenFile(name, flag|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &os.PathError{Op: "open", Path: name, Err: syscall.EOPNOTSUPP}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// own gives what was just made to the user.
-func (d disk) own(name string) error {
-	if d.as == nil {
-		return nil
-	}
-	return d.Files.Chown(name, d.as.UID, d.as.GID)
-}
-
-// Chown follows the rule that only root gives files away.
-func (d disk) Chown(name string, uid, gid int) error {
-	if d.as != nil && (uid != unset && uid != d.as.UID || gid != unset && gid != d.as.GID) {
-		return &os.PathError{Op: "chown", Path: name, Err: syscall.EPERM}
-	}
-	return d.Files.Chown(name, uid, gid)
-}
-
 // newFile makes a file that must not exist; one that does is put aside.
 func (j *job) newFile(name string, want ownership) *os.File {
 	open := func() (*os.File, error) {
-		return j.disk.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, newMode(want))
+		s := newLog(name, want)
+		return j.disk.OpenFile(s.Name, s.Flag, s.Perm)
 	}
 	f, err := j.fresh, error(nil)
 	if f != nil && name == j.path {
@@ -227,8 +58,11 @@ func (j *job) newFile(name string, want ownership) *os.File {
 	return f
 }
 
-// newMode is what a new file may be used for before it has its owner.
-func newMode(want ownership) fs.FileMode { return fs.FileMode(want.mode) & 0o600 }
+// newLog opens a file that must not exist. Its mode is what it may be used for
+// before it has its owner.
+func newLog(name string, want ownership) host.Step {
+	return host.Step{Call: host.Open, Name: name, Flag: os.O_CREATE | os.O_EXCL | os.O_RDWR, Perm: fs.FileMode(want.mode) & 0o600}
+}
 
 func ownerOf(info fs.FileInfo, err error) (uid, gid int) {
 	if err != nil {
@@ -412,16 +246,38 @@ func (j *job) remove(name string) {
 	if j.options.debug {
 		return
 	}
-	f, err := j.disk.OpenFile(name, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		j.fail("error opening %s: %s\n", name, libc.Strerror(err))
+	got := j.made(j.removal(name))
+	if got.done == 0 {
+		j.fail("error opening %s: %s\n", name, libc.Strerror(got.err))
 		return
 	}
-	defer f.Close()
-	if !j.unlink(name, f) {
+	defer got.files[0].Close()
+	if j.plainly() {
+		j.unlinked(name, got.err)
+	} else if !j.unlink(name, got.files[0]) {
 		// The original tells an error number that some earlier call left.
 		j.out.error("Failed to remove old log %s: No data available\n", name)
 	}
+}
+
+// plainly reports whether to remove an old log is to unlink it.
+func (j *job) plainly() bool { return j.set.preRemove == "" && !j.set.shred }
+
+// removal are the calls that remove an old log, or those before its end.
+func (j *job) removal(name string) []host.Step {
+	steps := []host.Step{{Call: host.Open, Name: name, Flag: os.O_RDWR | syscall.O_NOFOLLOW | syscall.O_NONBLOCK}}
+	if j.plainly() {
+		steps = append(steps, host.Step{Call: host.Unlink, Name: name})
+	}
+	return steps
+}
+
+// removeSteps are the calls that finish makes.
+func (j *job) removeSteps() []host.Step {
+	if j.dispose == "" {
+		return nil
+	}
+	return j.removal(j.dispose)
 }
 
 // unlink removes an open file, after preremove, overwritten before when shred
@@ -444,10 +300,16 @@ func (j *job) unlink(name string, f *os.File) bool {
 			j.out.error("Failed to shred %s, trying unlink\n", name)
 		}
 	}
-	if err := j.disk.Remove(name); err != nil {
-		j.fail("Failed to remove old log %s: %s\n", name, libc.Strerror(err))
-	}
+	j.unlinked(name, j.disk.Remove(name))
 	return true
+}
+
+func (j *job) unlinked(name string, err error) {
+	if err != nil {
+		j.fail("Failed to remove old log %s: %s\n", name, libc.Strerror(err))
+		return
+	}
+	j.disk.note(name, false)
 }
 
 func overwrite(p *host.Proc, f *os.File, cycles int) error {

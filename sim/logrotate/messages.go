@@ -26,8 +26,12 @@ func (m *messages) error(format string, args ...any) {
 }
 
 func (m *messages) tell(severity syslog.Severity, prefix, format string, args []any) {
+	told := severity != syslog.Debug || m.verbose
+	if !told && m.log == nil {
+		return
+	}
 	text := prefix + fmt.Sprintf(format, args...)
-	if severity != syslog.Debug || m.verbose {
+	if told {
 		io.WriteString(m.out, text)
 	}
 	if m.log != nil {

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 	"syscall"
 
+	"enshu/sim/host"
 	"enshu/sim/libc"
 )
 
@@ -36,8 +36,7 @@ func (j *job) prepare() {
 		j.prepareNumbered()
 	}
 	if j.dispose != "" {
-		dir, _ := path.Split(j.dispose)
-		if _, err := j.lstat(j.dispose, j.listed(dir)); err != nil {
+		if !j.exists(j.dispose) {
 			j.out.note("log %s doesn't exist -- won't try to dispose of it\n", j.dispose)
 			j.dispose = ""
 		}
@@ -80,17 +79,12 @@ func (j *job) dated(comp string) []string {
 // matching returns the old logs that a pattern matches.
 func (j *job) matching(pattern string) []string {
 	dir := j.names.dir + "/"
-	names, err := j.disk.list(j.p, dir)
+	in, err := j.disk.list(j.p, dir)
 	if err != nil || strings.Contains(pattern, "/") {
 		return matches(j.p, literal(dir)+pattern)
 	}
-	// All names that begin as the log does stand together.
-	from, _ := slices.BinarySearch(names, j.names.base)
 	var found []string
-	for _, n := range names[from:] {
-		if !strings.HasPrefix(n, j.names.base) {
-			break
-		}
+	for _, n := range in.beginning(j.names.base) {
 		if match(pattern, n) && (n[0] != '.' || pattern[0] == '.') {
 			found = append(found, dir+n)
 		}
@@ -98,9 +92,11 @@ func (j *job) matching(pattern string) []string {
 	return found
 }
 
+var magic = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
 // literal escapes what a pattern would take for its own.
 func literal(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+	return magic.Replace(s)
 }
 
 // prepareDated removes the old logs that are too many or too old; the last of
@@ -148,7 +144,7 @@ func (j *job) prepareNumbered() {
 		}
 	}
 	dir, _ := path.Split(n.number(n.start))
-	present := j.listed(dir)
+	present, known := j.listed(dir)
 	if j.set.rotate != -1 {
 		j.dispose = n.number(n.start + count)
 	}
@@ -164,6 +160,7 @@ func (j *job) prepareNumbered() {
 				j.fail("cannot stat %s: %s\n", from, libc.Strerror(err))
 				continue
 			case tooOld(old{from, info.ModTime()}, j.set.maxAge, j.now):
+				j.settle()
 				j.discard(from)
 				continue
 			}
@@ -172,32 +169,44 @@ func (j *job) prepareNumbered() {
 		if j.options.debug {
 			continue
 		}
-		err := error(syscall.ENOENT)
-		if present(from) {
-			err = j.move(from, to)
-		}
 		switch {
-		case errors.Is(err, syscall.ENOENT):
+		case !present(from):
 			j.out.note("old log %s does not exist\n", from)
-		case err != nil:
-			j.fail("error renaming %s to %s: %s\n", from, to, libc.Strerror(err))
+		case !known:
+			if err := j.move(from, to); err != nil {
+				j.shiftFailed(from, to, err)
+			}
+		default:
+			j.shifts = append(j.shifts, host.Step{Name: from, To: to})
+			j.disk.note(to, true)
 		}
 	}
 	j.final = n.plain(n.start)
 	j.first = n.newest(j.final)
 }
 
-// listed reads a directory and returns whether a name may be in it: one call
-// instead of one for each number up to rotate, which may be in the millions.
-func (j *job) listed(dir string) func(name string) bool {
-	return func(name string) bool {
-		names, err := j.disk.list(j.p, dir)
-		if err != nil {
-			return true // it may be entered, not read
-		}
-		_, found := slices.BinarySearch(names, path.Base(name))
-		return found
+// listed reads a directory and returns whether a name is in it: one call instead
+// of one for each number up to rotate, which may be in the millions. A directory
+// that may be entered and not read is not known: any name may be in it.
+func (j *job) listed(dir string) (present func(name string) bool, known bool) {
+	if _, err := j.disk.list(j.p, dir); err != nil {
+		return func(string) bool { return true }, false
 	}
+	return func(name string) bool {
+		in, err := j.disk.list(j.p, dir) // again if it was forgotten
+		return err != nil || in.there[path.Base(name)]
+	}, true
+}
+
+// exists looks for an old log.
+func (j *job) exists(name string) bool {
+	dir, _ := path.Split(name)
+	present, known := j.listed(dir)
+	if !known {
+		_, err := j.p.Sys.Lstat(name)
+		return err == nil
+	}
+	return present(name)
 }
 
 // stat looks at an old log that may be there.
@@ -206,11 +215,4 @@ func (j *job) stat(name string, present func(string) bool) (fs.FileInfo, error) 
 		return nil, syscall.ENOENT
 	}
 	return j.p.Sys.Stat(name)
-}
-
-func (j *job) lstat(name string, present func(string) bool) (fs.FileInfo, error) {
-	if !present(name) {
-		return nil, syscall.ENOENT
-	}
-	return j.p.Sys.Lstat(name)
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"syscall"
 	"time"
 
@@ -50,7 +51,9 @@ type job struct {
 	entry  *entry
 	names  names
 	failed bool
-	fresh  *os.File // the new log, which was made when the old one was moved
+	fresh  *os.File    // the new log, which was made when the old one was moved
+	shifts []host.Step // old logs that go to the next number before anything else is done
+	ahead  *outcome    // of the next steps, when they were made before their time
 
 	first   string // old log that mailfirst sends
 	final   string // where the log goes
@@ -109,9 +112,11 @@ func (r *rotation) set(s *set) bool {
 	if s.sharedScripts {
 		failed = r.together(s, jobs, due, failed)
 	} else {
-		for _, j := range jobs {
-			j.alone()
-			failed = failed || j.failed
+		for few := range slices.Chunk(jobs, s.width(r.options)) {
+			alone(few)
+			for _, j := range few {
+				failed = failed || j.failed
+			}
 		}
 	}
 	if s.last != "" {
@@ -250,23 +255,35 @@ func links(info fs.FileInfo) uint64 {
 	return 1
 }
 
-// alone takes one log through its stages.
-func (j *job) alone() {
-	j.prepare()
-	if j.set.pre != "" && !j.failed && j.due() {
-		j.out.note("running prerotate script\n")
-		if !j.script(j.set.pre, j.log, "") {
-			j.fail("error running non-shared prerotate script for %s of '%s'\n", j.log, j.set.pattern)
+// alone takes each of the logs through its stages. Of more than one the calls are
+// made together (see width).
+func alone(jobs []*job) {
+	for _, j := range jobs {
+		j.prepare()
+		if j.set.pre != "" {
+			j.settle()
+		}
+		if j.set.pre != "" && !j.failed && j.due() {
+			j.out.note("running prerotate script\n")
+			if !j.script(j.set.pre, j.log, "") {
+				j.fail("error running non-shared prerotate script for %s of '%s'\n", j.log, j.set.pattern)
+			}
 		}
 	}
-	j.rotate()
-	if j.set.post != "" && !j.failed && j.due() {
-		j.out.note("running postrotate script\n")
-		if !j.script(j.set.post, j.log, j.final) {
-			j.fail("error running non-shared postrotate script for %s of '%s'\n", j.log, j.set.pattern)
+	perform(jobs, (*job).rotateSteps)
+	for _, j := range jobs {
+		j.rotate()
+		if j.set.post != "" && !j.failed && j.due() {
+			j.out.note("running postrotate script\n")
+			if !j.script(j.set.post, j.log, j.final) {
+				j.fail("error running non-shared postrotate script for %s of '%s'\n", j.log, j.set.pattern)
+			}
 		}
 	}
-	j.finish()
+	perform(jobs, (*job).removeSteps)
+	for _, j := range jobs {
+		j.finish()
+	}
 }
 
 // together takes all logs of a set through the stages, with shared scripts. One
@@ -294,6 +311,7 @@ func (r *rotation) together(s *set, jobs []*job, due int, failed bool) bool {
 	}
 	for _, j := range jobs {
 		j.prepare()
+		j.settle()
 		failed = failed || j.failed
 	}
 	shared(s.pre, "prerotate", "will be")
@@ -325,26 +343,25 @@ func (j *job) rotate() {
 	}
 	s := j.set
 	if s.keeps() {
-		if !s.renameCopy {
+		if j.settle(); !s.renameCopy && !j.failed {
 			j.copyLog(j.path)
 		}
 		return
 	}
-	target := j.final
-	if s.renameCopy {
-		target = j.temporary()
-	}
+	target := j.target()
 	var err error
-	switch {
-	case j.options.debug:
-	case s.create && j.disk.as == nil:
-		var moved bool
-		if j.fresh, moved, err = host.Renew(j.p.Sys, j.path, target, newMode(j.fileWanted())); moved {
+	if !j.options.debug {
+		var got outcome
+		if got = j.settle(j.rotateSteps()...); j.failed {
+			return
+		}
+		if err = got.err; got.done > 0 {
 			j.moved(j.path, target)
 			err = nil // createLog tells it
 		}
-	default:
-		err = j.move(j.path, target)
+		if len(got.files) > 0 {
+			j.fresh = got.files[0]
+		}
 	}
 	gone := errors.Is(err, syscall.ENOENT) && !libc.Exists(j.p, j.path)
 	if gone { // the original looks at the log before it moves it
@@ -361,6 +378,23 @@ func (j *job) rotate() {
 	if s.create && !j.failed {
 		j.createLog()
 	}
+}
+
+// target is where the log itself is moved.
+func (j *job) target() string {
+	if j.set.renameCopy {
+		return j.temporary()
+	}
+	return j.final
+}
+
+// rotateSteps are the calls that move the log.
+func (j *job) rotateSteps() []host.Step {
+	steps := []host.Step{{Name: j.path, To: j.target()}}
+	if j.set.create {
+		steps = append(steps, newLog(j.path, j.fileWanted()))
+	}
+	return steps
 }
 
 // temporary is where renamecopy keeps the log until postrotate has run.

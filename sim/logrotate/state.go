@@ -87,12 +87,13 @@ func (s *state) parse(file, text string, now time.Time) error {
 	return nil
 }
 
+var escape = strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`)
+
 // line is how the entry stands in the file. As with the original, backslashes and
 // line feeds of a name are not what is read back.
 func (e *entry) line() string {
 	t := e.last
-	name := strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`).Replace(e.name)
-	return fmt.Sprintf("\"%s\" %d-%d-%d-%d:%d:%d\n", name, t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second())
+	return fmt.Sprintf("\"%s\" %d-%d-%d-%d:%d:%d\n", escape.Replace(e.name), t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second())
 }
 
 // stale reports whether an entry is to be forgotten: its log is no longer in the

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
+	"enshu/sim/mailx/mbox"
 )
 
 // commandsText has a line for each command, in the order in which they are
@@ -82,8 +84,12 @@ var needsMailbox = map[string]bool{"print": true, "Print": true, "next": true, "
 	"more": true, "More": true, "show": true, "Show": true, "pipe": true, "Pipe": true, "z": true, "Z": true, "sort": true, "forward": true, "Forward": true,
 	"resend": true, "Resend": true, "edit": true, "visual": true, "unsort": true, "draft": true, "undraft": true}
 
+// interactive are the commands that a mere list of commands may not use.
+var interactive = map[string]bool{"mail": true, "Mail": true, "reply": true, "Reply": true, "Lreply": true, "forward": true, "Forward": true,
+	"edit": true, "visual": true, "errors": true}
+
 // edits are those that a read-only mailbox refuses.
-var edits = map[string]bool{"delete": true, "dp": true, "mbox": true, "hold": true, "edit": true, "visual": true, "move": true, "Move": true}
+var edits = map[string]bool{"delete": true, "dp": true, "mbox": true, "hold": true, "edit": true, "visual": true, "touch": true}
 
 // commands reads and obeys until the end.
 func (s *session) commands(ctx context.Context) int {
@@ -153,7 +159,7 @@ func (s *session) command(ctx context.Context, line string) (stop bool, status i
 			s.complain("=: needs an active mailbox")
 			return false, 0
 		}
-		if list := s.chosenFor("pdot", s.words(text[1:])); list != nil {
+		if list := s.chosenFor("pdot", strings.TrimSpace(text[1:]), s.words(text[1:])); list != nil {
 			var b strings.Builder
 			for k, i := range list {
 				if k > 0 {
@@ -174,7 +180,7 @@ func (s *session) command(ctx context.Context, line string) (stop bool, status i
 	case end == 0:
 		s.byDefault(ctx, text)
 		return false, 0
-	case verb == "u": // a modifier of commands
+	case verb == "u", verb == "U": // a modifier of commands
 		s.tell("Ignoring yet unused `u' command modifier!", "")
 		s.ring.open = arg != ""
 		if arg == "" {
@@ -259,7 +265,7 @@ func (s *session) next() {
 		start++
 	}
 	for i := start; i < len(s.msgs); i++ {
-		if !s.msgs[i].deleted {
+		if !s.msgs[i].Deleted {
 			s.print(context.Background(), []int{i}, showShort, false)
 			return
 		}
@@ -272,7 +278,7 @@ func (s *session) next() {
 func (s *session) chosen(words []string) []int {
 	if len(words) == 0 {
 		words = []string{"."}
-		if s.dot < 0 || s.dot >= len(s.msgs) || s.msgs[s.dot].deleted {
+		if s.dot < 0 || s.dot >= len(s.msgs) || s.msgs[s.dot].Deleted {
 			s.complain(noMessages)
 			return nil
 		}
@@ -293,6 +299,9 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		full = other
 	}
 	switch {
+	case interactive[full] && !s.tty && !s.batch:
+		s.complain("%s: can only be used batch or interactive mode", verb)
+		return false, 0
 	case needsMailbox[full] && s.file == "":
 		s.complain("%s: needs an active mailbox", verb)
 		return false, 0
@@ -302,7 +311,7 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 	}
 	switch full {
 	case "print", "Print", "more", "More", "show", "Show", "top", "Top":
-		how := map[string]fullness{"print": showShort, "more": showShort, "Print": showAll, "More": showAll, "show": showRaw, "Show": showRaw, "top": showTop, "Top": showTop}[full]
+		how := map[string]fullness{"print": showShort, "more": showShort, "Print": showAll, "More": showAll, "show": showRaw, "Show": showRaw, "top": showTop, "Top": showTopAll}[full]
 		if list := s.chosen(s.words(arg)); list != nil {
 			s.print(ctx, list, how, full == "more" || full == "More")
 		}
@@ -350,7 +359,7 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		}
 	case "size":
 		for _, i := range s.chosen(s.words(arg)) {
-			lines, size := s.msgs[i].size()
+			lines, size := s.msgs[i].Size()
 			fmt.Fprintf(s.p.Stdout, "%d: %d/%d\n", i+1, lines, size)
 		}
 	case "reply", "Reply":
@@ -383,9 +392,9 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		s.edit(ctx, full, arg)
 	case "quit":
 		s.quit()
-		return true, number(arg)
+		return true, exitStatus(arg)
 	case "exit":
-		return true, number(arg)
+		return true, exitStatus(arg)
 	case "help":
 		s.help(arg)
 	case "list":
@@ -407,18 +416,28 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		s.folders(ctx)
 	case "ghost", "commandalias":
 		fmt.Fprintln(s.p.Stdout, "# `commandalias': no data available")
+	case "call":
+		s.call(ctx, s.words(arg))
+	case "eval":
+		return s.command(ctx, strings.Join(s.words(arg), " "))
 	case "newmail", "noop":
+	case "else", "elif", "endif":
+		s.complain("%s: no matching `if'", full)
 	case "Lreply":
 		s.complain("No recipients specified for `Lreply'")
 	case "account":
 		if w := s.words(arg); len(w) == 1 {
-			s.useAccount(w[0])
+			s.useAccount(ctx, w[0])
 		}
 	case "source":
 		for _, w := range s.words(arg) {
-			s.source(libc.Abs(s.p, s.path(w)))
+			s.source(ctx, libc.Abs(s.p, s.path(w)), true)
 		}
 	case "varshow":
+		if arg == "" {
+			s.complain("ERROR: varshow: takes at least 1, and no more than 511 arg(s)")
+			s.complain("Synopsis: varshow: %s", explanation(full))
+		}
 		for _, name := range s.words(arg) {
 			switch {
 			case s.isSet(name):
@@ -439,6 +458,14 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		}
 	}
 	return false, 0
+}
+
+// exitStatus is the status that a command to leave gives.
+func exitStatus(arg string) int {
+	if strings.Trim(arg, "0123456789") != "" {
+		return 255
+	}
+	return number(arg)
 }
 
 // shownNames are the header fields that print shows, in order.
@@ -493,13 +520,13 @@ func (s *session) errors(arg string) {
 
 // sortBy orders the messages by a field.
 func (s *session) sortBy(full, arg string) {
-	keys := map[string]func(*message) string{
-		"from":    func(m *message) string { return strings.ToLower(nameOrAddress(m.field("From"))) },
-		"to":      func(m *message) string { return strings.ToLower(nameOrAddress(m.field("To"))) },
-		"subject": func(m *message) string { return bareSubject(m.field("Subject")) },
-		"date":    func(m *message) string { return fmt.Sprintf("%020d", dateOf(m).Unix()) },
-		"size":    func(m *message) string { _, n := m.size(); return fmt.Sprintf("%020d", n) },
-		"status":  func(m *message) string { return string(m.mark()) },
+	keys := map[string]func(*mbox.Message) string{
+		"from":    func(m *mbox.Message) string { return strings.ToLower(format.NameOrAddress(m.Field("From"))) },
+		"to":      func(m *mbox.Message) string { return strings.ToLower(format.NameOrAddress(m.Field("To"))) },
+		"subject": func(m *mbox.Message) string { return format.BareSubject(m.Field("Subject")) },
+		"date":    func(m *mbox.Message) string { return fmt.Sprintf("%020d", m.Date().Unix()) },
+		"size":    func(m *mbox.Message) string { _, n := m.Size(); return fmt.Sprintf("%020d", n) },
+		"status":  func(m *mbox.Message) string { return string(m.Mark()) },
 	}
 	if full == "sort" && arg == "" {
 		by := s.sorted
@@ -511,7 +538,7 @@ func (s *session) sortBy(full, arg string) {
 	}
 	key := keys[arg]
 	if full != "sort" || arg == "" || key == nil {
-		key = func(m *message) string { return fmt.Sprintf("%020d", m.at) }
+		key = func(m *mbox.Message) string { return fmt.Sprintf("%020d", m.At) }
 	}
 	if full == "sort" && arg != "" && keys[arg] == nil && arg != "thread" && arg != "none" {
 		s.complain("sort: invalid sorting method: %s", arg)

@@ -1,20 +1,16 @@
 package mailx
 
 import (
-	"bytes"
 	"context"
-	_ "embed"
 	"fmt"
 	"io"
 	"path"
 	"strings"
 
-	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
+	"enshu/sim/mailx/mbox"
 )
-
-//go:embed escapes.txt
-var escapesText string
 
 // draft is a message that is being written.
 type draft struct {
@@ -66,11 +62,18 @@ func (m *program) sendMode(ctx context.Context, v *invocation, to []string) int 
 	}
 	status := func(o outcome) int {
 		if o == composeSave && d.body != "" {
-			m.dead(d.body, nil)
+			m.dead(d.body, nil, nil)
 		}
 		return exSend
 	}
 	switch {
+	case v.whole != "":
+		data, err := libc.ReadFile(m.p, libc.Abs(m.p, m.path(v.whole)))
+		if err != nil {
+			m.complain("%s: %s", v.whole, strerror(err))
+			return exSend
+		}
+		d.body = string(data)
 	case v.template:
 		m.template(d, m.in.rest())
 	case m.tty:
@@ -85,10 +88,20 @@ func (m *program) sendMode(ctx context.Context, v *invocation, to []string) int 
 	default:
 		d.body += m.in.rest()
 	}
+	d.body = m.injected("message-inject-head") + d.body + m.injected("message-inject-tail")
 	if d.body == "" && (v.skipEmpty || m.isSet("skipemptybody")) {
 		return 0
 	}
 	return m.send(ctx, d)
+}
+
+// injected is the text that a variable adds to every message.
+func (m *program) injected(name string) string {
+	text := strings.ReplaceAll(m.vars[name], `\n`, "\n")
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text
 }
 
 // attachable says why a file cannot be attached.
@@ -121,22 +134,22 @@ func (m *program) template(d *draft, text string) {
 			head, rest = head+line+"\n", after
 			continue
 		default:
-			m.complain("Not a header line, skipping: '%s'", line)
+			m.complain("Not a header line, skipping: %s", shellQuote(line))
 			if head == "" {
 				m.complain("Restoring deleted header lines")
 			}
 		}
 		break
 	}
-	for _, f := range (&message{header: []byte(head)}).fields() {
-		value := unfold(f.value)
-		switch strings.ToLower(f.name) {
+	for _, f := range (&mbox.Message{Header: []byte(head)}).Fields() {
+		value := mbox.Unfold(f.Value)
+		switch strings.ToLower(f.Name) {
 		case "to":
-			d.to = append(d.to, splitAddresses(value)...)
+			d.to = append(d.to, format.SplitAddresses(value)...)
 		case "cc":
-			d.cc = append(d.cc, splitAddresses(value)...)
+			d.cc = append(d.cc, format.SplitAddresses(value)...)
 		case "bcc":
-			d.bcc = append(d.bcc, splitAddresses(value)...)
+			d.bcc = append(d.bcc, format.SplitAddresses(value)...)
 		case "subject":
 			d.subject, d.hasSubject = value, true
 		case "from":
@@ -144,7 +157,7 @@ func (m *program) template(d *draft, text string) {
 		case "reply-to":
 			d.replyTo = value
 		default:
-			d.extra = append(d.extra, f.name+": "+f.value)
+			d.extra = append(d.extra, f.Name+": "+f.Value)
 		}
 	}
 	d.body += rest
@@ -162,7 +175,7 @@ func (m *program) head(d *draft, more string) {
 		fmt.Fprintf(&b, "From: %s\n", d.from)
 	}
 	fmt.Fprintf(&b, "To: %s\n", strings.Join(d.to, ", "))
-	if d.subject != "" {
+	if d.subject != "" || d.hasSubject {
 		fmt.Fprintf(&b, "Subject: %s\n", d.subject)
 	}
 	if len(d.cc) > 0 {
@@ -214,7 +227,14 @@ func (m *program) compose(ctx context.Context, d *draft, session bool) outcome {
 		}
 		d.subject = line
 		if interrupts == 0 && !session {
-			fmt.Fprintf(w, "To: %s\n", strings.Join(d.to, ", "))
+			for _, f := range []struct {
+				name string
+				list []string
+			}{{"To", d.to}, {"Cc", d.cc}, {"Bcc", d.bcc}} {
+				if len(f.list) > 0 {
+					fmt.Fprintf(w, "%s: %s\n", f.name, strings.Join(f.list, ", "))
+				}
+			}
 		}
 	} else if !session || d.hasSubject {
 		m.head(d, "\n"+d.body)
@@ -224,11 +244,11 @@ func (m *program) compose(ctx context.Context, d *draft, session bool) outcome {
 			set, text string
 			list      *[]string
 		}{{"askcc", "Cc: ", &d.cc}, {"askbcc", "Bcc: ", &d.bcc}} {
-			line, ok := ask(f.set, f.text)
+			line, ok := ask(f.set, f.text+strings.Join(*f.list, ", "))
 			if !ok {
 				return false
 			}
-			*f.list = append(*f.list, splitAddresses(line)...)
+			*f.list = append(*f.list, format.SplitAddresses(line)...)
 		}
 		return true
 	}
@@ -330,7 +350,7 @@ func (m *program) attach(d *draft, name string) bool {
 		return false
 	}
 	d.attachments = append(d.attachments, name)
-	fmt.Fprintf(m.p.Stdout, "Added attachment %s (%s)\n", name, path.Base(name))
+	fmt.Fprintf(m.p.Stdout, "Added attachment %s (%s)\n", path.Base(name), name)
 	return true
 }
 
@@ -363,207 +383,4 @@ func (m *program) lines(ctx context.Context, d *draft) outcome {
 		}
 	}
 	return composeSave
-}
-
-// escape obeys a line that begins with a tilde (s-nail(1), "COMMAND ESCAPES").
-func (m *program) escape(ctx context.Context, d *draft, line string) (stop bool, o outcome) {
-	w := m.p.Stdout
-	text := strings.TrimLeft(line[1:], " \t")
-	if text == "" {
-		m.complain("Invalid command escape usage: %s", line)
-		return false, 0
-	}
-	verb, arg := text[0], strings.TrimSpace(text[1:])
-	if strings.IndexByte("stcb", verb) >= 0 && arg == "" {
-		m.complain("Invalid command escape usage: %s", line)
-		return false, 0
-	}
-	switch verb {
-	case '.':
-		return true, composeSend
-	case 'q':
-		return true, composeSave
-	case 'x':
-		return true, composeQuiet
-	case 's':
-		d.subject, d.hasSubject = arg, true
-	case 't':
-		d.to = append(d.to, splitAddresses(arg)...)
-	case 'c':
-		d.cc = append(d.cc, splitAddresses(arg)...)
-	case 'b':
-		d.bcc = append(d.bcc, splitAddresses(arg)...)
-	case 'h':
-		m.askHeaders(ctx, d)
-	case 'p':
-		fmt.Fprint(w, "-------\nMessage contains:\n")
-		m.head(d, "\n"+d.body)
-	case 'r', '<', 'R', 'd':
-		m.insert(ctx, d, verb, arg)
-	case 'a', 'A', 'i', 'I':
-		name := map[byte]string{'a': "sign", 'A': "Sign"}[verb]
-		if name == "" {
-			name = arg
-		}
-		text := strings.ReplaceAll(m.value(name), `\n`, "\n")
-		fmt.Fprintln(w, text)
-		d.body += text
-		if verb != 'I' {
-			d.body += "\n"
-		}
-	case 'w':
-		if err := libc.AppendFile(m.p, libc.Abs(m.p, m.path(arg)), []byte(d.body), 0o600); err != nil {
-			m.complain("%s: %s", arg, strerror(err))
-			return false, 0
-		}
-		fmt.Fprintf(w, "%s %d/%d\n", arg, strings.Count(d.body, "\n"), len(d.body))
-	case '!':
-		m.shell(ctx, arg)
-		fmt.Fprint(w, "!\n(continue)\n")
-	case '|':
-		if out, ok := m.filter(ctx, arg, d.body); ok {
-			d.body = out
-		}
-		fmt.Fprintln(w, "(continue)")
-	case 'e', 'v':
-		m.editDraft(ctx, d, verb == 'v')
-	case '@':
-		if arg == "" {
-			m.askAttachments(ctx, d)
-		}
-		for _, name := range m.words(arg) {
-			m.attach(d, name)
-		}
-	case '?':
-		fmt.Fprint(w, escapesText)
-	case ':', '_':
-		if m.session != nil {
-			m.session.command(ctx, arg)
-		} else {
-			(&session{program: m}).command(ctx, arg)
-		}
-	case 'm', 'M', 'f', 'F', 'u', 'U':
-		if m.session == nil || m.session.file == "" {
-			m.complain("Cannot use ~%c in send mode", verb)
-			return false, 0
-		}
-		m.session.interpolate(d, verb, arg)
-	default:
-		m.complain("Unknown command escape: `%s'", line)
-	}
-	return false, 0
-}
-
-// insert adds the contents of a file, or the output of a command, to the text.
-func (m *program) insert(ctx context.Context, d *draft, verb byte, arg string) {
-	name, shown := arg, arg
-	if verb == 'd' {
-		name = m.path(m.vars["DEAD"])
-		shown = name
-	}
-	if name == "" {
-		m.complain("Interpolate what file?")
-		return
-	}
-	var data []byte
-	if command, ok := strings.CutPrefix(name, "!"); ok {
-		out, _ := m.filter(ctx, strings.TrimSpace(command), "")
-		data, shown = []byte(out), "CMD"
-	} else {
-		var err error
-		if data, err = libc.ReadFile(m.p, libc.Abs(m.p, m.path(name))); err != nil {
-			m.complain("%s: %s", shown, strerror(err))
-			fmt.Fprintf(m.p.Stdout, "%s ERROR 0/0\n", shown)
-			return
-		}
-	}
-	if verb == 'R' {
-		data = []byte(indent(string(data), m.vars["indentprefix"]))
-	}
-	d.body += string(data)
-	fmt.Fprintf(m.p.Stdout, "%s %d/%d\n", shown, bytes.Count(data, []byte("\n")), len(data))
-	if shown == "CMD" {
-		fmt.Fprintln(m.p.Stdout, "(continue)")
-	}
-}
-
-// indent puts a prefix before every line.
-func indent(text, prefix string) string {
-	var b strings.Builder
-	for _, line := range strings.SplitAfter(text, "\n") {
-		if line != "" {
-			b.WriteString(prefix + line)
-		}
-	}
-	return b.String()
-}
-
-// filter gives text to a command and returns what it prints.
-func (m *program) filter(ctx context.Context, command, text string) (out string, ok bool) {
-	var b bytes.Buffer
-	child, err := m.p.Start(host.Cmd{Path: m.shellPath(), Args: []string{m.shellPath(), "-c", command}, Stdin: strings.NewReader(text), Stdout: &b, Stderr: m.p.Stderr})
-	if err != nil {
-		return "", false
-	}
-	st, err := child.Wait(ctx)
-	return b.String(), err == nil && st.Success()
-}
-
-// askHeaders asks for the header fields, showing what they are: an empty answer
-// keeps that.
-func (m *program) askHeaders(ctx context.Context, d *draft) {
-	for _, f := range []struct {
-		name string
-		list *[]string
-	}{{"To", &d.to}, {"Cc", &d.cc}, {"Bcc", &d.bcc}} {
-		line, ok := m.prompt(ctx, f.name+": "+strings.Join(*f.list, ", "))
-		if !ok {
-			return
-		}
-		*f.list = append(*f.list, splitAddresses(strings.ReplaceAll(line, " ", ","))...)
-	}
-	line, ok := m.prompt(ctx, "Subject: "+d.subject)
-	if ok {
-		d.subject, d.hasSubject = d.subject+line, true
-	}
-}
-
-// editDraft lets the user edit the message with a program.
-func (m *program) editDraft(ctx context.Context, d *draft, visual bool) {
-	editor := m.vars["EDITOR"]
-	if visual {
-		editor = m.vars["VISUAL"]
-	}
-	var b strings.Builder
-	b.WriteString("# Message will be discarded unless file is saved\n# To:, Cc: and Bcc: support a ?single modifier: To?: exa, <m@ple>\n")
-	fmt.Fprintf(&b, "To: %s\nSubject: %s\n", strings.Join(d.to, ", "), d.subject)
-	if len(d.cc) > 0 {
-		fmt.Fprintf(&b, "Cc: %s\n", strings.Join(d.cc, ", "))
-	}
-	if len(d.bcc) > 0 {
-		fmt.Fprintf(&b, "Bcc: %s\n", strings.Join(d.bcc, ", "))
-	}
-	b.WriteString("\n" + d.body)
-	text, changed := m.editText(ctx, editor, b.String())
-	if changed {
-		for strings.HasPrefix(text, "#") {
-			_, text, _ = strings.Cut(text, "\n")
-		}
-		d.to, d.cc, d.bcc, d.subject, d.body = nil, nil, nil, "", ""
-		m.template(d, text)
-	}
-	fmt.Fprintln(m.p.Stdout, "(continue)")
-}
-
-// editText lets an editor change text.
-func (m *program) editText(ctx context.Context, editor, text string) (out string, changed bool) {
-	file := fmt.Sprintf("/tmp/mail-%s%s", m.random(), m.random())
-	if err := libc.WriteFile(m.p, file, []byte(text), 0o600); err != nil {
-		m.complain("%s: %s", file, strerror(err))
-		return text, false
-	}
-	defer m.p.Sys.Remove(file)
-	m.shell(ctx, editor+" "+file)
-	data, err := libc.ReadFile(m.p, file)
-	return string(data), err == nil && string(data) != text
 }

@@ -10,6 +10,9 @@ import (
 // change opens another folder.
 func (s *session) change(arg string, readOnly bool) {
 	words := s.words(arg)
+	if strings.HasPrefix(arg, "#") { // the folder before, not a comment
+		words = []string{arg}
+	}
 	if len(words) == 0 {
 		if s.file == "" {
 			s.complain("file: needs an active mailbox")

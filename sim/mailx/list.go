@@ -4,12 +4,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"enshu/sim/mailx/format"
+	"enshu/sim/mailx/mbox"
 )
 
 // The complaints of message lists.
 const (
-	noMessages = "No applicable messages"
-	searchHelp = "Missing )\nP.S.: message specifications are now shell tokens, making it necessary\nto escape/shell quote parenthesis, e.g., '(from \"me\")'\nPlease read the manual section \"Shell-style argument quoting\""
+	noMessages  = "No applicable messages"
+	badEndpoint = "Invalid range endpoint"
+	noEndpoint  = "Missing second range argument"
+	badSyntax   = "Message list: invalid syntax"
+	searchHelp  = "Missing )\nP.S.: message specifications are now shell tokens, making it necessary\nto escape/shell quote parenthesis, e.g., '(from \"me\")'\nPlease read the manual section \"Shell-style argument quoting\""
 )
 
 // list reads a message list (s-nail(1), "Specifying messages"). Messages that
@@ -17,13 +23,16 @@ const (
 func (s *session) list(words []string, deleted bool) (out []int, problem string) {
 	hit := make([]bool, len(s.msgs))
 	named := false // messages were named by number, not searched for
-	for _, w := range words {
+	for i, w := range words {
+		if n := strings.TrimRight(w, "0123456789-"); n == "" && strings.HasSuffix(w, "-") && len(w) > 1 && i+1 < len(words) {
+			return nil, badEndpoint
+		}
 		if problem := s.select1(w, deleted, hit, &named); problem != "" {
 			return nil, problem
 		}
 	}
 	for i, h := range hit {
-		if h && s.msgs[i].deleted == deleted {
+		if h && s.msgs[i].Deleted == deleted {
 			out = append(out, i)
 		} else if h && named {
 			return nil, fmt.Sprintf("%d: inappropriate message", i+1)
@@ -38,16 +47,16 @@ func (s *session) list(words []string, deleted bool) (out []int, problem string)
 
 // select1 marks the messages that one word means.
 func (s *session) select1(w string, deleted bool, hit []bool, named *bool) string {
-	mark := func(f func(*message) bool) {
+	mark := func(f func(*mbox.Message) bool) {
 		for i, m := range s.msgs {
-			if m.deleted == deleted && f(m) {
+			if m.Deleted == deleted && f(m) {
 				hit[i] = true
 			}
 		}
 	}
 	switch {
 	case w == "*":
-		mark(func(*message) bool { return true })
+		mark(func(*mbox.Message) bool { return true })
 		return ""
 	case w == "`":
 		if len(s.last) == 0 {
@@ -60,14 +69,14 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 	case strings.HasPrefix(w, "("):
 		return searchHelp
 	case strings.HasPrefix(w, "/"):
-		mark(func(m *message) bool { return contains(decodeHeader(m.field("Subject")), w[1:]) })
+		mark(func(m *mbox.Message) bool { return mbox.Contains(format.DecodeHeader(m.Field("Subject")), w[1:]) })
 		return ""
 	case strings.HasPrefix(w, "@"):
 		fields, text, ok := strings.Cut(w[1:], "@")
 		if !ok {
 			fields, text = "subject", fields
 		}
-		mark(func(m *message) bool { return m.matches(fields, text) })
+		mark(func(m *mbox.Message) bool { return m.Matches(fields, text) })
 		return ""
 	case strings.HasPrefix(w, ":"):
 		f := colon(w[1:])
@@ -75,7 +84,7 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 			return "Unknown or empty colon modifier: " + w
 		}
 		for i, m := range s.msgs {
-			if f(m) && (m.deleted == deleted || w == ":d") {
+			if f(m) && (m.Deleted == deleted || w == ":d") {
 				hit[i] = true
 			}
 		}
@@ -86,14 +95,16 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 		return problem
 	}
 	if !ok {
-		mark(func(m *message) bool { return contains(decodeHeader(m.field("From")), w) })
+		mark(func(m *mbox.Message) bool { return mbox.Contains(format.DecodeHeader(m.Field("From")), w) })
 		return ""
 	}
 	*named = true
 	last := first
-	if text, ranged := strings.CutPrefix(rest, "-"); ranged {
-		if text == "" {
-			return "Missing second range argument"
+	if text, ranged := strings.CutPrefix(rest, "-"); ranged && w[0] != '^' {
+		if text == "" && first >= 0 && first < len(s.msgs) && s.msgs[first].Deleted != deleted {
+			return fmt.Sprintf("%d: inappropriate message", first+1)
+		} else if text == "" {
+			return noEndpoint
 		}
 		if last, rest, ok, problem = s.position(text, deleted); problem != "" {
 			return problem
@@ -103,7 +114,7 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 		}
 	}
 	if rest != "" {
-		return fmt.Sprintf("Message list: invalid syntax: %s (in %s)", rest, w)
+		return fmt.Sprintf(badSyntax+": %s (in %s)", rest, w)
 	}
 	for _, n := range []int{first, last} {
 		if n < 0 || n >= len(s.msgs) {
@@ -121,9 +132,9 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 
 // position reads a message number or a sign for one at the beginning of w.
 func (s *session) position(w string, deleted bool) (index int, rest string, ok bool, problem string) {
-	any := slices.ContainsFunc(s.msgs, func(m *message) bool { return m.deleted == deleted })
+	any := slices.ContainsFunc(s.msgs, func(m *mbox.Message) bool { return m.Deleted == deleted })
 	switch w[0] {
-	case '.':
+	case '.', '&':
 		return s.dot, w[1:], true, ""
 	case '^', '$':
 		if !any {
@@ -131,12 +142,12 @@ func (s *session) position(w string, deleted bool) (index int, rest string, ok b
 		}
 		if w[0] == '$' {
 			i := len(s.msgs) - 1
-			for s.msgs[i].deleted != deleted {
+			for s.msgs[i].Deleted != deleted {
 				i--
 			}
 			return i, w[1:], true, ""
 		}
-		return max(slices.IndexFunc(s.msgs, func(m *message) bool { return m.deleted == deleted }), 0), w[1:], true, ""
+		return max(slices.IndexFunc(s.msgs, func(m *mbox.Message) bool { return m.Deleted == deleted }), 0), w[1:], true, ""
 	case ';':
 		if s.old < 0 {
 			return 0, "", true, "No previously current message"
@@ -151,7 +162,7 @@ func (s *session) position(w string, deleted bool) (index int, rest string, ok b
 			step = -1
 		}
 		i := s.dot + step
-		for i >= 0 && i < len(s.msgs) && s.msgs[i].deleted != deleted {
+		for i >= 0 && i < len(s.msgs) && s.msgs[i].Deleted != deleted {
 			i += step
 		}
 		switch {
@@ -176,20 +187,16 @@ func (s *session) position(w string, deleted bool) (index int, rest string, ok b
 	return n - 1, w[end:], true, ""
 }
 
-func contains(text, part string) bool {
-	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
-}
-
 // colon is the meaning of :x, nil for an unknown letter.
-func colon(letters string) func(*message) bool {
-	one := map[byte]func(*message) bool{
-		'n': func(m *message) bool { return !m.old }, 'o': func(m *message) bool { return m.old },
-		'u': func(m *message) bool { return !m.read }, 'r': func(m *message) bool { return m.read },
-		'd': func(m *message) bool { return m.deleted }, 'f': func(m *message) bool { return m.flagged },
-		'a': func(m *message) bool { return m.answered }, 'L': func(*message) bool { return false }, 'l': func(*message) bool { return false },
-		't': func(m *message) bool { return m.draft }, 's': func(*message) bool { return false }, 'S': func(*message) bool { return false },
+func colon(letters string) func(*mbox.Message) bool {
+	one := map[byte]func(*mbox.Message) bool{
+		'n': func(m *mbox.Message) bool { return !m.Old }, 'o': func(m *mbox.Message) bool { return m.Old },
+		'u': func(m *mbox.Message) bool { return !m.Read }, 'r': func(m *mbox.Message) bool { return m.Read },
+		'd': func(m *mbox.Message) bool { return m.Deleted }, 'f': func(m *mbox.Message) bool { return m.Flagged },
+		'a': func(m *mbox.Message) bool { return m.Answered }, 'L': func(*mbox.Message) bool { return false }, 'l': func(*mbox.Message) bool { return false },
+		't': func(m *mbox.Message) bool { return m.Draft }, 's': func(*mbox.Message) bool { return false }, 'S': func(*mbox.Message) bool { return false },
 	}
-	var all []func(*message) bool
+	var all []func(*mbox.Message) bool
 	for i := 0; i < len(letters); i++ {
 		f := one[letters[i]]
 		if f == nil {
@@ -200,23 +207,7 @@ func colon(letters string) func(*message) bool {
 	if all == nil {
 		return nil
 	}
-	return func(m *message) bool {
-		return slices.ContainsFunc(all, func(f func(*message) bool) bool { return f(m) })
+	return func(m *mbox.Message) bool {
+		return slices.ContainsFunc(all, func(f func(*mbox.Message) bool) bool { return f(m) })
 	}
-}
-
-// matches reports whether one of the named fields holds text.
-func (m *message) matches(fields, text string) bool {
-	short := map[string]string{"f": "from", "t": "to", "c": "cc", "b": "bcc", "s": "subject"}
-	for _, name := range strings.Split(fields, ",") {
-		if full := short[name]; full != "" {
-			name = full
-		}
-		switch {
-		case name == "body" && contains(string(m.body), text), name == "text" && contains(string(m.header)+string(m.body), text),
-			name == "header" && contains(string(m.header), text), contains(decodeHeader(m.field(name)), text) && m.field(name) != "":
-			return true
-		}
-	}
-	return false
 }

@@ -43,9 +43,12 @@ type program struct {
 	home  string
 	vars  map[string]string // the set ones; a boolean one is ""
 	alias map[string][]string
-	// accounts are the blocks of the command account, by name.
-	accounts map[string][]string
-	shown    map[string]bool // header fields that print shows
+	// accounts are the blocks of the command account, macros those of define.
+	accounts, macros map[string][]string
+	params           []string        // of the macro that runs
+	calls            int             // how many of them do
+	sending          bool            // not reading a mailbox
+	shown            map[string]bool // header fields that print shows
 
 	session *session // whose command composes a message
 	killed  bool     // ^C ended the input of lines
@@ -55,6 +58,7 @@ type program struct {
 	envelope     string // of -r: the sender for the mail system
 	envelopeName string // of -r: its display name
 	verbose      int    // -v
+	debug        bool   // -d: nothing is sent, and every step told
 	commands     bool   // -~: tilde escapes also when not at a terminal
 }
 
@@ -67,6 +71,7 @@ type invocation struct {
 	skipEmpty                   bool   // -E
 	quote                       string // -q
 	kind                        string // -M: media type of the body
+	whole                       string // -m: the file that is the body
 	who, spec, account          string // -u, -L, -A
 	file, headers, check        bool   // -f, -H, -e
 	noHeaders, readOnly         bool   // -N, -R
@@ -78,7 +83,7 @@ type invocation struct {
 
 // Mail is /usr/bin/s-nail, also called mail and mailx (s-nail(1)).
 func Mail(ctx context.Context, p *host.Proc) int {
-	m := &program{p: p, vars: map[string]string{}, alias: map[string][]string{}, accounts: map[string][]string{}, shown: shownFields(), name: path.Base(p.Args[0])}
+	m := &program{p: p, vars: map[string]string{}, alias: map[string][]string{}, accounts: map[string][]string{}, macros: map[string][]string{}, shown: shownFields(), name: path.Base(p.Args[0])}
 	if p.Stdin == nil {
 		p.Stdin = strings.NewReader("")
 	}
@@ -139,4 +144,14 @@ func longOptions() []libc.LongOption {
 		out = append(out, o)
 	}
 	return out
+}
+
+// hostname is the name of the host, with its domain (gethostname(2)).
+func (m *program) hostname() string {
+	for _, file := range []string{"/proc/sys/kernel/hostname", "/etc/hostname"} {
+		if data, err := libc.ReadFile(m.p, file); err == nil {
+			return strings.TrimSpace(string(data))
+		}
+	}
+	return "localhost"
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"enshu/sim/mailx/mbox"
 )
 
 // markAs gives a message a mark.
@@ -11,27 +13,27 @@ func (s *session) markAs(i int, what string) {
 	m := s.msgs[i]
 	switch what {
 	case "mbox":
-		m.toMbox, m.hold = true, false
+		m.ToMbox, m.Hold = true, false
 	case "hold":
-		m.hold, m.toMbox = true, false
+		m.Hold, m.ToMbox = true, false
 	case "unread":
-		m.read = false
+		m.Read = false
 	case "seen":
-		m.read = true
+		m.Read = true
 	case "touch":
-		m.touched = true
+		m.Touched = true
 	case "flag":
-		m.flagged = true
+		m.Flagged = true
 	case "unflag":
-		m.flagged = false
+		m.Flagged = false
 	case "draft":
-		m.draft = true
+		m.Draft = true
 	case "undraft":
-		m.draft = false
+		m.Draft = false
 	case "answered":
-		m.answered = true
+		m.Answered = true
 	case "unanswered":
-		m.answered = false
+		m.Answered = false
 	}
 	s.setDot(i)
 	switch what {
@@ -47,7 +49,7 @@ func (s *session) delete(ctx context.Context, list []int, show bool) {
 	}
 	for _, i := range list {
 		m := s.msgs[i]
-		m.deleted, m.read, m.touched, m.hold, m.saved, m.toMbox = true, true, true, false, false, false
+		m.Deleted, m.Read, m.Touched, m.Hold, m.Saved, m.ToMbox = true, true, true, false, false, false
 	}
 	before := s.dot
 	left := s.dotAfter(list[len(list)-1])
@@ -65,7 +67,7 @@ func (s *session) delete(ctx context.Context, list []int, show bool) {
 // dotAfter makes the first message that is left after message i the current
 // one, or the last before it. It reports false when none is left.
 func (s *session) dotAfter(i int) bool {
-	live := func(m *message) bool { return !m.deleted }
+	live := func(m *mbox.Message) bool { return !m.Deleted }
 	if k := slices.IndexFunc(s.msgs[i:], live); k >= 0 {
 		s.setDot(i + k)
 		s.seen = false
@@ -92,7 +94,7 @@ func (s *session) undelete(arg string) {
 		return
 	}
 	for _, i := range list {
-		s.msgs[i].deleted = false
+		s.msgs[i].Deleted = false
 		s.setDot(i)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
 )
 
 const shortOptions = "+A:a:Bb:C:c:DdEeFfHhiL:M:m:NnO:q:Rr:S:s:tT:u:VvX:Y:~#"
@@ -27,15 +28,8 @@ func (m *program) parse(args []string) (v invocation, sets []string, rc []string
 		}
 	}
 	options, operands, err := libc.Getopt(args, shortOptions, longOptions())
-	if err != nil {
-		text := err.Error()
-		what := strings.Trim(text[strings.Index(text, "'"):], "'-")
-		if strings.Contains(text, "requires an argument") {
-			return v, nil, nil, true, m.usage("option requires argument: " + what)
-		}
-		return v, nil, nil, true, m.usage("invalid option: " + what)
-	}
 	rc = []string{"s", "u"}
+	special := "" // which of -M, -m and -q were given
 	for _, o := range options {
 		switch o.Name {
 		case "s":
@@ -62,20 +56,31 @@ func (m *program) parse(args []string) (v invocation, sets []string, rc []string
 				return v, nil, nil, true, m.usage("Invalid custom header data with -C")
 			}
 			v.extra, v.sendOnly = append(v.extra, o.Value), true
-		case "M":
-			v.kind, v.sendOnly = o.Value, true
-		case "m":
-			m.complain("Could not `mimetype'-classify -m argument: %s", o.Value)
-			return v, nil, nil, true, 1
-		case "q":
-			v.quote, v.sendOnly = o.Value, true
+		case "M", "m", "q":
+			if special != "" && !strings.Contains(special, o.Name) {
+				return v, nil, nil, true, m.usage("Only one of -M, -m or -q may be given")
+			}
+			special += o.Name
+			v.sendOnly = true
+			switch o.Name {
+			case "M":
+				v.kind = o.Value
+			case "q":
+				v.quote = o.Value
+			case "m":
+				if v.kind = format.KindOf(o.Value); v.kind == "" {
+					m.complain("Could not `mimetype'-classify -m argument: %s", o.Value)
+					return v, nil, nil, true, 1
+				}
+				v.whole = o.Value
+			}
 		case "r":
-			a := addressOf(o.Value)
+			a := format.AddressOf(o.Value)
 			if strings.ContainsAny(a, " ,;\t") || strings.HasSuffix(a, "@") || strings.HasPrefix(a, "@") {
 				return v, nil, nil, true, m.usage("Invalid address argument with -r")
 			}
 			if strings.Contains(a, "@") {
-				m.envelope, m.envelopeName = a, nameOf(o.Value)
+				m.envelope, m.envelopeName = a, format.NameOf(o.Value)
 			}
 			sets = append(sets, "from="+o.Value)
 		case "S":
@@ -114,6 +119,8 @@ func (m *program) parse(args []string) (v invocation, sets []string, rc []string
 			v.normal = append(v.normal, o.Value)
 		case "v":
 			m.verbose++
+		case "d":
+			m.debug = true
 		case "V":
 			fmt.Fprintf(m.p.Stdout, "s-nail %s, %s (built for Linux)\n", version, versionDate)
 			return v, nil, nil, true, 0
@@ -125,12 +132,23 @@ func (m *program) parse(args []string) (v invocation, sets []string, rc []string
 			return v, nil, nil, true, 0
 		}
 	}
+	if err != nil {
+		text := err.Error()
+		what := strings.Trim(text[strings.Index(text, "'"):], "'-")
+		if strings.Contains(text, "requires an argument") {
+			return v, nil, nil, true, m.usage("option requires argument: " + what)
+		}
+		return v, nil, nil, true, m.usage("invalid option: " + what)
+	}
+	if inputs := strings.Count(special, "M") + strings.Count(special, "m") + strings.Count(special, "q"); v.template && inputs > 0 {
+		return v, nil, nil, true, m.usage("The -M, -m, -q and -t options are mutual exclusive.")
+	}
 	// Words after -- are for the mail system, which no variable lets through here.
 	if n := len(args) - len(operands) - 1; !forced && n >= 0 && args[n] == "--" && (len(options) == 0 || options[len(options)-1].Value != "--") {
 		operands = append([]string{"--"}, operands...)
 	}
 	if i := slices.Index(operands, "--"); i >= 0 {
-		if i > 0 && len(operands) > i+1 {
+		if len(operands) > i+1 && (i > 0 || !v.sendOnly) {
 			m.complain("*expandargv* doesn't allow MTA arguments; consider using *mta-arguments*")
 			return v, nil, nil, true, exNoHost
 		}
@@ -173,26 +191,27 @@ func (m *program) run(ctx context.Context, args []string) int {
 	if !sending && (v.sendOnly || !receiving && !v.file && v.who == "" && len(v.args) > 0) {
 		return m.usage("Send options without primary recipient specified.")
 	}
+	m.sending = sending
 	if slices.Contains(rc, "s") {
-		m.source("/etc/s-nail.rc")
+		m.source(ctx, "/etc/s-nail.rc", false)
 	}
 	if slices.Contains(rc, "u") {
 		name := m.p.Getenv("MAILRC")
 		if name == "" {
 			name = m.home + "/.mailrc"
 		}
-		m.source(m.path(name))
+		m.source(ctx, m.path(name), false)
 	}
 	for _, s := range sets {
 		m.set(s)
 	}
-	if v.account != "" && !m.useAccount(v.account) {
+	if v.account != "" && !m.useAccount(ctx, v.account) && sending {
 		return exNoHost
 	}
 	if v.noHeaders {
 		m.unset("header")
 	}
-	if m.verbose > 0 {
+	if m.verbose > 0 || m.debug {
 		m.complain("Warning -- v15-compat=yes will be default in v14.10.0!")
 	}
 	s := &session{program: m, readOnly: v.readOnly, onlyRead: v.readOnly}
@@ -205,12 +224,13 @@ func (m *program) run(ctx context.Context, args []string) int {
 	case sending:
 		return m.sendMode(ctx, &v, to)
 	case v.batch:
+		s.batch = true
 		for _, line := range v.normal {
 			if stop, status := s.command(ctx, line); stop {
 				return status
 			}
 		}
-		return 0
+		return s.commands(ctx)
 	}
 	return s.run(ctx, &v)
 }

@@ -75,7 +75,6 @@ type recording struct {
 var divergent = map[string]string{
 	"r-jis":          "ISO-2022-JP is not decoded",
 	"h-sendcharsets": "text goes out as UTF-8",
-	"s-idn":          "domains that are not ASCII are not encoded",
 	"c-int":          "^C at the prompt empties the line, as the terminal does",
 	"r-errors":       "an unfinished line of error is closed at the next prompt",
 	"t-badrcpt":      "a recipient that was refused already is told of once more",

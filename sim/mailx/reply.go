@@ -5,48 +5,51 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"enshu/sim/mailx/format"
+	"enshu/sim/mailx/mbox"
 )
 
 // reply answers a message; all adds its other recipients.
 func (s *session) reply(ctx context.Context, i int, all bool) {
 	m := s.msgs[i]
 	s.setDot(i)
-	to := m.field("Reply-To")
+	to := m.Field("Reply-To")
 	if to == "" {
-		to = m.field("From")
+		to = m.Field("From")
 	}
-	d := &draft{to: splitAddresses(to), from: s.vars["from"], hasSubject: true, inReplyTo: m.field("Message-ID")}
-	d.references = strings.TrimSpace(m.field("References") + " " + d.inReplyTo)
-	d.subject = decodeHeader(m.field("Subject"))
+	d := &draft{to: format.SplitAddresses(to), from: s.vars["from"], hasSubject: true, inReplyTo: m.Field("Message-ID")}
+	d.references = strings.TrimSpace(m.Field("References") + " " + d.inReplyTo)
+	d.subject = format.DecodeHeader(m.Field("Subject"))
 	if !strings.HasPrefix(strings.ToLower(d.subject), "re:") {
 		d.subject = "Re: " + d.subject
 	}
 	if all {
 		seen := map[string]bool{s.user.Name: !s.isSet("metoo")}
 		for _, a := range d.to {
-			seen[addressOf(a)] = true
+			seen[format.AddressOf(a)] = true
 		}
 		for _, field := range []string{"To", "Cc"} {
-			for _, a := range splitAddresses(m.field(field)) {
-				if address := addressOf(a); !seen[address] {
+			for _, a := range format.SplitAddresses(m.Field(field)) {
+				if address := format.AddressOf(a); !seen[address] {
 					seen[address] = true
 					d.cc = append(d.cc, a)
 				}
 			}
 		}
 	}
-	m.read, m.touched = true, true
+	m.Read, m.Touched = true, true
 	if s.isSet("quote") {
-		d.body = fmt.Sprintf("%s wrote:\n\n", strings.Join(splitAddresses(decodeHeader(m.field("From"))), ", ")) +
+		d.body = fmt.Sprintf("%s wrote:\n\n", strings.Join(format.SplitAddresses(format.DecodeHeader(m.Field("From"))), ", ")) +
 			indent(strings.TrimRight(s.text(m), "\n")+"\n", s.vars["indentprefix"])
 	}
 	if s.letter(ctx, d) {
-		m.answered = s.isSet("markanswered")
+		m.Answered = s.isSet("markanswered")
 	}
 }
 
 // text is the text of a message without its header.
-func (s *session) text(m *message) string {
+func (s *session) text(m *mbox.Message) string {
 	var b bytes.Buffer
 	s.body(&b, m)
 	return strings.TrimPrefix(b.String(), "\n")
@@ -60,7 +63,7 @@ func (s *session) letter(ctx context.Context, d *draft) bool {
 		switch s.compose(ctx, d, true) {
 		case composeSave:
 			if d.body != "" {
-				s.dead(d.body, nil)
+				s.dead(d.body, nil, nil)
 			}
 			return false
 		case composeNo, composeQuiet:
@@ -81,7 +84,7 @@ func (s *session) mail(ctx context.Context, arg string) {
 			s.interrupted()
 			return
 		}
-		d.to = splitAddresses(strings.ReplaceAll(strings.TrimSpace(line), " ", ","))
+		d.to = format.SplitAddresses(strings.ReplaceAll(strings.TrimSpace(line), " ", ","))
 	}
 	s.letter(ctx, d)
 }
@@ -94,28 +97,28 @@ func (s *session) forward(ctx context.Context, how, arg string) {
 		s.complain("No recipients specified")
 		return
 	}
-	to := splitAddresses(words[n-1])
+	to := format.SplitAddresses(words[n-1])
 	for _, i := range s.chosen(words[:n-1]) {
 		m := s.msgs[i]
 		s.setDot(i)
-		m.touched = true
+		m.Touched = true
 		if how == "resend" || how == "Resend" {
-			m.read = true
+			m.Read = true
 			s.program.send(ctx, &draft{to: to, raw: s.resent(m, to, how == "resend")})
 			continue
 		}
-		d := &draft{to: to, from: s.vars["from"], hasSubject: true, subject: "Fwd: " + decodeHeader(m.field("Subject"))}
+		d := &draft{to: to, from: s.vars["from"], hasSubject: true, subject: "Fwd: " + format.DecodeHeader(m.Field("Subject"))}
 		d.body = s.original(m, showAll)
 		if how == "Forward" {
-			d.record, _, _ = strings.Cut(addressOf(to[0]), "@")
+			d.record, _, _ = strings.Cut(format.AddressOf(to[0]), "@")
 		}
-		m.read = true
+		m.Read = true
 		s.letter(ctx, d)
 	}
 }
 
 // resent is a message with the fields that tell that it was sent again.
-func (s *session) resent(m *message, to []string, mark bool) []byte {
+func (s *session) resent(m *mbox.Message, to []string, mark bool) []byte {
 	var b bytes.Buffer
 	if mark {
 		fmt.Fprintf(&b, "Resent-Date: %s\n", s.date2822())
@@ -124,28 +127,28 @@ func (s *session) resent(m *message, to []string, mark bool) []byte {
 		}
 		fmt.Fprintf(&b, "Resent-To: %s\n", strings.Join(to, ", "))
 	}
-	for _, f := range m.fields() {
-		if name := strings.ToLower(f.name); name != "status" && name != "x-status" {
-			fmt.Fprintf(&b, "%s: %s\n", f.name, f.value)
+	for _, f := range m.Fields() {
+		if name := strings.ToLower(f.Name); name != "status" && name != "x-status" {
+			fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
 		}
 	}
-	b.Write(bytes.TrimSuffix(m.body, []byte("\n")))
+	b.Write(bytes.TrimSuffix(m.Body, []byte("\n")))
 	return b.Bytes()
 }
 
 // original is a message as it is put into another.
-func (s *session) original(m *message, how fullness) string {
+func (s *session) original(m *mbox.Message, how fullness) string {
 	var b strings.Builder
 	b.WriteString("-------- Original Message --------\n")
-	for _, f := range m.fields() {
-		if how != showAll && !s.shown[strings.ToLower(f.name)] {
+	for _, f := range m.Fields() {
+		if how != showAll && !s.shown[strings.ToLower(f.Name)] {
 			continue
 		}
-		value := unfold(f.value)
-		if strings.EqualFold(f.name, "received") {
+		value := mbox.Unfold(f.Value)
+		if strings.EqualFold(f.Name, "received") {
 			value = strings.Join(strings.Fields(value), " ")
 		}
-		fmt.Fprintf(&b, "%s: %s\n", f.name, s.visible(decodeHeader(value)))
+		fmt.Fprintf(&b, "%s: %s\n", f.Name, s.visible(format.DecodeHeader(value)))
 	}
 	return b.String() + "\n" + s.text(m)
 }
@@ -185,11 +188,11 @@ func (s *session) edit(ctx context.Context, full, arg string) {
 	for _, i := range s.chosen(s.words(arg)) {
 		m := s.msgs[i]
 		s.setDot(i)
-		m.read, m.touched = true, true
-		text, changed := s.editText(ctx, editor, string(m.header)+string(m.body))
+		m.Read, m.Touched = true, true
+		text, changed := s.editText(ctx, editor, string(m.Header)+string(m.Body))
 		if changed {
-			again := parseMessage(append(append([]byte(nil), m.from...), text...))
-			m.header, m.body = again.header, again.body
+			again := mbox.ParseMessage(append(append([]byte(nil), m.From...), text...))
+			m.Header, m.Body = again.Header, again.Body
 		}
 	}
 }

@@ -12,14 +12,9 @@ import (
 	"syscall"
 
 	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
+	"enshu/sim/mailx/mbox"
 )
-
-// synopsis is what a bad list of a saving command is answered with.
-var synopsis = map[string]string{
-	"save": "Append [<msglist>] to <file>", "copy": "Copy [<msglist>], but do not mark them for deletion", "move": "Move [<msglist>] to <folder>",
-	"pipe":  "Pipe [<msglist>] to [<command>], honour `ignore' / `retain'",
-	"write": "Write (append) [<msglist>] to [<file>]", "Save": "Append <msglist> to file named after sender", "Copy": "Copy <msglist> to file named after sender",
-}
 
 // save appends messages to a folder, or with write their text to a file.
 func (s *session) save(ctx context.Context, how, arg string) {
@@ -29,17 +24,21 @@ func (s *session) save(ctx context.Context, how, arg string) {
 	if n := len(words); n > 0 && !bySender {
 		name, words = words[n-1], words[:n-1]
 	}
-	list := s.chosenFor(how, words)
+	list := s.chosenFor(how, arg, words)
 	if list == nil {
 		return
 	}
 	if bySender {
-		name, _, _ = strings.Cut(addressOf(s.msgs[list[0]].field("From")), "@")
+		name, _, _ = strings.Cut(format.AddressOf(s.msgs[list[0]].Field("From")), "@")
 	}
 	if name == "" {
 		name = s.path(s.vars["MBOX"])
 	}
-	file := libc.Abs(s.p, s.folder(name))
+	file := s.folder(name)
+	if strings.ContainsAny(name[:1], "%&#+") {
+		name = file
+	}
+	file = libc.Abs(s.p, file)
 	var b bytes.Buffer
 	for _, i := range list {
 		m := s.msgs[i]
@@ -47,10 +46,10 @@ func (s *session) save(ctx context.Context, how, arg string) {
 		case how != "write":
 			b.Write(s.message(m))
 			continue
-		case strings.HasPrefix(m.field("Content-Type"), "multipart/"):
+		case strings.HasPrefix(m.Field("Content-Type"), "multipart/"):
 			s.writeParts(ctx, m)
 		default:
-			b.Write(bytes.TrimSuffix(decodeBody(m.field("Content-Transfer-Encoding"), bytes.TrimPrefix(m.body, []byte("\n"))), []byte("\n")))
+			b.Write(bytes.TrimSuffix(format.DecodeBody(m.Field("Content-Transfer-Encoding"), bytes.TrimPrefix(m.Body, []byte("\n"))), []byte("\n")))
 		}
 	}
 	state, gap := "[New file]", ""
@@ -67,16 +66,16 @@ func (s *session) save(ctx context.Context, how, arg string) {
 		s.complain("%s: %s", name, strerror(err))
 		return
 	}
-	fmt.Fprintf(s.p.Stdout, "%s %s %d bytes\n", name, state, b.Len())
+	fmt.Fprintf(s.p.Stdout, "%s %s %d bytes\n", shellQuote(name), state, b.Len())
 	for _, i := range list {
 		m := s.msgs[i]
-		m.read, m.touched = true, true
+		m.Read, m.Touched = true, true
 		s.seen = s.seen || i == s.dot
 		switch how {
 		case "save", "Save":
-			m.saved = true
+			m.Saved = true
 		case "move", "Move":
-			m.deleted = true
+			m.Deleted = true
 		}
 	}
 	if how == "move" || how == "Move" {
@@ -86,42 +85,55 @@ func (s *session) save(ctx context.Context, how, arg string) {
 
 // chosenFor returns the messages of a command that takes a file or a command
 // after them; what is wrong with them is said with how the command is used.
-func (s *session) chosenFor(how string, words []string) []int {
-	list := s.chosen(words)
-	if list == nil && len(words) > 0 {
-		if _, problem := s.list(words, false); problem == noMessages {
-			s.complain("%s: No message of desired type", how)
-		} else {
-			s.complain("%s: Bad message", how)
-		}
-		if text := synopsis[how]; text != "" {
-			s.complain("Synopsis: %s: %s", how, text)
-		}
+func (s *session) chosenFor(how, arg string, words []string) []int {
+	if len(words) == 0 {
+		return s.chosen(words)
 	}
-	return list
+	list, problem := s.list(words, false)
+	if problem == "" {
+		return list
+	}
+	reason := "Bad message"
+	switch {
+	case problem == noMessages:
+		reason = "No message of desired type"
+	case problem == badEndpoint, problem == noEndpoint:
+		reason = "Invalid argument"
+	case strings.HasPrefix(problem, badSyntax):
+		reason = "Invalid argument"
+		problem = problem[:strings.LastIndex(problem, "(in ")] + "(in " + shellQuote(arg) + ")"
+	}
+	for line := range strings.Lines(problem) {
+		s.complain("%s", strings.TrimSuffix(line, "\n"))
+	}
+	s.complain("%s: %s", how, reason)
+	if text := explanation(how); text != "" {
+		s.complain("Synopsis: %s: %s", how, text)
+	}
+	return nil
 }
 
 // message is a message for another folder, with its marks as they are now.
-func (s *session) message(m *message) []byte {
-	if m.from == nil {
-		return append([]byte("From "+addressOf(m.field("From"))+" "+s.ctime()+"\n"), m.withStatus(m.wasOld)...)
+func (s *session) message(m *mbox.Message) []byte {
+	if m.From == nil {
+		return append([]byte("From "+format.AddressOf(m.Field("From"))+" "+s.ctime()+"\n"), m.WithStatus(m.WasOld)...)
 	}
-	return m.withStatus(m.wasOld)
+	return m.WithStatus(m.WasOld)
 }
 
 func (m *program) ctime() string { return libc.LocalTime(m.p).Format("Mon Jan _2 15:04:05 2006") }
 
 // writeParts asks for a file name for each part; the part's own name is what an
 // empty answer means.
-func (s *session) writeParts(ctx context.Context, m *message) {
+func (s *session) writeParts(ctx context.Context, m *mbox.Message) {
 	fmt.Fprintln(s.p.Stdout, "# All file names need to be sh(1)ell-style quoted, everywhere")
-	for _, p := range m.list("1") {
-		if p.multiple {
+	for _, p := range m.Parts("1") {
+		if p.Multiple {
 			continue
 		}
-		name := p.name
+		name := p.Name
 		if s.tty {
-			fmt.Fprintf(s.p.Stdout, "Enter filename for part %s (%s): %s", p.number, p.kind, name)
+			fmt.Fprintf(s.p.Stdout, "Enter filename for part %s (%s): %s", p.Number, p.Kind, name)
 			if e := s.in.next(ctx); e.ok && e.line != "" {
 				name = e.line
 			}
@@ -129,8 +141,8 @@ func (s *session) writeParts(ctx context.Context, m *message) {
 		if name == "" {
 			continue
 		}
-		text := p.text
-		if p.encoding != "base64" {
+		text := p.Text
+		if p.Encoding != "base64" {
 			text = bytes.TrimSuffix(text, []byte("\n"))
 			if len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")) {
 				text = append(text, '\n')
@@ -161,20 +173,20 @@ func (s *session) quit() {
 		fresh = now[len(s.data):]
 		fmt.Fprintln(s.p.Stdout, "New mail has arrived.")
 	}
-	sort.SliceStable(s.msgs, func(i, j int) bool { return s.msgs[i].at < s.msgs[j].at })
+	sort.SliceStable(s.msgs, func(i, j int) bool { return s.msgs[i].At < s.msgs[j].At })
 	var kept, mbox bytes.Buffer
 	held, moved := 0, 0
 	hold := s.isSet("hold") || !s.system
 	for _, m := range s.msgs {
 		switch {
-		case m.deleted, s.system && m.saved && !s.isSet("keepsave"):
+		case m.Deleted, s.system && m.Saved && !s.isSet("keepsave"):
 			continue
-		case s.system && (m.toMbox || !hold && !m.hold && m.read && m.touched):
-			mbox.Write(m.withStatus(true))
+		case s.system && (m.ToMbox || !hold && !m.Hold && m.Read && m.Touched):
+			mbox.Write(m.WithStatus(true))
 			moved++
 			continue
 		}
-		kept.Write(m.withStatus(true))
+		kept.Write(m.WithStatus(true))
 		held++
 	}
 	kept.Write(fresh)
@@ -213,8 +225,8 @@ func (s *session) quit() {
 }
 
 // readMaildir reads a Maildir folder: the messages in cur and new, by name.
-func (s *session) readMaildir(dir string) ([]*message, error) {
-	var out []*message
+func (s *session) readMaildir(dir string) ([]*mbox.Message, error) {
+	var out []*mbox.Message
 	for _, sub := range []string{"cur", "new"} {
 		names, err := libc.ReadDir(s.p, dir+"/"+sub)
 		if errors.Is(err, syscall.ENOENT) {
@@ -232,18 +244,18 @@ func (s *session) readMaildir(dir string) ([]*message, error) {
 			} else if err != nil {
 				return nil, err
 			}
-			m := parseMessage(append(raw, '\n'))
+			m := mbox.ParseMessage(append(raw, '\n'))
 			_, flags, _ := strings.Cut(name, ":2,")
-			m.file = sub + "/" + name
-			m.read, m.old = strings.Contains(flags, "S"), sub == "cur"
-			m.answered, m.flagged, m.draft = strings.Contains(flags, "R"), strings.Contains(flags, "F"), strings.Contains(flags, "D")
-			m.wasRead, m.wasOld, m.wasAnswered, m.wasFlagged, m.wasDraft = m.read, m.old, m.answered, m.flagged, m.draft
+			m.File = sub + "/" + name
+			m.Read, m.Old = strings.Contains(flags, "S"), sub == "cur"
+			m.Answered, m.Flagged, m.Draft = strings.Contains(flags, "R"), strings.Contains(flags, "F"), strings.Contains(flags, "D")
+			m.WasRead, m.WasOld, m.WasAnswered, m.WasFlagged, m.WasDraft = m.Read, m.Old, m.Answered, m.Flagged, m.Draft
 			out = append(out, m)
 		}
 	}
-	sort.SliceStable(out, func(i, j int) bool { return path.Base(out[i].file) < path.Base(out[j].file) })
+	sort.SliceStable(out, func(i, j int) bool { return path.Base(out[i].File) < path.Base(out[j].File) })
 	for i, m := range out {
-		m.at = i
+		m.At = i
 	}
 	return out, nil
 }
@@ -252,8 +264,8 @@ func (s *session) readMaildir(dir string) ([]*message, error) {
 func (s *session) quitMaildir() {
 	changed, held := false, 0
 	for _, m := range s.msgs {
-		from := s.file + "/" + m.file
-		if m.deleted {
+		from := s.file + "/" + m.File
+		if m.Deleted {
 			if err := s.p.Sys.Remove(from); err != nil {
 				s.complain("%s: %s", from, strerror(err))
 			}
@@ -261,17 +273,17 @@ func (s *session) quitMaildir() {
 			continue
 		}
 		held++
-		base, _, _ := strings.Cut(path.Base(m.file), ":2,")
+		base, _, _ := strings.Cut(path.Base(m.File), ":2,")
 		flags := ""
 		for _, f := range []struct {
 			set  bool
 			name string
-		}{{m.draft, "D"}, {m.flagged, "F"}, {m.answered, "R"}, {m.read, "S"}} {
+		}{{m.Draft, "D"}, {m.Flagged, "F"}, {m.Answered, "R"}, {m.Read, "S"}} {
 			if f.set {
 				flags += f.name
 			}
 		}
-		if to := "cur/" + base + ":2," + flags; to != m.file {
+		if to := "cur/" + base + ":2," + flags; to != m.File {
 			if err := s.p.Sys.Rename(from, s.file+"/"+to); err != nil {
 				s.complain("%s: %s", from, strerror(err))
 			}

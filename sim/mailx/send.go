@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"unicode/utf8"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
+	"enshu/sim/mailx/mbox"
 )
 
 // noEntry is s-nail's own text for ENOENT.
@@ -26,7 +30,7 @@ func strerror(err error) string {
 
 // check says what is wrong with a recipient, "" when nothing.
 func (m *program) check(raw string) string {
-	a := addressOf(raw)
+	a := format.AddressOf(raw)
 	quoted := strings.Contains(a, "\"")
 	for i := 0; i < len(a) && !quoted; i++ {
 		switch c := a[i]; {
@@ -42,6 +46,9 @@ func (m *program) check(raw string) string {
 	case strings.HasPrefix(a, "/") || strings.HasPrefix(a, "./") || !strings.Contains(a, "@") && strings.Contains(a, "/"):
 		return a + ": *expandaddr* does not allow file target"
 	case strings.HasPrefix(a, "@") || strings.HasSuffix(a, "@"):
+		return a + " contains invalid '@' sequence"
+	}
+	if !strings.Contains(a, "@") && strings.Contains(raw, "(") && !strings.Contains(raw, "<") {
 		return a + " contains invalid '@' sequence"
 	}
 	if !strings.Contains(a, "@") && !quoted {
@@ -61,7 +68,7 @@ func (m *program) check(raw string) string {
 // shellQuote is a word as a shell would have to be given it.
 func shellQuote(s string) string {
 	switch {
-	case !ascii(s):
+	case !format.ASCII(s):
 		var b strings.Builder
 		for _, r := range s {
 			if r < 0x80 {
@@ -73,10 +80,19 @@ func shellQuote(s string) string {
 		return "$'" + b.String() + "'"
 	case strings.Contains(s, "'"):
 		return "$'" + strings.ReplaceAll(s, "'", `\'`) + "'"
-	case strings.ContainsAny(s, " ;|\t&<>()$`\"*?"):
+	case strings.ContainsAny(s, " ;|\t&<>()$`\"*"):
 		return "'" + s + "'"
 	}
 	return s
+}
+
+// qualified completes an address in angle brackets that has no domain.
+func (m *program) qualified(a string) string {
+	address := format.AddressOf(a)
+	if open := strings.IndexByte(a, '<'); open >= 0 && address != "" && !strings.Contains(address, "@") && strings.HasSuffix(a, ">") {
+		return a[:open] + "<" + address + "@" + m.hostname() + ">"
+	}
+	return a
 }
 
 // maxAliasDepth bounds aliases of aliases.
@@ -107,12 +123,20 @@ func (m *program) recipients(d *draft) (envelope []string, bad bool) {
 	for _, list := range []*[]string{&d.to, &d.cc, &d.bcc} {
 		var kept []string
 		for _, a := range m.expand(*list, 0) {
+			if a == "<>" {
+				bad = true
+				continue
+			}
+			if a = m.qualified(a); !m.isSet("fullnames") {
+				a = format.AddressOf(a)
+			}
 			if problem := m.check(a); problem != "" {
 				m.complain("%s", problem)
 				bad = true
 				continue
 			}
-			if address := addressOf(a); !seen[address] {
+			a, address := format.InASCII(a)
+			if !seen[address] {
 				seen[address] = true
 				envelope = append(envelope, address)
 				kept = append(kept, a)
@@ -129,19 +153,12 @@ func (m *program) send(ctx context.Context, d *draft) int {
 		name string
 		list *[]string
 	}{{"autocc", &d.cc}, {"autobcc", &d.bcc}} {
-		*auto.list = append(*auto.list, splitAddresses(m.vars[auto.name])...)
+		*auto.list = append(*auto.list, format.SplitAddresses(m.vars[auto.name])...)
 	}
-	envelope, bad := m.recipients(d)
-	notSent := func(text string, head []byte) int {
-		m.dead(text, head)
-		m.complain("... message not sent")
-		return exSend
+	if m.verbose > 0 && len(d.attachments) > 0 {
+		m.complain("*mimetypes-load-control*: cannot open or load ~/.mime.types: %s", noEntry)
 	}
-	if len(envelope) == 0 {
-		m.complain("No recipients specified")
-		return notSent(d.body, nil)
-	}
-	if m.verbose > 0 {
+	if m.verbose > 0 || m.debug {
 		m.complain("P(seudo)R(andom)N(umber)G(enerator): *TLS RAND_*")
 	}
 	if d.body == "" && d.raw == nil {
@@ -151,14 +168,24 @@ func (m *program) send(ctx context.Context, d *draft) int {
 			m.complain("Null message body; hope that's ok")
 		}
 	}
+	envelope, bad := m.recipients(d)
+	notSent := func(text string, head []byte) int {
+		m.dead(text, head, d.bcc)
+		m.complain("... message not sent")
+		return exSend
+	}
+	if len(envelope) == 0 {
+		m.complain("No recipients specified")
+		return notSent(d.body, nil)
+	}
 	if file := m.vars["signature"]; file != "" {
 		if data, err := libc.ReadFile(m.p, libc.Abs(m.p, m.path(file))); err == nil {
 			d.body += string(data)
 		}
 	}
 	if charset := strings.ToLower(m.vars["ttycharset"]); charset == "iso-8859-1" || charset == "latin1" {
-		d.body = toUTF8(charset, []byte(d.body))
-	} else if utf := m.utf8 && charset == "" || charset == "utf-8"; !ascii(d.body) && (!utf || !utf8.ValidString(d.body)) || !ascii(d.subject) && !utf {
+		d.body = format.ToUTF8(charset, []byte(d.body))
+	} else if utf := m.utf8 && charset == "" || charset == "utf-8"; !format.ASCII(d.body) && (!utf || !utf8.ValidString(d.body)) || !format.ASCII(d.subject) && !utf {
 		m.complain("Cannot find a usable character set to encode message: %s", noEntry)
 		return notSent(d.body, nil)
 	}
@@ -174,7 +201,7 @@ func (m *program) send(ctx context.Context, d *draft) int {
 		return notSent(body, head)
 	}
 	if bad {
-		m.dead(body, head)
+		m.dead(body, head, d.bcc)
 		return exSend
 	}
 	return 0
@@ -196,7 +223,7 @@ func (m *program) keepCopy(d *draft, head []byte, body string) bool {
 	if err := libc.AppendFile(m.p, libc.Abs(m.p, file), m.boxed(body, head), 0o600); err != nil {
 		m.complain("%s: %s", file, strerror(err))
 		m.complain("Failed to save message in %s - message not sent", file)
-		m.dead(body, head)
+		m.dead(body, head, d.bcc)
 		return false
 	}
 	return true
@@ -217,6 +244,14 @@ func (m *program) submit(ctx context.Context, head []byte, body string, envelope
 	}
 	args = append(args, m.words(m.vars["mta-arguments"])...)
 	args = append(append(args, "--"), envelope...)
+	if m.debug {
+		m.complain(">>> MTA: %s, arguments: %s", mta, strings.Join(args, " "))
+		for line := range strings.Lines(string(head) + "\n" + body) {
+			m.complain(">>> %s", strings.TrimSuffix(line, "\n"))
+		}
+		fmt.Fprintln(m.p.Stderr)
+		return true
+	}
 	if !libc.Exists(m.p, mta) {
 		m.complain("Cannot start %s: executable not found (adjust *mta* variable)", mta)
 		return false
@@ -238,7 +273,7 @@ func (m *program) boxed(body string, head []byte) []byte {
 		b.Write(head)
 		b.WriteByte('\n')
 	}
-	b.WriteString(body)
+	b.WriteString(mbox.QuoteFrom(body))
 	if !strings.HasSuffix(body, "\n") && body != "" {
 		b.WriteByte('\n')
 	}
@@ -246,8 +281,19 @@ func (m *program) boxed(body string, head []byte) []byte {
 	return b.Bytes()
 }
 
-// dead keeps in dead.letter what could not be sent.
-func (m *program) dead(body string, head []byte) {
+// envelopeFields are the fields before which Bcc: is written.
+var envelopeFields = regexp.MustCompile(`^(?:(?:Date|From|Sender|To|Subject|Cc):.*\n(?:[ \t].*\n)*)*`)
+
+// dead keeps in dead.letter what could not be sent, and to whom nobody was to
+// know that it went.
+func (m *program) dead(body string, head []byte, bcc []string) {
+	if body == "" && head == nil || !m.isSet("save") {
+		return
+	}
+	if head != nil && len(bcc) > 0 {
+		at := envelopeFields.FindIndex(head)[1]
+		head = slices.Concat(head[:at], []byte(format.AddressLine("Bcc", bcc)), head[at:])
+	}
 	file := m.path(m.vars["DEAD"])
 	text := m.boxed(body, head)
 	if err := libc.WriteFile(m.p, file, text, 0o600); err != nil {

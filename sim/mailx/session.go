@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
+	"enshu/sim/mailx/mbox"
 )
 
 // session is a folder that is being read; without one msgs is nil.
@@ -23,10 +25,11 @@ type session struct {
 	maildir  bool
 	readOnly bool
 	onlyRead bool // -R: every folder is read-only
+	batch    bool // -#: commands from a pipe may do what a user may
 	owner    string
 
 	data   []byte // of the file when it was read
-	msgs   []*message
+	msgs   []*mbox.Message
 	dot    int  // index of the current message
 	old    int  // index of the one that was current before
 	seen   bool // the current message has been shown
@@ -45,7 +48,8 @@ func (s *session) run(ctx context.Context, v *invocation) int {
 		shown = file
 	case v.file && len(v.args) > 0:
 		shown = v.args[0]
-		file, system = libc.Abs(s.p, s.folder(shown)), false
+		file = libc.Abs(s.p, s.folder(shown))
+		system = file == s.inbox("")
 	case v.file:
 		file, system = s.path(s.vars["MBOX"]), false
 		shown = file
@@ -180,7 +184,7 @@ func (m *program) inFolder(name string) string {
 
 // open reads a folder.
 func (s *session) open(file string, system bool, owner string) error {
-	var msgs []*message
+	var msgs []*mbox.Message
 	var data []byte
 	info, err := s.p.Sys.Stat(file)
 	if err != nil {
@@ -194,7 +198,7 @@ func (s *session) open(file string, system bool, owner string) error {
 		if len(data) > 0 && data[len(data)-1] != '\n' { // a line that was cut off counts as one
 			text = append(slices.Clone(data), '\n')
 		}
-		msgs = parseMbox(text)
+		msgs = mbox.Parse(text)
 	}
 	if err != nil {
 		return err
@@ -209,10 +213,10 @@ func (s *session) open(file string, system bool, owner string) error {
 // first is where to start: the first new message, else one with a flag, else
 // unread, else the first.
 func (s *session) first() int {
-	for _, want := range []func(*message) bool{
-		func(m *message) bool { return !m.old && !m.deleted },
-		func(m *message) bool { return m.flagged && !m.deleted },
-		func(m *message) bool { return !m.read && !m.deleted },
+	for _, want := range []func(*mbox.Message) bool{
+		func(m *mbox.Message) bool { return !m.Old && !m.Deleted },
+		func(m *mbox.Message) bool { return m.Flagged && !m.Deleted },
+		func(m *mbox.Message) bool { return !m.Read && !m.Deleted },
 	} {
 		if i := slices.IndexFunc(s.msgs, want); i >= 0 {
 			return i
@@ -225,16 +229,16 @@ func (s *session) first() int {
 func (s *session) greet() {
 	fresh, unread, deleted, saved := 0, 0, 0, 0
 	for _, m := range s.msgs {
-		if m.saved {
+		if m.Saved {
 			saved++
 		}
-		if m.deleted {
+		if m.Deleted {
 			deleted++
 		}
-		if !m.old {
+		if !m.Old {
 			fresh++
 		}
-		if !m.read {
+		if !m.Read {
 			unread++
 		}
 	}
@@ -296,36 +300,6 @@ func (s *session) width() int {
 	return 80
 }
 
-// mark is the letter of the header summary.
-func (m *message) mark() byte {
-	mark := byte(' ')
-	switch {
-	case m.read && m.answered:
-		mark = 'A'
-	case m.read:
-	case m.old:
-		mark = 'U'
-	default:
-		mark = 'N'
-	}
-	if m.saved {
-		mark = '*'
-	}
-	if m.hold {
-		mark = 'H'
-	}
-	if m.toMbox {
-		mark = 'M'
-	}
-	if m.flagged {
-		mark = 'F'
-	}
-	if m.draft && m.read {
-		mark = 'T'
-	}
-	return mark
-}
-
 // summary prints one line of the header summary.
 func (s *session) summary(i, columns int) {
 	m := s.msgs[i]
@@ -336,27 +310,48 @@ func (s *session) summary(i, columns int) {
 			dot = "▸"
 		}
 	}
-	from := decodeHeader(m.field("From"))
-	if f := bytes.Fields(m.from); from == "" && len(f) > 1 {
+	from := format.DecodeHeader(m.Field("From"))
+	if f := bytes.Fields(m.From); from == "" && len(f) > 1 {
 		from = string(f[1])
 	}
-	who := nameOf(from)
+	who := format.NameOf(from)
 	switch {
-	case !s.utf8 && !ascii(who), who == "":
-		who = addressOf(from)
+	case !s.utf8 && !format.ASCII(who), who == "":
+		who = format.AddressOf(from)
 	case len(who) == 1: // too short to be a name by itself
 		who = from
 	}
-	lines, size := m.size()
+	lines, size := m.Size()
 	number, sizes := fmt.Sprintf("%3d", i+1), fmt.Sprintf("%4d/%-5d", lines, size)
 	if columns > 0 { // what large numbers take, the subject has not
 		columns = max(0, columns-len(number+sizes)+len("1231234/12345"))
 	}
 	subject := strings.Repeat(" ", columns)
-	if columns > 0 && m.field("Subject") != "" {
-		subject = `"` + fit(s.visible(strings.TrimSpace(decodeHeader(m.field("Subject")))), columns) + `"`
+	if columns > 0 && m.Field("Subject") != "" {
+		subject = `"` + format.Fit(s.visible(strings.TrimSpace(format.DecodeHeader(m.Field("Subject")))), columns) + `"`
 	}
-	fmt.Fprintf(s.p.Stdout, "%s%c%s %s  %16s %s %s\n", dot, m.mark(), number, fit(who, 20), s.date(m), sizes, subject)
+	if !s.isSet("bsdcompat") {
+		s.wideSummary(m, i, dot)
+		return
+	}
+	fmt.Fprintf(s.p.Stdout, "%s%c%s %s  %16s %s %s\n", dot, m.Mark(), number, format.Fit(who, 20), s.date(m), sizes, subject)
+}
+
+// wideSummary is the line of the header summary where the system's settings have
+// not been read (mail -n): the subject has the rest of the line.
+func (s *session) wideSummary(m *mbox.Message, i int, dot string) {
+	mark := m.Mark()
+	if mark == ' ' && m.Old {
+		mark = 'O'
+	}
+	who := format.AddressOf(format.DecodeHeader(m.Field("From")))
+	if s.isSet("showname") {
+		who = format.NameOrAddress(m.Field("From"))
+	}
+	lines, size := m.Size()
+	subject := s.visible(strings.TrimSpace(format.DecodeHeader(m.Field("Subject"))))
+	line := fmt.Sprintf("%s%c%3d %s %-16s %4d/%-5d ", dot, mark, i+1, format.Fit(who, 18), s.date(m), lines, size)
+	fmt.Fprintln(s.p.Stdout, strings.TrimRight(line+format.Fit(subject, max(s.width()-libc.Columns(line), 0)), " "))
 }
 
 // visible is text as the locale can show it.
@@ -380,32 +375,21 @@ func (s *session) visible(text string) string {
 }
 
 // date is the date column: without the time when it is half a year ago.
-func (s *session) date(m *message) string {
+func (s *session) date(m *mbox.Message) string {
 	now := libc.LocalTime(s.p)
-	text := m.field("Date")
+	text := m.Field("Date")
 	if text == "" {
-		if f := bytes.Fields(m.from); len(f) >= 6 {
-			_, date, _ := bytes.Cut(bytes.TrimPrefix(m.from, []byte("From ")), []byte(" "))
+		if f := bytes.Fields(m.From); len(f) >= 6 {
+			_, date, _ := bytes.Cut(bytes.TrimPrefix(m.From, []byte("From ")), []byte(" "))
 			return fmt.Sprintf("%.16s", bytes.TrimLeft(date, " "))
 		}
 	}
-	t := dateOf(m)
+	t := m.Date()
 	t = t.In(now.Location())
 	if now.Sub(t) > 183*24*time.Hour || t.Sub(now) > 24*time.Hour {
 		return t.Format("2006-01-02")
 	}
 	return t.Format("2006-01-02 15:04")
-}
-
-// dateOf is what the field Date says, 1970 when that is no date.
-func dateOf(m *message) time.Time {
-	text, _, _ := strings.Cut(m.field("Date"), "(")
-	for _, layout := range []string{"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700"} {
-		if at, err := time.Parse(layout, strings.Join(strings.Fields(text), " ")); err == nil {
-			return at
-		}
-	}
-	return time.Unix(0, 0)
 }
 
 // headers prints the screenful of the summary that holds message i.
@@ -440,7 +424,7 @@ func (s *session) live(i int) (list []int, at int) {
 		if k == i {
 			at = len(list)
 		}
-		if !s.msgs[k].deleted {
+		if !s.msgs[k].Deleted {
 			list = append(list, k)
 		}
 	}
@@ -468,6 +452,10 @@ func (s *session) scroll(arg string) {
 		want = 0
 	case strings.Trim(arg, "0123456789") == "":
 		want += number(arg)
+	case len(s.words(arg)) > 1:
+		s.complain("ERROR: z: takes at least 0, and no more than 1 arg(s)")
+		s.complain("Synopsis: z: %s", explanation("z"))
+		return
 	default:
 		s.complain("Unrecognized scrolling command: %s", arg)
 		return

@@ -1,13 +1,11 @@
 package mailx
 
 import (
-	"errors"
 	"fmt"
 	"sort"
 	"strings"
-	"syscall"
 
-	"enshu/sim/libc"
+	"enshu/sim/mailx/format"
 )
 
 // obsolete are old names of variables with what is said of them.
@@ -44,7 +42,7 @@ func (m *program) set(text string) {
 		m.complain("Variable is read-only: %s", name)
 		return
 	}
-	if (name == "from" || name == "sender") && has && value != "" && !strings.Contains(addressOf(value), "@") {
+	if (name == "from" || name == "sender") && has && value != "" && !strings.Contains(format.AddressOf(value), "@") {
 		m.complain("*from* / *sender*: invalid  address(es): %s", value)
 		m.complain("Assignment of variable aborted: %s", name)
 		return
@@ -101,37 +99,6 @@ func (m *program) varLine(name string) string {
 	return "set " + name + "=" + value
 }
 
-// source obeys a resource file: the settings, not the commands that need a
-// mailbox. A file that is not there is told with -v only.
-func (m *program) source(name string) {
-	data, err := libc.ReadFile(m.p, name)
-	if err != nil {
-		if m.verbose > 0 && errors.Is(err, syscall.ENOENT) {
-			m.complain("No such file to load: %s", name)
-		} else if !errors.Is(err, syscall.ENOENT) {
-			m.complain("%s: %s", name, strerror(err))
-		}
-		return
-	}
-	account := "" // whose block is being read
-	for _, line := range strings.Split(strings.ReplaceAll(string(data), "\\\n", " "), "\n") {
-		line = strings.TrimSpace(line)
-		words := m.words(line)
-		switch {
-		case len(words) == 0 || strings.HasPrefix(line, "#"):
-		case account != "" && line == "}":
-			account = ""
-		case account != "":
-			m.accounts[account] = append(m.accounts[account], line)
-		case words[0] == "account" && len(words) == 3 && words[2] == "{":
-			account = words[1]
-			m.accounts[account] = []string{}
-		case !m.setting(words):
-			m.complain("%s: unknown command", words[0])
-		}
-	}
-}
-
 // setting obeys a command that changes settings. It reports false for others.
 func (m *program) setting(words []string) bool {
 	switch verb, args := words[0], words[1:]; verb {
@@ -152,7 +119,17 @@ func (m *program) setting(words []string) bool {
 		for _, a := range args {
 			delete(m.alias, a)
 		}
-	case "retain", "ignore", "headerpick", "bind", "colour", "mimetype", "charsetalias", "filetype", "mlist", "mlsubscribe", "alternates", "if", "else", "endif", "shortcut":
+	case "shortcut", "account", "mlist", "mlsubscribe", "charsetalias", "filetype":
+		if len(args) == 0 {
+			fmt.Fprintf(m.p.Stdout, "# `%s': no data available\n", words[0])
+		}
+	case "alternates":
+		if len(args) == 0 {
+			fmt.Fprintln(m.p.Stdout, "# no alternates registered")
+		}
+	case "unignore":
+		m.complain("No fields currently being ignored")
+	case "retain", "ignore", "headerpick", "bind", "colour", "mimetype":
 		// Read and without effect.
 	case "echo":
 		fmt.Fprintln(m.p.Stdout, strings.Join(args, " "))
@@ -190,21 +167,6 @@ func (m *program) aliasCommand(args []string) {
 	}
 }
 
-// useAccount obeys the block of an account.
-func (m *program) useAccount(name string) bool {
-	lines, ok := m.accounts[name]
-	if !ok {
-		m.complain("account: account does not exist: %s", name)
-		return false
-	}
-	for _, line := range lines {
-		if words := m.words(line); len(words) > 0 && !m.setting(words) {
-			m.complain("%s: unknown command", words[0])
-		}
-	}
-	return true
-}
-
 // words splits a line as the shell does: quotes group, $name and ${name} stand
 // for variables of the program or of the environment.
 func (m *program) words(s string) []string {
@@ -216,6 +178,15 @@ func (m *program) words(s string) []string {
 		switch {
 		case quote != 0 && c == quote:
 			quote = 0
+		case c == '#' && quote == 0 && !in:
+			return out // a comment
+		case c == '$' && quote != '\'' && i+1 < len(s) && strings.IndexByte("?!#*@123456789", s[i+1]) >= 0:
+			i, in = i+1, true
+			b.WriteString(m.parameter(s[i]))
+		case c == '$' && quote != '\'' && strings.HasPrefix(s[i+1:], "{") && strings.Contains(s[i:], "}"):
+			name, _, _ := strings.Cut(s[i+2:], "}")
+			b.WriteString(m.value(name))
+			i, in = i+len(name)+2, true
 		case c == '$' && quote != '\'' && i+1 < len(s) && nameByte(s[i+1], true):
 			end := i + 1
 			for end < len(s) && nameByte(s[end], false) {
@@ -223,6 +194,9 @@ func (m *program) words(s string) []string {
 			}
 			b.WriteString(m.value(s[i+1 : end]))
 			i, in = end-1, true
+		case c == '\\' && quote == '"' && i+1 < len(s) && strings.IndexByte("$`\"\\", s[i+1]) >= 0:
+			i++
+			b.WriteByte(s[i])
 		case quote != 0:
 			b.WriteByte(c)
 		case c == '\'' || c == '"':

@@ -20,17 +20,17 @@ import (
 type Network struct {
 	Line  *clock.Timeline
 	Trace *trace.Log
+	Seed  uint64 // of the jitter and the losses of links that are set after it; 1 unless changed
 
 	mu    sync.Mutex // guards all sockets and links
 	hosts []*Host
 	links map[[2]*Host]*wire
-	seed  uint64
 }
 
 // New returns an empty network on a timeline and a trace of its own.
 func New(t testing.TB) *Network {
 	line := clock.New(time.Time{})
-	return &Network{Line: line, Trace: trace.NewLog(line), links: map[[2]*Host]*wire{}, seed: 1}
+	return &Network{Line: line, Trace: trace.NewLog(line), links: map[[2]*Host]*wire{}, Seed: 1}
 }
 
 // Link is what happens to packets from one host to a neighbour.
@@ -71,7 +71,7 @@ func (n *Network) OneWay(from, to *Host, l Link) {
 		old.Link = l
 		return
 	}
-	n.links[key] = &wire{Link: l, rand: link.Rand(n.seed, from.Name, to.Name)}
+	n.links[key] = &wire{Link: l, rand: link.Rand(n.Seed, from.Name, to.Name)}
 }
 
 // passage is what becomes of a packet.

@@ -292,8 +292,8 @@ input(type="imudp" port="514")
 		wrote := strings.Count(h.ReadFile("/var/log/flood"), "flood: x")
 		told := 0
 		for _, e := range h.Trace.Since(0) {
-			if e.Kind == trace.MessageDropped && e.Attrs["reason"] == "main queue full" {
-				told, _ = strconv.Atoi(strings.TrimSuffix(e.Attrs["rule"], " so far"))
+			if e.Kind == trace.MessageDropped && strings.HasPrefix(e.Attrs["reason"], "main queue full") {
+				fmt.Sscanf(e.Attrs["reason"], "main queue full, %d so far", &told)
 			}
 		}
 		if wrote < mainQueueSize || wrote > mainQueueSize+batchSize || flood-wrote < told || flood-wrote >= told+1000 {

@@ -260,8 +260,7 @@ func (d *daemon) Submit(m *message.Message, wait bool) {
 		if m.Unparsed {
 			text = m.Raw
 		}
-		d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": "main queue full", "text": text, "tag": m.Tag, "to": "main queue",
-			"rule": strconv.FormatUint(d.dropped.Load(), 10) + " so far"})
+		d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": fmt.Sprintf("main queue full, %d so far", d.dropped.Load()), "text": text, "tag": m.Tag, "to": "main queue"})
 	}
 }
 

@@ -29,7 +29,7 @@ var (
 func (s *ServiceState) UnmarshalText(b []byte) error {
 	states := []string{string(Started), string(Stopped), string(Enabled), string(Disabled), string(Masked)}
 	if !contains(states, string(b)) {
-		return fmt.Errorf("unknown state %q%s", clip(string(b)), Meant(string(b), states))
+		return fmt.Errorf("unknown state %q%s", clip(string(b)), meant(string(b), states))
 	}
 	*s = ServiceState(b)
 	return nil
@@ -54,13 +54,6 @@ func (l *Lab) Check(report func(key, format string, args ...any)) {
 	}
 	if len(l.Networks) > MaxNetworks {
 		report("networks", "networks: %d networks are too many; the limit is %d", len(l.Networks), MaxNetworks)
-	}
-}
-
-// Check refuses a text without words.
-func (t *Text) Check(report func(key, format string, args ...any)) {
-	if t.JA != "" && strings.TrimSpace(t.JA) == "" {
-		report("ja", "ja: the text is empty")
 	}
 }
 
@@ -248,7 +241,7 @@ func (d *decoder) checkHosts(l *Lab, n *yaml.Node) {
 		for _, f := range h.Files {
 			if user, _, _ := strings.Cut(f.Owner, ":"); userName.MatchString(user) && !contains(users, user) {
 				d.errorf(lookup(lookup(lookup(lookup(n, h.Name), "files"), string(f.Path)), "owner"),
-					"unknown user %q%s", user, Meant(user, users))
+					"unknown user %q%s", user, meant(user, users))
 			}
 		}
 	}
@@ -373,7 +366,7 @@ func (d *decoder) checkMistakes(l *Lab, n *yaml.Node) {
 		}
 		from := l.Solution(m.From)
 		if from == nil {
-			d.errorf(lookup(at, "from"), "unknown solution %q%s", clip(m.From), Meant(m.From, solutions))
+			d.errorf(lookup(at, "from"), "unknown solution %q%s", clip(m.From), meant(m.From, solutions))
 			continue
 		}
 		var steps []string
@@ -384,12 +377,12 @@ func (d *decoder) checkMistakes(l *Lab, n *yaml.Node) {
 		}
 		for j, id := range m.Without {
 			if !contains(steps, id) {
-				d.errorf(item(lookup(at, "without"), j), "solution %q has no step %q%s", m.From, clip(id), Meant(id, steps))
+				d.errorf(item(lookup(at, "without"), j), "solution %q has no step %q%s", m.From, clip(id), meant(id, steps))
 			}
 		}
 		for _, r := range m.Replace {
 			if !contains(steps, r.Step) {
-				d.errorf(keyOf(lookup(at, "replace"), r.Step), "solution %q has no step %q%s", m.From, clip(r.Step), Meant(r.Step, steps))
+				d.errorf(keyOf(lookup(at, "replace"), r.Step), "solution %q has no step %q%s", m.From, clip(r.Step), meant(r.Step, steps))
 			}
 		}
 	}
@@ -413,7 +406,7 @@ func (d *decoder) checkFails(l *Lab, m *Mistake, n *yaml.Node) {
 			if link := lookup(at, "link"); link != nil {
 				at = link
 			}
-			d.errorf(at, "no check of task %q fails at %q%s", t.ID, clip(f.Link), Meant(f.Link, links))
+			d.errorf(at, "no check of task %q fails at %q%s", t.ID, clip(f.Link), meant(f.Link, links))
 		}
 	}
 }

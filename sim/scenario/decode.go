@@ -65,6 +65,7 @@ func fields(t reflect.Type) []field {
 var (
 	textType  = reflect.TypeFor[encoding.TextUnmarshaler]()
 	checkType = reflect.TypeFor[Check]()
+	wordsType = reflect.TypeFor[Text]()
 	posType   = reflect.TypeFor[Pos]()
 	addrType  = reflect.TypeFor[netip.Addr]()
 	netType   = reflect.TypeFor[netip.Prefix]()
@@ -137,8 +138,20 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, what string) {
 		}
 	case reflect.Struct:
 		d.object(n, v, what)
+		if t == wordsType {
+			d.uncut(n, what)
+		}
 	default:
 		panic("scenario: no rule to decode " + t.String())
+	}
+}
+
+// uncut reports a text for learners that YAML ends early, at a blank and #.
+func (d *decoder) uncut(n *yaml.Node, what string) {
+	for _, text := range n.Content {
+		if text.Kind == yaml.ScalarNode && text.Style == 0 && text.LineComment != "" {
+			d.errorf(text, "%s: the text ends at “#”, which begins a comment; put it in quotes", what)
+		}
 	}
 }
 
@@ -198,7 +211,7 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, what string) {
 	for key, val := range d.pairs(n, what) {
 		f, ok := byName[key.Value]
 		if !ok {
-			d.errorf(key, "unknown key %q in %s%s", clip(key.Value), what, Meant(key.Value, names))
+			d.errorf(key, "unknown key %q in %s%s", clip(key.Value), what, meant(key.Value, names))
 			continue
 		}
 		at[f.name] = val
@@ -309,7 +322,7 @@ func (d *decoder) check(n *yaml.Node, c *Check) {
 		case key.Value == "not":
 			d.value(val, reflect.ValueOf(&c.Not).Elem(), "not")
 		case kind == nil:
-			d.errorf(key, "unknown check %q%s", clip(key.Value), Meant(key.Value, known))
+			d.errorf(key, "unknown check %q%s", clip(key.Value), meant(key.Value, known))
 		case c.Kind != "":
 			d.errorf(key, "a check is of one kind; %q and %q are two list items", c.Kind, kind.Name)
 		default:
@@ -324,7 +337,7 @@ func (d *decoder) check(n *yaml.Node, c *Check) {
 		}
 	}
 	if c.Kind == "" && len(d.errs) == 0 {
-		d.errorf(n, "the check names no kind%s", Meant("", known[2:]))
+		d.errorf(n, "the check names no kind%s", meant("", known[2:]))
 	}
 }
 

@@ -53,16 +53,21 @@ func (e Errors) sorted() Errors {
 	return out
 }
 
-// Meant returns "; did you mean X?" for the known name nearest to name, or
-// "; known are …" when there are few, or nothing.
-func Meant(name string, known []string) string {
+// Nearest returns the known name that name was likely to be, or "".
+func Nearest(name string, known []string) string {
 	best, at := "", min(len(name)/3+1, len(name)-1, 3)
 	for _, k := range known {
 		if d := distance(name, k); d <= at && (best == "" || d < at) {
 			best, at = k, d
 		}
 	}
-	if best != "" {
+	return best
+}
+
+// meant returns "; did you mean X?" for the known name nearest to name, or
+// "; known are …" when there are few, or nothing.
+func meant(name string, known []string) string {
+	if best := Nearest(name, known); best != "" {
 		return fmt.Sprintf("; did you mean %q?", best)
 	}
 	if len(known) == 0 || len(known) > 16 {

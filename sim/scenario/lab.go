@@ -2,6 +2,8 @@ package scenario
 
 import (
 	"net/netip"
+
+	"enshu/sim/lang"
 )
 
 // Lab is a checked lab file with the variables of one attempt filled in.
@@ -25,18 +27,7 @@ type Lab struct {
 }
 
 // Text is what a learner reads, in both languages.
-type Text struct {
-	JA string `lab:"ja,required" doc:"Japanese."`
-	EN string `lab:"en,required" doc:"English."`
-}
-
-// In returns the text in a language, "ja" or "en".
-func (t Text) In(lang string) string {
-	if lang == "ja" {
-		return t.JA
-	}
-	return t.EN
-}
+type Text = lang.Text
 
 // Var is a variable of an attempt; one of its ways to be drawn is given.
 type Var struct {

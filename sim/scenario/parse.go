@@ -113,7 +113,7 @@ func (s *Source) fill(values map[string]string) (*Lab, Errors) {
 	for _, r := range d.refs {
 		known := references[r.what]
 		if names := known.known(&s.known, lab); !contains(names, r.name) {
-			d.errorf(r.node, "unknown %s %q%s", known.noun, clip(r.name), Meant(r.name, names))
+			d.errorf(r.node, "unknown %s %q%s", known.noun, clip(r.name), meant(r.name, names))
 		}
 	}
 	return lab, d.errs.sorted()

@@ -198,11 +198,11 @@ func (p *Priority) UnmarshalText(b []byte) error {
 	}
 	facility, ok := syslog.ParseFacility(f)
 	if !ok {
-		return fmt.Errorf("unknown facility %q%s", f, Meant(f, facilities))
+		return fmt.Errorf("unknown facility %q%s", f, meant(f, facilities))
 	}
 	severity, ok := syslog.ParseSeverity(s)
 	if !ok {
-		return fmt.Errorf("unknown severity %q%s", s, Meant(s, severities))
+		return fmt.Errorf("unknown severity %q%s", s, meant(s, severities))
 	}
 	*p = Priority(syslog.Make(facility, severity))
 	return nil

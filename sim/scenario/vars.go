@@ -83,7 +83,7 @@ func (d *decoder) filled(n *yaml.Node, values map[string]string, src []string) *
 				known = append(known, k)
 			}
 			at := find(src, n, m)
-			d.errorf(&yaml.Node{Line: at.Line, Column: at.Column}, "unknown variable %q%s", clip(name), Meant(name, known))
+			d.errorf(&yaml.Node{Line: at.Line, Column: at.Column}, "unknown variable %q%s", clip(name), meant(name, known))
 			return m
 		})
 		// What a plain value is was decided before the variables were put in.

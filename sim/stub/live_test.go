@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +20,6 @@ import (
 	"enshu/sim/kernel"
 	"enshu/sim/libc"
 	"enshu/sim/stub"
-	"enshu/sim/stub/guest"
 	"enshu/sim/trace"
 )
 
@@ -218,29 +216,6 @@ func TestPipesWait(t *testing.T) {
 		}
 		return 0
 	}))
-}
-
-// TestStubStartsEarly guards the cost of a stub: the package that takes over
-// must be initialised before anything heavy (see package guest).
-func TestStubStartsEarly(t *testing.T) {
-	c := exec.Command("/proc/self/exe")
-	c.Args = guest.HostArgs() // without its connection it ends at once
-	c.Env = []string{"GODEBUG=inittrace=1"}
-	out, _ := c.CombinedOutput()
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		if len(f) < 2 || f[0] != "init" {
-			continue
-		}
-		for _, heavy := range []string{"github.com/", "gopkg.in/", "net", "encoding/json", "testing", "reflect", "enshu/sim/kernel"} {
-			if f[1] == heavy || strings.HasSuffix(heavy, "/") && strings.HasPrefix(f[1], heavy) {
-				t.Errorf("%s is initialised before a stub takes over", f[1])
-			}
-		}
-	}
-	if !strings.Contains(string(out), "init internal/cpu") && !strings.Contains(string(out), "init runtime") {
-		t.Fatalf("no trace of initialisation:\n%s", out)
-	}
 }
 
 // BenchmarkRoundTrip is what a call through a stub costs, beside the call itself.

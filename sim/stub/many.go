@@ -2,7 +2,6 @@ package stub
 
 import (
 	"io"
-	"io/fs"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -38,29 +37,61 @@ func (s *sys) Lstats(names []string) []host.Stated {
 	return list
 }
 
-// Renew is [host.Batch]'s: a file goes to another name and a new one takes its
-// place, with one message.
-func (s *sys) Renew(from, to string, perm fs.FileMode) (*os.File, bool, error) {
-	r, files, err := s.conn.do(call{unix.SYS_RENAMEAT2, 0, []any{atFDCWD, from, atFDCWD, to, 0}},
-		openCall(from, os.O_CREATE|os.O_EXCL|os.O_RDWR|unix.O_NONBLOCK, perm, 0))
-	moved := len(r) > 1
-	switch {
-	case err != nil && !moved:
-		closeAll(files)
-		return nil, false, &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	case err == nil && len(files) != 1:
-		err = errGone
+// Chain is [host.Batch]'s: calls in order with few messages.
+func (s *sys) Chain(steps []host.Step) (done int, files []*os.File, err error) {
+	for len(steps) > 0 && err == nil {
+		part := steps[:min(together, len(steps))]
+		steps = steps[len(part):]
+		calls := make([]call, len(part))
+		for i, step := range part {
+			switch step.Call {
+			case host.Rename:
+				calls[i] = call{unix.SYS_RENAMEAT2, 0, []any{atFDCWD, step.Name, atFDCWD, step.To, 0}}
+			case host.Open:
+				calls[i] = openCall(step.Name, step.Flag|unix.O_NONBLOCK, step.Perm, 0)
+			case host.Unlink:
+				calls[i] = call{unix.SYS_UNLINKAT, 0, []any{atFDCWD, step.Name, 0}}
+			}
+		}
+		r, fds, failed := s.conn.do(calls...)
+		good := len(r)
+		if failed != nil {
+			good = max(good-1, 0) // the last is the one that failed
+		}
+		for i, step := range part[:good] {
+			if step.Call != host.Open {
+				continue
+			}
+			if len(fds) == 0 {
+				return done + i, files, pathError("open", step.Name, errGone)
+			}
+			f, oerr := opened(fds[0], step.Name, true)
+			fds = fds[1:]
+			if oerr != nil {
+				closeAll(fds)
+				return done + i, files, pathError("open", step.Name, oerr)
+			}
+			s.keep(f)
+			files = append(files, f)
+		}
+		closeAll(fds)
+		done += good
+		if failed != nil {
+			err = stepError(part[good], failed)
+		}
 	}
-	if err != nil {
-		closeAll(files)
-		return nil, moved, pathError("open", from, err)
+	return done, files, err
+}
+
+// stepError is the error of a call as it has it outside of a chain.
+func stepError(s host.Step, err error) error {
+	switch s.Call {
+	case host.Rename:
+		return &os.LinkError{Op: "rename", Old: s.Name, New: s.To, Err: err}
+	case host.Open:
+		return pathError("open", s.Name, err)
 	}
-	f, err := opened(files[0], from, true)
-	if err != nil {
-		return nil, moved, pathError("open", from, err)
-	}
-	s.keep(f)
-	return f, moved, nil
+	return pathError("remove", s.Name, err)
 }
 
 // atOnce is how much of a file is read with the message that opens it.

@@ -158,10 +158,10 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	defer s.server.starting.RUnlock()
 	defer s.conn.spawning()()
 	m := guest.Message{Kind: guest.Spawn}
-	m.Str(c.Path)
-	m.Str(c.Dir)
-	m.Strs(c.Args)
-	m.Strs(c.Env)
+	m.In(c.Path)
+	m.In(c.Dir)
+	m.Ins(c.Args)
+	m.Ins(c.Env)
 	var flags int64
 	if c.Session {
 		flags |= guest.SpawnSession

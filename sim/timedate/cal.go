@@ -2,14 +2,15 @@ package timedate
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
-	"enshu/sim/wire/getdate"
 )
 
 const calUsage = `
@@ -27,9 +28,15 @@ Options:
  -S, --span            span the date when displaying multiple months
  -s, --sunday          Sunday as first day of week
  -m, --monday          Monday as first day of week
- -j, --julian          output Julian dates
+ -j, --julian          use day-of-year for all calendars
+     --reform <val>    Gregorian reform date (1752|gregorian|iso|julian)
+     --iso             alias for --reform=iso
  -y, --year            show the whole year
  -Y, --twelve          show the next twelve months
+ -w, --week[=<num>]    show US or ISO-8601 week numbers
+ -v, --vertical        show day vertically instead of line
+     --color[=<when>]  colorize messages (auto, always or never)
+                         colors are enabled by default
 
  -h, --help            display this help
  -V, --version         display version
@@ -37,265 +44,277 @@ Options:
 For more details see cal(1).
 `
 
-// calendar is what cal prints.
-type calendar struct {
-	monday, julian bool
-	today          time.Time
-	mark           bool // highlight today
+// calRun is one run of cal.
+type calRun struct {
+	p        *host.Proc
+	calendar *calendar
+	months   int // how many; 0 is not said
+	span     bool
+	// year and twelve are -y and -Y: the months stand further apart, and those of
+	// a year stand under its number.
+	year, twelve bool
+	week         int // the week that was asked for; 0 is none
 }
 
 // Cal is /usr/bin/cal (cal(1)).
 func Cal(ctx context.Context, p *host.Proc) int {
-	found, args, err := libc.Getopt(p.Args[1:], "13n:SsmjyYhV", []libc.LongOption{
-		{Name: "one", Short: "1"}, {Name: "three", Short: "3"}, {Name: "months", Arg: libc.RequiredArgument, Short: "n"},
-		{Name: "span", Short: "S"}, {Name: "sunday", Short: "s"}, {Name: "monday", Short: "m"}, {Name: "julian", Short: "j"},
-		{Name: "year", Short: "y"}, {Name: "twelve", Short: "Y"}, {Name: "help", Short: "h"}, {Name: "version", Short: "V"},
-	})
-	fail := func(format string, args ...any) int {
-		fmt.Fprintf(p.Stderr, "cal: "+format+"\n", args...)
-		return 1
+	c := &calRun{p: p, calendar: newCalendar(localeOf(p.Getenv))}
+	_, c.calendar.mark = libc.Terminal(p.Stdout)
+	args, status, done := c.parse()
+	if done {
+		return status
 	}
-	if err != nil {
-		fail("%v", err)
-		fmt.Fprintln(p.Stderr, "Try 'cal --help' for more information.")
-		return 1
+	if len(args) > 3 {
+		return c.misused("bad usage")
 	}
-	_, tty := libc.Terminal(p.Stdout)
-	c := &calendar{today: libc.LocalTime(p), mark: tty}
-	months, span, year := 1, false, false
-	for _, o := range found {
-		switch o.Name {
-		case "1":
-			months = 1
-		case "3":
-			months, span = 3, true
-		case "n":
-			n, err := strconv.Atoi(o.Value)
-			if err != nil || n < 1 || n > 12000 {
-				return fail("invalid month argument: '%s'", o.Value)
-			}
-			months = n
-		case "S":
-			span = true
-		case "s":
-			c.monday = false
-		case "m":
-			c.monday = true
-		case "j":
-			c.julian = true
-		case "y":
-			year = true
-		case "Y":
-			months = 12
-		case "h":
-			fmt.Fprint(p.Stdout, calUsage)
-			return 0
-		case "V":
-			fmt.Fprintln(p.Stdout, "cal from util-linux 2.37.4")
-			return 0
-		}
+	first, problem := c.date(args, libc.LocalTime(p))
+	if problem != "" {
+		return c.fail("%s", problem)
 	}
-	y, m := c.today.Year(), int(c.today.Month())
-	switch len(args) {
-	case 0:
-	case 1:
-		if mm, ok := getdate.Month(strings.ToLower(args[0])); ok {
-			m = mm
-			break
-		}
-		v, err := strconv.Atoi(args[0])
-		if err != nil {
-			return fail("failed to parse timestamp or unknown month name: %s", args[0])
-		}
-		y, year = v, true
-	case 2, 3:
-		if len(args) == 3 {
-			day, err := strconv.Atoi(args[0])
-			if err != nil || day < 1 || day > 31 {
-				return fail("illegal day value: use 1-%d", 31)
-			}
-			args = args[1:]
-		}
-		v, err := strconv.Atoi(args[0])
-		if err != nil {
-			var ok bool
-			if v, ok = getdate.Month(strings.ToLower(args[0])); !ok {
-				return fail("unknown month name: %s", args[0])
-			}
-		}
-		if v < 1 || v > 12 {
-			return fail("illegal month value: use 1-12")
-		}
-		m = v
-		if y, err = strconv.Atoi(args[1]); err != nil {
-			return fail("invalid year argument: '%s'", args[1])
-		}
-	default:
-		fmt.Fprintln(p.Stderr, "cal: bad usage\nTry 'cal --help' for more information.")
-		return 1
-	}
-	if y < 1 || y > 1<<31-1 {
-		return fail("illegal year value: use positive integer")
-	}
-	if year {
-		fmt.Fprint(p.Stdout, c.year(y))
-		return 0
-	}
-	first := y*12 + m - 1
-	if span {
-		first -= months / 2
-	}
-	fmt.Fprint(p.Stdout, c.rows(first, months, true))
+	fmt.Fprint(p.Stdout, c.page(first))
 	return 0
 }
 
-// dayWidth is the width of a day's number.
-func (c *calendar) dayWidth() int {
-	if c.julian {
-		return 3
-	}
-	return 2
+func (c *calRun) fail(format string, args ...any) int {
+	fmt.Fprintf(c.p.Stderr, "cal: "+format+"\n", args...)
+	return 1
 }
 
-func (c *calendar) width() int { return 7*(c.dayWidth()+1) - 1 }
-
-// year prints a year, three months a row, two with day numbers of the year.
-func (c *calendar) year(y int) string {
-	perRow := 3
-	if c.julian {
-		perRow = 2
-	}
-	title := centre(strconv.Itoa(y), perRow*c.width()+(perRow-1)*2)
-	return strings.TrimRight(title, " ") + "\n\n" + c.grid(y*12, 12, perRow, false)
+func (c *calRun) misused(format string, args ...any) int {
+	c.fail(format, args...)
+	fmt.Fprintln(c.p.Stderr, "Try 'cal --help' for more information.")
+	return 1
 }
 
-// rows prints months in rows of three.
-func (c *calendar) rows(first, n int, withYear bool) string {
-	return c.grid(first, n, min(n, 3), withYear)
-}
-
-func (c *calendar) grid(first, n, perRow int, withYear bool) string {
-	var b strings.Builder
-	for at := 0; at < n; at += perRow {
-		var blocks [][]string
-		for i := at; i < min(at+perRow, n); i++ {
-			blocks = append(blocks, c.month((first+i)/12, (first+i)%12+1, withYear))
-		}
-		for line := range blocks[0] {
-			for i, bl := range blocks {
-				if i > 0 {
-					b.WriteString("  ")
-				}
-				b.WriteString(bl[line])
+// parse reads the options; done is the end of the program, with status.
+func (c *calRun) parse() (args []string, status int, done bool) {
+	found, args, err := libc.Getopt(c.p.Args[1:], "13mjn:sSywYvVh", []libc.LongOption{
+		{Name: "one", Short: "1"}, {Name: "three", Short: "3"}, {Name: "sunday", Short: "s"}, {Name: "monday", Short: "m"},
+		{Name: "julian", Short: "j"}, {Name: "months", Arg: libc.RequiredArgument, Short: "n"}, {Name: "span", Short: "S"},
+		{Name: "year", Short: "y"}, {Name: "week", Arg: libc.OptionalArgument}, {Name: "color", Arg: libc.OptionalArgument},
+		{Name: "reform", Arg: libc.RequiredArgument}, {Name: "iso"}, {Name: "version", Short: "V"}, {Name: "twelve", Short: "Y"},
+		{Name: "help", Short: "h"}, {Name: "vertical", Short: "v"},
+	})
+	cal, exclusive := c.calendar, ""
+	for _, o := range found {
+		if strings.Contains("nyY", o.Name) {
+			if exclusive != "" && exclusive != o.Name {
+				return nil, c.fail("mutually exclusive arguments: --twelve --months --year"), true
 			}
-			b.WriteByte('\n')
+			exclusive = o.Name
 		}
-	}
-	return b.String()
-}
-
-// month returns the eight lines of a month, each as wide as the others.
-func (c *calendar) month(y, m int, withYear bool) []string {
-	w := c.dayWidth()
-	title := time.Month(m).String()
-	if withYear {
-		title += " " + strconv.Itoa(y)
-	}
-	lines := []string{centre(title, c.width())}
-	var names []string
-	start := 0
-	if c.monday {
-		start = 1
-	}
-	for i := range 7 {
-		names = append(names, fmt.Sprintf("%*s", w, time.Weekday((i + start) % 7).String()[:2]))
-	}
-	lines = append(lines, strings.Join(names, " "))
-	day := 1 - (weekdayOf(y, m, 1)-start+7)%7
-	last := daysIn(y, m)
-	for range 6 {
-		var cells []string
-		for range 7 {
-			cell := strings.Repeat(" ", w)
-			if d := realDay(y, m, day); day >= 1 && day <= last && d > 0 {
-				n := d
-				if c.julian {
-					n = yearDay(y, m, d)
-				}
-				cell = fmt.Sprintf("%*d", w, n)
-				if c.mark && y == c.today.Year() && m == int(c.today.Month()) && d == c.today.Day() {
-					cell = "\x1b[7m" + cell + "\x1b[27m"
-				}
+		switch o.Name {
+		case "1":
+			c.months = 1
+		case "3":
+			c.months, c.span = 3, true
+		case "n":
+			n, err := strconv.ParseUint(strings.TrimPrefix(o.Value, "-"), 10, 32)
+			if err != nil && !errors.Is(err, strconv.ErrRange) {
+				return nil, c.fail("invalid month argument: '%s'", o.Value), true
+			} else if err != nil || strings.HasPrefix(o.Value, "-") {
+				return nil, c.fail("invalid month argument: '%s': Numerical result out of range", o.Value), true
 			}
-			cells = append(cells, cell)
-			day++
+			c.months = int(n)
+		case "S":
+			c.span = true
+		case "s":
+			cal.monday = false
+		case "m":
+			cal.monday = true
+		case "j":
+			cal.julian = true
+		case "y":
+			c.year = true
+		case "Y":
+			c.twelve = true
+		case "v":
+			cal.vertical = true
+		case "w", "week":
+			cal.weeks = true
+			if !o.Given {
+				break
+			}
+			n, err := strconv.Atoi(o.Value)
+			if err != nil {
+				return nil, c.fail("invalid week argument: '%s'", o.Value), true
+			} else if n < 1 || n > 54 {
+				return nil, c.fail("illegal week value: use 1-54"), true
+			}
+			c.week = n
+		case "color":
+			switch o.Value {
+			case "never":
+				cal.mark = false
+			case "always":
+				cal.mark = true
+			case "auto", "":
+			default:
+				return nil, c.fail("unsupported color mode: '%s'", o.Value), true
+			}
+		case "iso":
+			cal.reform = alwaysNew
+		case "reform":
+			switch o.Value {
+			case "1752":
+				cal.reform = britishReform
+			case "gregorian", "iso":
+				cal.reform = alwaysNew
+			case "julian":
+				cal.reform = alwaysOld
+			default:
+				return nil, c.fail("invalid --reform value: '%s'", o.Value), true
+			}
+		case "h":
+			fmt.Fprint(c.p.Stdout, calUsage)
+			return nil, 0, true
+		case "V":
+			fmt.Fprintln(c.p.Stdout, "cal from util-linux 2.37.4")
+			return nil, 0, true
 		}
-		lines = append(lines, strings.Join(cells, " "))
 	}
-	return lines
+	if err != nil {
+		return nil, c.misused("%v", err), true
+	}
+	return args, 0, false
 }
 
-// September 1752 has no days 3 to 13: cal follows the British Empire.
-const (
-	reformYear, reformMonth = 1752, 9
-	reformFirst, reformGap  = 3, 11
-)
+// date returns the first month that the operands ask for, in months since the
+// year 0. The day that is marked is today or the day that they name.
+func (c *calRun) date(args []string, now time.Time) (first int, problem string) {
+	cal := c.calendar
+	cal.day, cal.dayMonth = now.Day(), now.Year()*12+int(now.Month())-1
+	first = cal.dayMonth
+	switch len(args) {
+	case 1:
+		if m, ok := cal.locale.month(args[0]); ok {
+			return now.Year()*12 + m - 1, ""
+		} else if args[0] == "" || strings.Trim(args[0], "0123456789") != "" {
+			t, ok := parseTimestamp(args[0], now)
+			// Unlike those of systemd, a span has units and seconds since 1970 mean nothing.
+			if last := args[0][max(len(args[0])-1, 0):]; !ok || args[0][0] == '@' || strings.IndexByte("+-", args[0][0]) >= 0 && strings.Contains("0123456789", last) {
+				return 0, "failed to parse timestamp or unknown month name: " + args[0]
+			}
+			cal.day, cal.dayMonth = t.Day(), t.Year()*12+int(t.Month())-1
+			return cal.dayMonth, ""
+		}
+		y, problem := yearOperand(args[0])
+		if problem != "" {
+			return 0, problem
+		}
+		if c.week > 0 {
+			return y*12 + cal.monthOfWeek(y, c.week) - 1, ""
+		}
+		c.year = c.year || c.months == 0
+		return y*12 + int(now.Month()) - 1, ""
+	case 2, 3:
+		return c.dayMonthYear(args)
+	}
+	return first, ""
+}
 
-// daysIn returns how many days a month shows.
-func daysIn(y, m int) int {
-	switch {
-	case y == reformYear && m == reformMonth:
-		return 30 - reformGap
-	case m == 2 && leapYear(y):
-		return 29
-	case m == 2:
-		return 28
-	case m == 4 || m == 6 || m == 9 || m == 11:
+// dayMonthYear reads [day] month year.
+func (c *calRun) dayMonthYear(args []string) (first int, problem string) {
+	cal, day := c.calendar, 0
+	if len(args) == 3 {
+		var err error
+		if day, err = strconv.Atoi(args[0]); err != nil {
+			return 0, fmt.Sprintf("illegal day value: '%s'", args[0])
+		} else if day < 1 || day > 31 {
+			return 0, "illegal day value: use 1-31"
+		}
+		args = args[1:]
+	}
+	m, ok := cal.locale.month(args[0])
+	if !ok {
+		var err error
+		if args[0] == "" || args[0][0] < '0' || args[0][0] > '9' {
+			return 0, "unknown month name: " + args[0]
+		} else if m, err = strconv.Atoi(args[0]); err != nil {
+			return 0, fmt.Sprintf("illegal month value: use 1-12: '%s'", args[0])
+		} else if m < 1 || m > 12 {
+			return 0, "illegal month value: use 1-12"
+		}
+	}
+	y, problem := yearOperand(args[1])
+	if problem != "" {
+		return 0, problem
+	}
+	if first = y*12 + m - 1; day > 0 {
+		if n := monthDays(y, m); day > n {
+			return 0, fmt.Sprintf("illegal day value: use 1-%d", n)
+		}
+		cal.day, cal.dayMonth = day, first
+	}
+	if c.week > 0 && cal.monthOfWeek(y, c.week) == 0 {
+		return 0, fmt.Sprintf("illegal week value: year %d doesn't have week %d", y, c.week)
+	}
+	return first, ""
+}
+
+// monthDays are the days that a month may have, the missing ones of the reform
+// included.
+func monthDays(y, m int) int {
+	if y == britishReform.year && m == britishReform.month {
 		return 30
 	}
-	return 31
+	return britishReform.daysIn(y, m)
 }
 
-func leapYear(y int) bool {
-	if y <= reformYear {
-		return y%4 == 0
+func yearOperand(text string) (year int, problem string) {
+	y, err := strconv.ParseInt(strings.TrimLeft(text, " "), 10, 32)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, fmt.Sprintf("illegal year value: '%s': Numerical result out of range", text)
+	case err != nil:
+		return 0, fmt.Sprintf("illegal year value: '%s'", text)
+	case y < 1:
+		return 0, "illegal year value: use positive integer"
+	case y == math.MaxInt32:
+		return 0, "illegal year value"
 	}
-	return y%4 == 0 && (y%100 != 0 || y%400 == 0)
+	return int(y), ""
 }
 
-// realDay returns the number of the n-th day that a month has.
-func realDay(y, m, n int) int {
-	if y == reformYear && m == reformMonth && n >= reformFirst {
-		return n + reformGap
+// month finds a month by its name in the locale or a short form of it.
+func (l *locale) month(name string) (int, bool) {
+	for i := range l.months {
+		if strings.EqualFold(name, l.months[i]) || strings.EqualFold(name, l.short[i]) {
+			return i + 1, true
+		}
 	}
-	return n
+	return 0, false
 }
 
-func yearDay(y, m, d int) int {
-	n := 0
-	for i := 1; i < m; i++ {
-		n += daysIn(y, i)
+// page lays out the months from first on.
+func (c *calRun) page(first int) string {
+	cal, n, title := c.calendar, c.months, ""
+	if c.year || c.twelve {
+		cal.gutter = 3
+		if n == 0 {
+			n = 12
+		}
 	}
-	if y == reformYear && m == reformMonth && d >= reformFirst+reformGap {
-		d -= reformGap
+	if c.year {
+		first -= first % 12
+		cal.bare = true
+		title = fmt.Sprintf("%04d", first/12)
 	}
-	return n + d
+	n = min(max(n, 1), maxMonths)
+	if c.span {
+		first -= n / 2
+	}
+	perRow := 3
+	if term, tty := libc.Terminal(c.p.Stdout); tty {
+		if _, columns := term.Size(); columns > 0 {
+			perRow = min(max((columns-cal.width())/(cal.width()+cal.gutter)+1, 1), 3)
+		}
+	}
+	if perRow = min(perRow, n); c.year {
+		title = cal.centre(title, cal.rowWidth(perRow)) + "\n\n"
+	}
+	return title + cal.grid(first, n, perRow)
 }
 
-// weekdayOf returns the day of the week, Sunday 0, in the calendar in use.
-func weekdayOf(y, m, d int) int {
-	a := (14 - m) / 12
-	yy, mm := y+4800-a, m+12*a-3
-	jdn := d + (153*mm+2)/5 + 365*yy + yy/4
-	if y > reformYear || y == reformYear && (m > reformMonth || m == reformMonth && d >= reformFirst) {
-		jdn += -yy/100 + yy/400 - 32045
-	} else {
-		jdn -= 32083
-	}
-	return (jdn + 1) % 7
-}
-
-func centre(s string, width int) string {
-	left := (width - len(s)) / 2
-	return fmt.Sprintf("%-*s", width, strings.Repeat(" ", max(left, 0))+s)
-}
+// maxMonths keeps what -n asks for printable.
+const maxMonths = 120000

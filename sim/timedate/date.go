@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,188 +33,250 @@ With -s, or with [MMDDhhmm[[CC]YY][.ss]], set the date and time.
       --version              output version information and exit
 `
 
-var isoFormats = []struct{ name, format string }{
+// namedFormat is a format that an option has a name for.
+type namedFormat struct{ name, format string }
+
+var isoFormats = []namedFormat{
 	{"hours", "%Y-%m-%dT%H%:z"}, {"minutes", "%Y-%m-%dT%H:%M%:z"}, {"date", "%Y-%m-%d"},
 	{"seconds", "%Y-%m-%dT%H:%M:%S%:z"}, {"ns", "%Y-%m-%dT%H:%M:%S,%N%:z"},
 }
 
-var rfc3339Formats = []struct{ name, format string }{
+var rfc3339Formats = []namedFormat{
 	{"date", "%Y-%m-%d"}, {"seconds", "%Y-%m-%d %H:%M:%S%:z"}, {"ns", "%Y-%m-%d %H:%M:%S.%N%:z"},
+}
+
+// dateRun is one run of date.
+type dateRun struct {
+	p      *host.Proc
+	locale locale
+	zone   *time.Location
+	format string
+	// formatted is set when format counts, not the locale's own.
+	formatted bool
+	// What to print or to set, by the option's letter; "resolution" is one too.
+	options  map[string]string
+	operands []string
 }
 
 // Date is /usr/bin/date (date(1)).
 func Date(ctx context.Context, p *host.Proc) int {
-	l := localeOf(p.Getenv)
-	quote := l.quote
-	complain := func(format string, args ...any) int {
-		fmt.Fprintf(p.Stderr, "date: "+format+"\n", args...)
-		return 1
+	d := &dateRun{p: p, locale: localeOf(p.Getenv), zone: libc.Zone(p), options: map[string]string{}}
+	if status, done := d.parse(); done {
+		return status
 	}
-	try := func() int {
-		fmt.Fprintln(p.Stderr, "Try 'date --help' for more information.")
-		return 1
-	}
+	return d.run()
+}
+
+func (d *dateRun) complain(format string, args ...any) int {
+	fmt.Fprintf(d.p.Stderr, "date: "+format+"\n", args...)
+	return 1
+}
+
+// misused complains and points to --help.
+func (d *dateRun) misused(format string, args ...any) int {
+	d.complain(format, args...)
+	fmt.Fprintln(d.p.Stderr, "Try 'date --help' for more information.")
+	return 1
+}
+
+// parse reads the command line; done is the end of the program, with status.
+func (d *dateRun) parse() (status int, done bool) {
+	p := d.p
 	found, operands, err := libc.Getopt(p.Args[1:], "d:f:I::r:Rs:u", []libc.LongOption{
-		{Name: "date", Arg: libc.RequiredArgument, Short: "d"}, {Name: "reference", Arg: libc.RequiredArgument, Short: "r"},
+		{Name: "date", Arg: libc.RequiredArgument, Short: "d"}, {Name: "debug"}, {Name: "reference", Arg: libc.RequiredArgument, Short: "r"},
 		{Name: "file", Arg: libc.RequiredArgument, Short: "f"}, {Name: "set", Arg: libc.RequiredArgument, Short: "s"}, {Name: "utc", Short: "u"}, {Name: "universal", Short: "u"}, {Name: "uct", Short: "u"},
 		{Name: "iso-8601", Arg: libc.OptionalArgument, Short: "I"}, {Name: "rfc-3339", Arg: libc.RequiredArgument},
 		{Name: "rfc-email", Short: "R"}, {Name: "rfc-822", Short: "R"}, {Name: "rfc-2822", Short: "R"}, {Name: "resolution"}, {Name: "help"}, {Name: "version"},
 	})
-	zone := libc.Zone(p)
-	var text, format, set, reference, file string
-	var haveText, haveSet, haveFormat, resolution bool
-	ways, formats := 0, 0
+	formats := 0
 	for _, o := range found {
 		switch o.Name {
 		case "help":
 			fmt.Fprint(p.Stdout, dateUsage)
-			return 0
+			return 0, true
 		case "version":
 			fmt.Fprintln(p.Stdout, "date (GNU coreutils) 8.32")
-			return 0
+			return 0, true
 		case "u":
-			zone = time.UTC
-		case "d":
-			text, haveText = o.Value, true
-			ways++
-		case "r":
-			reference = o.Value
-			ways++
-		case "f":
-			file = o.Value
-			ways++
-		case "s":
-			set, haveSet = o.Value, true
+			d.zone = time.UTC
+		case "d", "r", "f", "s", "resolution":
+			d.options[o.Name] = o.Value
 		case "R":
-			format, haveFormat = "%a, %d %b %Y %H:%M:%S %z", true
 			formats++
+			d.format = "%a, %d %b %Y %H:%M:%S %z"
 			c := localeOf(func(string) string { return "" })
-			l.shortDays, l.short = c.shortDays, c.short
+			d.locale.shortDays, d.locale.short = c.shortDays, c.short
 		case "I", "rfc-3339":
-			table := isoFormats
-			flag := "--iso-8601"
+			formats++
+			table, flag, value := isoFormats, "--iso-8601", o.Value
 			if o.Name == "rfc-3339" {
 				table, flag = rfc3339Formats, "--rfc-3339"
-			}
-			value := o.Value
-			if !o.Given && o.Name == "I" {
+			} else if !o.Given {
 				value = "date"
 			}
-			f, ok := choose(table, value)
-			if !ok {
-				fmt.Fprintf(p.Stderr, "date: invalid argument %s for %s\nValid arguments are:\n", quote(value), quote(flag))
-				for _, e := range table {
-					fmt.Fprintf(p.Stderr, "  - %s\n", quote(e.name))
-				}
-				return try()
+			var ok bool
+			if d.format, ok = choose(table, value); !ok {
+				return d.badChoice(table, value, flag), true
 			}
-			format, haveFormat = f, true
-			formats++
-		case "resolution":
-			resolution = true
-			ways++
 		}
-		if formats > 1 {
-			return complain("multiple output formats specified")
+		if d.formatted = formats > 0; formats > 1 {
+			return d.complain("multiple output formats specified"), true
 		}
 	}
 	if err != nil {
-		complain("%v", err)
-		return try()
+		return d.misused("%v", err), true
 	}
-	if ways > 1 {
-		complain("the options to specify dates for printing are mutually exclusive")
-		return try()
+	_, set := d.options["s"]
+	ways := len(d.options)
+	if set {
+		ways--
 	}
-	if haveSet && ways > 0 {
-		complain("the options to print and set the time may not be used together")
-		return try()
-	}
-	if len(operands) > 1 {
-		complain("extra operand %s", quote(operands[1]))
-		return try()
-	}
-	if len(operands) == 1 {
-		f, isFormat := strings.CutPrefix(operands[0], "+")
-		switch {
-		case isFormat && haveFormat:
-			return complain("multiple output formats specified")
-		case isFormat:
-			format, haveFormat = f, true
-		case haveSet || ways > 0:
-			complain("the argument %s lacks a leading '+';\nwhen using an option to specify date(s), any non-option\nargument must be a format string beginning with '+'", quote(operands[0]))
-			return try()
-		}
-		if !isFormat {
-			t, ok := parsePosix(operands[0], p.Now().In(zone))
-			if !ok {
-				return complain("invalid date %s", quote(operands[0]))
-			}
-			return setAndPrint(p, &l, t, l.full)
-		}
-	}
-	if !haveFormat {
-		format = l.full
-	}
-	now := p.Now().In(zone)
 	switch {
-	case haveSet:
-		t, ok := getdate.Parse(set, now)
-		if !ok {
-			return complain("invalid date %s", quote(set))
-		}
-		return setAndPrint(p, &l, t, format)
-	case haveText:
-		t, ok := getdate.Parse(text, now)
-		if !ok {
-			return complain("invalid date %s", quote(text))
-		}
-		now = t
-	case reference != "":
-		info, err := p.Sys.Stat(libc.Abs(p, reference))
-		if err != nil {
-			return complain("%s: %s", reference, libc.Strerror(err))
-		}
-		now = info.ModTime().In(zone)
-	case file != "":
-		return dateFile(p, &l, file, now, format, complain)
-	case resolution:
-		// The clock's readings are nanoseconds.
-		if format == l.full {
-			format = "%s.%N"
-		}
-		now = time.Unix(0, 1).In(zone)
+	case ways > 1:
+		return d.misused("the options to specify dates for printing are mutually exclusive"), true
+	case set && ways > 0:
+		return d.misused("the options to print and set the time may not be used together"), true
+	case len(operands) > 1:
+		return d.misused("extra operand %s", d.locale.quote(operands[1])), true
+	case len(operands) == 0:
+		return 0, false
 	}
-	fmt.Fprintln(p.Stdout, l.format(now, format))
+	format, isFormat := strings.CutPrefix(operands[0], "+")
+	switch {
+	case isFormat && formats > 0:
+		return d.complain("multiple output formats specified"), true
+	case isFormat:
+		d.format, d.formatted = format, true
+	case set || ways > 0:
+		return d.misused("the argument %s lacks a leading '+';\nwhen using an option to specify date(s), any non-option\nargument must be a format string beginning with '+'", d.locale.quote(operands[0])), true
+	default:
+		d.operands = operands
+	}
+	return 0, false
+}
+
+// badChoice complains of the argument of an option that takes one of some names.
+func (d *dateRun) badChoice(table []namedFormat, value, flag string) int {
+	problem := "invalid"
+	if slices.ContainsFunc(table, func(e namedFormat) bool { return strings.HasPrefix(e.name, value) }) {
+		problem = "ambiguous" // a name that began only one would have been it
+	}
+	d.complain("%s argument %s for %s", problem, d.locale.quote(value), d.locale.quote(flag))
+	fmt.Fprintln(d.p.Stderr, "Valid arguments are:")
+	for _, e := range table {
+		fmt.Fprintf(d.p.Stderr, "  - %s\n", d.locale.quote(e.name))
+	}
+	fmt.Fprintln(d.p.Stderr, "Try 'date --help' for more information.")
+	return 1
+}
+
+// run prints or sets the time that the command line says.
+func (d *dateRun) run() int {
+	now := d.p.Now().In(d.zone)
+	if len(d.operands) > 0 {
+		t, ok := parsePosix(d.operands[0], now)
+		if !ok {
+			return d.complain("invalid date %s", d.locale.quote(d.operands[0]))
+		}
+		return d.set(t)
+	}
+	for option, value := range d.options { // there is one at most
+		switch option {
+		case "s":
+			t, ok := getdate.Parse(value, now)
+			if !ok {
+				return d.complain("invalid date %s", d.locale.quote(value))
+			}
+			return d.set(t)
+		case "d":
+			t, ok := getdate.Parse(value, now)
+			if !ok {
+				return d.complain("invalid date %s", d.locale.quote(value))
+			}
+			now = t
+		case "r":
+			info, err := d.p.Sys.Stat(libc.Abs(d.p, value))
+			if err != nil {
+				return d.complain("%s: %s", shellQuoted(value), libc.Strerror(err))
+			}
+			now = info.ModTime().In(d.zone)
+		case "f":
+			return d.file(value, now)
+		case "resolution":
+			// The clock's readings are nanoseconds.
+			if !d.formatted {
+				d.format, d.formatted = "%s.%N", true
+			}
+			now = time.Unix(0, 1).In(d.zone)
+		}
+	}
+	return d.print(now)
+}
+
+// The times whose year the C library can hold (struct tm), in seconds of local
+// time since 1970.
+const (
+	firstLocalSecond = -67768040609740800
+	lastLocalSecond  = 67768036191676799
+)
+
+// print prints a time in the format that was asked for.
+func (d *dateRun) print(t time.Time) int {
+	_, east := t.Zone()
+	if s := t.Unix() + int64(east); s < firstLocalSecond || s > lastLocalSecond {
+		return d.complain("time %s is out of range", d.locale.quote(strconv.FormatInt(t.Unix(), 10)))
+	}
+	if !d.formatted {
+		d.format = d.locale.full
+	}
+	fmt.Fprintln(d.p.Stdout, d.locale.format(t, d.format))
 	return 0
 }
 
-// dateFile prints the dates of the lines of a file; "-" is standard input.
-func dateFile(p *host.Proc, l *locale, name string, now time.Time, format string, complain func(string, ...any) int) int {
+// file prints the dates of the lines of a file; "-" is standard input.
+func (d *dateRun) file(name string, now time.Time) int {
 	var data []byte
 	var err error
 	if name == "-" {
-		data, err = io.ReadAll(p.Stdin)
+		data, err = io.ReadAll(d.p.Stdin)
 	} else {
-		data, err = libc.ReadFile(p, libc.Abs(p, name))
+		data, err = libc.ReadFile(d.p, libc.Abs(d.p, name))
 	}
 	if err != nil {
-		return complain("%s: %s", name, libc.Strerror(err))
+		return d.complain("%s: %s", shellQuoted(name), libc.Strerror(err))
 	}
 	status := 0
 	for _, line := range libc.Lines(data) {
 		t, ok := getdate.Parse(line, now)
 		if !ok {
-			status = complain("invalid date %s", l.quote(line))
+			status = d.complain("invalid date %s", d.locale.quote(line))
 			continue
 		}
-		fmt.Fprintln(p.Stdout, l.format(t, format))
+		status |= d.print(t)
 	}
 	return status
 }
 
+// set sets the clock and prints the new time, also when that was not allowed.
+func (d *dateRun) set(t time.Time) int {
+	status := 0
+	if err := setClock(d.p, t, "date"); err != nil {
+		status = d.complain("cannot set date: %v", err)
+	}
+	return status | d.print(t)
+}
+
+// shellQuoted is a file name as a message shows it: in quotes when a shell would
+// need them.
+func shellQuoted(name string) string {
+	if name != "" && !strings.ContainsAny(name, " \t\n!\"#$&'()*;<=>?[\\]^`{|}~") {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+}
+
 // choose finds a name or an unambiguous beginning of it.
-func choose(table []struct{ name, format string }, name string) (string, bool) {
+func choose(table []namedFormat, name string) (string, bool) {
 	var hit string
 	n := 0
 	for _, e := range table {
@@ -224,20 +288,7 @@ func choose(table []struct{ name, format string }, name string) (string, bool) {
 			n++
 		}
 	}
-	return hit, n == 1 && name != ""
-}
-
-// setAndPrint sets the clock and prints the new time, also when that was not
-// allowed.
-func setAndPrint(p *host.Proc, l *locale, t time.Time, format string) int {
-	status := 0
-	err := setClock(p, t, "date")
-	fmt.Fprintln(p.Stdout, l.format(t, format))
-	if err != nil {
-		fmt.Fprintf(p.Stderr, "date: cannot set date: %v\n", err)
-		status = 1
-	}
-	return status
+	return hit, n == 1
 }
 
 var errPermission = errors.New("Operation not permitted") //nolint:staticcheck // the C library's words

@@ -2,6 +2,7 @@ package timedate
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path"
@@ -204,21 +205,6 @@ func FuzzParseDate(f *testing.F) {
 	})
 }
 
-func TestCal(t *testing.T) {
-	c := &calendar{today: time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)}
-	for _, tc := range []struct {
-		y, m int
-		want string
-	}{
-		{2026, 1, "    January 2026    \nSu Mo Tu We Th Fr Sa\n             1  2  3\n 4  5  6  7  8  9 10\n11 12 13 14 15 16 17\n18 19 20 21 22 23 24\n25 26 27 28 29 30 31\n                    \n"},
-		{1752, 9, "   September 1752   \nSu Mo Tu We Th Fr Sa\n       1  2 14 15 16\n17 18 19 20 21 22 23\n24 25 26 27 28 29 30\n                    \n                    \n                    \n"},
-	} {
-		if got := c.rows(tc.y*12+tc.m-1, 1, true); got != tc.want {
-			t.Errorf("%d-%d:\n%s\nwant\n%s", tc.y, tc.m, got, tc.want)
-		}
-	}
-}
-
 // TestRecordedDates reads dates of all forms as the real date does.
 func TestRecordedDates(t *testing.T) {
 	var cases []struct{ Zone, Date, Format, Says string }
@@ -243,4 +229,37 @@ func TestRecordedDates(t *testing.T) {
 			t.Errorf("%s in %s as %s: %q, the real date says %q", c.Date, c.Zone, c.Format, got, c.Says)
 		}
 	}
+}
+
+// TestRecordedCommands runs date and cal with options, formats, locales and
+// mistakes of all kinds, as an ordinary user at one point of time.
+func TestRecordedCommands(t *testing.T) {
+	var cases []struct {
+		Args, Env             []string
+		Stdin, Stdout, Stderr string
+		Exit                  int
+	}
+	data, err := os.ReadFile("testdata/recorded/commands.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &cases); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(t)
+		n.Line = clock.New(time.Unix(1795312053, 0))
+		h := n.Host(t, memnet.Config{Name: "c", Programs: programs})
+		h.MkdirAll("/home/user", 0o755)
+		h.WriteFile("/home/user/dates", "2026-01-01\nnonsense\n@0\ntomorrow\n\n2026-02-30\nnext monday 10:00\n")
+		h.WriteFile("/home/user/empty", "")
+		os.Chtimes(h.Dir()+"/home/user/dates", time.Time{}, time.Unix(1700000000, 250e6))
+		os.Chtimes(h.Dir()+"/home/user/empty", time.Time{}, time.Unix(86400, 0))
+		for _, c := range cases {
+			res := h.RunCmd(host.Cmd{Path: "/usr/bin/" + c.Args[0], Args: c.Args, Env: append([]string{"PATH=/usr/bin"}, c.Env...), Dir: "/home/user", Stdin: strings.NewReader(c.Stdin), Cred: &host.Cred{UID: 65534, GID: 65534}})
+			if res.Stdout != c.Stdout || res.Stderr != c.Stderr || res.Status.Shell() != c.Exit {
+				t.Errorf("%q %q: %d\n%s%s\nwant %d\n%s%s", c.Env, c.Args, res.Status.Shell(), res.Stdout, res.Stderr, c.Exit, c.Stdout, c.Stderr)
+			}
+		}
+	})
 }

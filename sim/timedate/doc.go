@@ -7,8 +7,13 @@
 //
 // # Divergences
 //
-//   - date: locales other than C, POSIX, en_US and ja_JP print as C; --debug is
-//     not modelled. A percent sign with a width (%5%) is printed without it.
+//   - date and cal: locales other than C, POSIX, en_US and ja_JP print as C, and
+//     messages are in English in all of them. date --debug says nothing more, a
+//     zone given as a rule in a date (TZ="EST5EDT,M3.2.0,M11.1.0") is read as
+//     UTC, and the modifiers E and O of what they mean nothing for (%Oq, %O:z)
+//     may be padded otherwise.
+//   - cal follows util-linux 2.38, which also has --vertical; a calendar has no
+//     other colour than the marked day.
 //   - timedatectl has no systemd-timedated behind it: it reads and writes the
 //     files that the service would, and asks systemctl for the NTP unit, which
 //     is always chronyd. -H and -M are refused.

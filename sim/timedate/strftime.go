@@ -5,87 +5,169 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
-// locale is what of LC_TIME shows in the output of date.
-type locale struct {
-	full      string // format of date without arguments
-	c, x, X   string
-	r         string
-	months    [12]string // nil entries are English
-	short     [12]string
-	days      [7]string
-	shortDays [7]string
-	am, pm    string
-	unicode   bool // quotes are ‘typographic’
-}
-
-// quote puts a text of the user in quotes for a message.
-func (l *locale) quote(s string) string {
-	if l.unicode {
-		return "‘" + s + "’"
-	}
-	return "'" + s + "'"
-}
-
-// localeOf finds the locale of an environment.
-func localeOf(getenv func(string) string) locale {
-	name := ""
-	for _, v := range []string{"LC_ALL", "LC_TIME", "LANG"} {
-		if name = getenv(v); name != "" {
-			break
-		}
-	}
-	l := locale{
-		full: "%a %b %e %H:%M:%S %Z %Y", c: "%a %b %e %H:%M:%S %Y", x: "%m/%d/%y", X: "%H:%M:%S", r: "%I:%M:%S %p",
-		am: "AM", pm: "PM", unicode: strings.Contains(strings.ToUpper(name), "UTF"),
-	}
-	for i := range 12 {
-		l.months[i] = time.Month(i + 1).String()
-		l.short[i] = l.months[i][:3]
-	}
-	for i := range 7 {
-		l.days[i] = time.Weekday(i).String()
-		l.shortDays[i] = l.days[i][:3]
-	}
-	switch {
-	case strings.HasPrefix(name, "en_US"):
-		l.full, l.c, l.x, l.X = "%a %b %e %r %Z %Y", "%a %d %b %Y %r %Z", "%m/%d/%Y", "%r"
-	case strings.HasPrefix(name, "ja_JP"):
-		l.full, l.c, l.x, l.X, l.r = "%Y年 %b %e日 %A %H:%M:%S %Z", "%Y年%m月%d日 %H時%M分%S秒", "%Y年%m月%d日", "%H時%M分%S秒", "%p%I時%M分%S秒"
-		l.am, l.pm = "午前", "午後"
-		for i := range 12 {
-			l.months[i] = fmt.Sprintf("%d月", i+1)
-			l.short[i] = fmt.Sprintf("%2d月", i+1)
-		}
-		for i, d := range []string{"日", "月", "火", "水", "木", "金", "土"} {
-			l.days[i], l.shortDays[i] = d+"曜日", d
-		}
-	}
-	return l
-}
-
-// conversion is a conversion of strftime(3) as GNU date reads it.
+// conversion is a conversion of strftime(3) as GNU date reads it: flags, the
+// least width, a modifier, colons and the letter.
 type conversion struct {
-	pad    rune // '_', '-', '0'; 0 is the default
-	upper  bool
-	swap   bool
-	width  int
-	colons int
-	verb   rune
-	usual  int // digits of a year, when width is not about them
+	pad      byte // '_', '-', '0', '+'; 0 is the default
+	upper    bool
+	swap     bool
+	width    int
+	modifier byte // 'E' or 'O'
+	colons   int
+	verb     byte
+	raw      string // as it was written
+	usual    int    // digits of a year, when width is not about them
+}
+
+// modified lists the letters with which a modifier means something or is let
+// pass; with others the conversion is text.
+var modified = map[byte]string{'E': "cCnpPqrRstTuxXyYzZ", 'O': "bBCdeghGHIjklmMnNpPrRsStTuUVwWyzZ"}
+
+// parseConversion reads the conversion that begins with the percent sign of f.
+// ok is false when it means nothing and is text; so is the rest of the format.
+func parseConversion(f string) (c conversion, ok bool) {
+	i := 1
+	done := func(end int, ok bool) (conversion, bool) {
+		c.raw = f[:min(end, len(f))]
+		return c, ok
+	}
+flags:
+	for ; i < len(f); i++ {
+		switch f[i] {
+		case '_', '-', '0', '+':
+			c.pad = f[i]
+		case '^':
+			c.upper = true
+		case '#':
+			c.swap = true
+		default:
+			break flags
+		}
+	}
+	for ; i < len(f) && f[i] >= '0' && f[i] <= '9'; i++ {
+		c.width = min(c.width*10+int(f[i]-'0'), 4096)
+	}
+	if i < len(f) && (f[i] == 'E' || f[i] == 'O') {
+		c.modifier = f[i]
+		i++
+	}
+	for i+c.colons < len(f) && f[i+c.colons] == ':' {
+		c.colons++
+	}
+	if c.colons > 0 && (i+c.colons == len(f) || f[i+c.colons] != 'z') {
+		return done(i+1, false)
+	}
+	if i += c.colons; i == len(f) {
+		return done(i, false)
+	}
+	c.verb = f[i]
+	return done(i+1, c.colons <= 3 && (c.modifier == 0 || strings.IndexByte(modified[c.modifier], c.verb) >= 0))
+}
+
+// format writes t as a format of date(1) says.
+func (l *locale) format(t time.Time, f string) string {
+	var b strings.Builder
+	for {
+		text, rest, found := strings.Cut(f, "%")
+		b.WriteString(text)
+		if !found {
+			return b.String()
+		}
+		c, ok := parseConversion("%" + rest)
+		f = rest[len(c.raw)-1:]
+		s := ""
+		if ok {
+			s, ok = l.convert(t, c)
+		}
+		if !ok {
+			c.swap = c.swap && strings.IndexByte("bBh", c.verb) >= 0
+			s = c.text(c.raw)
+		}
+		b.WriteString(s)
+	}
+}
+
+// text pads a text, to a width in bytes.
+func (c conversion) text(s string) string {
+	if c.upper || c.swap {
+		s = strings.ToUpper(s)
+	}
+	fill := " "
+	switch c.pad {
+	case '-':
+		return s
+	case '0', '+':
+		fill = "0"
+	}
+	return strings.Repeat(fill, max(c.width-len(s), 0)) + s
+}
+
+// lower is text that a swapped case makes small: AM, PM and names of zones.
+func (c conversion) lower(s string, always bool) string {
+	if c.swap || always {
+		c.upper, c.swap = false, false
+		s = strings.ToLower(s)
+	}
+	return c.text(s)
+}
+
+// part is what a shorter format writes: of the flags only ^ goes on to it.
+func (l *locale) part(t time.Time, c conversion, f string) (string, bool) {
+	c.swap = false
+	return c.text(l.format(t, f)), true
+}
+
+// yearLike are the letters whose numbers may have a sign.
+const yearLike = "CFgGyY"
+
+// number pads a number: digits, unless the flags say otherwise.
+func (l *locale) number(c conversion, v, digits int, pad byte) (string, bool) {
+	if c.modifier == 'O' || c.modifier != 0 && strings.IndexByte("suq", c.verb) < 0 {
+		plain, _ := l.number(conversion{}, v, digits, pad)
+		if c.modifier == 'O' && v >= 0 && v < len(l.digits) {
+			plain = l.digits[v]
+		}
+		return c.text(plain), true
+	}
+	signed := strings.IndexByte(yearLike, c.verb) >= 0
+	switch {
+	case c.pad == '+' && !signed:
+		pad = '0'
+	case c.pad != 0:
+		pad = c.pad
+	}
+	if c.usual == 0 {
+		c.usual = digits
+	}
+	if c.width > 0 {
+		digits = c.width
+	}
+	switch pad {
+	case '+':
+		// A sign shows where there is more room than usual, or too little.
+		if text := strconv.Itoa(v); v >= 0 && (digits > c.usual || len(text) > c.usual) {
+			return fmt.Sprintf("%+0*d", max(digits, len(text)+1), v), true
+		}
+	case '-':
+		return strconv.Itoa(v), true
+	case '_':
+		return fmt.Sprintf("%*d", digits, v), true
+	}
+	return fmt.Sprintf("%0*d", digits, v), true
 }
 
 // isoDate is %F: a year of four digits, or of what the width leaves, with a
 // sign when it is longer.
-func (c conversion) isoDate(t time.Time) string {
-	year := conversion{pad: '+', usual: 4}
+func (l *locale) isoDate(c conversion, t time.Time) (string, bool) {
+	year := conversion{pad: '+', usual: 4, verb: 'F'}
 	digits := 4
 	if c.pad != 0 || c.width > 0 {
 		year.pad, digits = c.pad, max(c.width-len("-MM-DD"), 0)
 	}
-	return year.number(t.Year(), digits, '0') + t.Format("-01-02")
+	text, _ := l.number(year, t.Year(), digits, '0')
+	return text + t.Format("-01-02"), true
 }
 
 // nanoseconds is %N: as many digits as the width says; padding is behind them.
@@ -95,116 +177,31 @@ func (c conversion) nanoseconds(t time.Time) string {
 		s = (s + strings.Repeat("0", max(c.width-9, 0)))[:c.width]
 	}
 	short := strings.TrimRight(s, "0")
+	if short == "" {
+		short = "0"
+	}
 	switch {
-	case c.pad == '-' && c.width > 0 && short != "":
+	case c.pad == '-' && c.width > 0:
 		return short
 	case c.pad == '_':
-		if short == "" {
-			short = "0"
-		}
 		return short + strings.Repeat(" ", len(s)-len(short))
 	}
 	return s
 }
 
-// format writes t as a format of date(1) says.
-func (l *locale) format(t time.Time, f string) string {
-	var b strings.Builder
-	runes := []rune(f)
-	for i := 0; i < len(runes); i++ {
-		if runes[i] != '%' {
-			b.WriteRune(runes[i])
-			continue
-		}
-		start := i
-		c := conversion{}
-		i++
-	flags:
-		for ; i < len(runes); i++ {
-			switch runes[i] {
-			case '_', '-', '0', '+':
-				c.pad = runes[i]
-			case '^':
-				c.upper = true
-			case '#':
-				c.swap = true
-			default:
-				break flags
-			}
-		}
-		for ; i < len(runes) && unicode.IsDigit(runes[i]); i++ {
-			c.width = min(c.width*10+int(runes[i]-'0'), 4096)
-		}
-		for ; i < len(runes) && (runes[i] == 'E' || runes[i] == 'O'); i++ {
-		}
-		for ; i < len(runes) && runes[i] == ':'; i++ {
-			c.colons++
-		}
-		if i == len(runes) {
-			b.WriteString(string(runes[start:]))
-			break
-		}
-		c.verb = runes[i]
-		s, ok := l.convert(t, c)
-		if !ok {
-			s = string(runes[start : i+1])
-		}
-		b.WriteString(s)
-	}
-	return b.String()
-}
-
-// number pads a number: width digits, unless the flags say otherwise.
-func (c conversion) number(v, digits int, pad rune) string {
-	if c.pad != 0 {
-		pad = c.pad
-	}
-	if c.usual == 0 {
-		c.usual = digits
-	}
-	if c.width > digits {
-		digits = c.width
-	}
-	switch pad {
-	case '+':
-		// A sign shows where there is more room than usual, or too little.
-		if text := strconv.Itoa(v); digits > c.usual || len(text) > c.usual {
-			return fmt.Sprintf("%+0*d", max(digits, len(text)+1), v)
-		}
-	case '-':
-		return strconv.Itoa(v)
-	case '_':
-		return fmt.Sprintf("%*d", digits, v)
-	}
-	return fmt.Sprintf("%0*d", digits, v)
-}
-
-func (c conversion) text(s string) string {
-	switch {
-	case c.upper:
-		s = strings.ToUpper(s)
-	case c.swap && s == strings.ToUpper(s):
-		s = strings.ToLower(s)
-	case c.swap:
-		s = strings.ToUpper(s)
-	}
-	for n := len([]rune(s)); n < c.width && c.pad != '-'; n++ {
-		fill := " "
-		if c.pad == '0' {
-			fill = "0"
-		}
-		s = fill + s
-	}
-	return s
-}
-
-func (l *locale) convert(t time.Time, c conversion) (string, bool) {
+// convert writes one conversion; ok is false for one that date does not know.
+func (l *locale) convert(t time.Time, c conversion) (s string, ok bool) {
 	hour12 := (t.Hour()+11)%12 + 1
 	isoYear, isoWeek := t.ISOWeek()
 	weekday := int(t.Weekday())
+	if c.modifier == 'E' {
+		if s, ok := l.era(t, c); ok {
+			return s, true
+		}
+	}
 	switch c.verb {
 	case '%':
-		return "%", true
+		return "%", c.raw == "%%"
 	case 'n':
 		return c.text("\n"), true
 	case 't':
@@ -218,87 +215,106 @@ func (l *locale) convert(t time.Time, c conversion) (string, bool) {
 	case 'B':
 		return c.text(l.months[t.Month()-1]), true
 	case 'c':
-		return c.text(l.format(t, l.c)), true
+		return l.part(t, c, l.c)
 	case 'C':
-		return c.number(t.Year()/100, 2, '0'), true
+		return l.number(c, t.Year()/100, 2, '0')
 	case 'd':
-		return c.number(t.Day(), 2, '0'), true
+		return l.number(c, t.Day(), 2, '0')
 	case 'D':
-		return c.text(l.format(t, "%m/%d/%y")), true
+		return l.part(t, c, "%m/%d/%y")
 	case 'e':
-		return c.number(t.Day(), 2, '_'), true
+		return l.number(c, t.Day(), 2, '_')
 	case 'F':
-		return c.isoDate(t), true
+		return l.isoDate(c, t)
 	case 'g':
-		return c.number(isoYear%100, 2, '0'), true
+		return l.number(c, isoYear%100, 2, '0')
 	case 'G':
-		return c.number(isoYear, 4, '0'), true
+		return l.number(c, isoYear, 4, '0')
 	case 'H':
-		return c.number(t.Hour(), 2, '0'), true
+		return l.number(c, t.Hour(), 2, '0')
 	case 'I':
-		return c.number(hour12, 2, '0'), true
+		return l.number(c, hour12, 2, '0')
 	case 'j':
-		return c.number(t.YearDay(), 3, '0'), true
+		return l.number(c, t.YearDay(), 3, '0')
 	case 'k':
-		return c.number(t.Hour(), 2, '_'), true
+		return l.number(c, t.Hour(), 2, '_')
 	case 'l':
-		return c.number(hour12, 2, '_'), true
+		return l.number(c, hour12, 2, '_')
 	case 'm':
-		return c.number(int(t.Month()), 2, '0'), true
+		return l.number(c, int(t.Month()), 2, '0')
 	case 'M':
-		return c.number(t.Minute(), 2, '0'), true
+		return l.number(c, t.Minute(), 2, '0')
 	case 'N':
 		return c.nanoseconds(t), true
 	case 'p', 'P':
-		s := l.am
+		half := l.am
 		if t.Hour() >= 12 {
-			s = l.pm
+			half = l.pm
 		}
-		if c.verb == 'P' {
-			c.upper, c.swap = false, false
-			s = strings.ToLower(s)
-		}
-		return c.text(s), true
+		return c.lower(half, c.verb == 'P'), true
 	case 'q':
-		return c.number((int(t.Month())+2)/3, 1, '0'), true
+		return l.number(c, (int(t.Month())+2)/3, 1, '0')
 	case 'r':
-		return c.text(l.format(t, l.r)), true
+		return l.part(t, c, l.r)
 	case 'R':
-		return c.text(l.format(t, "%H:%M")), true
+		return l.part(t, c, "%H:%M")
 	case 's':
-		return c.number(int(t.Unix()), 1, '-'), true
+		return l.number(c, int(t.Unix()), 1, '0')
 	case 'S':
-		return c.number(t.Second(), 2, '0'), true
+		return l.number(c, t.Second(), 2, '0')
 	case 'T':
-		return c.text(l.format(t, "%H:%M:%S")), true
+		return l.part(t, c, "%H:%M:%S")
 	case 'u':
-		return c.number((weekday+6)%7+1, 1, '0'), true
+		return l.number(c, (weekday+6)%7+1, 1, '0')
 	case 'U':
-		return c.number((t.YearDay()+6-weekday)/7, 2, '0'), true
+		return l.number(c, (t.YearDay()+6-weekday)/7, 2, '0')
 	case 'V':
-		return c.number(isoWeek, 2, '0'), true
+		return l.number(c, isoWeek, 2, '0')
 	case 'w':
-		return c.number(weekday, 1, '0'), true
+		return l.number(c, weekday, 1, '0')
 	case 'W':
-		return c.number((t.YearDay()+6-(weekday+6)%7)/7, 2, '0'), true
+		return l.number(c, (t.YearDay()+6-(weekday+6)%7)/7, 2, '0')
 	case 'x':
-		return c.text(l.format(t, l.x)), true
+		return l.part(t, c, l.x)
 	case 'X':
-		return c.text(l.format(t, l.X)), true
+		return l.part(t, c, l.X)
 	case 'y':
-		return c.number(t.Year()%100, 2, '0'), true
+		return l.number(c, t.Year()%100, 2, '0')
 	case 'Y':
-		return c.number(t.Year(), 4, '0'), true
+		return l.number(c, t.Year(), 4, '0')
 	case 'z':
-		return c.zoneOffset(t)
+		return c.zoneOffset(t), true
 	case 'Z':
-		return c.text(zoneName(t)), true
+		return c.lower(zoneName(t), false), true
 	}
 	return "", false
 }
 
-// zoneOffset is %z with its colons, padded like a number.
-func (c conversion) zoneOffset(t time.Time) (string, bool) {
+// era writes the conversions that the modifier E changes where there are eras.
+func (l *locale) era(t time.Time, c conversion) (string, bool) {
+	name, number, ok := l.eraOf(t)
+	if !ok {
+		return "", false
+	}
+	year := l.eraYear(t)
+	switch c.verb {
+	case 'C':
+		return c.text(name), true
+	case 'y':
+		return c.text(fmt.Sprintf("%02d", number)), true
+	case 'Y':
+		return c.text(year), true
+	case 'x':
+		return c.text(year + l.format(t, "%m月%d日")), true
+	case 'c':
+		return c.text(year + l.format(t, "%m月%d日 %H時%M分%S秒")), true
+	}
+	return "", false
+}
+
+// zoneOffset is %z with its colons, padded like a number: without a width the
+// hour has two digits.
+func (c conversion) zoneOffset(t time.Time) string {
 	_, off := t.Zone()
 	sign := "+"
 	if off < 0 {
@@ -311,25 +327,26 @@ func (c conversion) zoneOffset(t time.Time) (string, bool) {
 		body = fmt.Sprintf("%04d", h*100+m)
 	case c.colons == 1, c.colons == 3 && s == 0 && m != 0:
 		body = fmt.Sprintf("%02d:%02d", h, m)
-	case c.colons == 2, c.colons == 3 && s != 0:
-		body = fmt.Sprintf("%02d:%02d:%02d", h, m, s)
-	case c.colons == 3:
+	case c.colons == 3 && s == 0:
 		body = fmt.Sprintf("%02d", h)
 	default:
-		return "", false
+		body = fmt.Sprintf("%02d:%02d:%02d", h, m, s)
 	}
-	usual := len(body) + 1
 	short := strings.TrimLeft(body, "0")
 	if short == "" || short[0] == ':' {
 		short = "0" + short
 	}
-	switch width := max(c.width, usual); c.pad {
+	width := c.width
+	if width == 0 {
+		width = len(body) + 1
+	}
+	switch missing := max(width-len(short)-1, 0); c.pad {
 	case '-':
-		return sign + short, true
+		return sign + short
 	case '_':
-		return fmt.Sprintf("%*s", width, sign+short), true
+		return strings.Repeat(" ", missing) + sign + short
 	default:
-		return sign + strings.Repeat("0", width-usual) + body, true
+		return sign + strings.Repeat("0", missing) + short
 	}
 }
 

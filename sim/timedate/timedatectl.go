@@ -202,7 +202,7 @@ func (s *settings) status([]string) int {
 	} else if known {
 		service = "inactive"
 	}
-	offset, _ := conversion{}.zoneOffset(local)
+	offset := conversion{}.zoneOffset(local)
 	fmt.Fprintf(p.Stdout, "               Local time: %s %s\n", local.Format("Mon 2006-01-02 15:04:05"), zoneName(local))
 	fmt.Fprintf(p.Stdout, "           Universal time: %s UTC\n", now.Format("Mon 2006-01-02 15:04:05"))
 	fmt.Fprintf(p.Stdout, "                 RTC time: %s\n", rtc)

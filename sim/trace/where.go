@@ -3,6 +3,7 @@ package trace
 import (
 	"net"
 	"strings"
+	"time"
 )
 
 // Fate is how far a message came on its way to a file.
@@ -15,6 +16,7 @@ const (
 	NoForward   Fate = "no-forward"   // no rule sends anything to the host: message-logged
 	Elsewhere   Fate = "elsewhere"    // it was sent, but not to the host: what sent it
 	Unselected  Fate = "unselected"   // the rule that would have did not match: rule-missed
+	Dropped     Fate = "dropped"      // a daemon threw it away before its rules: message-dropped
 	Suspended   Fate = "suspended"    // an action was given up: message-dropped
 	Refused     Fate = "refused"      // no connection: connect-failed
 	Filtered    Fate = "filtered"     // a packet filter was in the way: packet-refused
@@ -26,7 +28,7 @@ const (
 )
 
 // Fates is the list of all.
-var Fates = []Fate{NeverLogged, NotTaken, NoForward, Elsewhere, Unselected, Suspended, Refused, Filtered, Unheard, Waiting, NoRule, InFile, RotatedAway}
+var Fates = []Fate{NeverLogged, NotTaken, NoForward, Elsewhere, Unselected, Dropped, Suspended, Refused, Filtered, Unheard, Waiting, NoRule, InFile, RotatedAway}
 
 // Finding says why a message is not in a file, or that it is.
 type Finding struct {
@@ -101,15 +103,10 @@ func (w way) sends(e Event) bool { return w.hostOf(w.target(e)) == w.host }
 // target is the host part of where an event's action sends to, "" for none.
 func (w way) target(e Event) string {
 	to := e.Attrs["to"]
-	if to == "" && strings.HasPrefix(e.Attrs["action"], "@") {
-		to = e.Attrs["action"]
-	}
-	if strings.HasPrefix(to, "@") {
-		to = strings.TrimLeft(to, "@")
-		if i := strings.IndexByte(to, ')'); strings.HasPrefix(to, "(") && i > 0 {
-			to = to[i+1:]
-		}
-		to, _, _ = strings.Cut(to, ";")
+	if to == "" {
+		to, _ = Forward(e.Attrs["action"])
+	} else if strings.HasPrefix(to, "@") {
+		to, _ = Forward(to)
 	}
 	if h, _, err := net.SplitHostPort(to); err == nil {
 		return h
@@ -131,8 +128,8 @@ func (w way) onHost() Finding {
 		return Finding{Unselected, e}
 	}
 	if e, ok := w.last(func(e Event) bool { return e.Kind == MessageReceived && e.Host == w.host }); ok {
-		if d, ok := w.last(func(d Event) bool { return d.Kind == MessageDropped && d.Host == w.host && d.Attrs["rule"] == "" }); ok {
-			return Finding{Suspended, d}
+		if d, ok := w.dropped(w.host); ok {
+			return Finding{Dropped, d}
 		}
 		return Finding{NoRule, e}
 	}
@@ -140,14 +137,53 @@ func (w way) onHost() Finding {
 }
 
 func (w way) notTaken() Finding {
-	if d, ok := w.last(func(d Event) bool { return d.Kind == MessageDropped && d.Host == w.origin.Host }); ok {
-		return Finding{Suspended, d}
+	if d, ok := w.dropped(w.origin.Host); ok {
+		return Finding{Dropped, d}
 	}
 	return Finding{NotTaken, w.origin}
 }
 
+// dropped returns how a daemon of a host threw the message away before any rule
+// had a say: its rate limit, or a full queue.
+func (w way) dropped(host string) (Event, bool) {
+	return w.last(func(e Event) bool { return e.Kind == MessageDropped && e.Host == host && e.Attrs["rule"] == "" })
+}
+
+// Pending reports whether a story may go on by itself at once: nothing has taken
+// what was logged yet, or something happened just now. at is the present.
+func Pending(story []Event, at time.Time) bool {
+	var origin, last Event
+	taken := false
+	for _, e := range story {
+		switch {
+		case e.Kind == MessageLogged:
+			origin, taken = e, false
+		case e.Host == origin.Host && (e.Kind == MessageReceived || e.Kind == MessageDropped):
+			taken = true
+		}
+		last = e
+	}
+	if last.Seq == 0 {
+		return false
+	}
+	if origin.Seq > 0 && !taken && at.Sub(origin.At) < readersLag {
+		return true
+	}
+	return at.Sub(last.At) < stepLag
+}
+
+// How long the next step of a story takes at most: readers of the journal hear
+// of an entry four times a second; what follows is quick.
+const (
+	readersLag = time.Second
+	stepLag    = 150 * time.Millisecond
+)
+
 // toHost says why a message did not come to the host.
 func (w way) toHost() Finding {
+	if d, ok := w.dropped(w.host); ok {
+		return Finding{Dropped, d}
+	}
 	refused, filtered := w.last(func(e Event) bool { return e.Kind == PacketRefused && e.Host == w.host })
 	if e, ok := w.last(func(e Event) bool { return e.Kind == MessageSent && w.sends(e) }); ok {
 		if filtered {
@@ -166,6 +202,7 @@ func (w way) toHost() Finding {
 		is   func(Event) bool
 	}{
 		{Suspended, func(e Event) bool { return e.Kind == MessageDropped && w.sends(e) }},
+		{Filtered, func(e Event) bool { return filtered && e.Seq == refused.Seq }},
 		{Waiting, func(e Event) bool { return e.Kind == RuleMatched && w.sends(e) }},
 		{Unselected, func(e Event) bool { return e.Kind == RuleMissed && w.sends(e) }},
 		{Elsewhere, func(e Event) bool {

@@ -38,6 +38,7 @@ func TestWhereabouts(t *testing.T) {
 		trace.NoForward:   {[]step{logged, taken, other}, 0},
 		trace.Elsewhere:   {[]step{logged, taken, {"client", trace.MessageSent, attrs{"text": "hi", "to": "192.168.0.99:514", "over": "udp"}}}, 2},
 		trace.Unselected:  {[]step{logged, taken, {"client", trace.RuleMissed, attrs{"text": "hi", "action": "@@(o)server:514;T", "selector": "mail.*"}}, other}, 2},
+		trace.Dropped:     {[]step{logged, {"client", trace.MessageDropped, attrs{"text": "hi", "reason": "imuxsock: rate limit"}}}, 1},
 		trace.Suspended:   {[]step{logged, taken, forward, {"client", trace.MessageDropped, attrs{"text": "hi", "rule": "a.conf:1", "to": "@@192.168.0.10:514", "reason": "action suspended"}}}, 3},
 		trace.Refused:     {[]step{logged, taken, forward, failed}, 3},
 		trace.Filtered:    {[]step{logged, taken, forward, sent, refused}, 4},
@@ -67,6 +68,14 @@ func TestWhereabouts(t *testing.T) {
 			t.Errorf("%s: %s, shown by event %d, want %d", fate, got.Fate, got.Event.Seq, c.shown+1)
 		}
 	}
+	// A dropped packet fails nothing: TCP goes on trying. However the rule says it.
+	dropped := step{"server", trace.PacketRefused, attrs{"to": "192.168.0.10:10514", "protocol": "tcp", "action": "drop"}}
+	for _, action := range []string{"@@192.168.0.10:10514", "@@(z9,o)[192.168.0.10]:10514;T", `action(type="omfwd" Target="192.168.0.10" port="10514" protocol="tcp")`} {
+		events := play([]step{logged, taken, {"client", trace.RuleMatched, attrs{"text": "hi", "rule": "a.conf:1", "action": action}}, dropped})
+		if got := trace.Whereabouts(trace.StoryAbout(events, "hi"), "server", file, hostOf); got.Fate != trace.Filtered || got.Event.Seq != 4 {
+			t.Errorf("%s and a filter that drops: %s, shown by event %d", action, got.Fate, got.Event.Seq)
+		}
+	}
 	// A rule of the receiver that refused it, and one whose disk was full.
 	for _, c := range []struct {
 		want trace.Fate
@@ -82,6 +91,28 @@ func TestWhereabouts(t *testing.T) {
 		got := trace.Whereabouts(play(append(steps, c.last)), "server", file, hostOf)
 		if got.Fate != c.want || got.Event.Kind != c.last.kind {
 			t.Errorf("on the receiver: %s by a %s, want %s by a %s", got.Fate, got.Event.Kind, c.want, c.last.kind)
+		}
+	}
+}
+
+// A story is awaited while what was logged may still be taken, and for a moment
+// after each step; not for ever.
+func TestPending(t *testing.T) {
+	logged := trace.Event{Seq: 1, At: time.Unix(10, 0), Host: "client", Kind: trace.MessageLogged}
+	taken := trace.Event{Seq: 2, At: time.Unix(10, 3e8), Host: "client", Kind: trace.MessageReceived}
+	for _, c := range []struct {
+		story []trace.Event
+		after time.Duration
+		want  bool
+	}{
+		{nil, 0, false},
+		{[]trace.Event{logged}, 900 * time.Millisecond, true},
+		{[]trace.Event{logged}, 1100 * time.Millisecond, false},
+		{[]trace.Event{logged, taken}, 350 * time.Millisecond, true},
+		{[]trace.Event{logged, taken}, 500 * time.Millisecond, false},
+	} {
+		if got := trace.Pending(c.story, logged.At.Add(c.after)); got != c.want {
+			t.Errorf("%d events, %v after the first: %v, want %v", len(c.story), c.after, got, c.want)
 		}
 	}
 }

@@ -3,13 +3,15 @@ package session
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"enshu/sim/lang"
 )
 
 // Client is a connection to a running lab, good for one request.
@@ -21,7 +23,12 @@ type Client struct {
 }
 
 // ErrNotRunning means that there is no such lab.
-var ErrNotRunning = errors.New("is not running")
+var ErrNotRunning error = lang.Errorf("は実行されていません", "is not running")
+
+// errNotYours is the refusal to use another user's lab.
+func errNotYours(name string) error {
+	return lang.Errorf("ラボ %s は別のユーザーのものです", "lab %s belongs to another user", name)
+}
 
 // Dial connects to the running lab of a name; with "" to the only one there is.
 func Dial(name string) (*Client, error) {
@@ -32,16 +39,17 @@ func Dial(name string) (*Client, error) {
 		}
 		switch len(names) {
 		case 0:
-			return nil, errors.New("no lab is running: `enshu list` shows what can be started, `enshu start LAB` starts one")
+			return nil, lang.Errorf("実行中のラボはありません: `enshu list` で一覧を見て、`enshu start LAB` で開始してください",
+				"no lab is running: `enshu list` shows what can be started, `enshu start LAB` starts one")
 		case 1:
 			name = names[0]
 		default:
-			return nil, fmt.Errorf("several labs run (%v): say which with --lab NAME", names)
+			return nil, lang.Errorf("複数のラボが実行中です (%s): --lab NAME でどれかを指定してください", "several labs run (%s): say which with --lab NAME", strings.Join(names, ", "))
 		}
 	}
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socketName(name), Net: "unix"})
 	if err != nil {
-		return nil, fmt.Errorf("lab %s %w: `enshu status` shows what runs", name, ErrNotRunning)
+		return nil, lang.Errorf("ラボ %s %v: 実行中のラボは `enshu status` で分かります", "lab %s %v: `enshu status` shows what runs", name, ErrNotRunning)
 	}
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -52,7 +60,7 @@ func Dial(name string) (*Client, error) {
 	raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
 	if err != nil || int(cred.Uid) != os.Geteuid() {
 		conn.Close()
-		return nil, fmt.Errorf("lab %s belongs to another user", name)
+		return nil, errNotYours(name)
 	}
 	c := &Client{Name: name, conn: conn}
 	c.lines = json.NewDecoder(reader{c})
@@ -102,10 +110,10 @@ func (c *Client) ask(ctx context.Context, r *Request, files []*os.File, each fun
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return fmt.Errorf("lab %s ended: %w", c.Name, err)
+			return lang.Errorf("ラボ %s が終了しました: %v", "lab %s ended: %v", c.Name, err)
 		}
-		if reply.Error != "" {
-			return &Error{reply.Error, reply.Missing}
+		if reply.Error != nil {
+			return &lang.Error{Text: *reply.Error}
 		}
 		if each != nil {
 			if err := each(&reply); err != nil {

@@ -3,8 +3,6 @@ package session
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -19,6 +17,7 @@ import (
 	"enshu/sim/distro"
 	"enshu/sim/kernel"
 	"enshu/sim/lab"
+	"enshu/sim/lang"
 	"enshu/sim/scenario"
 )
 
@@ -51,7 +50,7 @@ const (
 // Started is what the caller of Start learns.
 type Started struct {
 	Name   string
-	Single string // why the hosts have one user id only; "" when they have all
+	Single error // why the hosts have one user id only; nil when they have all
 }
 
 // Known is what lab files may name: the distribution's packages and programs,
@@ -74,7 +73,7 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 	}
 	secret, err := key()
 	if err != nil {
-		return nil, fmt.Errorf("the key file: %w", err)
+		return nil, lang.Errorf("鍵のファイル: %v", "the key file: %v", err)
 	}
 	cache, err := CacheDir()
 	if err != nil {
@@ -82,7 +81,7 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 	}
 	ids := kernel.FindIDs()
 	if err := ids.OwnCache(cache); err != nil {
-		return nil, fmt.Errorf("the cache of host files: %w", err)
+		return nil, lang.Errorf("ホストのファイルのキャッシュ: %v", "the cache of host files: %v", err)
 	}
 	// Whoever has the name has the log file.
 	socket, err := listen(l.Name)
@@ -95,11 +94,11 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(logName), 0o700); err != nil {
-		return nil, fmt.Errorf("the lab's log: %w", err)
+		return nil, lang.Errorf("ラボのログ: %v", "the lab's log: %v", err)
 	}
 	logFile, err := os.OpenFile(logName, os.O_CREATE|os.O_WRONLY|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("the lab's log: %w", err)
+		return nil, lang.Errorf("ラボのログ: %v", "the lab's log: %v", err)
 	}
 	defer logFile.Close()
 	up := false
@@ -146,11 +145,11 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("the lab process ended before its hosts were up: %s", lastLine(logName))
+		return nil, lang.Errorf("ホストが起動する前にラボのプロセスが終了しました: %v", "the lab process ended before its hosts were up: %v", lastWords(logName))
 	}
-	if answer.Error != "" {
+	if answer.Error != nil {
 		p.Wait()
-		return nil, errors.New(answer.Error)
+		return nil, &lang.Error{Text: *answer.Error}
 	}
 	if ctx.Err() != nil {
 		p.Kill()
@@ -158,7 +157,7 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 		return nil, context.Cause(ctx)
 	}
 	if err := toLab.Encode(true); err != nil {
-		return nil, fmt.Errorf("the lab ended at once: %s", lastLine(logName))
+		return nil, lang.Errorf("ラボがすぐに終了しました: %v", "the lab ended at once: %v", lastWords(logName))
 	}
 	up = true
 	return &Started{l.Name, ids.Why}, nil
@@ -186,16 +185,16 @@ func removeEmpty(name string) {
 	}
 }
 
-// lastLine returns where a lab process's log is and what stands last in it.
-func lastLine(name string) string {
+// lastWords says where a lab process's log is and what stands last in it.
+func lastWords(name string) error {
 	b, _ := os.ReadFile(name)
 	if len(b) == 0 {
-		return "it said nothing"
+		return lang.Errorf("ログには何もありません", "it said nothing")
 	}
 	if len(b) > 2000 {
 		b = b[len(b)-2000:]
 	}
-	return fmt.Sprintf("its log %s says:\n%s", name, b)
+	return lang.Errorf("ログ %s の最後:\n%s", "its log %s says:\n%s", name, b)
 }
 
 // startMemory is how much memory a lab that starts may take, in bytes, before it
@@ -221,7 +220,7 @@ func RunLab() int {
 		ready.Close()
 	}
 	fail := func(err error) int {
-		tell(Reply{Error: err.Error()})
+		tell(Reply{Error: refusal(err)})
 		return 1
 	}
 	var o order
@@ -246,11 +245,11 @@ func RunLab() int {
 	if err != nil {
 		return fail(err)
 	}
-	debug.SetMemoryLimit(collect)
-	debug.SetGCPercent(100)
 	s.started = time.Now()
 	s.running.Store(l)
 	tell(Reply{Done: true})
+	debug.SetMemoryLimit(collect)
+	debug.SetGCPercent(100)
 	var taken bool
 	if err := fromStarter.Decode(&taken); err != nil {
 		l.Stop()

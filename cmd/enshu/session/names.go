@@ -23,6 +23,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"enshu/sim/lang"
 )
 
 // nameRule is what a running lab may be called.
@@ -31,7 +33,8 @@ var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 // CheckName reports what is wrong with a name for a running lab.
 func CheckName(name string) error {
 	if !nameRule.MatchString(name) {
-		return fmt.Errorf("lab name %q: use lower-case letters, digits, '.', '_' and '-', at most 64", name)
+		return lang.Errorf("ラボの名前 %q: 英小文字、数字、'.'、'_'、'-' で 64 文字までにしてください",
+			"lab name %q: use lower-case letters, digits, '.', '_' and '-', at most 64", name)
 	}
 	return nil
 }
@@ -64,14 +67,15 @@ func Running() ([]string, error) {
 }
 
 // ErrRunning means that a lab of the name runs already.
-var ErrRunning = errors.New("is running already")
+var ErrRunning error = lang.Errorf("はすでに実行中です", "is running already")
 
 // listen makes the control socket of a lab.
 func listen(name string) (*os.File, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socketName(name), Net: "unix"})
 	if err != nil {
 		if errors.Is(err, errInUse) {
-			return nil, fmt.Errorf("lab %s %w: `enshu finish --lab %s` ends it, --name gives this one another name", name, ErrRunning, name)
+			return nil, lang.Errorf("ラボ %s %v: `enshu finish --lab %s` で終了するか、--name で別の名前を付けてください",
+				"lab %s %v: `enshu finish --lab %s` ends it, --name gives this one another name", name, ErrRunning, name)
 		}
 		return nil, err
 	}

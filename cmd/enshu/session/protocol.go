@@ -11,8 +11,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"enshu/grader"
+	"enshu/grader/report"
 	"enshu/sim/kernel"
+	"enshu/sim/lang"
 	"enshu/sim/trace"
 )
 
@@ -33,6 +34,7 @@ type Request struct {
 	Cols     int           `json:",omitempty"`
 	Since    uint64        `json:",omitempty"` // events
 	Follow   bool          `json:",omitempty"` // events
+	About    string        `json:",omitempty"` // events: whose story is to be at its end, or at rest
 	Duration time.Duration `json:",omitempty"` // clock advance
 	Rate     float64       `json:",omitempty"` // clock rate
 	Reboot   bool          `json:",omitempty"` // reset
@@ -59,14 +61,13 @@ const (
 // Reply is one message of the lab. The last one has Done set.
 type Reply struct {
 	Done     bool             `json:",omitempty"`
-	Error    string           `json:",omitempty"`
-	Missing  bool             `json:",omitempty"` // the error is of the user's words
+	Error    *lang.Text       `json:",omitempty"`
 	Terminal bool             `json:",omitempty"` // a descriptor of the terminal's other side came along
 	Status   *int             `json:",omitempty"` // exit status of a command, as a shell shows it
 	Lab      *Status          `json:",omitempty"`
 	Events   []trace.Event    `json:",omitempty"`
-	Progress *grader.Progress `json:",omitempty"`
-	Report   *grader.Report   `json:",omitempty"`
+	Progress *report.Progress `json:",omitempty"`
+	Report   *report.Report   `json:",omitempty"`
 	Hint     *Hint            `json:",omitempty"`
 	Step     *Step            `json:",omitempty"`
 	Log      string           `json:",omitempty"` // of the lab process, which ends
@@ -77,8 +78,7 @@ type Reply struct {
 type Status struct {
 	Name    string
 	ID      string
-	TitleJA string
-	TitleEN string
+	Title   lang.Text
 	Seed    uint64
 	PID     int // of the lab process, for the machine
 	Started time.Time
@@ -106,7 +106,7 @@ type Hint struct {
 	Task   string
 	Number int // from 1
 	Of     int
-	JA, EN string
+	Text   lang.Text
 }
 
 // Step is one step of a solution that was run.
@@ -116,16 +116,13 @@ type Step struct {
 	Status         int
 }
 
-// Error is a refusal by the lab.
-type Error struct {
-	Text  string
-	Usage bool // the user's words were wrong
-}
-
-func (e *Error) Error() string { return e.Text }
-
 // maxRequest is the largest request.
 const maxRequest = 128 << 10
+
+// refusal is what a reply says of an error.
+func refusal(err error) *lang.Text {
+	return &lang.Text{JA: lang.Tell(err, "ja"), EN: lang.Tell(err, "en")}
+}
 
 // sendRequest sends a request with descriptors.
 func sendRequest(c *net.UnixConn, r *Request, files []*os.File) error {
@@ -134,7 +131,7 @@ func sendRequest(c *net.UnixConn, r *Request, files []*os.File) error {
 		return err
 	}
 	if len(b) >= maxRequest {
-		return errors.New("the command is too long")
+		return lang.Errorf("コマンドが長すぎます", "the command is too long")
 	}
 	var fds []int
 	for _, f := range files {

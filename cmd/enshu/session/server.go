@@ -17,8 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"enshu/grader"
+	"enshu/grader/report"
 	"enshu/sim/host"
 	"enshu/sim/lab"
+	"enshu/sim/lang"
 	"enshu/sim/scenario"
 )
 
@@ -37,11 +39,6 @@ type server struct {
 	mu    sync.Mutex
 	hints map[string]int // hints given, by task
 }
-
-// errUsage marks errors of the user's words.
-type errUsage struct{ error }
-
-func usage(format string, args ...any) error { return errUsage{fmt.Errorf(format, args...)} }
 
 // serve answers clients until one of them ends the lab.
 func (s *server) serve(socket *os.File) int {
@@ -109,7 +106,7 @@ func (s *server) welcome(conn *net.UnixConn) {
 	}()
 	c := &client{conn: conn}
 	if !sameKey(r.Key, s.Key) {
-		c.send(&Reply{Error: "this lab belongs to another user"})
+		c.send(&Reply{Error: refusal(errNotYours(s.Name))})
 		conn.Close()
 		return
 	}
@@ -136,13 +133,11 @@ func (s *server) welcome(conn *net.UnixConn) {
 			}
 		}
 	}()
-	switch err := s.answer(ctx, c, r, files, signals); {
-	case err == nil:
-		c.send(&Reply{Done: true})
-	default:
-		_, missing := err.(errUsage)
-		c.send(&Reply{Error: err.Error(), Missing: missing})
+	if err := s.answer(ctx, c, r, files, signals); err != nil {
+		c.send(&Reply{Error: refusal(err)})
+		return
 	}
+	c.send(&Reply{Done: true})
 }
 
 func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.File, signals <-chan syscall.Signal) error {
@@ -153,11 +148,11 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 	case verbExec:
 		return s.exec(ctx, l, c, r, files, signals)
 	case verbCheck:
-		report, err := s.check(ctx, l, r.Args, func(p grader.Progress) { c.send(&Reply{Progress: &p}) })
+		result, err := s.check(ctx, l, r.Args, func(p report.Progress) { c.send(&Reply{Progress: &p}) })
 		if err != nil {
 			return err
 		}
-		return c.send(&Reply{Report: report})
+		return c.send(&Reply{Report: result})
 	case verbHint:
 		task := ""
 		if len(r.Args) > 0 {
@@ -174,7 +169,7 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 		return l.Advance(ctx, r.Duration)
 	case verbRate:
 		if r.Rate <= 0 || r.Rate > 1e6 {
-			return usage("rate %g: use a number above 0, such as 60", r.Rate)
+			return lang.Errorf("速さ %g: 60 のような、0 より大きい数にしてください", "rate %g: use a number above 0, such as 60", r.Rate)
 		}
 		l.Timeline.SetRate(r.Rate)
 		return nil
@@ -190,7 +185,7 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 			return err
 		}
 		if len(r.Args) != 1 {
-			return usage("capture needs one interface")
+			return errors.New("capture needs one interface")
 		}
 		f, err := h.Capture(r.Args[0])
 		if err != nil {
@@ -203,22 +198,19 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 	case verbMistake:
 		return s.mistake(ctx, l, c, r.Solution)
 	}
-	return usage("unknown request %q: is the enshu command newer than the lab?", r.Verb)
+	return lang.Errorf("知らない要求 %q です: ラボを始めたあとに enshu を新しくしましたか?",
+		"unknown request %q: is the enshu command newer than the lab?", r.Verb)
 }
 
 func (s *server) host(l *lab.Lab, name string) (*lab.Host, error) {
 	if name == "" {
 		return l.Hosts()[0], nil
 	}
-	h, err := l.Host(name)
-	if err != nil {
-		return nil, errUsage{err}
-	}
-	return h, nil
+	return l.Host(name)
 }
 
 func (s *server) status(ctx context.Context, l *lab.Lab) *Status {
-	st := &Status{Name: s.Name, ID: s.spec.ID, TitleJA: s.spec.Title.JA, TitleEN: s.spec.Title.EN, Seed: s.Seed,
+	st := &Status{Name: s.Name, ID: s.spec.ID, Title: s.spec.Title, Seed: s.Seed,
 		PID: s.PID, Started: s.started, Now: l.Now(), Rate: l.Timeline.Rate(), Log: s.Log}
 	for _, h := range l.Hosts() {
 		hs := HostStatus{Name: h.Name(), Up: h.Up(), Local: h.Clock().Now(), Offset: h.Clock().Offset(),
@@ -246,6 +238,13 @@ func (s *server) status(ctx context.Context, l *lab.Lab) *Status {
 }
 
 func (s *server) events(ctx context.Context, l *lab.Lab, c *client, r *Request) error {
+	if r.About != "" {
+		s.settle(l, r.About, func() error {
+			l.Timeline.Hold()
+			defer l.Timeline.Release()
+			return l.Timeline.Sleep(ctx, settleStep)
+		})
+	}
 	since := r.Since
 	for {
 		events := l.Trace().Since(since)
@@ -315,7 +314,7 @@ func (s *server) exec(ctx context.Context, l *lab.Lab, c *client, r *Request, fi
 	case len(files) == 3:
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = files[0], files[1], files[2]
 	default:
-		return usage("exec needs three descriptors")
+		return errors.New("exec needs three descriptors")
 	}
 	child, err := h.Start(user, cmd)
 	if err != nil {
@@ -351,17 +350,17 @@ func (s *server) exec(ctx context.Context, l *lab.Lab, c *client, r *Request, fi
 }
 
 // check has the grader look at tasks.
-func (s *server) check(ctx context.Context, l *lab.Lab, tasks []string, progress func(grader.Progress)) (*grader.Report, error) {
+func (s *server) check(ctx context.Context, l *lab.Lab, tasks []string, progress func(report.Progress)) (*report.Report, error) {
 	for _, t := range tasks {
 		if s.spec.Task(t) == nil {
-			return nil, usage("the lab has no task %q: it has %s", t, strings.Join(s.taskNames(), ", "))
+			return nil, s.noTask(t)
 		}
 	}
 	s.grading.Lock()
 	defer s.grading.Unlock()
 	h := hurry{ctx: ctx, lab: l}
 	defer h.end()
-	return grader.Run(ctx, view{l}, s.spec, grader.Options{Tasks: tasks, Progress: func(p grader.Progress) {
+	return grader.Run(ctx, view{l}, s.spec, grader.Options{Tasks: tasks, Progress: func(p report.Progress) {
 		h.see(p.Waiting)
 		if progress != nil {
 			progress(p)
@@ -413,18 +412,19 @@ func (h *hurry) end() {
 	h.calm, h.since = nil, time.Time{}
 }
 
-func (s *server) taskNames() []string {
+// noTask says which tasks there are.
+func (s *server) noTask(name string) error {
 	var names []string
 	for i := range s.spec.Tasks {
 		names = append(names, s.spec.Tasks[i].ID)
 	}
-	return names
+	return lang.Errorf("このラボに課題 %q はありません: あるのは %s です", "the lab has no task %q: it has %s", name, strings.Join(names, ", "))
 }
 
 // hint gives the next hint of a task; "" is the first task that has another.
 func (s *server) hint(task string) (*Hint, error) {
 	if task != "" && s.spec.Task(task) == nil {
-		return nil, usage("the lab has no task %q: it has %s", task, strings.Join(s.taskNames(), ", "))
+		return nil, s.noTask(task)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -436,19 +436,19 @@ func (s *server) hint(task string) (*Hint, error) {
 		}
 		n = min(n, len(t.Hints)-1) // the last one is told again
 		s.hints[t.ID] = n + 1
-		return &Hint{t.ID, n + 1, len(t.Hints), t.Hints[n].JA, t.Hints[n].EN}, nil
+		return &Hint{t.ID, n + 1, len(t.Hints), t.Hints[n]}, nil
 	}
-	return nil, errors.New("there are no more hints")
+	return nil, lang.Errorf("ヒントはもうありません", "there are no more hints")
 }
 
 func (s *server) solve(ctx context.Context, l *lab.Lab, c *client, name string) error {
 	if len(s.spec.Solutions) == 0 {
-		return errors.New("the lab has no solution")
+		return lang.Errorf("このラボに解答例はありません", "the lab has no solution")
 	}
 	sol := &s.spec.Solutions[0]
 	if name != "" {
 		if sol = s.spec.Solution(name); sol == nil {
-			return usage("the lab has no solution %q", name)
+			return lang.Errorf("このラボに解答例 %q はありません", "the lab has no solution %q", name)
 		}
 	}
 	return s.steps(ctx, l, c, sol.Steps)
@@ -460,7 +460,7 @@ func (s *server) mistake(ctx context.Context, l *lab.Lab, c *client, name string
 			return s.steps(ctx, l, c, s.spec.StepsOf(m))
 		}
 	}
-	return usage("the lab has no mistake %q", name)
+	return fmt.Errorf("the lab has no mistake %q", name)
 }
 
 // steps runs steps in order; one that fails is an error of the lab.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"enshu/grader"
+	"enshu/grader/report"
 	"enshu/sim/scenario"
 	"enshu/sim/trace"
 )
@@ -18,14 +18,14 @@ type Play struct {
 
 	launch Launch
 	work   func(context.Context, *Client) error // nil is nothing
-	judge  func(*grader.Report) error
+	judge  func(*report.Report) error
 	twice  bool // two runs must leave equal traces
 }
 
 // TestResult is how a play went.
 type TestResult struct {
 	Took   time.Duration
-	Report *grader.Report
+	Report *report.Report
 	Err    error // why the lab, or its file, is wrong
 }
 
@@ -43,8 +43,8 @@ func Plays(l Launch) ([]Play, error) {
 	if err != nil {
 		return nil, err
 	}
-	plays := []Play{{Name: "untouched", launch: l, judge: func(r *grader.Report) error {
-		if r.Outcome() != grader.Fail {
+	plays := []Play{{Name: "untouched", launch: l, judge: func(r *report.Report) error {
+		if r.Outcome() != report.Fail {
 			return fmt.Errorf("the untouched lab does not fail: %s", r.Outcome())
 		}
 		return nil
@@ -52,8 +52,8 @@ func Plays(l Launch) ([]Play, error) {
 	for i, s := range spec.Solutions {
 		plays = append(plays, Play{Name: "solution " + s.Name, launch: l, twice: i == 0,
 			work: func(ctx context.Context, c *Client) error { return c.Solve(ctx, s.Name, nil) },
-			judge: func(r *grader.Report) error {
-				if r.Outcome() != grader.Pass {
+			judge: func(r *report.Report) error {
+				if r.Outcome() != report.Pass {
 					return fmt.Errorf("the solution does not pass: %s", r.Outcome())
 				}
 				return nil
@@ -62,7 +62,7 @@ func Plays(l Launch) ([]Play, error) {
 	for _, m := range spec.Mistakes {
 		plays = append(plays, Play{Name: "mistake " + m.Name, launch: l,
 			work:  func(ctx context.Context, c *Client) error { return c.Mistake(ctx, m.Name, nil) },
-			judge: func(r *grader.Report) error { return diagnosed(r, m.Fails) }})
+			judge: func(r *report.Report) error { return diagnosed(r, m.Fails) }})
 	}
 	return plays, nil
 }
@@ -93,7 +93,7 @@ func (p *Play) Run(ctx context.Context, name string) TestResult {
 
 // attempt starts a lab, has somebody work on it, and grades it. It returns the
 // outline of what had happened when the work was done.
-func (p *Play) attempt(ctx context.Context, name string) (_ *grader.Report, outline string, err error) {
+func (p *Play) attempt(ctx context.Context, name string) (_ *report.Report, outline string, err error) {
 	l := p.launch
 	l.Name = name
 	if _, err := Start(ctx, l); err != nil {
@@ -120,12 +120,12 @@ func (p *Play) attempt(ctx context.Context, name string) (_ *grader.Report, outl
 	if err != nil {
 		return nil, "", err
 	}
-	var report *grader.Report
+	var result *report.Report
 	err = ask(l.Name, func(c *Client) error {
-		report, err = c.Check(ctx, nil, nil)
+		result, err = c.Check(ctx, nil, nil)
 		return err
 	})
-	return report, trace.Outline(events), err
+	return result, trace.Outline(events), err
 }
 
 // ask makes one request of a lab.
@@ -140,7 +140,7 @@ func ask(name string, request func(*Client) error) error {
 
 // verdicts are what must not change from one run to another: outcomes and
 // diagnoses, one line a check.
-func verdicts(r *grader.Report) string {
+func verdicts(r *report.Report) string {
 	var b []byte
 	for _, t := range r.Tasks {
 		b = fmt.Appendf(b, "%s %s\n", t.ID, t.Outcome)
@@ -171,7 +171,7 @@ func onlyIn(mark, a, b string) string {
 }
 
 // diagnosed reports an error unless each task failed at the link that is stated.
-func diagnosed(r *grader.Report, want []scenario.Failure) error {
+func diagnosed(r *report.Report, want []scenario.Failure) error {
 	for _, w := range want {
 		for _, t := range r.Tasks {
 			if t.ID != string(w.Task) {
@@ -179,9 +179,9 @@ func diagnosed(r *grader.Report, want []scenario.Failure) error {
 			}
 			link := ""
 			for _, c := range t.Checks {
-				if c.Outcome != grader.Pass {
+				if c.Outcome != report.Pass {
 					link = c.Link
-					if c.Outcome == grader.Unknown {
+					if c.Outcome == report.Unknown {
 						link = "unknown: " + c.Reason
 					}
 					break

@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"strings"
+	"path"
+	"time"
 
 	"enshu/cmd/enshu/story"
-	"enshu/grader"
+	"enshu/grader/check"
+	"enshu/grader/report"
 	"enshu/sim/clock"
 	"enshu/sim/distro"
 	"enshu/sim/host"
 	"enshu/sim/lab"
+	"enshu/sim/lang"
 	"enshu/sim/libc"
 	"enshu/sim/trace"
 )
@@ -19,13 +22,13 @@ import (
 // view is a running lab as the grader sees it.
 type view struct{ lab *lab.Lab }
 
-func (v view) Exec(ctx context.Context, name, user, script string) (grader.Output, error) {
+func (v view) Exec(ctx context.Context, name, user, script string) (check.Output, error) {
 	h, err := v.lab.Host(name)
 	if err != nil {
-		return grader.Output{}, err
+		return check.Output{}, err
 	}
 	out, err := h.Exec(ctx, user, script, nil)
-	return grader.Output{Stdout: out.Stdout, Stderr: out.Stderr, Status: out.Status.Shell()}, err
+	return check.Output{Stdout: out.Stdout, Stderr: out.Stderr, Status: out.Status.Shell()}, err
 }
 
 func (v view) ReadFile(name, file string) ([]byte, error) {
@@ -66,63 +69,66 @@ func (s *server) learnerTools() distro.Package {
 	}
 }
 
-// Language is "ja" or "en", whichever a value of LANG asks for.
-func Language(lang string) string {
-	if strings.HasPrefix(strings.ToLower(lang), "ja") {
-		return "ja"
-	}
-	return "en"
-}
-
 // langEnv tells a shell on a host which language its user reads: hosts have no
 // locale but C.UTF-8.
 const langEnv = "ENSHU_LANG"
+
+// languageOf is the language of whoever runs a command on a host.
+func languageOf(p *host.Proc) string { return lang.Of(p.Getenv(langEnv)) }
+
+// complain says what is wrong, as the command that p is.
+func complain(p *host.Proc, err error) {
+	fmt.Fprintf(p.Stderr, "%s: %s\n", path.Base(p.Args[0]), lang.Tell(err, languageOf(p)))
+}
+
+var errStarting = lang.Errorf("ラボはまだ起動中です", "the lab is still starting")
 
 // checkProgram is `check [TASK…]` inside a host.
 func (s *server) checkProgram(ctx context.Context, p *host.Proc) int {
 	l := s.running.Load()
 	if l == nil {
-		fmt.Fprintln(p.Stderr, "check: the lab is still starting")
+		complain(p, errStarting)
 		return 2
 	}
 	// The grader waits in true time like anybody outside: this command's own
 	// waiting must not hold the lab's time up.
 	line := p.Clock.Timeline()
-	lang := Language(p.Getenv(langEnv))
+	language := languageOf(p)
 	terminal, live := libc.Terminal(p.Stdout)
-	var progress func(grader.Progress)
+	var progress func(report.Progress)
 	if live {
-		progress = func(now grader.Progress) {
+		_, cols := terminal.Size()
+		progress = func(now report.Progress) {
 			line.Hold()
 			defer line.Release()
-			fmt.Fprint(p.Stdout, "\r\x1b[K", now.Line(lang))
+			fmt.Fprint(p.Stdout, "\r\x1b[K", now.Line(language, cols))
 		}
 	}
 	line.Release()
-	report, err := s.check(ctx, l, p.Args[1:], progress)
+	result, err := s.check(ctx, l, p.Args[1:], progress)
 	line.Hold()
 	if live {
 		fmt.Fprint(p.Stdout, "\r\x1b[K")
 	}
 	if err != nil {
-		fmt.Fprintf(p.Stderr, "check: %v\n", err)
+		complain(p, err)
 		return 2
 	}
-	style := grader.Style{Lang: lang}
+	style := report.Style{Lang: language}
 	if live {
 		_, style.Columns = terminal.Size()
 		style.Color = true
 	}
-	grader.WriteText(p.Stdout, report, style)
-	return ExitStatus(report.Outcome())
+	report.WriteText(p.Stdout, result, style)
+	return ExitStatus(result.Outcome())
 }
 
 // ExitStatus is what a command that graded ends with.
-func ExitStatus(o grader.Outcome) int {
+func ExitStatus(o report.Outcome) int {
 	switch o {
-	case grader.Pass:
+	case report.Pass:
 		return 0
-	case grader.Fail:
+	case report.Fail:
 		return 1
 	}
 	return 2
@@ -136,37 +142,56 @@ func (s *server) hintProgram(ctx context.Context, p *host.Proc) int {
 	}
 	h, err := s.hint(task)
 	if err != nil {
-		fmt.Fprintf(p.Stderr, "hint: %v\n", err)
+		complain(p, err)
 		return 1
 	}
-	fmt.Fprintln(p.Stdout, h.Text(Language(p.Getenv(langEnv))))
+	fmt.Fprintln(p.Stdout, h.In(languageOf(p)))
 	return 0
 }
 
 // whyProgram is `why TEXT|NUMBER [HOST:FILE]` inside a host.
-func (s *server) whyProgram(_ context.Context, p *host.Proc) int {
+func (s *server) whyProgram(ctx context.Context, p *host.Proc) int {
 	if len(p.Args) != 2 && len(p.Args) != 3 {
 		fmt.Fprintln(p.Stderr, "usage: why TEXT|NUMBER [HOST:FILE]")
 		return 2
 	}
 	l := s.running.Load()
 	if l == nil {
-		fmt.Fprintln(p.Stderr, "why: the lab is still starting")
+		complain(p, errStarting)
 		return 2
 	}
 	where := ""
 	if len(p.Args) == 3 {
 		where = p.Args[2]
 	}
-	told, err := story.Tell(p.Stdout, l.Trace().Since(0), s.storyHosts(), p.Args[1], where, Language(p.Getenv(langEnv)))
+	s.settle(l, p.Args[1], func() error { return p.Sleep(ctx, settleStep) })
+	told, err := story.Tell(p.Stdout, l.Trace().Since(0), s.storyHosts(), p.Args[1], where, languageOf(p))
 	if err != nil {
-		fmt.Fprintf(p.Stderr, "why: %v\n", err)
+		complain(p, err)
 		return 2
 	}
 	if !told {
 		return 1
 	}
 	return 0
+}
+
+// A story is looked at every settleStep, and waited for settleMost at most: that
+// of a text which is logged again and again has no end.
+const (
+	settleStep = 20 * time.Millisecond
+	settleMost = 2 * time.Second
+)
+
+// settle waits, a step at a time, while the story of about may go on by itself at
+// once: rsyslogd hears of a message a quarter of a second after the journal does.
+func (s *server) settle(l *lab.Lab, about string, step func() error) {
+	for until := l.Timeline.Now().Add(settleMost); ; {
+		now := l.Timeline.Now()
+		if now.After(until) || !story.Pending(l.Trace().Since(0), s.storyHosts(), about, now) || step() != nil {
+			return
+		}
+	}
 }
 
 // storyHosts are the hosts of the lab as a story names them.
@@ -182,10 +207,10 @@ func (s *server) storyHosts() []story.Host {
 	return hosts
 }
 
-// Text is the hint in a language, with where it stands.
-func (h *Hint) Text(lang string) string {
-	if lang == "ja" {
-		return fmt.Sprintf("%s のヒント %d/%d: %s", h.Task, h.Number, h.Of, h.JA)
+// In is the hint in a language, with where it stands.
+func (h *Hint) In(language string) string {
+	if language == "ja" {
+		return fmt.Sprintf("%s のヒント %d/%d: %s", h.Task, h.Number, h.Of, h.Text.JA)
 	}
-	return fmt.Sprintf("Hint %d of %d for %s: %s", h.Number, h.Of, h.Task, h.EN)
+	return fmt.Sprintf("Hint %d of %d for %s: %s", h.Number, h.Of, h.Task, h.Text.EN)
 }

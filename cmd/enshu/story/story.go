@@ -33,13 +33,11 @@ func Tell(w io.Writer, events []trace.Event, hosts []Host, about, where, lang st
 			return false, err
 		}
 	}
-	found := find(events, about)
-	if len(found) == 0 && where == "" {
-		if text, p, ok := question(about, hosts); ok {
-			if about, at = text, p; about == "" {
-				about = lastWritten(events)
-			}
-			found = trace.StoryAbout(events, about)
+	found, asked := find(events, hosts, about)
+	if asked != nil {
+		about = asked.about
+		if where == "" {
+			at = asked.place
 		}
 	}
 	if len(found) == 0 {
@@ -57,15 +55,39 @@ func Tell(w io.Writer, events []trace.Event, hosts []Host, about, where, lang st
 	return true, nil
 }
 
-// find returns the events about a number or a text. A number that is no event's
-// is searched for as a text.
-func find(events []trace.Event, about string) []trace.Event {
+// Pending reports whether the story that is asked for may go on by itself at
+// once; at is the present.
+func Pending(events []trace.Event, hosts []Host, about string, at time.Time) bool {
+	found, _ := find(events, hosts, about)
+	return trace.Pending(found, at)
+}
+
+// asked is what a question is about.
+type asked struct {
+	about string
+	place place
+}
+
+// find returns the events about a number or a text, or, where there are none,
+// about what a question asks. A number that is no event's is searched for as a
+// text.
+func find(events []trace.Event, hosts []Host, about string) ([]trace.Event, *asked) {
 	if seq, err := strconv.ParseUint(about, 10, 64); err == nil {
 		if found := trace.StoryOf(events, seq); found != nil {
-			return found
+			return found, nil
 		}
 	}
-	return trace.StoryAbout(events, about)
+	if found := trace.StoryAbout(events, about); len(found) > 0 {
+		return found, nil
+	}
+	text, p, ok := question(about, hosts)
+	if !ok {
+		return nil, nil
+	}
+	if text == "" {
+		text = lastWritten(events)
+	}
+	return trace.StoryAbout(events, text), &asked{text, p}
 }
 
 // sentence is how an event is told; {name} stands for an attribute, {program}
@@ -83,8 +105,8 @@ var sentences = map[trace.Kind]sentence{
 	trace.FileRotated:    {"{from} はローテーションで {to} になった", "{from} was rotated to {to}"},
 	trace.MessageDropped: {"{rule}（{to}）では捨てた: {reason}", "given up at {rule} ({to}): {reason}"},
 	trace.ConnectFailed:  {"{program} は {to} に {over} で接続できなかった: {error}", "{program} could not connect to {to} over {over}: {error}"},
-	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを通さなかった（{chain}、{action}）",
-		"the firewall did not let a packet from {from} to {to}/{protocol} through ({chain}, {action})"},
+	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを{action}した（{chain}）",
+		"the firewall {action} a packet from {from} to {to}/{protocol} ({chain})"},
 
 	trace.MailSubmitted: {"{program} が {sender} から {recipients} へのメールを受け付けた（件名: {subject}）", "{program} took a mail from {sender} to {recipients} (subject: {subject})"},
 	trace.MailAccepted: {"キューに入った: キュー ID {id}、{sender} から {recipients} へ、件名 {subject}",
@@ -97,7 +119,26 @@ var sentences = map[trace.Kind]sentence{
 	trace.MailDelivered: {"{id}: {to} のメールボックス {mailbox} に届いた", "{id}: delivered for {to} into {mailbox}"},
 	trace.MailDeferred:  {"{id}: {to} あてを後で送り直す: {reason}", "{id}: put off for {to}: {reason}"},
 	trace.MailBounced:   {"{id}: {to} あては届けられず、差出人に返した: {reason}", "{id}: returned to its sender, {to} could not be reached: {reason}"},
-	trace.MailRejected:  {"{command} で {from} からのメールを拒否した: {reply}", "refused a mail from {from} at {command}: {reply}"},
+	trace.CommandRun:    {"UID {user} が {program} を実行した（{dir}）: {command}", "uid {user} ran {program} in {dir}: {command}"},
+	trace.CommandDone:   {"コマンドが終わった（{status}）: {command}", "a command ended ({status}): {command}"},
+	trace.UnitChanged:   {"{unit} が {from} から {to} になった（{result}）", "{unit} went from {from} to {to} ({result})"},
+	trace.HostBooted:    {"起動した", "it is up"},
+	trace.HostDown:      {"停止した: {reason}", "it is down: {reason}"},
+
+	trace.ConfigLoaded:    {"{program} が {file} を読み込んだ{errors}", "{program} read {file}{errors}"},
+	trace.FirewallChanged: {"ファイアウォールのゾーン {zone} が変わった: {change}", "zone {zone} of the firewall changed: {change}"},
+
+	trace.SampleTaken: {"{program} が {source}（stratum {stratum}）の時刻を測った: ずれ {offset} 秒、遅延 {delay} 秒",
+		"{program} measured {source} (stratum {stratum}): offset {offset} s, delay {delay} s"},
+	trace.SourceSelected: {"{program} が同期元に {source}（stratum {stratum}）を選んだ", "{program} follows {source} (stratum {stratum})"},
+	trace.ClockStepped:   {"{program} が時計を {by} 秒動かした（{reason}）", "{program} set the clock by {by} s ({reason})"},
+	trace.ClockSlewed:    {"{program} が時計を少しずつ {by} 秒合わせている（{reason}）", "{program} slews the clock by {by} s ({reason})"},
+	trace.QueryAnswered:  {"{program} が {from} に答えた（{protocol}）: {question} → {answer}", "{program} answered {from} ({protocol}): {question} → {answer}"},
+
+	trace.Warped:  {"ラボの時刻が {by} 進んだ", "the lab's time went ahead by {by}"},
+	trace.Checked: {"課題 {task} を採点した: {outcome}", "task {task} was graded: {outcome}"},
+
+	trace.MailRejected: {"{command} で {from} からのメールを拒否した: {reply}", "refused a mail from {from} at {command}: {reply}"},
 }
 
 // write tells events one a line, with their number, time and host; the same
@@ -123,14 +164,24 @@ func write(w io.Writer, story []trace.Event, lang string) {
 	}
 }
 
+// Line tells one event out of its story: the sentence, and the message that it
+// is about where the sentence does not say it.
+func Line(e trace.Event, lang string) string {
+	line := tell(e, lang)
+	if text := e.Attrs["text"]; e.Kind != trace.MessageLogged && text != "" {
+		line += fmt.Sprintf(" %q", text)
+	}
+	return line
+}
+
 // tell is the sentence of an event.
 func tell(e trace.Event, lang string) string {
-	s, ok := sentences[e.Kind]
-	if !ok {
-		return string(e.Kind)
-	}
+	s := sentences[e.Kind]
 	if e.Kind == trace.MailDeferred && e.Attrs["next"] != "" {
 		s = sentence{"{id}: 次に送るのは {next} より後", "{id}: the next attempt is not before {next}"}
+	}
+	if e.Kind == trace.MessageDropped && e.Attrs["rule"] == "" {
+		s = sentence{"{program} がルールに渡す前に捨てた: {reason}", "{program} threw it away before any rule: {reason}"}
 	}
 	text := s.en
 	if lang == "ja" {
@@ -142,18 +193,35 @@ func tell(e trace.Event, lang string) string {
 		if name == "next" {
 			value = localTime(value, e.At)
 		}
-		if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
+		if e.Kind == trace.PacketRefused && name == "action" {
+			value = refusal(value, lang)
+		} else if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
 			value = action(value, lang)
 		}
 		switch {
 		case name == "stale":
 			value = stale(e, lang)
+		case name == "errors":
+			value = mistakes(value, lang)
 		case value == "":
 			value = "-"
 		}
 		values = append(values, "{"+name+"}", value)
 	}
 	return strings.NewReplacer(values...).Replace(text)
+}
+
+// refusal is the verb for what a packet filter did, "drop" or "reject".
+func refusal(action, lang string) string {
+	switch {
+	case lang != "ja" && action == "drop":
+		return "dropped"
+	case lang != "ja":
+		return "rejected"
+	case action == "drop":
+		return "破棄"
+	}
+	return "拒否"
 }
 
 // localTime is a time of RFC 3339 as the column of the times has it, with the day
@@ -179,6 +247,17 @@ func stale(e trace.Event, lang string) string {
 		return "（データベースは " + e.Attrs["file"] + " より古い: newaliases がまだ）"
 	}
 	return " (the database is older than " + e.Attrs["file"] + ": newaliases has not been run)"
+}
+
+// mistakes tells what was wrong with a configuration, a number or in words.
+func mistakes(errors, lang string) string {
+	switch {
+	case errors == "" || errors == "0":
+		return ""
+	case lang == "ja":
+		return "（誤り: " + errors + "）"
+	}
+	return " (mistakes: " + errors + ")"
 }
 
 // action says what a rule of rsyslog.conf does, where it is in the old form;

@@ -297,7 +297,7 @@ func (d *daemon) change(r *candm.Request) candm.Status {
 		for _, s := range d.sources {
 			s.reset()
 		}
-		d.choose(nil)
+		d.clockUnknown(0)
 	case candm.Allow, candm.AllowAll, candm.Deny, candm.DenyAll:
 		return d.changeAccess(&d.access, r, r.Command == candm.Allow || r.Command == candm.AllowAll,
 			r.Command == candm.AllowAll || r.Command == candm.DenyAll)

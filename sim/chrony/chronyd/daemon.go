@@ -306,6 +306,11 @@ func (d *daemon) checkJump() {
 	jump := d.jump(raw, mono)
 	d.lastRaw, d.lastMono = raw, mono
 	if math.Abs(jump) <= jumpThreshold {
+		// chronyd's timers are times of the clock: a jump that it takes for noise
+		// moves them.
+		if jump != 0 {
+			d.sched.Advance(measure.Seconds(jump))
+		}
 		return
 	}
 	if jump > 0 {
@@ -313,13 +318,23 @@ func (d *daemon) checkJump() {
 	} else {
 		d.log.warn("Backward time jump detected!")
 	}
-	d.servo.Jumped(jump)
+	d.clockUnknown(jump)
+}
+
+// clockUnknown starts again with a clock of which nothing is known, but that it
+// has been moved by jump seconds.
+func (d *daemon) clockUnknown(jump float64) {
+	d.servo.Jumped(d.p.Now())
+	d.setRate(d.p.Now())
 	d.ref.Slewed(d.cooked(), 0, -jump)
-	d.ref.Unsynchronise()
+	d.ref.Forget()
 	d.syncStatus()
 	d.logUnsynchronised()
 	for _, s := range d.sources {
 		s.forget()
+		if a := s.assoc; a != nil && a.ResetPoll() && s.timer != nil {
+			d.setTimer(s, a.Delay(d.ourStratum(), 0))
+		}
 	}
 	d.choose(nil)
 }

@@ -142,7 +142,7 @@ func (l *logFiles) selection(d *daemon, s *source, now time.Time) {
 	if l.files["selection"] == nil || s == nil {
 		return
 	}
-	v := s.cand.Stats.SelectionAt(now, d.sel.MaxJitter)
+	v := s.cand.Stats.SelectionAt(now, d.sel.MaxJitter, s.cand.Selection)
 	l.write(d, "selection", fmt.Sprintf("%s %-15s %c %s %4o %5.2f %10.3e %10.3e %10.3e",
 		logTime(now), s.addrText(), s.cand.Status, candm.OptionLetters(s.cand.Options), s.cand.Reach,
 		s.cand.Score, v.LastAgo, v.Low, v.High))

@@ -393,7 +393,7 @@ func (d *daemon) online(s *source) bool {
 		return true
 	}
 	a.Mode = polling.Online
-	a.Poll, a.PollScore = a.Config.MinPoll, 0
+	a.ResetPoll()
 	if a.Config.Iburst {
 		a.StartBurst(polling.IburstGood, polling.IburstTotal)
 	}
@@ -416,7 +416,11 @@ func (d *daemon) schedule(s *source) {
 
 func (d *daemon) setTimer(s *source, delay float64) {
 	d.sched.Stop(s.timer)
-	s.timer = d.sched.Spaced(d.p.Clock.Monotonic(), measure.Seconds(delay), s.assoc.Separation(), d.rand, func() { d.poll(s) })
+	class := polling.ToServer
+	if s.cfg.Kind == conf.Peer {
+		class = polling.ToPeer
+	}
+	s.timer = d.sched.Spaced(class, d.p.Clock.Monotonic(), measure.Seconds(delay), s.assoc.Separation(), d.rand, func() { d.poll(s) })
 }
 
 // offline stops polling a source, after a burst that is under way. It reports

@@ -175,6 +175,12 @@ func (r *Reference) Slewed(when time.Time, dfreq, doffset float64) {
 	}
 }
 
+// Forget gives the reference up, and when it was updated: the clock is another.
+func (r *Reference) Forget() {
+	r.Unsynchronise()
+	r.updated = time.Time{}
+}
+
 // Unsynchronise gives the reference up.
 func (r *Reference) Unsynchronise() {
 	r.Synchronised = false

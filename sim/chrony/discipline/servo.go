@@ -135,5 +135,6 @@ func (v *Servo) Step(now time.Time, s float64) time.Duration {
 	return v.Apply(v.start)
 }
 
-// Jumped notes that someone else changed the clock by s seconds.
-func (v *Servo) Jumped(s float64) { v.start = measure.AddSeconds(v.start, s) }
+// Jumped notes that someone else set the clock, which reads now since: what was to
+// be corrected is not known any more. Apply must follow.
+func (v *Servo) Jumped(now time.Time) { v.start, v.register = now, 0 }

@@ -51,7 +51,7 @@ func FuzzDump(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c := newCandidate()
 		if c.LoadDump(text, "127.0.0.1", time.Unix(1795335820, 0)) && c.Stats.Samples() > 0 {
-			c.Stats.SelectionAt(time.Unix(1795335820, 0), 1)
+			c.Stats.SelectionAt(time.Unix(1795335820, 0), 1, selection{})
 		}
 	})
 }

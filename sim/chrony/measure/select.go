@@ -142,26 +142,25 @@ func (s *Selector) Choose(sources []*Candidate, updated *Candidate, now time.Tim
 	if len(usable) == 0 {
 		return s.lose("no selectable sources", false)
 	}
-	low, high, trusted, ok := majority(usable)
+	all, trusted, ok := majority(usable)
 	if !ok {
 		mark(usable, StatusFalseticker)
 		return s.lose("no majority", true)
 	}
 	var agreeing []*Candidate
 	for _, c := range usable {
-		v := &c.Selection
-		contains := v.Low <= low && v.High >= high
-		within := v.Low >= low && v.High <= high
-		switch {
-		case within, contains && (!trusted || c.Options&candm.OptTrust != 0):
-			agreeing = append(agreeing, c)
-			if c.Options&candm.OptRequire != 0 {
-				required = false
-			}
-		case contains:
-			c.Status = statusUntrusted
-		default:
+		v := c.Selection.interval
+		if !all.within(v) && !v.within(all) {
 			c.Status = StatusFalseticker
+			continue
+		}
+		if trusted != nil && c.Options&candm.OptTrust == 0 && !v.within(*trusted) {
+			c.Status = statusUntrusted
+			continue
+		}
+		agreeing = append(agreeing, c)
+		if c.Options&candm.OptRequire != 0 {
+			required = false
 		}
 	}
 	if len(agreeing) == 0 || required || len(agreeing) < s.MinSources {
@@ -218,7 +217,7 @@ func (s *Selector) examine(sources []*Candidate, now time.Time) (usable []*Candi
 			c.Status = statusUnsynchronised
 			continue
 		}
-		c.Selection = c.Stats.SelectionAt(now, s.MaxJitter)
+		c.Selection = c.Stats.SelectionAt(now, s.MaxJitter, c.Selection)
 		v := &c.Selection
 		if !v.Usable {
 			c.Status = StatusFewSamples
@@ -284,10 +283,16 @@ func (s *Selector) mayCatchUp(sources, usable []*Candidate) bool {
 	return best>>1 == late
 }
 
+// interval is where the offset of the local clock lies.
+type interval struct{ Low, High float64 }
+
+func (i interval) within(o interval) bool { return i.Low >= o.Low && i.High <= o.High }
+
 // majority finds the interval that lies in the intervals of most sources, of
-// most trusted ones where there are any. It reports false when no more than
-// half of them agree.
-func majority(sources []*Candidate) (low, high float64, trusted, ok bool) {
+// most trusted ones where there are any; in trusted is then the one that lies in
+// those of most trusted sources, whatever the others say. It reports false when
+// no more than half of them agree.
+func majority(sources []*Candidate) (all interval, trusted *interval, ok bool) {
 	type edge struct {
 		at   float64
 		c    *Candidate
@@ -314,6 +319,7 @@ func majority(sources []*Candidate) (low, high float64, trusted, ok bool) {
 		return 1
 	})
 	var depth, trust, best, bestTrust int
+	var among interval // of the trusted sources
 	for _, e := range edges {
 		isTrusted := e.c.Options&candm.OptTrust != 0
 		if !e.high {
@@ -321,13 +327,22 @@ func majority(sources []*Candidate) (low, high float64, trusted, ok bool) {
 			if isTrusted {
 				trust++
 			}
-			if trust > bestTrust || trust == bestTrust && depth > best {
-				best, bestTrust, low = depth, trust, e.at
+			if trust > bestTrust {
+				best, bestTrust = 0, trust
+				among.Low = e.at
+			}
+			if trust == bestTrust && depth > best {
+				best, all.Low = depth, e.at
 			}
 			continue
 		}
-		if trust == bestTrust && depth == best {
-			high = e.at
+		if trust == bestTrust {
+			if depth == best {
+				all.High = e.at
+			}
+			if isTrusted {
+				among.High = e.at
+			}
 		}
 		depth--
 		if isTrusted {
@@ -335,9 +350,9 @@ func majority(sources []*Candidate) (low, high float64, trusted, ok bool) {
 		}
 	}
 	if bestTrust == 0 {
-		return low, high, false, best > len(sources)/2
+		return all, nil, best > len(sources)/2
 	}
-	return low, high, true, bestTrust > nTrusted/2
+	return all, &among, bestTrust > nTrusted/2
 }
 
 // pick takes the best of the agreeing sources.

@@ -24,7 +24,7 @@ const (
 	minSkew        = 1e-12
 	maxSkew        = 1e2
 	minDeviation   = 1e-9
-	worstSkew      = 2000e-6 // assumed of a source without a regression
+	WorstSkew      = 2000e-6 // assumed of a source without a regression, seconds a second
 	worstDeviation = 4.0
 	deviationRatio = 0.7 // of the standard deviation, as the unit of distance for weights
 	maxAsymmetry   = 0.5
@@ -85,8 +85,8 @@ func (s *Stats) Reset() {
 	s.Best, s.fastest = 0, 0
 	s.Regressed = false
 	s.Offset, s.OffsetAt, s.OffsetSD = 0, time.Time{}, worstDeviation
-	s.Frequency, s.frequencySD = 0, worstSkew
-	s.Skew = worstSkew
+	s.Frequency, s.frequencySD = 0, WorstSkew
+	s.Skew = WorstSkew
 	s.Deviation = worstDeviation
 	s.Runs = 0
 	s.Asymmetry, s.AsymRun = 0, 0
@@ -206,8 +206,8 @@ func (s *Stats) Regress() {
 		s.Dropped = line.start
 		s.prune(line.start)
 	} else {
-		s.Frequency, s.frequencySD = 0, worstSkew
-		s.Skew = worstSkew
+		s.Frequency, s.frequencySD = 0, WorstSkew
+		s.Skew = WorstSkew
 		s.OffsetSD, s.Deviation = worstDeviation, worstDeviation
 		s.Runs = 0
 		s.Offset, s.OffsetAt = 0, time.Time{}
@@ -277,7 +277,7 @@ func (s *Stats) findBest() {
 
 // selection is what the choice of a source looks at.
 type selection struct {
-	Low, High    float64 // limits of the local clock's offset
+	interval     // of the local clock's offset
 	RootDistance float64
 	Deviation    float64
 	FirstAgo     float64 // age of the oldest and the newest sample, seconds
@@ -285,12 +285,14 @@ type selection struct {
 	Usable       bool // enough samples
 }
 
-// SelectionAt returns the selection data at a local time. printOnce allows a
-// source whose maxsamples is too small for a regression (modes -q and -Q).
-func (s *Stats) SelectionAt(now time.Time, maxJitter float64) selection {
+// SelectionAt returns the selection data at a local time: those from before when
+// there is no sample any more. A source whose maxsamples is too small for a
+// regression has maxJitter for its deviation (modes -q and -Q).
+func (s *Stats) SelectionAt(now time.Time, maxJitter float64, before selection) selection {
 	used := s.Used()
 	if len(used) == 0 {
-		return selection{}
+		before.Usable = false
+		return before
 	}
 	r := &used[s.Best]
 	elapsed := math.Abs(now.Sub(r.At).Seconds())

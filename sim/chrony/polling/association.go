@@ -146,6 +146,14 @@ func (a *Association) effectivePoll() int {
 	return a.Poll
 }
 
+// ResetPoll goes back to the shortest polling interval; it reports whether that
+// changed anything.
+func (a *Association) ResetPoll() bool {
+	longer := a.Poll != a.Config.MinPoll
+	a.Poll, a.PollScore = a.Config.MinPoll, 0
+	return longer
+}
+
 // AdjustPoll moves the polling interval.
 func (a *Association) AdjustPoll(by float64) {
 	a.PollScore += by
@@ -203,11 +211,9 @@ func (a *Association) BeforeRequest() bool {
 			}
 		}
 	}
-	if a.Config.Presend <= a.Poll && !a.Presend && !a.Mode.burst() {
-		a.Presend = true
-	} else {
-		a.Presend = false
-	}
+	// A burst that ended early, as an iburst with good answers does, keeps the
+	// requests that it did not need, and with them there is no presend any more.
+	a.Presend = a.Config.Presend <= a.Poll && !a.Presend && a.burstTotal == 0
 	return true
 }
 
@@ -232,7 +238,7 @@ func (a *Association) Request(now time.Time, random ntp.Time, p discipline.Param
 		// Interleaved client: the origin names the server's receive time of the
 		// request that the next answer is about.
 		pkt.Origin = a.remoteRx
-		pkt.Receive = ntp.FromTime(a.LocalRx)
+		pkt.Receive = a.localRxNTP
 	}
 	a.prevTx = a.LocalTx
 	a.LocalTx, a.localTxNTP = now, pkt.Transmit
@@ -324,7 +330,7 @@ func (a *Association) Receive(pkt *ntp.Packet, rx time.Time, env Environment) An
 	test7 := delay/2+disp < maxRootDistance
 
 	var r Answer
-	r.Valid = test1 && test2 && test3 && test5 && a.Pending && !a.Presend
+	r.Valid = test1 && test2 && test3 && test5 && a.Pending
 	if !r.Valid {
 		if a.Config.Kind == conf.Peer && test1 && test5 && pkt.Transmit != 0 {
 			// What a peer sends before it has heard of us is still to be named in
@@ -341,24 +347,25 @@ func (a *Association) Receive(pkt *ntp.Packet, rx time.Time, env Environment) An
 	if r.Synced {
 		tx := a.LocalTx
 		remoteTx := RemoteTime(pkt.Transmit)
-		remoteRx := RemoteTime(pkt.Receive)
+		remoteRx, received := RemoteTime(pkt.Receive), rx
 		if xleave {
 			// The server tells when it really sent its previous answer.
-			tx, remoteRx = a.prevTx, RemoteTime(a.remoteRx)
-			r.Sample, response = timed(tx, a.LocalRx, remoteRx, remoteTx)
-		} else {
-			r.Sample, response = timed(tx, rx, remoteRx, remoteTx)
+			tx, remoteRx, received = a.prevTx, RemoteTime(a.remoteRx), a.LocalRx
 		}
+		r.Sample, response = timed(tx, received, remoteRx, remoteTx)
 		s := &r.Sample
 		precision := env.Quantum + math.Ldexp(1, int(pkt.Precision))
 		s.PeerDelay = max(s.PeerDelay, precision)
 		s.Offset += a.Config.Offset
-		s.PeerDispersion = precision + a.Candidate.Stats.Skew*rx.Sub(tx).Seconds()
+		s.PeerDispersion = precision + min(a.Candidate.Stats.Skew, measure.WorstSkew)*received.Sub(tx).Seconds()
 		s.RootDelay = delay + s.PeerDelay
 		s.RootDispersion = disp + s.PeerDispersion
 
 		testA = s.PeerDelay-s.PeerDispersion <= a.Config.MaxDelay && precision <= a.Config.MaxDelay &&
-			(a.Config.Kind == conf.Peer || response <= MaxServerTime)
+			(a.Config.Kind == conf.Peer || response <= MaxServerTime) && !a.Presend &&
+			// The first interleaved answer is about the exchange that was measured
+			// already, with a request that was sent before its delay was known.
+			!(xleave && !a.Report.Xleave)
 		testB, testC = a.delayTests(s, env.MaxClockError)
 		if p := a.Config.MaxDelayQuant; p > 0 {
 			testC = a.delays.accepts(s.PeerDelay, p)

@@ -6,19 +6,32 @@ import (
 )
 
 // Scheduler holds the timers of a daemon, on the monotonic clock: timers
-// follow slews of the clock and not its steps. Requests to sources are one
-// class, which keeps them apart from each other.
+// follow slews of the clock, and its steps only by Advance. Requests to servers are
+// one class and those to peers another, which are kept apart from each other.
 type Scheduler struct {
 	timers []*Timer // unordered: there are few
-	lastTx time.Duration
-	sent   bool
+	last   [classes]struct {
+		at   time.Duration
+		sent bool
+	}
 }
+
+// Class is a kind of calls that are spaced.
+type Class int
+
+// The classes; calls of none are not spaced.
+const (
+	none Class = iota
+	ToServer
+	ToPeer
+	classes
+)
 
 // Timer is one future call.
 type Timer struct {
 	At      time.Duration // monotonic
 	F       func()
-	spaced  bool
+	class   Class
 	stopped bool
 }
 
@@ -32,18 +45,18 @@ func (s *Scheduler) After(now, delay time.Duration, f func()) *Timer {
 }
 
 // Spaced calls f after a delay that is lengthened by up to 2 % and so far that
-// no other spaced call is nearer than separation.
-func (s *Scheduler) Spaced(now, delay, separation time.Duration, r *rand.Rand, f func()) *Timer {
+// no other call of the class is nearer than separation.
+func (s *Scheduler) Spaced(c Class, now, delay, separation time.Duration, r *rand.Rand, f func()) *Timer {
 	factor := 1 + r.Float64()*samplingRandomness
 	delay = time.Duration(float64(delay) * factor)
 	separation = time.Duration(float64(separation) * factor)
-	if since := now - s.lastTx; s.sent && since < separation {
+	if since := now - s.last[c].at; s.last[c].sent && since < separation {
 		delay = max(delay, separation-since)
 	}
 	for moved := true; moved; {
 		moved = false
 		for _, t := range s.timers {
-			if !t.spaced {
+			if t.class != c {
 				continue
 			}
 			other := t.At - now
@@ -54,7 +67,7 @@ func (s *Scheduler) Spaced(now, delay, separation time.Duration, r *rand.Rand, f
 		}
 	}
 	t := s.After(now, delay, f)
-	t.spaced = true
+	t.class = c
 	return t
 }
 
@@ -69,6 +82,16 @@ func (s *Scheduler) Stop(t *Timer) {
 			s.timers = append(s.timers[:i], s.timers[i+1:]...)
 			return
 		}
+	}
+}
+
+// Advance makes every timer due sooner, or later when by is negative.
+func (s *Scheduler) Advance(by time.Duration) {
+	for _, t := range s.timers {
+		t.At -= by
+	}
+	for c := range s.last {
+		s.last[c].at -= by
 	}
 }
 
@@ -90,8 +113,6 @@ func (s *Scheduler) Due(now time.Duration) *Timer {
 		return nil
 	}
 	s.Stop(t)
-	if t.spaced {
-		s.lastTx, s.sent = now, true
-	}
+	s.last[t.class].at, s.last[t.class].sent = now, true
 	return t
 }

@@ -102,23 +102,46 @@ var files = []check{
 					wantEqual(t, names[i], s.Info.Mode().String()+s.Info.Name(), info.Mode().String()+info.Name())
 				}
 			}
-			f, moved, err := host.Renew(p.Sys, "/tmp/a", "/tmp/a.1", 0o600)
-			wantErrno(t, "renew", err, 0)
-			wantEqual(t, "renew: moved", moved, true)
-			if err != nil {
-				return
+			anew := os.O_CREATE | os.O_EXCL | os.O_RDWR
+			put(t, p, "/tmp/a.1", "older", 0o644)
+			done, files, err := host.Chain(p.Sys, host.Step{Name: "/tmp/a.1", To: "/tmp/a.2"}, host.Step{Name: "/tmp/a", To: "/tmp/a.1"},
+				host.Step{Call: host.Open, Name: "/tmp/a", Flag: anew, Perm: 0o600})
+			wantErrno(t, "chain", err, 0)
+			wantEqual(t, "chain: done", done, 3)
+			if len(files) != 1 {
+				t.Fatalf("chain: %d files", len(files))
 			}
-			wantEqual(t, "Name", f.Name(), "/tmp/a")
-			f.WriteString("new")
-			f.Close()
-			wantEqual(t, "old", get(t, p, "/tmp/a.1"), "old")
-			wantEqual(t, "new", get(t, p, "/tmp/a"), "new")
-			_, moved, err = host.Renew(p.Sys, "/tmp/none", "/tmp/x", 0o600)
-			wantErrno(t, "renew of nothing", err, syscall.ENOENT)
-			wantEqual(t, "renew of nothing: moved", moved, false)
-			_, moved, err = host.Renew(p.Sys, "/tmp/a", "/tmp/a", 0o600)
-			wantErrno(t, "renew in place", err, syscall.EEXIST)
-			wantEqual(t, "renew in place: moved", moved, true)
+			wantEqual(t, "Name", files[0].Name(), "/tmp/a")
+			files[0].WriteString("new")
+			files[0].Close()
+			for name, want := range map[string]string{"/tmp/a": "new", "/tmp/a.1": "old", "/tmp/a.2": "older"} {
+				wantEqual(t, name, get(t, p, name), want)
+			}
+			done, _, err = host.Chain(p.Sys, host.Step{Name: "/tmp/none", To: "/tmp/x"}, host.Step{Call: host.Unlink, Name: "/tmp/a"})
+			wantErrno(t, "chain of nothing", err, syscall.ENOENT)
+			wantEqual(t, "chain of nothing: done", done, 0)
+			done, files, err = host.Chain(p.Sys, host.Step{Call: host.Open, Name: "/tmp/a.1", Flag: os.O_RDONLY},
+				host.Step{Call: host.Unlink, Name: "/tmp/a.1"}, host.Step{Call: host.Open, Name: "/tmp/a", Flag: anew, Perm: 0o600}, host.Step{Call: host.Unlink, Name: "/tmp/a"})
+			wantErrno(t, "chain over a file", err, syscall.EEXIST)
+			wantEqual(t, "chain over a file: done", done, 2)
+			if len(files) != 1 {
+				t.Fatalf("chain over a file: %d files", len(files))
+			}
+			text, _ := io.ReadAll(files[0])
+			files[0].Close()
+			wantEqual(t, "a removed file", string(text), "old")
+			_, err = p.Sys.Lstat("/tmp/a.1")
+			wantErrno(t, "a removed file", err, syscall.ENOENT)
+			wantEqual(t, "after the failure", get(t, p, "/tmp/a"), "new")
+			var many []host.Step
+			for i := range 150 {
+				many = append(many, host.Step{Name: fmt.Sprintf("/tmp/m%d", i), To: fmt.Sprintf("/tmp/m%d", i+1)})
+			}
+			put(t, p, "/tmp/m0", "far", 0o644)
+			done, _, err = host.Chain(p.Sys, append(many, host.Step{Call: host.Unlink, Name: "/tmp/none"})...)
+			wantErrno(t, "a long chain", err, syscall.ENOENT)
+			wantEqual(t, "a long chain: done", done, 150)
+			wantEqual(t, "a long chain", get(t, p, "/tmp/m150"), "far")
 		})
 	}},
 	{"open-errors", func(t *testing.T, w *World) {

@@ -121,7 +121,7 @@ func (j *journalReader) take(e *journal.Entry) error {
 	now := j.set.sink.Now()
 	m := entryMessage(e, j.conf, now, j.set.conf.Globals.Sanitizer)
 	m.From = j.set.hostname()
-	if !j.set.allow(j.limit, "imjournal", now, m.Severity) {
+	if !j.set.allow(j.limit, "imjournal", now, m.Severity, func() string { return m.Text }) {
 		return nil
 	}
 	j.set.sink.Submit(m, true)

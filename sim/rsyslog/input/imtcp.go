@@ -87,7 +87,7 @@ func (s *Set) readTCP(conn net.Conn, in *config.TCPInput, ip, port string) {
 	var list []*message.Message // of one read
 	var room []message.Message  // what the next ones are made in
 	take := func(raw []byte) {
-		if len(raw) == 0 || !s.allow(l, in.Name, now, syslog.Emerg) {
+		if len(raw) == 0 || !s.allow(l, in.Name, now, syslog.Emerg, func() string { return syslog.Parse(string(raw), now).Text }) {
 			return
 		}
 		if len(room) == 0 {

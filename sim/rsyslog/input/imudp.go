@@ -119,7 +119,7 @@ func (s *Set) readUDP(conn net.PacketConn, in *config.UDPInput) {
 				continue
 			}
 			raw := read[i].Buf[:min(read[i].N, s.conf.Globals.MaxMessage)]
-			if len(raw) == 0 || !s.allow(l, in.Name, now, syslog.Emerg) {
+			if len(raw) == 0 || !s.allow(l, in.Name, now, syslog.Emerg, func() string { return syslog.Parse(string(raw), now).Text }) {
 				continue
 			}
 			m := &made[i]

@@ -121,7 +121,7 @@ func (s *Set) readUnix(conn net.PacketConn, in *config.UnixInput) {
 				l = &limiter{RateLimit: in.Limit}
 				limits[pid] = l
 			}
-			if !s.allow(l, s.limiterName(pid, m), now, m.Severity) {
+			if !s.allow(l, s.limiterName(pid, m), now, m.Severity, func() string { return m.Text }) {
 				continue
 			}
 		}

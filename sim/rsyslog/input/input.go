@@ -17,6 +17,7 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/rsyslog/config"
 	"enshu/sim/rsyslog/message"
+	"enshu/sim/trace"
 	"enshu/sim/wire/syslog"
 )
 
@@ -161,8 +162,13 @@ func (l *limiter) take(now time.Time, s syslog.Severity) (ok, begins bool, lost 
 	return false, l.missing == 1, lost
 }
 
-// allow applies a limiter and says what rsyslog says about it.
-func (s *Set) allow(l *limiter, name string, now time.Time, severity syslog.Severity) bool {
+// toldDrops is how many of the messages that a limiter drops in one interval the
+// trace is told of one by one: a flood does not fill it.
+const toldDrops = 1000
+
+// allow applies a limiter and says what rsyslog says about it. text is that of
+// the message.
+func (s *Set) allow(l *limiter, name string, now time.Time, severity syslog.Severity, text func() string) bool {
 	if l == nil || l.Interval <= 0 {
 		return true
 	}
@@ -172,6 +178,10 @@ func (s *Set) allow(l *limiter, name string, now time.Time, severity syslog.Seve
 	}
 	if begins {
 		s.sink.Say(syslog.Info, name+": begin to drop messages due to rate-limiting")
+	}
+	if !ok && l.missing <= toldDrops {
+		s.p.Emit(trace.MessageDropped, trace.Attrs{"text": text(),
+			"reason": fmt.Sprintf("%s: rate limit, %d in %d s", name, l.Burst, l.Interval)})
 	}
 	return ok
 }

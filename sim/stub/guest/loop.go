@@ -5,23 +5,6 @@ import (
 	"unsafe"
 )
 
-// A stub waits for the lab nearly all its life, and what it does in between is
-// system calls. To the Go scheduler all of that is one long system call: the
-// loop enters it once, and then makes the kernel's calls without telling. Done
-// one by one, each would wake the runtime's monitor thread, which looks every
-// 20 µs for a while whether the call still takes: several times the work of the
-// call, in every process of every host.
-//
-// Inside, the goroutine's stack must not grow and nothing may be allocated: all
-// functions from listen down are nosplit, and work in the memory of a desk. The
-// runtime throws "stack split at bad time" when one is not.
-
-//go:linkname entersyscallblock runtime.entersyscallblock
-func entersyscallblock()
-
-//go:linkname exitsyscall runtime.exitsyscall
-func exitsyscall()
-
 // maxCalls is how many calls one message may have.
 const maxCalls = 1024
 
@@ -33,7 +16,8 @@ type rights struct {
 
 // desk is what the loop works with.
 type desk struct {
-	asks int // the connection
+	name *byte // Args[0]
+	asks int   // the connection
 
 	// The message that came: its bytes, and how far they have been read.
 	in       [MaxMessage]byte
@@ -53,40 +37,43 @@ type desk struct {
 
 	recv, send       syscall.Msghdr
 	recvVec, sendVec syscall.Iovec
+
+	// What other calls read or fill.
+	path    [4096]byte
+	address syscall.RawSockaddrUnix
+	pair    [2]int32
+	size    int32
+	limit   syscall.Rlimit
+	strings [maxStrings]*byte // arguments and environment of a child
+	groups  [maxGroups]uint32
+	errno   *syscall.Errno // of a child's, in memory that both have; see spawn
 }
 
-func newDesk(asks int) *desk {
-	d := &desk{asks: asks}
-	d.recvVec.Base, d.sendVec.Base = &d.in[0], &d.out[0]
-	d.recvVec.SetLen(len(d.in))
-	d.recv.Iov, d.recv.Iovlen = &d.recvVec, 1
-	d.send.Iov, d.send.Iovlen = &d.sendVec, 1
-	d.recv.Control, d.send.Control = (*byte)(unsafe.Pointer(&d.inRights)), (*byte)(unsafe.Pointer(&d.outRights))
-	d.outRights.head.Level, d.outRights.head.Type = syscall.SOL_SOCKET, syscall.SCM_RIGHTS
-	return d
-}
-
-// listen performs calls as they are asked for until something else is, and
-// returns that. Its descriptors are the first of d.inRights.
-//
-//go:nosplit
-func (d *desk) listen() (message []byte) {
-	entersyscallblock()
-	for d.receive() && d.in[0] == Calls {
-		d.perform()
-		d.reply()
+// serve does what the lab asks until it says how to end. It never returns.
+func (d *desk) serve(asks int) {
+	d.asks = asks
+	for d.receive() {
+		switch d.in[0] {
+		case Calls:
+			d.perform()
+			d.reply()
+		case Spawn:
+			d.spawn()
+		case Exit:
+			d.leave(int(d.next()), syscall.Signal(d.next()))
+		}
 		d.closeFiles()
 	}
-	exitsyscall()
-	return d.in[:d.end]
+	exit(125) // the lab is gone
 }
 
 // receive waits for the next message. It reports false when the lab is gone.
-//
-//go:nosplit
 func (d *desk) receive() bool {
 	for {
-		d.recv.Controllen = uint64(unsafe.Sizeof(d.inRights))
+		d.recvVec.Base = &d.in[0]
+		d.recvVec.SetLen(len(d.in))
+		d.recv.Iov, d.recv.Iovlen = &d.recvVec, 1
+		d.recv.Control, d.recv.Controllen = (*byte)(unsafe.Pointer(&d.inRights)), uint64(unsafe.Sizeof(d.inRights))
 		n, _, errno := syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(d.asks), uintptr(unsafe.Pointer(&d.recv)), syscall.MSG_CMSG_CLOEXEC)
 		if errno == syscall.EINTR {
 			continue
@@ -105,8 +92,6 @@ func (d *desk) receive() bool {
 }
 
 // closeFiles closes the descriptors that came with a message.
-//
-//go:nosplit
 func (d *desk) closeFiles() {
 	for i := range d.files {
 		syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(d.inRights.fds[i]), 0, 0)
@@ -116,8 +101,6 @@ func (d *desk) closeFiles() {
 
 // perform performs the calls of a message in order, and stops after the first
 // that failed and was not allowed to.
-//
-//go:nosplit
 func (d *desk) perform() {
 	d.out[0], d.length, d.passed, d.calls, d.failed = Reply, 1, 0, 0, false
 	kind := uint32(0) // of the file that the call before has found
@@ -131,8 +114,6 @@ const resultHead = 3 * 8
 
 // call performs the next call of the message. found is the kind of the file that
 // the one before found, if it was stat(2); so is the result of this one.
-//
-//go:nosplit
 func (d *desk) call(found uint32) uint32 {
 	nr, flags, args := uintptr(d.next()), d.next(), int(d.next())
 	var a [6]uintptr
@@ -204,19 +185,8 @@ func (d *desk) call(found uint32) uint32 {
 
 // reply sends what the calls gave and closes what they made, but for what is
 // to be kept if all went well.
-//
-//go:nosplit
 func (d *desk) reply() {
-	d.sendVec.SetLen(d.length)
-	d.send.Controllen = 0
-	if d.passed > 0 {
-		size := syscall.SizeofCmsghdr + 4*d.passed
-		d.outRights.head.SetLen(size)
-		d.send.Controllen = uint64(size)
-	}
-	for errno := syscall.EINTR; errno == syscall.EINTR; {
-		_, _, errno = syscall.RawSyscall(syscall.SYS_SENDMSG, uintptr(d.asks), uintptr(unsafe.Pointer(&d.send)), 0)
-	}
+	d.sendTo(d.asks)
 	for i := range d.calls {
 		if fd := d.made[i]; fd >= 0 && (d.failed || !d.keeps[i]) {
 			syscall.RawSyscall(syscall.SYS_CLOSE, uintptr(fd), 0, 0)
@@ -224,9 +194,28 @@ func (d *desk) reply() {
 	}
 }
 
+// sendTo sends the message, with the descriptors that are to pass.
+func (d *desk) sendTo(fd int) syscall.Errno {
+	d.sendVec.Base = &d.out[0]
+	d.sendVec.SetLen(d.length)
+	d.send.Iov, d.send.Iovlen = &d.sendVec, 1
+	d.send.Control, d.send.Controllen = nil, 0
+	if d.passed > 0 {
+		size := syscall.SizeofCmsghdr + 4*d.passed
+		h := &d.outRights.head
+		h.Level, h.Type = syscall.SOL_SOCKET, syscall.SCM_RIGHTS
+		h.SetLen(size)
+		d.send.Control, d.send.Controllen = (*byte)(unsafe.Pointer(&d.outRights)), uint64(size)
+	}
+	for {
+		_, _, errno := syscall.RawSyscall(syscall.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&d.send)), 0)
+		if errno != syscall.EINTR {
+			return errno
+		}
+	}
+}
+
 // next reads an integer of the message; past its end there are zeros.
-//
-//go:nosplit
 func (d *desk) next() int64 {
 	if d.end-d.at < 8 {
 		d.at = d.end
@@ -241,8 +230,6 @@ func (d *desk) next() int64 {
 }
 
 // put appends an integer to the reply, which has room for it.
-//
-//go:nosplit
 func (d *desk) put(v int64) {
 	for i := range 8 {
 		d.out[d.length+i] = byte(uint64(v) >> (8 * i))

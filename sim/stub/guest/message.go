@@ -7,11 +7,11 @@ package guest
 // says what happens to it.
 const (
 	Calls = 'Q' // calls: number, flags, count, arguments; descriptors for them
-	Spawn = 'F' // path, dir, args, env, flags, umask, credentials; descriptors of the child
+	Spawn = 'F' // path, dir, args, env, each as ArgIn has it; flags, umask, credentials; descriptors of the child
 	Exit  = 'X' // exit status, signal; no reply
 	Reply = 'R' // to Calls, per call: result, errno, out bytes; descriptors that were asked for. To Spawn: pid, errno
 
-	Hello  = 'H' // pid, parent, real uid, process group, umask, executable, directory, args, env; descriptors 0 1 2 and the other connection
+	Hello  = 'H' // pid, parent, real uid, umask, executable, directory, args, env; descriptors 0 1 2 and the other connection
 	Signal = 'S' // signal received; of SIGCHLD the lab asks more (wait4(2))
 )
 
@@ -103,6 +103,14 @@ func (m *Message) Strs(list []string) {
 	m.Int(int64(len(list)))
 	for _, s := range list {
 		m.Str(s)
+	}
+}
+
+// Ins appends a list of strings as ArgIn has them.
+func (m *Message) Ins(list []string) {
+	m.Int(int64(len(list)))
+	for _, s := range list {
+		m.In(s)
 	}
 }
 

@@ -314,14 +314,16 @@ func (j *daemon) take(m *message) {
 	s := j.sender(m)
 	severity := severityOf(m.fields)
 	if key := s.limitedAs(m); key != "" && j.conf.rateInterval > 0 && j.conf.rateBurst > 0 {
-		ok, lost := j.limits.test(key, severity, j.p.Clock.Monotonic(), j.conf.rateInterval, burstFor(j.conf.rateBurst, j.available()))
+		ok, nth, lost := j.limits.test(key, severity, j.p.Clock.Monotonic(), j.conf.rateInterval, burstFor(j.conf.rateBurst, j.available()))
 		if lost > 0 {
 			j.say(syslog.Info, msgJournalDropped, "Suppressed "+strconv.Itoa(lost)+" messages from "+key,
-				journal.Field{Name: "N_DROPPED", Value: strconv.Itoa(lost)}, journal.Field{Name: "OBJECT_PID", Value: strconv.Itoa(m.cred.PID)},
-				journal.Field{Name: "OBJECT_SYSTEMD_UNIT", Value: key})
-			j.p.Emit(trace.MessageDropped, trace.Attrs{"reason": "journald rate limit: " + strconv.Itoa(lost) + " messages", "tag": key})
+				append([]journal.Field{{Name: "N_DROPPED", Value: strconv.Itoa(lost)}}, object(m, s)...)...)
 		}
 		if !ok {
+			if nth <= toldDrops {
+				j.p.Emit(trace.MessageDropped, trace.Attrs{"text": textOf(m.fields), "tag": key,
+					"reason": fmt.Sprintf("rate limit of %s, %d in %s", key, j.conf.rateBurst, calendar.FormatSpan(j.conf.rateInterval, time.Microsecond))})
+			}
 			return
 		}
 	}
@@ -331,6 +333,10 @@ func (j *daemon) take(m *message) {
 	}
 	j.add(m)
 }
+
+// toldDrops is how many of the messages of one sender that are over the limit in
+// one interval the trace is told of one by one: a flood does not fill it.
+const toldDrops = 1000
 
 // available is how much room the journal has left, looked up once a second.
 func (j *daemon) available() int64 {
@@ -479,6 +485,16 @@ func (j *daemon) relinquish() {
 	j.store.close()
 	j.store = s
 	j.p.Sys.Remove(sdjournal.FlushedFile)
+}
+
+// textOf reads MESSAGE=.
+func textOf(fields []journal.Field) string {
+	for _, f := range fields {
+		if f.Name == "MESSAGE" {
+			return f.Value
+		}
+	}
+	return ""
 }
 
 // severityOf reads PRIORITY=.

@@ -17,9 +17,10 @@ type rateLimit struct {
 	suppressed int
 }
 
-// test counts a message. lost is how many were dropped before, told with the
-// first message of a new interval.
-func (l rateLimits) test(key string, sev syslog.Severity, now, interval time.Duration, burst int) (ok bool, lost int) {
+// test counts a message; one that is not ok is the nth over the limit in this
+// interval. lost is how many were dropped before, told with the first message of
+// a new interval.
+func (l rateLimits) test(key string, sev syslog.Severity, now, interval time.Duration, burst int) (ok bool, nth, lost int) {
 	key = fmt.Sprint(key, [8]int{0, 0, 0, 1, 2, 3, 3, 4}[sev&7])
 	r := l[key]
 	if r == nil {
@@ -37,10 +38,10 @@ func (l rateLimits) test(key string, sev syslog.Severity, now, interval time.Dur
 	}
 	if r.n < burst {
 		r.n++
-		return true, lost
+		return true, 0, lost
 	}
 	r.suppressed++
-	return false, lost
+	return false, r.suppressed, lost
 }
 
 // burstFor lets more through where there is more room.

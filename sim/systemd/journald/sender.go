@@ -41,6 +41,10 @@ func (j *daemon) sender(m *message) *sender {
 		if target, err := j.p.Sys.Readlink("/proc/" + strconv.Itoa(pid) + "/exe"); err == nil {
 			s.exe = target
 		}
+		if pid == 1 {
+			// What runs there is the lab's own binary, which the host does not have.
+			s.exe = "/usr/lib/systemd/systemd"
+		}
 		args := machine.ProcArgs(j.p, pid)
 		for i, a := range args {
 			if a == "" || strings.ContainsAny(a, " \t\n\"'\\$`") {
@@ -142,6 +146,21 @@ func (j *daemon) trusted(m *message) []journal.Field {
 		add("_SYSTEMD_INVOCATION_ID", s.invocation)
 	}
 	add("_RUNTIME_SCOPE", "system")
+	return fields
+}
+
+// object are the fields of a message of journald's own that is about another's
+// sender.
+func object(m *message, s *sender) []journal.Field {
+	var fields []journal.Field
+	for _, f := range [][2]string{
+		{"PID", strconv.Itoa(m.cred.PID)}, {"UID", strconv.Itoa(m.cred.UID)}, {"GID", strconv.Itoa(m.cred.GID)}, {"COMM", s.comm}, {"EXE", s.exe},
+		{"CMDLINE", s.args}, {"CAP_EFFECTIVE", s.capabilities}, {"SYSTEMD_UNIT", s.unit}, {"SYSTEMD_INVOCATION_ID", s.invocation},
+	} {
+		if f[1] != "" {
+			fields = append(fields, journal.Field{Name: "OBJECT_" + f[0], Value: f[1]})
+		}
+	}
 	return fields
 }
 

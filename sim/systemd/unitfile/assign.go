@@ -4,34 +4,61 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"enshu/sim/systemd/calendar"
 )
 
-// Assign applies one setting, its specifiers resolved, and returns what is
-// wrong with it.
-func (c *Config) Assign(s Setting) string {
+// Resolve resolves the specifiers of a text; bad is the one that is unknown.
+type Resolve func(text string, command bool) (resolved, bad string)
+
+// Assign applies one setting and returns what is wrong with it.
+func (c *Config) Assign(s Setting, expand Resolve) Verdict {
 	if !knownKey(s.Section, s.Key) {
-		return "Unknown key '" + s.Key + "' in section [" + s.Section + "], ignoring."
+		return refuse("Unknown key '" + s.Key + "' in section [" + s.Section + "], ignoring.")
 	}
-	switch s.Section {
-	case "Unit":
-		return c.assignUnit(s)
-	case "Install":
+	if c.Service != nil && s.Section == "Service" && isCommand(s.Key) {
+		return c.Service.assignExec(s, expand)
+	}
+	value, bad := expand(s.Value, isCommand(s.Key))
+	if bad != "" {
+		return refuse("Failed to resolve unit specifiers in " + s.Value + ", ignoring: Invalid slot")
+	}
+	s.Value = value
+	v := check(s)
+	if v.refused {
+		return v
+	}
+	switch {
+	case s.Section == "Unit":
+		c.assignUnit(s)
+	case s.Section == "Install":
 		c.Install.assign(s)
-	case "Service":
-		return c.assignService(s)
-	case "Socket":
+	case s.Section == "Service" && c.Service != nil:
+		c.assignService(s)
+	case s.Section == "Socket" && c.Socket != nil:
 		c.assignSocket(s)
-	case "Timer":
+	case s.Section == "Timer" && c.Timer != nil:
 		c.assignTimer(s)
-	case "Path":
+	case s.Section == "Path" && c.Path != nil:
 		c.assignPath(s)
 	default:
 		c.Settings[s.Key] = s.Value
 	}
-	return ""
+	return v
 }
 
-func (c *Config) assignUnit(s Setting) string {
+// isCommand: the value of the key is a command line.
+func isCommand(key string) bool {
+	return strings.HasPrefix(key, "Exec") && !strings.HasSuffix(key, "Paths")
+}
+
+func (c *Config) assignUnit(s Setting) {
+	set := func(into *bool, yes bool) {
+		if b, ok := ParseBool(s.Value); ok {
+			*into = b == yes
+		}
+	}
 	switch s.Key {
 	case "Description":
 		c.Description = s.Value
@@ -39,53 +66,56 @@ func (c *Config) assignUnit(s Setting) string {
 		if s.Value == "" {
 			c.Documentation = nil
 		}
-		c.Documentation = append(c.Documentation, strings.Fields(s.Value)...)
-	case "Wants", "Requires", "Requisite", "BindsTo", "PartOf", "Conflicts", "Before", "After", "OnFailure", "OnSuccess", "Upholds",
+		for _, w := range strings.Fields(s.Value) {
+			if validURL(w) {
+				c.Documentation = append(c.Documentation, w)
+			}
+		}
+	case "Wants", "Requires", "Requisite", "BindsTo", "BindTo", "PartOf", "Conflicts", "Before", "After", "OnFailure", "OnSuccess", "Upholds",
 		"PropagatesReloadTo", "ReloadPropagatedFrom", "PropagatesStopTo", "StopPropagatedFrom":
+		kind := Dep(s.Key)
+		if kind == "BindTo" {
+			kind = BindsTo
+		}
 		for _, name := range strings.Fields(s.Value) {
-			if ValidName(name) && !slices.Contains(c.Deps[Dep(s.Key)], name) {
-				c.Deps[Dep(s.Key)] = append(c.Deps[Dep(s.Key)], name)
-			} else if !ValidName(name) {
-				return "Failed to add dependency on " + name + ", ignoring: Invalid argument"
+			if ValidName(name) && !slices.Contains(c.Deps[kind], name) {
+				c.Deps[kind] = append(c.Deps[kind], name)
 			}
 		}
 	case "DefaultDependencies":
-		return s.Bool(func(b bool) { c.NoDefaults = !b })
+		set(&c.NoDefaults, false)
 	case "RefuseManualStart":
-		return s.Bool(func(b bool) { c.RefuseStart = b })
+		set(&c.RefuseStart, true)
 	case "RefuseManualStop":
-		return s.Bool(func(b bool) { c.RefuseStop = b })
+		set(&c.RefuseStop, true)
 	case "AllowIsolate":
-		return s.Bool(func(b bool) { c.Isolate = b })
+		set(&c.Isolate, true)
 	case "IgnoreOnIsolate":
-		return s.Bool(func(b bool) { c.IgnoreOnIsolate = &b })
+		b, _ := ParseBool(s.Value)
+		c.IgnoreOnIsolate = &b
 	case "StopWhenUnneeded":
-		return s.Bool(func(b bool) { c.stopWhenUnneeded = b })
+		set(&c.StopWhenUnneeded, true)
 	case "StartLimitIntervalSec", "StartLimitInterval":
-		return s.Span(&c.LimitInterval)
+		c.LimitInterval, _ = calendar.ParseSpan(s.Value, time.Second)
 	case "StartLimitBurst":
-		n, err := strconv.Atoi(s.Value)
-		if err != nil || n < 0 {
-			return "Failed to parse StartLimitBurst= setting, ignoring: " + s.Value
-		}
-		c.LimitBurst = n
+		c.LimitBurst, _ = strconv.Atoi(s.Value)
 	default:
-		list, kind := &c.Conditions, ""
-		if k, ok := strings.CutPrefix(s.Key, "Condition"); ok {
-			kind = k
-		} else if k, ok := strings.CutPrefix(s.Key, "Assert"); ok {
-			list, kind = &c.Asserts, k
+		kind, ok := conditionOf(s.Key)
+		if !ok {
+			c.Settings[s.Key] = s.Value
+			return
 		}
-		if kind == "" {
-			return ""
+		list := &c.Conditions
+		if strings.HasPrefix(s.Key, "Assert") {
+			list = &c.Asserts
 		}
 		if s.Value == "" {
 			*list = nil
-			return ""
+			return
 		}
-		*list = append(*list, parseCondition(kind, s.Value))
+		// The one that was given last is tested first.
+		*list = append([]Condition{parseCondition(kind, s.Value)}, *list...)
 	}
-	return ""
 }
 
 func (c *Config) assignSocket(s Setting) {
@@ -117,8 +147,8 @@ func (c *Config) assignTimer(s Setting) {
 		c.Timer.Monotonic = append(c.Timer.Monotonic, Elapse{s.Key, s.Value})
 	case "Unit":
 		c.Timer.Unit = s.Value
-	case "Persistent":
-		c.Timer.persistent, _ = ParseBool(s.Value)
+	default:
+		c.Settings[s.Key] = s.Value
 	}
 }
 

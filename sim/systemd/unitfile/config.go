@@ -72,11 +72,15 @@ type Config struct {
 	Documentation []string
 	Deps          map[Dep][]string
 
+	// AfterWanted are the units that a target comes after because it wants them,
+	// if they have default dependencies.
+	AfterWanted []string
+
 	Conditions, Asserts []Condition
 
 	NoDefaults                       bool // DefaultDependencies=no
 	RefuseStart, RefuseStop, Isolate bool
-	stopWhenUnneeded                 bool
+	StopWhenUnneeded                 bool
 	IgnoreOnIsolate                  *bool // nil: as the type of the unit has it
 	LimitInterval                    time.Duration
 	LimitBurst                       int
@@ -104,6 +108,10 @@ type Service struct {
 	busName         string
 	KillMode        string
 	KillSignal      syscall.Signal
+	FinalKillSignal syscall.Signal
+	WatchdogSignal  syscall.Signal
+	RuntimeMax      time.Duration // RuntimeMaxSec=, Forever for none
+	Watchdog        time.Duration // WatchdogSec=, 0 for none
 	SendSIGKILL     bool
 	SendSIGHUP      bool
 	User, Group     string
@@ -116,6 +124,7 @@ type Service struct {
 	Dir             string // WorkingDirectory=
 	DirOptional     bool
 	Stdin           string
+	StdinData       []byte // StandardInputText=
 	Stdout, Stderr  string
 	Identifier      string // SyslogIdentifier=
 	Facility        string
@@ -128,8 +137,11 @@ type Service struct {
 	StateDirs       []string
 	LogsDirs        []string
 	CacheDirs       []string
-	NotifyAccess    string // NotifyAccess=
-	PlainOutput     bool   // SyslogLevelPrefix=no
+	ConfigDirs      []string
+	DirModes        map[string]int // of RuntimeDirectory … where …DirectoryMode= says them
+	KeepRuntime     bool           // RuntimeDirectoryPreserve=
+	NotifyAccess    string         // NotifyAccess=
+	PlainOutput     bool           // SyslogLevelPrefix=no
 	sockets         []string
 	Slice           string
 }
@@ -141,10 +153,9 @@ type Socket struct {
 }
 
 type Timer struct {
-	Calendar   []string
-	Monotonic  []Elapse
-	Unit       string
-	persistent bool
+	Calendar  []string
+	Monotonic []Elapse
+	Unit      string
 }
 
 // PathUnit is what a path unit waits for.
@@ -176,7 +187,8 @@ func NewConfig(kind string) *Config {
 		c.Service = &Service{
 			Exec: map[string][]Command{}, Restart: "no", RestartSec: 100 * time.Millisecond,
 			TimeoutStart: 90 * time.Second, TimeoutStop: 90 * time.Second, KillMode: "control-group",
-			KillSignal: syscall.SIGTERM, SendSIGKILL: true, Umask: 0o022, Stdin: "null", GuessMainPID: true,
+			KillSignal: syscall.SIGTERM, FinalKillSignal: syscall.SIGKILL, WatchdogSignal: syscall.SIGABRT, RuntimeMax: calendar.Forever,
+			DirModes: map[string]int{}, SendSIGKILL: true, Umask: 0o022, GuessMainPID: true,
 		}
 	case "socket":
 		c.Socket = &Socket{}
@@ -194,7 +206,7 @@ func (v *Service) Directories(kind string) []string {
 	for _, d := range []struct {
 		kind, base string
 		names      []string
-	}{{"runtime", "/run", v.RuntimeDirs}, {"state", "/var/lib", v.StateDirs}, {"cache", "/var/cache", v.CacheDirs}, {"logs", "/var/log", v.LogsDirs}} {
+	}{{"runtime", "/run", v.RuntimeDirs}, {"state", "/var/lib", v.StateDirs}, {"cache", "/var/cache", v.CacheDirs}, {"logs", "/var/log", v.LogsDirs}, {"configuration", "/etc", v.ConfigDirs}} {
 		if kind == d.kind || kind == "all" {
 			for _, n := range d.names {
 				dirs = append(dirs, d.base+"/"+n)

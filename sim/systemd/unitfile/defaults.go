@@ -10,7 +10,24 @@ import (
 // Check returns why systemd refuses a unit.
 func (c *Config) Check(kind string) string {
 	v := c.Service
-	if kind != "service" {
+	switch kind {
+	case "service":
+	case "timer":
+		if len(c.Timer.Calendar)+len(c.Timer.Monotonic) == 0 {
+			return "Timer unit lacks value setting. Refusing."
+		}
+		return ""
+	case "socket":
+		if len(c.Socket.Listens) == 0 {
+			return "Unit has no Listen setting (ListenStream=, ListenDatagram=, ListenFIFO=, ...). Refusing."
+		}
+		return ""
+	case "path":
+		if len(c.Path.Watches) == 0 {
+			return "Path unit lacks path setting. Refusing."
+		}
+		return ""
+	default:
 		return ""
 	}
 	starts := len(v.Exec["ExecStart"])
@@ -29,7 +46,7 @@ func (c *Config) Check(kind string) string {
 	case v.Kind != "oneshot" && starts == 0:
 		return "Service has no ExecStart= setting, which is only allowed for Type=oneshot services. Refusing."
 	case starts == 0 && !v.RemainAfterExit:
-		return "Service has no ExecStart= setting, which is only allowed for RemainAfterExit=yes services. Refusing."
+		return "Service has no ExecStart= and no SuccessAction= settings and does not have RemainAfterExit=yes set. Refusing."
 	case v.Kind != "oneshot" && starts > 1:
 		return "Service has more than one ExecStart= setting, which is only allowed for Type=oneshot services. Refusing."
 	case v.Kind == "oneshot" && (v.Restart == "always" || v.Restart == "on-success"):
@@ -53,7 +70,7 @@ func (c *Config) Defaults(name string) {
 	if v := c.Service; v != nil {
 		if v.NotifyAccess == "" {
 			v.NotifyAccess = "none"
-			if strings.HasPrefix(v.Kind, "notify") {
+			if strings.HasPrefix(v.Kind, "notify") || v.Watchdog > 0 {
 				v.NotifyAccess = "main"
 			}
 		}
@@ -123,8 +140,8 @@ func (c *Config) Defaults(name string) {
 	case "target":
 		for _, d := range []Dep{Requires, Wants, Requisite, BindsTo} {
 			for _, n := range c.Deps[d] {
-				if !slices.Contains(c.Deps[Before], n) {
-					add(After, n)
+				if !slices.Contains(c.Deps[Before], n) && !slices.Contains(c.Deps[After], n) {
+					c.AfterWanted = append(c.AfterWanted, n)
 				}
 			}
 		}

@@ -10,13 +10,13 @@ var keysOf = map[string]string{
 		OnFailureJobMode OnSuccessJobMode IgnoreOnIsolate StopWhenUnneeded RefuseManualStart RefuseManualStop AllowIsolate
 		DefaultDependencies CollectMode FailureAction SuccessAction FailureActionExitStatus SuccessActionExitStatus JobTimeoutSec
 		JobRunningTimeoutSec JobTimeoutAction JobTimeoutRebootArgument StartLimitIntervalSec StartLimitInterval StartLimitBurst StartLimitAction
-		RebootArgument SourcePath BindTo OnFailureIsolate SurviveFinalKillSignal`,
-	"Install": `Alias WantedBy RequiredBy UpheldBy Also DefaultInstance`,
+		RebootArgument SourcePath BindTo OnFailureIsolate`,
+	"Install": `Alias WantedBy RequiredBy Also DefaultInstance`,
 	"Service": `Type ExitType RemainAfterExit GuessMainPID PIDFile BusName ExecStart ExecStartPre ExecStartPost ExecCondition ExecReload
 		ExecStop ExecStopPost RestartSec TimeoutStartSec TimeoutStopSec TimeoutAbortSec TimeoutSec TimeoutStartFailureMode TimeoutStopFailureMode
 		RuntimeMaxSec RuntimeRandomizedExtraSec WatchdogSec Restart SuccessExitStatus RestartPreventExitStatus RestartForceExitStatus
 		RootDirectoryStartOnly NonBlocking NotifyAccess Sockets FileDescriptorStoreMax USBFunctionDescriptors USBFunctionStrings OOMPolicy
-		OpenFile ReloadSignal StartLimitInterval StartLimitBurst StartLimitAction FailureAction PermissionsStartOnly SysVStartPriority
+		StartLimitInterval StartLimitBurst StartLimitAction FailureAction PermissionsStartOnly SysVStartPriority
 		WorkingDirectory RootDirectory RootImage User Group DynamicUser SupplementaryGroups PAMName CapabilityBoundingSet AmbientCapabilities
 		NoNewPrivileges SecureBits UMask LimitCPU LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitNOFILE LimitAS LimitNPROC
 		LimitMEMLOCK LimitLOCKS LimitSIGPENDING LimitMSGQUEUE LimitNICE LimitRTPRIO LimitRTTIME OOMScoreAdjust Nice CPUSchedulingPolicy
@@ -60,7 +60,10 @@ func SectionsOf(kind string) []string {
 }
 
 func knownKey(section, key string) bool {
-	if strings.HasPrefix(key, "X-") || strings.HasPrefix(key, "Condition") || strings.HasPrefix(key, "Assert") {
+	if strings.HasPrefix(key, "X-") {
+		return true
+	}
+	if _, ok := conditionOf(key); ok && section == "Unit" {
 		return true
 	}
 	return hasWord(keysOf[section], key) || section != "Unit" && section != "Install" && hasWord(keysOf["Service"], key)

@@ -1,45 +1,52 @@
 package unitfile
 
 import (
-	"enshu/sim/systemd/calendar"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"enshu/sim/systemd/calendar"
 )
 
-func (c *Config) assignService(s Setting) string {
+func (c *Config) assignService(s Setting) {
 	v := c.Service
-	list := func(into *[]string) string {
+	list := func(into *[]string, take func(word string) bool) {
 		if s.Value == "" {
 			*into = nil
-			return ""
+			return
 		}
-		words, ok := SplitWords(s.Value)
-		*into = append(*into, words...)
-		if !ok {
-			return "Invalid syntax, ignoring: " + s.Value
+		words, _ := SplitWords(s.Value)
+		for _, w := range words {
+			if take == nil || take(w) {
+				*into = append(*into, w)
+			}
 		}
-		return ""
+	}
+	relative := func(w string) bool { return !strings.HasPrefix(w, "/") }
+	named := func(w string) bool { return wrongStatus(s, w) == "" }
+	span := func(into *time.Duration) { *into, _ = calendar.ParseSpan(s.Value, time.Second) }
+	flag := func(into *bool, yes bool) {
+		b, _ := ParseBool(s.Value)
+		*into = b == yes
 	}
 	switch s.Key {
 	case "Type":
-		return s.Word(&v.Kind, "service type", "simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")
-	case "ExecStart", "ExecStartPre", "ExecStartPost", "ExecCondition", "ExecReload", "ExecStop", "ExecStopPost":
-		return v.assignExec(s)
+		v.Kind = s.Value
 	case "Restart":
-		return s.Word(&v.Restart, "service restart specifier", "no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always")
+		v.Restart = s.Value
 	case "RemainAfterExit":
-		return s.Bool(func(b bool) { v.RemainAfterExit = b })
+		flag(&v.RemainAfterExit, true)
 	case "GuessMainPID":
-		return s.Bool(func(b bool) { v.GuessMainPID = b })
+		flag(&v.GuessMainPID, true)
 	case "RestartSec":
-		return s.Span(&v.RestartSec)
+		span(&v.RestartSec)
+	case "RuntimeMaxSec":
+		span(&v.RuntimeMax)
+	case "WatchdogSec":
+		span(&v.Watchdog)
 	case "TimeoutStartSec", "TimeoutStopSec", "TimeoutSec":
-		d, ok := calendar.ParseSpan(s.Value, time.Second)
-		if !ok {
-			return "Failed to parse " + s.Key + "= parameter, ignoring: " + s.Value
-		}
+		d, _ := calendar.ParseSpan(s.Value, time.Second)
 		if d == 0 {
 			d = calendar.Forever
 		}
@@ -50,8 +57,7 @@ func (c *Config) assignService(s Setting) string {
 			v.TimeoutStop = d
 		}
 	case "StartLimitInterval", "StartLimitBurst":
-		s.Section = "Unit"
-		return c.assignUnit(s)
+		c.assignUnit(s)
 	case "PIDFile":
 		v.PidFile = s.Value
 		if v.PidFile != "" && !strings.HasPrefix(v.PidFile, "/") {
@@ -60,25 +66,25 @@ func (c *Config) assignService(s Setting) string {
 	case "BusName":
 		v.busName = s.Value
 	case "KillMode":
-		return s.Word(&v.KillMode, "kill mode", "control-group", "process", "mixed", "none")
+		v.KillMode = s.Value
 	case "KillSignal":
-		sig, ok := ParseSignal(s.Value)
-		if !ok {
-			return "Failed to parse kill signal, ignoring: " + s.Value
-		}
-		v.KillSignal = sig
+		v.KillSignal, _ = ParseSignal(s.Value)
+	case "FinalKillSignal":
+		v.FinalKillSignal, _ = ParseSignal(s.Value)
+	case "WatchdogSignal":
+		v.WatchdogSignal, _ = ParseSignal(s.Value)
 	case "SendSIGKILL":
-		return s.Bool(func(b bool) { v.SendSIGKILL = b })
+		flag(&v.SendSIGKILL, true)
 	case "SendSIGHUP":
-		return s.Bool(func(b bool) { v.SendSIGHUP = b })
+		flag(&v.SendSIGHUP, true)
 	case "User":
 		v.User = s.Value
 	case "Group":
 		v.Group = s.Value
 	case "SupplementaryGroups":
-		return list(&v.Supplementary)
+		list(&v.Supplementary, nil)
 	case "Environment":
-		return list(&v.Environment)
+		list(&v.Environment, validAssignment)
 	case "EnvironmentFile":
 		if s.Value == "" {
 			v.EnvFiles = nil
@@ -86,23 +92,23 @@ func (c *Config) assignService(s Setting) string {
 			v.EnvFiles = append(v.EnvFiles, s.Value)
 		}
 	case "PassEnvironment":
-		return list(&v.PassEnv)
+		list(&v.PassEnv, IsName)
 	case "UnsetEnvironment":
-		return list(&v.UnsetEnv)
+		list(&v.UnsetEnv, nil)
 	case "UMask":
-		n, err := strconv.ParseUint(s.Value, 8, 32)
-		if err != nil || n > 0o777 {
-			return "Failed to parse mode value, ignoring: " + s.Value
-		}
+		n, _ := strconv.ParseUint(s.Value, 8, 32)
 		v.Umask = int(n)
 	case "WorkingDirectory":
 		v.Dir, v.DirOptional = strings.CutPrefix(s.Value, "-")
-		if v.Dir != "" && v.Dir != "~" && !strings.HasPrefix(v.Dir, "/") {
-			v.Dir = ""
-			return "WorkingDirectory= path is not absolute: " + s.Value
-		}
 	case "StandardInput":
 		v.Stdin = s.Value
+	case "StandardInputText":
+		if s.Value == "" {
+			v.StdinData = nil
+		} else {
+			text, _ := Unescape(s.Value)
+			v.StdinData = append(v.StdinData, text+"\n"...)
+		}
 	case "StandardOutput":
 		v.Stdout = OutputOf(s.Value)
 	case "StandardError":
@@ -114,31 +120,42 @@ func (c *Config) assignService(s Setting) string {
 	case "SyslogLevel":
 		v.Level = s.Value
 	case "SuccessExitStatus":
-		return list(&v.SuccessStatus)
+		list(&v.SuccessStatus, named)
 	case "RestartPreventExitStatus":
-		return list(&v.RestartPrevent)
+		list(&v.RestartPrevent, named)
 	case "RestartForceExitStatus":
-		return list(&v.RestartForce)
+		list(&v.RestartForce, named)
 	case "RuntimeDirectory":
-		return list(&v.RuntimeDirs)
+		list(&v.RuntimeDirs, relative)
 	case "StateDirectory":
-		return list(&v.StateDirs)
+		list(&v.StateDirs, relative)
 	case "LogsDirectory":
-		return list(&v.LogsDirs)
+		list(&v.LogsDirs, relative)
 	case "CacheDirectory":
-		return list(&v.CacheDirs)
+		list(&v.CacheDirs, relative)
+	case "ConfigurationDirectory":
+		list(&v.ConfigDirs, relative)
+	case "RuntimeDirectoryMode", "StateDirectoryMode", "LogsDirectoryMode", "CacheDirectoryMode", "ConfigurationDirectoryMode":
+		n, _ := strconv.ParseUint(s.Value, 8, 32)
+		v.DirModes[strings.TrimSuffix(s.Key, "Mode")] = int(n)
+		c.Settings[s.Key] = s.Value
+	case "RuntimeDirectoryPreserve":
+		v.KeepRuntime = s.Value == "restart"
+		if b, ok := ParseBool(s.Value); ok {
+			v.KeepRuntime = b
+		}
+		c.Settings[s.Key] = s.Value
 	case "NotifyAccess":
-		return s.Word(&v.NotifyAccess, "notify access specifier", "none", "main", "exec", "all")
+		v.NotifyAccess = s.Value
 	case "SyslogLevelPrefix":
-		return s.Bool(func(b bool) { v.PlainOutput = !b })
+		flag(&v.PlainOutput, false)
 	case "Sockets":
-		return list(&v.sockets)
+		list(&v.sockets, func(w string) bool { return wrongSocket(s, w) == "" })
 	case "Slice":
 		v.Slice = s.Value
 	default:
 		c.Settings[s.Key] = s.Value
 	}
-	return ""
 }
 
 // OutputOf gives the old names of outputs their new ones.
@@ -153,14 +170,15 @@ func OutputOf(s string) string {
 }
 
 // assignExec adds the commands of a line; several are parted by a word ";".
-func (v *Service) assignExec(s Setting) string {
+// Specifiers are resolved word by word, once the words are apart.
+func (v *Service) assignExec(s Setting, expand Resolve) (verdict Verdict) {
 	if s.Value == "" {
 		v.Exec[s.Key] = nil
-		return ""
+		return accepted()
 	}
-	words, ok := SplitWords(s.Value)
-	if !ok {
-		return "Unbalanced quoting or invalid escape, ignoring: " + s.Value
+	words, unknown, ok := splitCommand(s.Value)
+	for range unknown {
+		verdict.Problems = append(verdict.Problems, "Ignoring unknown escape sequences: \""+s.Value+"\"")
 	}
 	for len(words) > 0 {
 		n := slices.Index(words, ";")
@@ -173,33 +191,73 @@ func (v *Service) assignExec(s Setting) string {
 		if len(line) == 0 {
 			continue
 		}
-		var c Command
-		first := line[0]
-		argv0 := false
-	prefixes:
-		for first != "" {
-			switch first[0] {
-			case '-':
-				c.Ignore = true
-			case ':':
-				c.Raw = true
-			case '@':
-				argv0 = true
-			case '+', '!':
-			default:
-				break prefixes
+		c, argv0 := commandPrefix(line[0])
+		name, bad := expand(c.Path, true)
+		suffix := ""
+		if c.Ignore {
+			suffix = ", ignoring"
+		}
+		why := ""
+		switch {
+		case bad != "":
+			why = "Failed to resolve unit specifiers in '" + c.Path + "'" + suffix + ": Invalid slot"
+		case name == "":
+			why = "Empty path in command line" + suffix + ": " + s.Value
+		case strings.ContainsAny(name, "\"\\'\x00\n\t\x7f"):
+			why = "Executable name contains special characters" + suffix + ": " + name
+		case name[0] != '/' && (strings.Contains(name, "/") || name == "." || name == ".."):
+			why = "Neither a valid executable name nor an absolute path" + suffix + ": " + name
+		case strings.HasSuffix(name, "/"):
+			why = "Executable path specifies a directory" + suffix + ": " + name
+		}
+		if why != "" {
+			verdict.Problems = append(verdict.Problems, why)
+			verdict.Fatal = !c.Ignore
+			return verdict
+		}
+		c.Path = name
+		for _, w := range line[1:] {
+			if w, bad = expand(w, true); bad != "" {
+				verdict.Problems = append(verdict.Problems, "Failed to resolve unit specifiers in '"+w+"'"+suffix+": Invalid slot")
+				verdict.Fatal = !c.Ignore
+				return verdict
 			}
-			first = first[1:]
+			if w == "\\;" {
+				w = ";"
+			}
+			c.Argv = append(c.Argv, w)
 		}
-		if first == "" {
-			return "Empty path in command line, ignoring: " + s.Value
-		}
-		c.Path = first
-		c.Argv = append([]string{first}, line[1:]...)
-		if argv0 && len(c.Argv) > 1 {
-			c.Argv = c.Argv[1:]
+		if !argv0 || len(c.Argv) == 0 {
+			c.Argv = append([]string{name}, c.Argv...)
 		}
 		v.Exec[s.Key] = append(v.Exec[s.Key], c)
 	}
-	return ""
+	if !ok {
+		verdict.Problems = append(verdict.Problems, "Unbalanced quoting, ignoring: \""+s.Value+"\"")
+		if list := v.Exec[s.Key]; len(list) > 0 {
+			// The last command lacks words; without any it is as if there were no line.
+			verdict.Fatal = !list[len(list)-1].Ignore
+		}
+	}
+	return verdict
+}
+
+// commandPrefix reads the characters before the path of a command.
+func commandPrefix(word string) (c Command, argv0 bool) {
+	for word != "" {
+		switch word[0] {
+		case '-':
+			c.Ignore = true
+		case ':':
+			c.Raw = true
+		case '@':
+			argv0 = true
+		case '+', '!':
+		default:
+			c.Path = word
+			return c, argv0
+		}
+		word = word[1:]
+	}
+	return c, argv0
 }

@@ -81,7 +81,7 @@ func (m HostNames) Specifiers(s, name string, command bool) (resolved, bad strin
 		case 'U', 'G':
 			b.WriteString("0")
 		case 's':
-			b.WriteString("/bin/sh")
+			b.WriteString("/bin/bash")
 		default:
 			if !command {
 				return "", s[i-1 : i+1]

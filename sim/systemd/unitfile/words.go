@@ -9,6 +9,16 @@ import (
 // part words, quotes keep them together, backslashes escape as in C. ok is
 // false for a quote that is not closed or an escape that is unknown.
 func SplitWords(s string) (words []string, ok bool) {
+	words, unknown, ok := split(s, false)
+	return words, ok && unknown == 0
+}
+
+// splitCommand is SplitWords for command lines, in which an escape that is
+// unknown stays as it stands; unknown is how many words have one.
+func splitCommand(s string) (words []string, unknown int, ok bool) { return split(s, true) }
+
+func split(s string, relaxed bool) (words []string, unknown int, ok bool) {
+	odd := false // this word has an unknown escape
 	var b strings.Builder
 	in := false
 	quote := byte(0)
@@ -18,11 +28,17 @@ func SplitWords(s string) (words []string, ok bool) {
 		case c == '\\':
 			i++
 			if i == len(s) {
-				return words, false
+				return words, unknown, false
 			}
 			n, r, good := unescape(s[i:])
+			if !good && !relaxed {
+				return words, unknown, false
+			}
 			if !good {
-				return words, false
+				n, r, odd = 1, s[i-1:i+1], true
+			}
+			if relaxed && s[i] == ';' {
+				r = "\\;" // a word of its own is no end of the command
 			}
 			b.WriteString(r)
 			i += n - 1
@@ -43,6 +59,9 @@ func SplitWords(s string) (words []string, ok bool) {
 				words = append(words, b.String())
 				b.Reset()
 				in = false
+				if odd {
+					unknown, odd = unknown+1, false
+				}
 			}
 		default:
 			b.WriteByte(c)
@@ -50,12 +69,37 @@ func SplitWords(s string) (words []string, ok bool) {
 		}
 	}
 	if quote != 0 {
-		return words, false
+		return words, unknown, false
 	}
 	if in {
 		words = append(words, b.String())
 	}
-	return words, true
+	if odd {
+		unknown++
+	}
+	return words, unknown, true
+}
+
+// Unescape resolves the escapes of a text as C has them; ok is false for one that
+// is unknown.
+func Unescape(s string) (text string, ok bool) {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			b.WriteByte(s[i])
+			continue
+		}
+		if i+1 == len(s) {
+			return b.String(), false
+		}
+		n, r, good := unescape(s[i+1:])
+		if !good {
+			return b.String(), false
+		}
+		b.WriteString(r)
+		i += n
+	}
+	return b.String(), true
 }
 
 // unescape reads one escape without its backslash and returns its length.

@@ -19,7 +19,7 @@ const (
 	tokUnit
 	tokShift // today, tomorrow, yesterday: days
 	tokOrdinal
-	tokAgo
+	tokAgo       // the sign that it gives
 	tokMeridian  // 12 is pm
 	tokZone      // minutes east of UTC
 	tokDayZone   // the same, of a zone in summer
@@ -111,10 +111,11 @@ func (l *lexer) split(s string) ([]token, bool) {
 // number reads digits, and a fraction of seconds behind them.
 func (t *token) number(s string, i int) (end int, ok bool) {
 	for ; isDigit(s, i); i++ {
-		if t.value > (math.MaxInt64-9)/10 {
+		d := int(s[i] - '0')
+		if t.value > (math.MaxInt64-d)/10 {
 			return i, false
 		}
-		t.value = t.value*10 + int(s[i]-'0')
+		t.value = t.value*10 + d
 		t.digits++
 	}
 	if i < len(s) && (s[i] == '.' || s[i] == ',') && isDigit(s, i+1) {
@@ -158,7 +159,7 @@ func dayOf(w string) (int, bool) {
 var words = map[string]token{
 	"am": {kind: tokMeridian}, "a.m.": {kind: tokMeridian},
 	"pm": {kind: tokMeridian, value: 12}, "p.m.": {kind: tokMeridian, value: 12},
-	"ago": {kind: tokAgo}, "dst": {kind: tokDST},
+	"ago": {kind: tokAgo, value: -1}, "hence": {kind: tokAgo, value: 1}, "dst": {kind: tokDST},
 	"today": {kind: tokShift}, "now": {kind: tokShift}, "tomorrow": {kind: tokShift, value: 1}, "yesterday": {kind: tokShift, value: -1},
 	"last": {kind: tokOrdinal, value: -1}, "this": {kind: tokOrdinal}, "next": {kind: tokOrdinal, value: 1},
 	"first": {kind: tokOrdinal, value: 1}, "third": {kind: tokOrdinal, value: 3}, "fourth": {kind: tokOrdinal, value: 4},
@@ -176,7 +177,7 @@ var units = map[string]string{
 // standardZones and summerZones are the time zones that date input knows by
 // name, minutes east of UTC; those of summer are given without their hour.
 var standardZones = map[string]int{"gmt": 0, "ut": 0, "utc": 0, "wet": 0, "cet": 60, "met": 60, "eet": 120, "mez": 60, "msk": 180,
-	"eat": 180, "ist": 330, "sgt": 480, "jst": 540, "gst": 600, "nzst": 720, "est": -300, "cst": -360, "mst": -420, "pst": -480,
+	"eat": 180, "ist": 330, "sgt": 480, "jst": 540, "kst": 540, "gst": 600, "nzst": 720, "est": -300, "cst": -360, "mst": -420, "pst": -480,
 	"akst": -540, "hst": -600, "hast": -600, "sst": -720, "brt": -180, "art": -180, "clt": -240, "ast": -240, "nst": -210, "wat": 60,
 	"cat": 120, "sast": 120}
 var summerZones = map[string]int{"west": 0, "bst": 0, "cest": 60, "mest": 60, "eest": 120, "mesz": 60, "msd": 180, "nzdt": 720,

@@ -213,10 +213,7 @@ func (p *dateParser) numberItem(t token) bool {
 		p.at += 2
 		if y := p.peek(0); !y.decimal && (y.kind == tokNumber || y.kind == tokSigned) {
 			p.at++
-			if y.kind == tokSigned {
-				y.value = -y.value
-			}
-			return p.setDate(y.value, y.digits, next.value, t.value)
+			return p.setDate(max(y.value, -y.value), y.digits, next.value, t.value)
 		}
 		return p.setMonthDay(next.value, t.value)
 	case next.kind == tokDay:
@@ -392,8 +389,8 @@ func (p *dateParser) unit(i int, n token) bool {
 	p.at += i + 1
 	sign := 1
 	if p.is0(0, tokAgo) {
+		sign = p.peek(0).value
 		p.at++
-		sign = -1
 	}
 	return p.relative(n, u, sign)
 }
@@ -476,7 +473,7 @@ func (p *dateParser) result(now time.Time) (time.Time, bool) {
 		t = time.Date(year, time.Month(month), day+(p.weekday-int(t.Weekday())+7)%7+7*ordinal, 12, 0, 0, 0, time.UTC)
 		year, month, day = t.Year(), int(t.Month()), t.Day()
 	}
-	if max(p.relYear, -p.relYear, p.relMonth, -p.relMonth) > 1<<31 || max(p.relDay, -p.relDay, day, -day) > 1<<36 {
+	if max(p.relYear, -p.relYear, p.relMonth, -p.relMonth) > 1<<31 || max(day+p.relDay, -day-p.relDay) > math.MaxInt32 {
 		return time.Time{}, false
 	}
 	t = time.Date(year+p.relYear, time.Month(month+p.relMonth), day+p.relDay, hour, minute, second, nsec, loc)

@@ -1,0 +1,3 @@
+// Package system has the kinds of checks about the state of a host: services,
+// ports, firewall, files, and what a command of the author of the lab says.
+package system
