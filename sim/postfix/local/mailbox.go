@@ -127,7 +127,7 @@ func (l *localAgent) toMbox(ctx context.Context, s localState, box string, u lib
 		}
 	}
 	if info, err := l.Proc.Sys.Stat(box); err != nil || info.Mode().IsRegular() {
-		if err := access(l.Proc, cred, path.Dir(box), 3); err != nil {
+		if err := creatable(l.Proc, cred, box); err != nil {
 			return fail(errnoDSN(err), fmt.Sprintf("unable to create lock file %s.lock: %s", box, libc.Strerror(err)))
 		}
 	}
@@ -373,14 +373,14 @@ func (l *localAgent) toFile(ctx context.Context, s localState, name string) serv
 	isFile := serr != nil || info.Mode().IsRegular()
 	dotlock := true
 	if isFile {
-		if err := access(l.Proc, cred, path.Dir(name), 3); err != nil {
+		if err := creatable(l.Proc, cred, name); err != nil {
 			l.Log.Warning("unable to create lock file %s.lock: %s", name, libc.Strerror(err))
 			dotlock = false
 		}
 	}
 	if err := access(l.Proc, cred, name, 2); err != nil {
 		doing := "cannot open file: "
-		if errors.Is(serr, syscall.ENOENT) && access(l.Proc, cred, name, 0) == nil {
+		if walk := access(l.Proc, cred, name, 0); errors.Is(serr, syscall.ENOENT) && !errors.Is(walk, syscall.EACCES) {
 			doing = "cannot create file exclusively: "
 		}
 		return fail(errnoDSN(err), doing+libc.Strerror(err))

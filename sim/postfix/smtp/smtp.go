@@ -76,7 +76,7 @@ func (c *client) deliver(ctx context.Context) {
 		if f.Status != "" {
 			// A relayhost that is not found is this host's mistake, not the sender's:
 			// the mail waits until it is mended.
-			if f.Status[0] == '5' && c.Req.Nexthop == c.Conf.Get("relayhost") {
+			if f.Status[0] == '5' && c.Req.Nexthop == c.Conf.Get("relayhost") && len(sites) == 1 {
 				c.Log.Warning("relayhost configuration problem")
 				f.Status = "4.3.5"
 			}

@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func (c *session) restriction(ctx context.Context, stage, word, arg string, dept
 		if c.helo != "" && !strings.HasPrefix(c.helo, "[") {
 			switch ok, again := c.hasMail(ctx, c.helo); {
 			case again: // defer_if_permit: it counts when nothing else refuses
-				c.deferred = refuse("450", "4.7.1", c.helo, "Helo command rejected: Host not found").reply
+				c.deferred = cmp.Or(c.deferred, refuse("450", "4.7.1", c.helo, "Helo command rejected: Host not found").reply)
 			case !ok:
 				return refuse(code("unknown_hostname_reject_code"), "4.7.1", c.helo, "Helo command rejected: Host not found")
 			}
@@ -292,7 +293,7 @@ func (c *session) unknownDomain(ctx context.Context, domain, address, class, dsn
 		return verdict{}
 	case again:
 		// defer_if_permit: it counts when nothing else refuses.
-		c.deferred = fmt.Sprintf("450 %s <%s>: %s rejected: Domain not found", dsn, address, class)
+		c.deferred = cmp.Or(c.deferred, fmt.Sprintf("450 %s <%s>: %s rejected: Domain not found", dsn, address, class))
 		return verdict{}
 	}
 	return verdict{reply: reply}
