@@ -34,14 +34,17 @@ type Visitor struct {
 const enclosing = 100
 
 // Walk visits a message. What it is made of is the message again: nothing is
-// left out and nothing added, but for the empty line that a header without a body
-// lacks.
+// left out and nothing added, but for the empty line that may lack below the
+// header of the message.
 func Walk(text []byte, v Visitor) {
 	var boundaries []string
 	kind, inHeader := Primary, true
 	for !v.Done() && (len(text) > 0 || inHeader) {
 		if inHeader {
 			fields, rest := header.Split(text)
+			if kind != Primary && supplied(text, fields, rest) {
+				rest = rest[1:]
+			}
 			next := Kind(-1) // of a header that follows this one
 			for _, f := range fields {
 				k := kind
@@ -61,8 +64,8 @@ func Walk(text []byte, v Visitor) {
 				}
 			}
 			text, inHeader = rest, false
-			if len(text) > 0 {
-				v.Line(text[:1]) // header.Split has seen to it
+			if len(text) > 0 && text[0] == '\n' {
+				v.Line(text[:1])
 				text = text[1:]
 			}
 			if next == Nested && len(text) > 0 {
@@ -81,6 +84,15 @@ func Walk(text []byte, v Visitor) {
 			kind, inHeader = Part, !closed && len(text) > 0
 		}
 	}
+}
+
+// supplied reports whether the empty line at the start of rest is one that
+// header.Split made: the text has none after the fields.
+func supplied(text []byte, fields []header.Field, rest []byte) bool {
+	if len(rest) == 0 || len(fields) == 0 {
+		return len(rest) > len(text)
+	}
+	return !bytes.HasSuffix(text, append([]byte("\n"), rest...))
 }
 
 // boundary reports whether a line ends a part: left boundaries are in force

@@ -29,7 +29,7 @@ func walk(text string) (told, again string) {
 
 func TestWalk(t *testing.T) {
 	const text = "Subject: a\nContent-Type: multipart/mixed;\n boundary=\"b 1\"\n\npre\n--b 1\nContent-Type: text/plain\n\none\n" +
-		"--b 1\nContent-Type: message/rfc822\n\nSubject: in\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\ntwo\n--c--\n--b 1--\npost: x\n"
+		"--b 1\nContent-Type: message/rfc822\n\nSubject: in\nContent-Type: multipart/alternative; boundary=c\n\n--c\n\ntwo\n--c--\n--b 1\nX: no body\n--b 1--\npost: x\n"
 	const want = `primary Subject
 part Content-Type
 line "\n"
@@ -48,6 +48,8 @@ line "--c\n"
 line "\n"
 line "two\n"
 line "--c--\n"
+line "--b 1\n"
+part X
 line "--b 1--\n"
 line "post: x\n"
 `
