@@ -131,22 +131,38 @@ func TestMailboxIsNone(t *testing.T) {
 		prepare   func(h *memnet.Host)
 	}{
 		{"directory", "cannot open file: Is a directory", func(h *memnet.Host) { h.MkdirAll("/var/spool/mail/usera", 0o777) }},
-		{"link to a link", "cannot open file: file is a symbolic link", func(h *memnet.Host) {
+		{"link to a link of root's", "cannot open file: Permission denied", func(h *memnet.Host) {
 			h.Symlink("/etc/shadow", "/tmp/link")
 			h.Symlink("/tmp/link", "/var/spool/mail/usera")
 		}},
-		{"link to nothing", "cannot open file: file is a symbolic link", func(h *memnet.Host) { h.Symlink("/etc/cron.d/new", "/var/spool/mail/usera") }},
-		{"second name", "cannot open file: file has 2 hard links", func(h *memnet.Host) {
+		{"link to an own file", "file is a symbolic link", func(h *memnet.Host) {
+			h.WriteFile("/home/usera/box", "")
+			h.Chown("/home/usera/box", 1001, 1001)
+			h.Symlink("/home/usera/box", "/var/spool/mail/usera")
+		}},
+		{"link to nothing", "cannot open file: No such file or directory", func(h *memnet.Host) { h.Symlink("/etc/cron.d/new", "/var/spool/mail/usera") }},
+		{"second name of an own file", "file has 2 hard links", func(h *memnet.Host) {
+			h.WriteFile("/home/usera/box", "")
+			h.Chown("/home/usera/box", 1001, 1001)
+			if err := h.Sys().Link("/home/usera/box", "/var/spool/mail/usera"); err != nil {
+				panic(err)
+			}
+		}},
+		{"second name of root's", "cannot open file: Permission denied", func(h *memnet.Host) {
 			if err := h.Sys().Link("/etc/shadow", "/var/spool/mail/usera"); err != nil {
 				panic(err)
 			}
 		}},
-		{"pipe", "destination /var/mail/usera is not a regular file", func(h *memnet.Host) { h.Sys().Mkfifo("/var/spool/mail/usera", 0o666) }},
+		{"pipe", "cannot open file: No such device or address", func(h *memnet.Host) {
+			h.Sys().Mkfifo("/var/spool/mail/usera", 0o666)
+			h.Chown("/var/spool/mail/usera", 1001, 1001)
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, h, _ := smtpHost(t)
 				h.WriteFile("/etc/shadow", shadow)
+				h.Chmod("/etc/shadow", 0)
 				h.Remove("/var/spool/mail/usera")
 				c.prepare(h)
 				sendmail(t, h, "usera", "Subject: x\n\nroot::0:0:99999:7:::\n")

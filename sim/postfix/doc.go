@@ -10,7 +10,7 @@
 // Each stage is a Program, and its package below this one has its name: smtpd,
 // cleanup, qmgr, local, smtp, rewrite; command has what users and administrators
 // type. They meet in the queue directory (package queue) and in sockets below it
-// (package service). The others are values: conf, mailaddr, header, table, dsn.
+// (package service). The others are values: conf, mailaddr, header, mime, table, dsn.
 //
 // master(8) holds the TCP ports, runs qmgr and pickup, and starts the others when
 // somebody asks for them through public/master; they leave after max_idle, as the
@@ -43,9 +43,13 @@
 //   - After a crash a command, or another SMTP server, may get a mail twice: the
 //     step between a delivery and its note is closed for mailboxes only.
 //   - Not modelled: LMTP, virtual(8) and pipe(8) delivery, milters, policy
-//     services, address verification, postscreen, VERP, header checks of MIME
-//     parts and attached messages, generic(5) tables, content_filter and FILTER in
-//     access tables and checks, postfix-files and set-permissions, chroot.
+//     services, address verification, postscreen, VERP, strict_7bit_headers and
+//     what else cleanup(8) holds against the MIME form of a message, postlock,
+//     postfix-files and set-permissions, chroot.
+//   - After a reload with a broken main.cf a daemon that runs goes on with what it
+//     had, and tells what is wrong; the real qmgr(8) ends and is started again.
+//   - A quotation mark that is never closed takes the rest of its line without
+//     the blank that the real one leaves at its end.
 //   - Connections that smtp(8) keeps for the next mail are its own, not scache(8)'s.
 //   - cleanup(8) completes addresses itself and does not ask trivial-rewrite(8).
 //   - SASL knows PLAIN and LOGIN only, and asks saslauthd.

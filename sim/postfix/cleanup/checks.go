@@ -11,6 +11,7 @@ import (
 	"enshu/sim/postfix/header"
 	"enshu/sim/postfix/mailaddr"
 	"enshu/sim/postfix/maillog"
+	"enshu/sim/postfix/mime"
 	"enshu/sim/postfix/queue"
 	"enshu/sim/postfix/service"
 	"enshu/sim/postfix/table"
@@ -29,6 +30,7 @@ type checker struct {
 	gone   bool   // DISCARD
 	hold   bool
 	send   string   // REDIRECT
+	filter string   // FILTER: through this transport and destination first
 	bcc    []string // more recipients
 	header bool     // the refusal was in the header
 }
@@ -39,44 +41,38 @@ func (k *checker) bodySize() int { return k.cl.Conf.Int("body_checks_size_limit"
 // text checks a whole message and returns what is left of it.
 func (k *checker) text(content []byte) []byte {
 	cl := k.cl
-	if len(cl.headerChecks)+len(cl.mimeChecks)+len(cl.bodyChecks) == 0 {
+	if len(cl.headerChecks)+len(cl.mimeChecks)+len(cl.nestedChecks)+len(cl.bodyChecks) == 0 {
 		return content
 	}
-	fields, body := header.Split(content)
 	var out bytes.Buffer
-	for _, h := range fields {
-		table, name := cl.headerChecks, "header_checks"
-		lower := strings.ToLower(h.Name)
-		if lower == "mime-version" || strings.HasPrefix(lower, "content-") {
-			table, name = cl.mimeChecks, "mime_header_checks"
-		}
-		line := string(bytes.Join(h.Lines, []byte("\n")))
-		k.line(&out, table, name, "header", line)
-	}
-	if k.done() {
-		k.header = true
-	}
-	out.Write(body[:len(body)-len(bytes.TrimPrefix(body, []byte("\n")))])
-	rest := bytes.TrimPrefix(body, []byte("\n"))
-	if len(cl.bodyChecks) == 0 {
-		out.Write(rest)
-		return out.Bytes()
-	}
-	seen := 0
-	for len(rest) > 0 && !k.done() {
-		line, after, ended := bytes.Cut(rest, []byte("\n"))
-		if seen > k.bodySize() {
-			out.Write(rest)
-			break
-		}
-		seen += len(line)
-		before := out.Len()
-		k.line(&out, cl.bodyChecks, "body_checks", "body", string(line))
-		if !ended && out.Len() > before {
-			out.Truncate(out.Len() - 1)
-		}
-		rest = after
-	}
+	seen, body := 0, false
+	mime.Walk(content, mime.Visitor{Done: k.done,
+		Field: func(kind mime.Kind, f header.Field) {
+			table, name := cl.headerChecks, "header_checks"
+			switch kind {
+			case mime.Part:
+				table, name = cl.mimeChecks, "mime_header_checks"
+			case mime.Nested:
+				table, name = cl.nestedChecks, "nested_header_checks"
+			}
+			k.line(&out, table, name, "header", string(bytes.Join(f.Lines, []byte("\n"))))
+			k.header = k.header || k.done() && !body
+		},
+		Line: func(line []byte) {
+			text, ended := bytes.CutSuffix(line, []byte("\n"))
+			first := !body
+			body = true
+			if first || len(cl.bodyChecks) == 0 || seen > k.bodySize() { // the first is the empty one after the header
+				out.Write(line)
+				return
+			}
+			seen += len(text)
+			before := out.Len()
+			k.line(&out, cl.bodyChecks, "body_checks", "body", string(text))
+			if !ended && out.Len() > before {
+				out.Truncate(out.Len() - 1)
+			}
+		}})
 	return out.Bytes()
 }
 
@@ -146,6 +142,16 @@ func (k *checker) line(out *bytes.Buffer, table table.Maps, param, what, line st
 		if need() {
 			k.tell("prepend", what, line, text)
 			out.WriteString(text + "\n")
+		}
+		keep()
+	case "FILTER":
+		if need() {
+			if !strings.Contains(text, ":") {
+				k.cl.Log.Warning("bad FILTER command %s in %s -- need transport:destination", text, param)
+			} else {
+				k.tell("filter", what, line, text)
+				k.filter = text
+			}
 		}
 		keep()
 	case "REDIRECT":

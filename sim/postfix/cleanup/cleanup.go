@@ -37,7 +37,7 @@ func Cleanup(ctx context.Context, p *host.Proc) int {
 type cleaner struct {
 	*service.Daemon
 	canonical, senderCanonical, rcptCanonical, virtual table.Maps
-	headerChecks, mimeChecks, bodyChecks               table.Maps
+	headerChecks, mimeChecks, nestedChecks, bodyChecks table.Maps
 	senderBCC, rcptBCC                                 table.Maps
 	destination                                        *table.List
 }
@@ -48,14 +48,15 @@ func (cl *cleaner) open() {
 	}
 	cl.canonical, cl.senderCanonical, cl.rcptCanonical = open("canonical_maps"), open("sender_canonical_maps"), open("recipient_canonical_maps")
 	cl.virtual = open("virtual_alias_maps")
-	cl.headerChecks, cl.mimeChecks, cl.bodyChecks = open("header_checks"), open("mime_header_checks"), open("body_checks")
+	cl.headerChecks, cl.mimeChecks = open("header_checks"), open("mime_header_checks")
+	cl.nestedChecks, cl.bodyChecks = open("nested_header_checks"), open("body_checks")
 	cl.senderBCC, cl.rcptBCC = open("sender_bcc_maps"), open("recipient_bcc_maps")
 	cl.destination = table.OpenList(cl.Proc, cl.Conf, cl.Log, "mydestination", false)
 }
 
 func (cl *cleaner) all() table.Maps {
 	var all table.Maps
-	for _, m := range []table.Maps{cl.canonical, cl.senderCanonical, cl.rcptCanonical, cl.virtual, cl.headerChecks, cl.mimeChecks, cl.bodyChecks,
+	for _, m := range []table.Maps{cl.canonical, cl.senderCanonical, cl.rcptCanonical, cl.virtual, cl.headerChecks, cl.mimeChecks, cl.nestedChecks, cl.bodyChecks,
 		cl.senderBCC, cl.rcptBCC} {
 		all = append(all, m...)
 	}
@@ -126,7 +127,7 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *service.S
 			return fail(service.CleanDefer, "queue file write error")
 		}
 	}
-	check := &checker{cl: cl, id: id, s: s, e: e, stop: s.Claim == "", send: s.Redirect, bcc: s.BCC, hold: s.Hold}
+	check := &checker{cl: cl, id: id, s: s, e: e, stop: s.Claim == "", send: s.Redirect, bcc: s.BCC, hold: s.Hold, filter: s.Filter}
 	if s.External && !s.Abort {
 		s.Content = check.text(s.Content)
 		if check.gone {
@@ -140,6 +141,9 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *service.S
 			}
 			to := service.NewRewriter(cl.Conf).Rewrite(check.send)
 			e.Recipients = []queue.Recipient{{Address: to, Original: original, DSNOriginal: "rfc822;" + mailaddr.External(to)}}
+		}
+		if check.filter != "" {
+			e.SetAttr(queue.AttrFilter, check.filter)
 		}
 		if err := cl.addCopies(e, check.bcc); err != nil {
 			return fail(service.CleanDefer, "queue file write error")

@@ -100,6 +100,7 @@ func (d *collector) pickUp(ctx context.Context, id string, uid int) error {
 		}
 	}
 	requeued := !m.Created.IsZero()
+	s.Filter = d.Conf.Get("content_filter")
 	s.External = !requeued // postsuper(1) puts back what was looked at
 	if requeued {
 		// Requeued by postsuper(1): nothing was said about it yet.

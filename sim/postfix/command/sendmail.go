@@ -86,7 +86,7 @@ func (s *sendmail) options(args []string) (rest []string, ok bool) {
 				s.mode = o.Value[0]
 			}
 			if !strings.ContainsRune("mpivsdl", rune(s.mode)) {
-				s.log.Fatal("unsupported: -b%s", o.Value)
+				s.log.Fatal("unsupported: -b%.1s", o.Value)
 				return nil, false
 			}
 		case "f", "r":

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"io/fs"
+	"path"
 	"strings"
 	"syscall"
 
@@ -46,6 +47,18 @@ func access(p *host.Proc, cred *host.Cred, name string, want fs.FileMode) error 
 		return syscall.EACCES
 	}
 	return nil
+}
+
+// creatable asks whether an identity may make another file beside one.
+func creatable(p *host.Proc, cred *host.Cred, name string) error {
+	if err := access(p, cred, name, 0); err != nil {
+		return err
+	}
+	info, err := p.Sys.Stat(path.Dir(name))
+	if err == nil && !permitted(cred, info, 3) {
+		err = syscall.EACCES
+	}
+	return err
 }
 
 // permitted looks at one file's mode.

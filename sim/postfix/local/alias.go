@@ -120,12 +120,25 @@ func (l *localAgent) expandAlias(ctx context.Context, s localState, d *table.Dic
 			break
 		}
 	}
-	if s.rcpt.Notify&dsn.Success != 0 { // what becomes of the members is another matter (RFC 3461 section 5.2.7)
-		s.Delivery.Expanded(s.rcpt, "local", service.Fate{Status: "2.0.0", Text: "alias expanded"})
-		s.rcpt.Notify &^= dsn.Success
-		s.queued.Notify &^= dsn.Success
-	}
+	s.expanded()
 	l.members(ctx, s, name, value)
+}
+
+// expanded tells the sender, when he asked to hear of success, that a recipient
+// stands for others: what becomes of them is another matter (RFC 3461 section
+// 5.2.7). A list with an owner counts as delivered.
+func (s *localState) expanded() {
+	if s.rcpt.Notify&dsn.Success == 0 {
+		return
+	}
+	action := "expanded"
+	if s.out.hasOwner {
+		action = "delivered"
+	}
+	s.Delivery.Expanded(s.rcpt, "local", service.Fate{Status: "2.0.0", Text: "alias expanded"}, action)
+	s.out.expanded = true
+	s.rcpt.Notify &^= dsn.Success
+	s.queued.Notify &^= dsn.Success
 }
 
 // members delivers to each address of a list.

@@ -110,7 +110,8 @@ func (l *localAgent) toCommand(ctx context.Context, s localState, command string
 		l.Log.Emit(trace.MailDelivered, trace.Attrs{"id": s.Req.ID, "to": s.rcpt.Address, "mailbox": "|" + command})
 		return service.Fate{Status: "2.0.0", Text: "delivered to command: " + command}
 	}
-	if status, text := service.SplitFate(said, ""); status != "" { // the command says it itself
+	if status, _ := service.SplitFate(said, ""); status != "" { // the command says it itself
+		text := strings.TrimPrefix(said, status+" ")
 		return service.Fate{Status: status, Text: text, DiagType: "x-unix", DiagText: strings.TrimSpace(text)}
 	}
 	diag := strings.TrimSpace(said)

@@ -91,6 +91,7 @@ type outcome struct {
 	seen     map[string]bool // deliveries made, so that none is made twice
 	owner    string          // new envelope sender of forwarded copies
 	hasOwner bool
+	expanded bool // the sender, who asked for it, was told so
 }
 
 // forwardee is an address that gets a queue file of its own.

@@ -127,7 +127,7 @@ func (l *localAgent) toMbox(ctx context.Context, s localState, box string, u lib
 		}
 	}
 	if info, err := l.Proc.Sys.Stat(box); err != nil || info.Mode().IsRegular() {
-		if err := access(l.Proc, cred, path.Dir(box), 3); err != nil {
+		if err := creatable(l.Proc, cred, box); err != nil {
 			return fail(errnoDSN(err), fmt.Sprintf("unable to create lock file %s.lock: %s", box, libc.Strerror(err)))
 		}
 	}
@@ -183,7 +183,10 @@ func (l *localAgent) openMailFile(name string, owner func() (uid, gid int)) (f *
 	}
 	switch {
 	case errors.Is(err, syscall.ELOOP):
-		return nil, "cannot open file: file is a symbolic link", nil
+		if _, err := l.Proc.Sys.Stat(name); err != nil {
+			return nil, "", err // what it points to is not there
+		}
+		return nil, "file is a symbolic link", nil
 	case err != nil:
 		return nil, "", err
 	}
@@ -192,14 +195,16 @@ func (l *localAgent) openMailFile(name string, owner func() (uid, gid int)) (f *
 		f.Close()
 		return nil, "", err
 	}
-	if !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0 {
+	if info.Mode()&fs.ModeNamedPipe != 0 {
+		err = syscall.ENXIO // nobody reads it
+	} else if !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0 {
 		problem = "destination " + name + " is not a regular file"
 	} else if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Nlink > 1 && info.Mode().IsRegular() {
-		problem = fmt.Sprintf("cannot open file: file has %d hard links", st.Nlink)
+		problem = fmt.Sprintf("file has %d hard links", st.Nlink)
 	}
-	if problem != "" {
+	if problem != "" || err != nil {
 		f.Close()
-		return nil, problem, nil
+		return nil, problem, err
 	}
 	return f, "", nil
 }
@@ -368,14 +373,14 @@ func (l *localAgent) toFile(ctx context.Context, s localState, name string) serv
 	isFile := serr != nil || info.Mode().IsRegular()
 	dotlock := true
 	if isFile {
-		if err := access(l.Proc, cred, path.Dir(name), 3); err != nil {
+		if err := creatable(l.Proc, cred, name); err != nil {
 			l.Log.Warning("unable to create lock file %s.lock: %s", name, libc.Strerror(err))
 			dotlock = false
 		}
 	}
 	if err := access(l.Proc, cred, name, 2); err != nil {
 		doing := "cannot open file: "
-		if errors.Is(serr, syscall.ENOENT) && access(l.Proc, cred, name, 0) == nil {
+		if walk := access(l.Proc, cred, name, 0); errors.Is(serr, syscall.ENOENT) && !errors.Is(walk, syscall.EACCES) {
 			doing = "cannot create file exclusively: "
 		}
 		return fail(errnoDSN(err), doing+libc.Strerror(err))

@@ -9,6 +9,7 @@ import (
 
 	"enshu/sim/libc"
 	"enshu/sim/postfix/conf"
+	"enshu/sim/postfix/dsn"
 	"enshu/sim/postfix/mailaddr"
 	"enshu/sim/postfix/maillog"
 	"enshu/sim/postfix/queue"
@@ -159,6 +160,7 @@ func (l *localAgent) dotForward(ctx context.Context, s localState, u libc.User, 
 		s.kind, s.name, s.direct, s.user = fromForward, u.Name, false, &u
 		s.level++
 		l.Log.Emit(trace.AliasExpanded, trace.Attrs{"id": s.Req.ID, "from": u.Name, "to": maillog.OneLine(strings.TrimSpace(string(data))), "file": file, "line": "1"})
+		s.expanded()
 		return l.lines(ctx, s, data) > 0
 	}
 	return false
@@ -193,6 +195,9 @@ func (l *localAgent) forward(ctx context.Context, s localState) {
 		return
 	}
 	s.rcpt = s.queued
+	if s.out.expanded {
+		s.rcpt.Notify &^= dsn.Success
+	}
 	s.Delivery.Sent(s.rcpt, "local", service.Fate{Status: "2.0.0", Text: "forwarded as " + id})
 	for _, f := range s.out.forwards {
 		l.Log.Emit(trace.MailForwarded, trace.Attrs{"id": s.Req.ID, "to-id": id, "from": s.queued.Address, "to": f.address, "file": ""})

@@ -165,6 +165,7 @@ func ParseField(s string) []Mailbox {
 	var out []Mailbox
 	var item []Token
 	angle, group := 0, ""
+	commas := 0 // since the last group ended
 	flush := func() {
 		list := parseItem(item)
 		if len(list) == 0 {
@@ -181,13 +182,17 @@ func ParseField(s string) []Mailbox {
 		case t.Kind == '>' && angle > 0:
 			angle--
 		case angle == 0 && t.Kind == ',':
-			flush()
+			if n := len(out); len(item) > 0 || group != "" || n == 0 || !out[n-1].end || commas > 0 {
+				flush()
+			}
+			commas++
 			continue
 		case angle == 0 && t.Kind == ';':
 			if len(item) > 0 || group != "" || len(out) == 0 {
 				flush()
 			}
 			out[len(out)-1].end = true
+			commas = 0
 			continue
 		case angle == 0 && t.Kind == ':':
 			group += FormatTokens(item) + ": "

@@ -245,6 +245,14 @@ func (m *qmgr) assign(ctx context.Context, a *activeMessage, open []queue.Recipi
 	groups := map[key][]queue.Recipient{}
 	var order []key
 	closed := m.Conf.List("defer_transports")
+	filter := a.e.Attr(queue.AttrFilter)
+	for i := range answers {
+		if filter != "" && !answers[i].Failed && a.e.Flags&(service.FlagVerify|service.FlagRecord) == 0 {
+			_, domain, _ := mailaddr.Split(answers[i].Recipient)
+			transport, nexthop, _ := strings.Cut(filter, ":")
+			answers[i].Transport, answers[i].Nexthop = transport, cmp.Or(nexthop, m.Conf.Get("default_filter_nexthop"), domain)
+		}
+	}
 	for i, r := range open {
 		k := key{transport: "retry", nexthop: "4.3.0 address resolver failure"}
 		if err == nil && slices.Contains(closed, answers[i].Transport) && !a.flush {

@@ -128,6 +128,10 @@ func (e *Envelope) SetAttr(name, value string) {
 	e.Attrs = append(e.Attrs, name+"="+value)
 }
 
+// AttrFilter is the attribute of mail that goes to another transport first, which
+// gives it back: "transport:destination" (content_filter).
+const AttrFilter = "content_filter"
+
 // DSNAttrs are the attributes that hold RET=, FULL or HDRS, and ENVID= of a message
 // (RFC 3461 section 4); "" is none.
 func DSNAttrs(ret, envelopeID string) []string {

@@ -65,9 +65,9 @@ func (x *Delivery) Sent(r queue.Recipient, relay string, f Fate) {
 }
 
 // Expanded notes for the sender, who asked for it, that a recipient was replaced
-// by others (RFC 3464 section 2.3.3).
-func (x *Delivery) Expanded(r queue.Recipient, relay string, f Fate) {
-	x.remember(dsn.TraceLog, r, relay, f, "expanded")
+// by others; action is that of RFC 3464 section 2.3.3.
+func (x *Delivery) Expanded(r queue.Recipient, relay string, f Fate, action string) {
+	x.remember(dsn.TraceLog, r, relay, f, action)
 }
 
 // Passed takes over what another delivery agent did about a recipient.

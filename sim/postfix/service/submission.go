@@ -26,6 +26,7 @@ type Submission struct {
 	Prepend    []string // header fields above all others
 	Hold       bool
 	Redirect   string   // to this address only
+	Filter     string   // by this "transport:destination" first
 	BCC        []string // and to these
 }
 

@@ -33,9 +33,14 @@ func SMTP(ctx context.Context, p *host.Proc) int {
 	}
 	roots, tables := service.SplitCredentials(roots)
 	passwords := passwordTables(p, d.Conf, d.Log, tables)
+	out := newOutbound(p, d.Conf, d.Log)
 	idle := &kept{p: p, idle: map[string][]*session{}}
 	return d.ServeDeliveries(ctx, a.Socket, func(ctx context.Context, x *service.Delivery) {
-		c := &client{Delivery: x, roots: roots, passwords: passwords, kept: idle, left: x.Req.Recipients}
+		if t := out.tables().Restarted(p); t != nil {
+			d.Log.Info("table %s(0,%s) has changed -- restarting", t.Spec, t.Flags)
+			out = newOutbound(p, d.Conf, d.Log)
+		}
+		c := &client{Delivery: x, out: out, roots: roots, passwords: passwords, kept: idle, left: x.Req.Recipients}
 		c.deliver(ctx)
 	})
 }
@@ -46,6 +51,7 @@ type client struct {
 	roots     []byte
 	passwords table.Maps
 	kept      *kept
+	out       *outbound
 	keeps     bool              // the connection is kept
 	left      []queue.Recipient // not dealt with yet
 	last      service.Fate      // why the last host did not do
@@ -70,7 +76,7 @@ func (c *client) deliver(ctx context.Context) {
 		if f.Status != "" {
 			// A relayhost that is not found is this host's mistake, not the sender's:
 			// the mail waits until it is mended.
-			if f.Status[0] == '5' && c.Req.Nexthop == c.Conf.Get("relayhost") {
+			if f.Status[0] == '5' && c.Req.Nexthop == c.Conf.Get("relayhost") && len(sites) == 1 {
 				c.Log.Warning("relayhost configuration problem")
 				f.Status = "4.3.5"
 			}

@@ -25,9 +25,22 @@ func (s *session) transact(ctx context.Context) error {
 	if err != nil {
 		return talkError{f: service.Fate{Status: "4.3.0", Text: "malformed queue file"}, message: true}
 	}
-	lines := []string{s.mailCommand(text)}
+	lookup := func(address string) string {
+		to, failed := s.out.address(address)
+		if failed != nil {
+			err = failed
+		}
+		return to
+	}
+	lines := []string{s.mailCommand(lookup(s.Req.Sender), text)}
 	for _, r := range s.left {
-		lines = append(lines, s.rcptCommand(r))
+		lines = append(lines, s.rcptCommand(r, lookup(r.Address)))
+	}
+	if err == nil {
+		text, err = s.out.text(s.Req.ID, text)
+	}
+	if err != nil {
+		return talkError{f: service.Fate{Status: "4.3.0", Text: "address mapping failure"}, message: true}
 	}
 	_, pipelining := s.offers["PIPELINING"]
 	if pipelining {
@@ -165,8 +178,8 @@ func (s *session) quit(reset bool) {
 	s.send("QUIT")
 }
 
-func (s *session) mailCommand(text []byte) string {
-	line := "MAIL FROM:<" + mailaddr.External(s.Req.Sender) + ">"
+func (s *session) mailCommand(sender string, text []byte) string {
+	line := "MAIL FROM:<" + mailaddr.External(sender) + ">"
 	if _, ok := s.offers["SIZE"]; ok {
 		line += fmt.Sprintf(" SIZE=%d", s.Req.Size)
 	}
@@ -187,8 +200,8 @@ func (s *session) mailCommand(text []byte) string {
 	return line
 }
 
-func (s *session) rcptCommand(r queue.Recipient) string {
-	line := "RCPT TO:<" + mailaddr.External(r.Address) + ">"
+func (s *session) rcptCommand(r queue.Recipient, address string) string {
+	line := "RCPT TO:<" + mailaddr.External(address) + ">"
 	if _, ok := s.offers["DSN"]; ok {
 		if r.Notify != 0 {
 			var words []string

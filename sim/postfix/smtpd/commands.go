@@ -103,7 +103,7 @@ func (c *session) reset() {
 	c.mail, c.sender, c.rawFrom, c.rawTo, c.rcpts, c.refusedRcpts, c.utf8, c.size, c.discard = false, "", "", "", nil, 0, false, 0, false
 	c.ret, c.envelopeID, c.bdatFailed = "", "", false
 	c.queueID, c.queue, c.chunks, c.bdat, c.deferred = "", nil, nil, false, ""
-	c.prepend, c.hold, c.redirect, c.bcc = nil, false, "", nil
+	c.prepend, c.hold, c.redirect, c.filter, c.bcc = nil, false, "", "", nil
 }
 
 // parsePath reads the address of MAIL or RCPT. rest is what stands after it.

@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -116,7 +117,7 @@ func (c *session) submission(text []byte) *service.Submission {
 	attrs := []string{"log_client_name=" + c.name, "log_client_address=" + c.addr.String(), "log_helo_name=" + c.helo, "log_protocol_name=" + c.proto(), "client_name=" + c.name}
 	attrs = append(attrs, queue.DSNAttrs(c.ret, c.envelopeID)...)
 	return &service.Submission{Sender: c.sender, Recipients: c.rcpts, Attrs: attrs, Received: received, Content: text, Local: c.local, UTF8: c.utf8,
-		External: true, Prepend: c.prepend, Hold: c.hold, Redirect: c.redirect, BCC: c.bcc}
+		External: true, Prepend: c.prepend, Hold: c.hold, Redirect: c.redirect, BCC: c.bcc, Filter: cmp.Or(c.filter, c.Conf.Get("content_filter"))}
 }
 
 // submit queues the message of the transaction and answers.

@@ -1,6 +1,7 @@
 package smtpd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func (c *session) restriction(ctx context.Context, stage, word, arg string, dept
 		if c.helo != "" && !strings.HasPrefix(c.helo, "[") {
 			switch ok, again := c.hasMail(ctx, c.helo); {
 			case again: // defer_if_permit: it counts when nothing else refuses
-				c.deferred = refuse("450", "4.7.1", c.helo, "Helo command rejected: Host not found").reply
+				c.deferred = cmp.Or(c.deferred, refuse("450", "4.7.1", c.helo, "Helo command rejected: Host not found").reply)
 			case !ok:
 				return refuse(code("unknown_hostname_reject_code"), "4.7.1", c.helo, "Helo command rejected: Host not found")
 			}
@@ -292,7 +293,7 @@ func (c *session) unknownDomain(ctx context.Context, domain, address, class, dsn
 		return verdict{}
 	case again:
 		// defer_if_permit: it counts when nothing else refuses.
-		c.deferred = fmt.Sprintf("450 %s <%s>: %s rejected: Domain not found", dsn, address, class)
+		c.deferred = cmp.Or(c.deferred, fmt.Sprintf("450 %s <%s>: %s rejected: Domain not found", dsn, address, class))
 		return verdict{}
 	}
 	return verdict{reply: reply}
@@ -548,6 +549,14 @@ func (c *session) accessAction(ctx context.Context, stage, value, class, subject
 	case "REDIRECT":
 		c.tell("redirect", c.where, fmt.Sprintf("<%s>: %s triggers REDIRECT %s", subject, class, text))
 		c.redirect = text
+		return verdict{}
+	case "FILTER":
+		if !strings.Contains(text, ":") {
+			c.Log.Warning("access map %s entry \"%s\" has FILTER entry without transport:destination", c.namaddr(), subject)
+			return verdict{}
+		}
+		c.tell("filter", c.where, fmt.Sprintf("<%s>: %s triggers FILTER %s", subject, class, text))
+		c.filter = text
 		return verdict{}
 	case "BCC":
 		c.tell("bcc", c.where, fmt.Sprintf("<%s>: %s triggers BCC %s", subject, class, text))

@@ -190,6 +190,7 @@ type session struct {
 	prepend        []string                      // what access tables want of the message
 	hold           bool
 	redirect       string
+	filter         string
 	bcc            []string
 	to, asTyped    string // recipient under test: internal form and as typed
 }
