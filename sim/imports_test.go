@@ -60,7 +60,7 @@ var rules = []rule{
 	{"sim/recorded", "sim/host sim/memnet gopkg.in/yaml.v3", "tests only: recordings of real programs, run in memory"},
 	{"sim/mailoracle", "", "tests only: recordings of more than one suite, run on hosts of the distribution"},
 	{"sim/systemd/calendar", "", "pure: times as systemd writes them"},
-	{"sim/systemd/unitfile", "sim/systemd/calendar", "pure: the grammar of systemd's files"},
+	{"sim/systemd/unitfile", "sim/wire/... sim/systemd/calendar", "pure: the grammar of systemd's files"},
 	{"sim/...", "sim/host sim/libc/... sim/clock sim/trace sim/wire/... sim/nft sim/sdjournal github.com/miekg/dns golang.org/x/crypto golang.org/x/net",
 		"a suite meets other suites in files, sockets and commands, as on a real system, and the world through the contract"},
 	{"labs", "gopkg.in/yaml.v3", "data"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -164,20 +165,40 @@ func topic(objectives []content.Objective, name, language string) ([]byte, error
 
 func (a *app) showCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show LAB", Short: a.text("ラボの課題を表示する", "Show what a lab asks for"), Args: a.args(1, 1), ValidArgsFunction: a.completeLab,
-		Example: "  enshu show tcp-forwarding",
+		Use: "show [LAB]", Short: a.text("ラボの課題を表示する", "Show what a lab asks for"), Args: a.args(0, 1), ValidArgsFunction: a.completeLab,
+		Long: a.text("ラボの課題を表示します。LAB を省略すると、実行中のラボのものです。ラボによっては、値が毎回変わります。",
+			"Show what a lab asks for: the running one if LAB is left out. In some labs values are others each time."),
+		Example: "  enshu show\n  enshu show tcp-forwarding",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			e, err := find(args[0])
+			l, err := a.labOf(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
-			l, err := e.draw(1)
-			if err != nil {
-				return err
-			}
-			return a.read(cmd.OutOrStdout(), a.describe(l))
+			return a.read(cmd.OutOrStdout(), page.Lab(l, a.lang))
 		},
 	}
+}
+
+// labOf is the lab that a word means, drawn as any attempt might see it, or
+// without one the running lab as its learner sees it.
+func (a *app) labOf(ctx context.Context, args []string) (*scenario.Lab, error) {
+	if len(args) > 0 {
+		e, err := find(args[0])
+		if err != nil {
+			return nil, err
+		}
+		return e.draw(1)
+	}
+	c, err := a.dial()
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	launch, err := c.Launch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return launch.Draw()
 }
 
 // read writes a Markdown text: as it is to a file or a pipe, to a terminal as a
@@ -188,41 +209,4 @@ func (a *app) read(w io.Writer, markdown string) error {
 	}
 	_, err := io.WriteString(w, markdown)
 	return err
-}
-
-// describe is a lab as its learner reads it, in Markdown.
-func (a *app) describe(l *scenario.Lab) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n", l.Title.In(a.lang))
-	if t := strings.TrimSpace(l.Text.In(a.lang)); t != "" {
-		fmt.Fprintf(&b, "%s\n\n", t)
-	}
-	b.WriteString(a.text("| ホスト | アドレス |\n", "| host | address |\n") + "|---|---|\n")
-	for i := range l.Hosts {
-		h := &l.Hosts[i]
-		var addrs []string
-		for _, n := range h.Networks {
-			addrs = append(addrs, n.Address.String())
-		}
-		fmt.Fprintf(&b, "| %s | %s |\n", h.Name, strings.Join(addrs, ", "))
-	}
-	for i := range l.Tasks {
-		t := &l.Tasks[i]
-		fmt.Fprintf(&b, "\n## %d. %s (%s, %d%s)\n", i+1, t.Title.In(a.lang), t.ID, t.Points, a.text(" 点", " points"))
-		if text := strings.TrimSpace(t.Text.In(a.lang)); text != "" {
-			fmt.Fprintf(&b, "\n%s\n", text)
-		}
-	}
-	if objectives, err := content.Objectives(); err == nil {
-		var lessons []string
-		for _, o := range objectives {
-			if slices.Contains(l.Objectives, o.ID) {
-				lessons = append(lessons, "enshu learn "+o.ID)
-			}
-		}
-		if len(lessons) > 0 {
-			fmt.Fprintf(&b, "\n%s: %s\n", a.text("読み物", "To read"), strings.Join(lessons, " · "))
-		}
-	}
-	return b.String()
 }

@@ -12,17 +12,25 @@ import (
 	"enshu/sim/peer"
 )
 
-// peerHost is a lab of one host that has real programs below peer.InHost.
+// peerHost is a host of a lab that has real programs below peer.InHost.
 type peerHost struct {
 	t    testing.TB
 	user *user
+	name string
 }
 
+// newPeerHost starts the lab of one host that has the real programs.
 func newPeerHost(t testing.TB, files ...string) *peerHost {
+	return newPeerLab(t, "rsyslogd", "server", files...)
+}
+
+// newPeerLab starts a lab of testdata and puts the real programs into one of its
+// hosts.
+func newPeerLab(t testing.TB, name, on string, files ...string) *peerHost {
 	home := t.TempDir()
-	u := &user{home: home, uid: os.Getuid(), lab: fmt.Sprintf("test-rsyslogd-%d", os.Getpid())}
-	h := &peerHost{t, u}
-	lab, err := filepath.Abs("testdata/rsyslogd.yaml")
+	u := &user{home: home, uid: os.Getuid(), lab: fmt.Sprintf("test-%s-%d", name, os.Getpid())}
+	h := &peerHost{t, u, on}
+	lab, err := filepath.Abs("testdata/" + name + ".yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,10 +44,13 @@ func newPeerHost(t testing.TB, files ...string) *peerHost {
 	return h
 }
 
+// at is another host of the lab.
+func (h *peerHost) at(name string) *peerHost { return &peerHost{h.t, h.user, name} }
+
 // run runs a script in the host and returns what it printed.
 func (h *peerHost) run(stdin, script string) string {
 	h.t.Helper()
-	c := h.user.command(strings.NewReader(stdin), "exec", "server", "--", "env")
+	c := h.user.command(strings.NewReader(stdin), "exec", h.name, "--", "env")
 	c.Args = append(append(c.Args, peer.Env(peer.InHost)...), "bash", "-c", script)
 	out, err := c.CombinedOutput()
 	if err != nil {

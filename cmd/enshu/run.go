@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"enshu/cmd/enshu/page"
 	"enshu/cmd/enshu/session"
 	"enshu/sim/lab"
 	"enshu/sim/lang"
@@ -72,8 +73,8 @@ func (a *app) startCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(os.Stderr, a.text("次は: enshu show %s · enshu shell %s · enshu check · enshu finish\n",
-				"next: enshu show %s · enshu shell %s · enshu check · enshu finish\n"), args[0], l.Hosts[0].Name)
+			fmt.Fprintf(os.Stderr, a.text("次は: enshu show · enshu shell %s · enshu check · enshu finish\n",
+				"next: enshu show · enshu shell %s · enshu check · enshu finish\n"), l.Hosts[0].Name)
 			return nil
 		},
 	}
@@ -86,9 +87,9 @@ func (a *app) runCommand() *cobra.Command {
 	var host string
 	c := &cobra.Command{
 		Use: "run LAB", Short: a.text("ラボを開始し、シェルで作業し、採点して片付ける", "Start a lab, work in a shell, be graded, clean up"), Args: a.args(1, 1), ValidArgsFunction: a.completeLab,
-		Long: a.text("ラボを開始し、ホストの一つでシェルを開きます。中では `check`、`hint`、`why` が使えます。\n"+
+		Long: a.text("ラボを開始し、ホストの一つでシェルを開きます。中では `tasks`、`check`、`hint`、`why` が使えます。\n"+
 			"シェルを終了すると、採点してラボを終わります。",
-			"Start a lab and open a shell on one of its hosts. `check`, `hint` and `why` work inside;\n"+
+			"Start a lab and open a shell on one of its hosts. `tasks`, `check`, `hint` and `why` work inside;\n"+
 				"leaving the shell grades the lab and ends it."),
 		Example: "  enshu run tcp-forwarding\n  enshu run tcp-forwarding --host client",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -107,11 +108,13 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			go hold.Hold(cmd.Context())
-			if err := a.read(cmd.OutOrStdout(), a.describe(l)); err != nil {
+			if err := a.read(cmd.OutOrStdout(), page.Lab(l, a.lang)); err != nil {
 				return err
 			}
-			fmt.Print(a.text("\n別の端末から: enshu shell HOST。このシェルを終了すると採点して片付けます。\n\n",
-				"\nOther hosts: enshu shell HOST in another terminal. Leaving this shell grades the lab and ends it.\n\n"))
+			fmt.Print(a.text("\n別の端末から: enshu shell HOST。このシェルを終了すると採点して片付けます。\n"+
+				"シェルの中で: tasks (この説明)、check、hint、why。\n\n",
+				"\nOther hosts: enshu shell HOST in another terminal. Leaving this shell grades the lab and ends it.\n"+
+					"In it: tasks (this text), check, hint, why.\n\n"))
 			c, err := session.Dial(started.Name)
 			if err != nil {
 				return err

@@ -189,6 +189,45 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
+// A lab's values are others each time: show tells those of the one that runs.
+func TestShowTheRunningLab(t *testing.T) {
+	u := &user{t, t.TempDir(), os.Getuid(), "values"}
+	lab := u.file("values.yaml")
+	u.enshu(0, "start", lab, "--name", u.lab, "--seed", "7")
+	defer u.enshu(0, "finish")
+	word := strings.TrimSpace(u.enshu(0, "exec", "h1", "--", "cat", "/etc/word"))
+	if len(word) != 12 {
+		t.Fatalf("the lab's word is %q", word)
+	}
+	if out := u.enshu(0, "show"); !strings.Contains(out, "Write "+word+" ") {
+		t.Errorf("show does not say %q:\n%s", word, out)
+	}
+	if out := u.enshu(0, "exec", "h1", "--", "tasks"); !strings.Contains(out, "Write "+word+" ") {
+		t.Errorf("tasks in the host does not say %q:\n%s", word, out)
+	}
+	if out := u.enshu(0, "show", lab); strings.Contains(out, word) || !strings.Contains(out, "Write ") {
+		t.Errorf("show of the file is of some attempt:\n%s", out)
+	}
+}
+
+// A shell may be left while something that it started still has its terminal: as
+// with ssh -t, that does not keep anybody.
+func TestLeaveAShellWithABackgroundJob(t *testing.T) {
+	users(t, func(t *testing.T, u *user) {
+		u.enshu(0, "start", "tcp-forwarding", "--name", u.lab, "--seed", "1")
+		defer u.enshu(0, "finish")
+		for _, job := range []string{"sleep 1000 &", "nohup sleep 1000 &", "sleep 1000 & kill -STOP $!"} {
+			c, far := u.terminal("exec", "client", "--", "bash", "-c", job+"\nseq 20000; echo end of it")
+			stop := time.AfterFunc(30*time.Second, func() { c.Process.Kill() })
+			readUntil(t, far, "\n20000\r\nend of it")
+			if err := c.Wait(); err != nil {
+				t.Errorf("%s: %v", job, err)
+			}
+			stop.Stop()
+		}
+	})
+}
+
 // terminal starts a command on a new terminal, of which it is the session.
 func (u *user) terminal(args ...string) (*exec.Cmd, *os.File) {
 	u.t.Helper()

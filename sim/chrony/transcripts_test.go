@@ -3,6 +3,7 @@ package chrony_test
 import (
 	"fmt"
 	"math"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,44 +72,35 @@ const (
 	shape        = "the state of the filter after an outside change depends on the phase of the polls"
 )
 
-// byChance lists those cases; of their tables only the form is compared.
+// offsetsByChance lists the cases whose clocks may be elsewhere, though chronyc
+// prints what was recorded.
+var offsetsByChance = map[string]string{
+	"makestep-second-update": shape,
+}
+
+// byChance lists those cases of which there are no runs of the real programs with
+// other noise (TestDynamics); of their tables only the form is compared.
 var byChance = map[string]string{
 	"cmd-clients-serverstats": equalSources,
-	"cmd-csv":                 equalSources,
 	"cmd-misc-local":          pollMoment,
-	"cmd-ntpdata":             pollMoment,
-	"cmd-over-udp":            pollMoment,
-	"external-step-3600s-at-600s-makestep-1-3":   shape,
-	"external-step-5s-at-600s-makestep-1-3":      shape,
-	"external-step-5s-at-600s-makestep-1-minus1": shape,
-	"external-step-5s-at-600s-no-makestep":       shape,
 
 	"makestep-limit-counts-updates":       shape,
 	"many-sources-start-spacing":          equalSources,
 	"maxchange-ignore-2":                  shape,
 	"message-majority-of-three":           equalSources,
-	"message-no-majority":                 equalSources,
-	"message-required-source-dies":        equalSources,
 	"message-stale-clock-jump-backward":   pollMoment,
-	"minpoll0-maxpoll0":                   pollMoment,
-	"no-majority-then-agreement":          equalSources,
 	"offset-minus-2s-no-makestep":         shape,
 	"offset-plus-0.5s-makestep":           shape,
-	"outage-and-return":                   pollMoment,
 	"poll-growth-wander":                  pollMoment,
 	"pool-replaces-falseticker":           equalSources,
 	"pool-replaces-unreachable":           equalSources,
 	"reach-register-loss":                 pollMoment,
 	"selected-preferred-source-dies":      equalSources,
 	"selected-source-dies":                equalSources,
-	"state-chain-stratum":                 pollMoment,
-	"state-iburst-sync":                   pollMoment,
-	"state-jittery":                       equalSources,
 	"state-peer":                          pollMoment,
 	"state-pool-4":                        equalSources,
 	"state-prefer-noselect-trust-require": equalSources,
 	"state-several-sources":               equalSources,
-	"state-two-disagree":                  equalSources,
 	"state-unresolved-name":               pollMoment,
 	"stratumweight-0":                     equalSources,
 	"stratumweight-0.1":                   equalSources,
@@ -122,7 +114,6 @@ var byChance = map[string]string{
 var wordsByChance = map[string]string{
 	"cmd-clients-serverstats": "clients are listed in the order of a hash table",
 	"maxchange-ignore-2":      "the daemon ends, or not, at a poll a second earlier or later",
-	"state-chain-stratum":     "the third in a row is synchronised or not a second after the second",
 }
 
 // logDiffers lists the cases whose log has other lines than the recording.
@@ -197,6 +188,9 @@ func TestTranscripts(t *testing.T) {
 	for _, dir := range []string{"transcripts", "dynamics"} {
 		for _, f := range simFiles(t, dir) {
 			c := readSim(t, f)
+			if _, err := os.Stat("testdata/recorded/dynamics/" + c.Case + ".yaml"); err == nil {
+				continue // TestDynamics compares it with more than one run
+			}
 			t.Run(c.Case, func(t *testing.T) {
 				run := c.play(t, 1)
 				why := byChance[c.Case]
@@ -227,7 +221,9 @@ func TestTranscripts(t *testing.T) {
 					if logDiffers[c.Case] == "" {
 						c.checkLogs(t, run)
 					}
-					c.checkOffsets(t, run)
+					if offsetsByChance[c.Case] == "" {
+						c.checkOffsets(t, run)
+					}
 				}
 				if why != "" && differ == 0 {
 					t.Errorf("agrees with the recording: take it out of the table")

@@ -56,9 +56,13 @@ func (c *Local) Offset() time.Duration {
 // now returns the reading and the monotonic reading at a true time.
 func (c *Local) now(t time.Time) (time.Time, time.Duration) {
 	d := t.Sub(c.at)
-	d += time.Duration(math.Round(float64(d) * (c.err + c.adj)))
+	d += time.Duration(math.Round(float64(d) * c.gain()))
 	return c.read.Add(d).UTC(), c.mono + d
 }
+
+// gain is what the clock gains, seconds a second: the correction counts on top of
+// what the oscillator does.
+func (c *Local) gain() float64 { return c.err + c.adj + c.err*c.adj }
 
 // mark moves the last adjustment to now. The caller holds mu.
 func (c *Local) mark() {
@@ -198,7 +202,7 @@ func (t *LocalTimer) rearm() {
 	}
 	t.c.mu.Lock()
 	_, mono := t.c.now(t.c.line.Now())
-	rate := 1 + t.c.err + t.c.adj
+	rate := 1 + t.c.gain()
 	t.c.mu.Unlock()
 	t.t = t.c.line.AfterFunc(time.Duration(math.Ceil(float64(t.due-mono)/rate)), t.ring)
 }

@@ -157,6 +157,10 @@ func (e Entry) attributes(full string) error {
 var machineFiles = []string{"/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/terminfo",
 	"/etc/vim", "/etc/vimrc", "/etc/virc", "/etc/nanorc", "/etc/rpc", "/etc/man_db.conf", "/etc/manpath.config", "/etc/less", "/etc/lynx.cfg"}
 
+// manual is where manual pages are. Most of what is in /etc/alternatives leads
+// there; the layer over the machine's /usr has a shorter way ([manualLinks]).
+const manual = "/usr/share/man"
+
 // machineItems reads them. What this user may not read, a host does without.
 func machineItems() []item {
 	var all []item
@@ -171,6 +175,9 @@ func machineItems() []item {
 				it.Mode = fs.ModeDir | 0o755
 			case fs.ModeSymlink:
 				it.Link, err = os.Readlink(path)
+				if strings.HasPrefix(it.Link, manual+"/") {
+					return nil
+				}
 			case 0:
 				it.data, err = os.ReadFile(path)
 			default:
@@ -183,6 +190,24 @@ func machineItems() []item {
 		})
 	}
 	return all
+}
+
+// manualLinks makes in a layer the links below the machine's manual that lead
+// through /etc/alternatives, with what they lead to.
+func manualLinks(dir string) error {
+	return filepath.WalkDir(manual, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type() != fs.ModeSymlink {
+			return nil // what this user may not read, a host does without
+		}
+		to, err := os.Readlink(path)
+		if err != nil || filepath.Dir(to) != "/etc/alternatives" {
+			return nil
+		}
+		if to, err = os.Readlink(to); err != nil {
+			return nil
+		}
+		return item{Entry: Entry{Path: path, Link: to}}.put(dir)
+	})
 }
 
 // fillDisk puts what a host with these packages, base first, has outside /usr on

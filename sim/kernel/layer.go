@@ -143,6 +143,9 @@ func unpack(dir string, layers []Layer, hidden []string) error {
 	if err := maskMachine(filepath.Join(dir, ".mask"), layers, hidden); err != nil {
 		return err
 	}
+	if err := manualLinks(filepath.Join(dir, ".mask")); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

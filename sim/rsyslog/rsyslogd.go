@@ -81,7 +81,7 @@ func verify(p *host.Proc, inv invocation) int {
 	_, code := config.Load(p, libc.Abs(p, inv.config), func(severity syslog.Severity, code int, text string) {
 		if severity == syslog.Err {
 			errorsSeen = true
-			fmt.Fprintf(p.Stderr, "rsyslogd: %s\n", complete(code, text))
+			tell(p, code, text)
 		}
 	})
 	if code != 0 {
@@ -95,7 +95,19 @@ func verify(p *host.Proc, inv invocation) int {
 	return 0
 }
 
+// tell writes an error of the configuration to standard error.
+func tell(p *host.Proc, code int, text string) {
+	if code == config.CodeAbort {
+		fmt.Fprintln(p.Stderr, text)
+		return
+	}
+	fmt.Fprintf(p.Stderr, "rsyslogd: %s\n", complete(code, text))
+}
+
 func runFailed(p *host.Proc, code int) {
+	if code == config.CodeAbort {
+		return // it has been told
+	}
 	fmt.Fprintf(p.Stderr, "rsyslogd: run failed with error -%d (see rsyslog.h or try https://www.rsyslog.com/e/%d to learn what that number means)\n\n", code, code)
 }
 
@@ -143,6 +155,10 @@ func serve(ctx context.Context, p *host.Proc, inv invocation) int {
 	conf, code := config.Load(p, libc.Abs(p, inv.config), func(severity syslog.Severity, code int, text string) {
 		if severity == syslog.Err {
 			bad++
+		}
+		if code == config.CodeAbort {
+			tell(p, code, text)
+			return
 		}
 		d.Report(severity, code, text)
 	})

@@ -65,6 +65,7 @@ func fields(t reflect.Type) []field {
 var (
 	textType  = reflect.TypeFor[encoding.TextUnmarshaler]()
 	checkType = reflect.TypeFor[Check]()
+	wordsType = reflect.TypeFor[Text]()
 	posType   = reflect.TypeFor[Pos]()
 	addrType  = reflect.TypeFor[netip.Addr]()
 	netType   = reflect.TypeFor[netip.Prefix]()
@@ -137,8 +138,20 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, what string) {
 		}
 	case reflect.Struct:
 		d.object(n, v, what)
+		if t == wordsType {
+			d.uncut(n, what)
+		}
 	default:
 		panic("scenario: no rule to decode " + t.String())
+	}
+}
+
+// uncut reports a text for learners that YAML ends early, at a blank and #.
+func (d *decoder) uncut(n *yaml.Node, what string) {
+	for _, text := range n.Content {
+		if text.Kind == yaml.ScalarNode && text.Style == 0 && text.LineComment != "" {
+			d.errorf(text, "%s: the text ends at “#”, which begins a comment; put it in quotes", what)
+		}
 	}
 }
 

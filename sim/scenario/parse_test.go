@@ -223,6 +223,8 @@ func TestBrokenLabs(t *testing.T) {
 			`x.yaml:5:1: unknown key "dificulty" in the lab; did you mean "difficulty"?`},
 		{"unknown key of a host", []edit{{"pids: 64", "pid: 64"}},
 			`x.yaml:36:5: unknown key "pid" in hosts.server; did you mean "pids"?`},
+		{"text cut by a comment", []edit{{"    title: {ja: 一, en: One}", "    title:\n      ja: 行頭の # を消す\n      en: \"Remove the # there\""}},
+			"x.yaml:44:11: title: the text ends at “#”, which begins a comment; put it in quotes"},
 		{"missing keys", []edit{{"title: {ja: 全部, en: Everything}", "title: {ja: 全部}"}, {"objectives: [\"1.09.2\", troubleshooting]\n", ""}},
 			"x.yaml:1:1: the lab: the key \"objectives\" is missing\nx.yaml:2:8: title: the key \"en\" is missing"},
 		{"duplicate key", []edit{{"time: 1h30m", "time: 1h30m\ndifficulty: 3"}},

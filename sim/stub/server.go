@@ -41,6 +41,8 @@ type Server struct {
 	kids  map[int]*kid // by pid in the host
 	pids  map[int]int  // pid in the lab's namespace to pid in the host, of live stubs
 	procs map[int]*host.Proc
+	gone  [256]struct{ lab, host int } // pids of the last stubs that ended, for what they had sent
+	ended int                          // how many did
 }
 
 // NewServer returns a server for a host. SingleID may be set before it is used.
@@ -276,6 +278,8 @@ func (s *Server) goodbye(p *host.Proc, labPID int) {
 	defer s.mu.Unlock()
 	delete(s.pids, labPID)
 	delete(s.procs, p.PID)
+	s.gone[s.ended%len(s.gone)] = struct{ lab, host int }{labPID, p.PID}
+	s.ended++
 }
 
 // settle lets a child stop keeping the lab awake. The caller holds mu.
@@ -354,15 +358,33 @@ func (c *Conn) adopt(pid int, ended func(host.Status)) {
 }
 
 // cred translates a sender's credentials from the lab's namespaces to the host's.
+// A command such as logger has often ended by the time that its datagram is read.
 func (s *Server) cred(u *unix.Ucred) host.SenderCred {
 	s.mu.Lock()
 	pid, ok := s.pids[int(u.Pid)]
 	s.mu.Unlock()
 	if !ok {
-		st, _ := statusOf(int(u.Pid))
-		pid = st.pid // 0 when it is gone already
+		var st processStatus
+		if st, ok = statusOf(int(u.Pid)); ok {
+			pid = st.pid
+		}
+	}
+	if !ok {
+		pid = s.former(int(u.Pid)) // 0 for another's process that is gone
 	}
 	return host.SenderCred{PID: pid, UID: int(u.Uid), GID: int(u.Gid)}
+}
+
+// former returns the pid in the host that a stub had.
+func (s *Server) former(labPID int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range min(s.ended, len(s.gone)) {
+		if g := s.gone[(s.ended-1-i)%len(s.gone)]; g.lab == labPID {
+			return g.host
+		}
+	}
+	return 0
 }
 
 // processStatus is what the kernel says of a process (proc_pid_status(5)).

@@ -43,21 +43,26 @@
 //     Timers run (OnCalendar=, OnBootSec= and kin); path units look once a second.
 //   - Sandboxing settings (Protect…=, Private…=, capabilities, limits) are
 //     accepted and have no effect. Conditions about the machine hold as on a VM.
+//   - Limits (LimitNOFILE= and kin), Nice= and OOMScoreAdjust= are checked and shown
+//     and have no effect. A process keeps no core, so none is "dumped".
+//   - Why a command could not be executed stands in its exit status (203/EXEC,
+//     217/USER) alone: the lines of the process itself are not logged.
 //   - Type=dbus waits for a Program's Ready; Type=notify for that or for READY=1 on
-//     NOTIFY_SOCKET, of which STATUS= and MAINPID= are heeded as well. There is no
-//     watchdog.
+//     NOTIFY_SOCKET, of which STATUS=, MAINPID= and WATCHDOG= are heeded as well.
 //   - The end of a process that is not PID 1's child (Type=forking) is noticed
 //     within a second, its exit status is not known.
 //   - No D-Bus and no polkit agent: an ordinary user is refused also on a terminal.
 //   - systemctl: freeze and thaw (refused as without control groups of version 2),
-//     scheduled shutdowns, --root, --user, -H, -M are not modelled; what
+//     bind, --user, -H, -M, --show-transaction are not modelled; what
 //     set-property sets is kept and shown and has no effect. log-level and
 //     log-target are kept. show lists units in the order of their names, and what is
 //     not known of a unit has the value that it has when nothing is set.
 //   - systemd-analyze has time, blame, critical-chain, verify, condition, calendar,
 //     timestamp, timespan, exit-status, unit-paths and cat-config.
+//   - A scheduled shutdown is PID 1's, which speaks in place of systemd-logind.
 //   - How often a unit with a mistake is read, and so how often its mistakes are
-//     logged, depends with the real PID 1 on when it forgets the unit.
+//     logged, depends with the real PID 1 on how soon it forgets the unit; here it
+//     forgets before every question.
 //   - The dependencies on mounts that paths bring (RequiresMountsFor=) are missing.
 //   - preset-all treats units in the order of their names; the real one in that of
 //     the directories. A unit file that cannot be read keeps its links when it is

@@ -3,6 +3,8 @@ package systemd_test
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"sort"
 	"strings"
@@ -112,6 +114,7 @@ var masks = []struct {
 	{regexp.MustCompile(`Trigger: .*`), "Trigger: T"},
 	{regexp.MustCompile(`(?m)^\w{3} \d\d [:\d]{8} server1 `), "T server1 "},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[:\d]{8}\+0000 server1 `), "T server1 "},
+	{regexp.MustCompile(`root \d+ \w{3} \d\d [:\d]{5} /`), "root 9 T /"},
 	{regexp.MustCompile(`\[\d+\]: `), "[P]: "},
 	{regexp.MustCompile(`(Process|Main PID): \d+`), "$1: P"},
 	{regexp.MustCompile(`─(\x1b\[[0-9;]*m)?\d+ `), "─${1}P "},
@@ -122,8 +125,9 @@ var masks = []struct {
 	{regexp.MustCompile(`░░ (Support: |The job identifier is \d+).*`), "░░ $1"},
 	{regexp.MustCompile(`The job identifier is \d+`), "The job identifier is N"},
 	{regexp.MustCompile(`Units: \d+`), "Units: N"},
+	{regexp.MustCompile(`scheduled for .*, use`), "scheduled for T, use"},
 	{regexp.MustCompile(`TasksCurrent=\d+`), "TasksCurrent=N"},
-	{regexp.MustCompile(`main process \d+`), "main process P"},
+	{regexp.MustCompile(`(main process|Killing process) \d+`), "$1 P"},
 	{regexp.MustCompile(`(?m)^T server1 (rsyslogd|chronyd|sshd|firewalld|crond|dbus-daemon)\[P\]: .*\r?\n`), ""},
 	{regexp.MustCompile(`(?m)^(\[origin|was HUPed).*\n`), ""},
 }
@@ -174,6 +178,13 @@ func part(t testing.TB, h *memnet.Host, s recorded.Step, run string) memnet.Resu
 		}
 		h.WriteFile(w[2], h.ReadFile(w[1]))
 		return memnet.Result{}
+	case w[0] == "ls" && len(w) == 3:
+		info, err := os.Lstat(filepath.Join(h.Dir(), w[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, _ := os.Readlink(filepath.Join(h.Dir(), w[2]))
+		return memnet.Result{Stdout: fmt.Sprintf("%s 1 root root %d T %s -> %s\n", strings.ToLower(info.Mode().String()), len(target), w[2], target)}
 	case w[0] == "touch":
 		h.WriteFile(w[1], h.ReadFile(w[1]))
 		return memnet.Result{}

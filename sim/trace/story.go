@@ -3,6 +3,7 @@ package trace
 import (
 	"net"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -141,8 +142,16 @@ func joinNetwork(events []Event, in []bool) {
 		if e.Kind == ConnectFailed && !in[i] {
 			in[i] = slices.ContainsFunc(around(events, in, e.At), func(s Event) bool { return failedFor(e, s) })
 		}
-		if in[i] && (e.Kind == MessageSent || e.Kind == ConnectFailed) {
+		switch {
+		case !in[i]:
+		case e.Kind == MessageSent || e.Kind == ConnectFailed:
 			targets = append(targets, e)
+		case e.Kind == RuleMatched:
+			// A packet that is dropped fails nothing until the sender gives up.
+			if to, over := Forward(e.Attrs["action"]); over == "tcp" {
+				e.Attrs = Attrs{"to": to, "over": over}
+				targets = append(targets, e)
+			}
 		}
 	}
 	for i, e := range events {
@@ -150,6 +159,48 @@ func joinNetwork(events []Event, in []bool) {
 			in[i] = in[i] || slices.ContainsFunc(targets, func(t Event) bool { return refusedOf(e, t) })
 		}
 	}
+}
+
+var actionParameter = regexp.MustCompile(`(?i)\b(type|target|port|protocol)\s*=\s*"([^"]*)"`)
+
+// Forward reads where the action of a rule sends to, and over what: "@host",
+// "@@(o)host:port;template" or action(type="omfwd" …). Both are "" when it sends
+// nothing.
+func Forward(action string) (to, over string) {
+	host, port, over := "", "514", "udp"
+	if rest, ok := strings.CutPrefix(action, "@"); ok {
+		if rest, ok = strings.CutPrefix(rest, "@"); ok {
+			over = "tcp"
+		}
+		if i := strings.IndexByte(rest, ')'); strings.HasPrefix(rest, "(") && i > 0 {
+			rest = rest[i+1:]
+		}
+		host, _, _ = strings.Cut(rest, ";")
+		if h, p, err := net.SplitHostPort(host); err == nil {
+			host, port = h, p
+		}
+	} else {
+		omfwd := false
+		for _, m := range actionParameter.FindAllStringSubmatch(action, -1) {
+			switch strings.ToLower(m[1]) {
+			case "type":
+				omfwd = m[2] == "omfwd"
+			case "target":
+				host = m[2]
+			case "port":
+				port = m[2]
+			case "protocol":
+				over = strings.ToLower(m[2])
+			}
+		}
+		if !omfwd {
+			host = ""
+		}
+	}
+	if host == "" {
+		return "", ""
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), port), over
 }
 
 // refusedOf reports whether a packet that a filter refused was one of what was

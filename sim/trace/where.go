@@ -103,15 +103,10 @@ func (w way) sends(e Event) bool { return w.hostOf(w.target(e)) == w.host }
 // target is the host part of where an event's action sends to, "" for none.
 func (w way) target(e Event) string {
 	to := e.Attrs["to"]
-	if to == "" && strings.HasPrefix(e.Attrs["action"], "@") {
-		to = e.Attrs["action"]
-	}
-	if strings.HasPrefix(to, "@") {
-		to = strings.TrimLeft(to, "@")
-		if i := strings.IndexByte(to, ')'); strings.HasPrefix(to, "(") && i > 0 {
-			to = to[i+1:]
-		}
-		to, _, _ = strings.Cut(to, ";")
+	if to == "" {
+		to, _ = Forward(e.Attrs["action"])
+	} else if strings.HasPrefix(to, "@") {
+		to, _ = Forward(to)
 	}
 	if h, _, err := net.SplitHostPort(to); err == nil {
 		return h
@@ -207,6 +202,7 @@ func (w way) toHost() Finding {
 		is   func(Event) bool
 	}{
 		{Suspended, func(e Event) bool { return e.Kind == MessageDropped && w.sends(e) }},
+		{Filtered, func(e Event) bool { return filtered && e.Seq == refused.Seq }},
 		{Waiting, func(e Event) bool { return e.Kind == RuleMatched && w.sends(e) }},
 		{Unselected, func(e Event) bool { return e.Kind == RuleMissed && w.sends(e) }},
 		{Elsewhere, func(e Event) bool {

@@ -68,6 +68,14 @@ func TestWhereabouts(t *testing.T) {
 			t.Errorf("%s: %s, shown by event %d, want %d", fate, got.Fate, got.Event.Seq, c.shown+1)
 		}
 	}
+	// A dropped packet fails nothing: TCP goes on trying. However the rule says it.
+	dropped := step{"server", trace.PacketRefused, attrs{"to": "192.168.0.10:10514", "protocol": "tcp", "action": "drop"}}
+	for _, action := range []string{"@@192.168.0.10:10514", "@@(z9,o)[192.168.0.10]:10514;T", `action(type="omfwd" Target="192.168.0.10" port="10514" protocol="tcp")`} {
+		events := play([]step{logged, taken, {"client", trace.RuleMatched, attrs{"text": "hi", "rule": "a.conf:1", "action": action}}, dropped})
+		if got := trace.Whereabouts(trace.StoryAbout(events, "hi"), "server", file, hostOf); got.Fate != trace.Filtered || got.Event.Seq != 4 {
+			t.Errorf("%s and a filter that drops: %s, shown by event %d", action, got.Fate, got.Event.Seq)
+		}
+	}
 	// A rule of the receiver that refused it, and one whose disk was full.
 	for _, c := range []struct {
 		want trace.Fate

@@ -20,7 +20,7 @@ import (
 
 // Style is what a terminal can show.
 type Style struct {
-	Columns int // lines are broken at this width, or at 100 when that is less
+	Columns int // 0 is 80; lines are broken at this width, or at 100 when that is less
 	Color   bool
 }
 
@@ -36,6 +36,9 @@ func Write(w io.Writer, markdown string, s Style) error {
 		}
 		return r
 	}, markdown))
+	if s.Columns <= 0 {
+		s.Columns = 80
+	}
 	p := &printer{parser: goldmark.DefaultParser(), source: source, color: s.Color, columns: max(min(s.Columns, widest), 20)}
 	p.blocks(p.parser.Parse(text.NewReader(source)))
 	_, err := io.WriteString(w, p.out.String())

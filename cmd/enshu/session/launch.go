@@ -29,6 +29,15 @@ type Launch struct {
 	Seed   uint64
 }
 
+// Draw checks the lab file and fills in the variables of the attempt.
+func (l Launch) Draw() (*scenario.Lab, error) {
+	src, err := scenario.Parse(l.File, l.Source, Known())
+	if err != nil {
+		return nil, err
+	}
+	return src.Draw(l.Seed)
+}
+
 // order is what the lab process is told through its first descriptor.
 type order struct {
 	Launch
@@ -229,11 +238,7 @@ func RunLab() int {
 	if err := fromStarter.Decode(&o); err != nil {
 		return fail(err)
 	}
-	src, err := scenario.Parse(o.File, o.Source, Known())
-	if err != nil {
-		return fail(err)
-	}
-	spec, err := src.Draw(o.Seed)
+	spec, err := o.Draw()
 	if err != nil {
 		return fail(err)
 	}
@@ -245,11 +250,11 @@ func RunLab() int {
 	if err != nil {
 		return fail(err)
 	}
-	debug.SetMemoryLimit(collect)
-	debug.SetGCPercent(100)
 	s.started = time.Now()
 	s.running.Store(l)
 	tell(Reply{Done: true})
+	debug.SetMemoryLimit(collect)
+	debug.SetGCPercent(100)
 	var taken bool
 	if err := fromStarter.Decode(&taken); err != nil {
 		l.Stop()

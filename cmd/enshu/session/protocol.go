@@ -44,6 +44,7 @@ type Request struct {
 // The verbs.
 const (
 	verbStatus  = "status"
+	verbLaunch  = "launch"
 	verbExec    = "exec"
 	verbCheck   = "check"
 	verbHint    = "hint"
@@ -65,6 +66,7 @@ type Reply struct {
 	Terminal bool             `json:",omitempty"` // a descriptor of the terminal's other side came along
 	Status   *int             `json:",omitempty"` // exit status of a command, as a shell shows it
 	Lab      *Status          `json:",omitempty"`
+	Launch   *Launch          `json:",omitempty"`
 	Events   []trace.Event    `json:",omitempty"`
 	Progress *report.Progress `json:",omitempty"`
 	Report   *report.Report   `json:",omitempty"`

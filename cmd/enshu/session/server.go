@@ -145,6 +145,8 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 	switch r.Verb {
 	case verbStatus:
 		return c.send(&Reply{Lab: s.status(ctx, l)})
+	case verbLaunch:
+		return c.send(&Reply{Launch: &s.Launch})
 	case verbExec:
 		return s.exec(ctx, l, c, r, files, signals)
 	case verbCheck:

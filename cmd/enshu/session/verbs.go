@@ -71,6 +71,18 @@ func (c *Client) Hint(ctx context.Context, task string) (*Hint, error) {
 	return h, err
 }
 
+// Launch returns what the lab was started from.
+func (c *Client) Launch(ctx context.Context) (*Launch, error) {
+	var l *Launch
+	err := c.ask(ctx, &Request{Verb: verbLaunch}, nil, func(r *Reply) error {
+		if r.Launch != nil {
+			l = r.Launch
+		}
+		return nil
+	})
+	return l, err
+}
+
 // Advance moves the lab ahead in time.
 func (c *Client) Advance(ctx context.Context, d time.Duration) error {
 	return c.ask(ctx, &Request{Verb: verbAdvance, Duration: d}, nil, nil)
@@ -165,13 +177,15 @@ func (c *Client) Exec(ctx context.Context, host, user, lang string, args []strin
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	defer signal.Stop(signals)
 	go func() {
 		for s := range signals {
 			c.signal(int(s.(syscall.Signal)))
 		}
 	}()
-	defer close(signals)
+	defer func() {
+		signal.Stop(signals) // before it is closed: a signal may be on its way
+		close(signals)
+	}()
 	status := 126
 	err := c.ask(ctx, r, []*os.File{os.Stdin, os.Stdout, os.Stderr}, func(r *Reply) error {
 		if r.Status != nil {
@@ -195,30 +209,49 @@ func (c *Client) execTerminal(ctx context.Context, r *Request, in, out int) (int
 		}
 	}
 	defer restore()
-	var copied chan struct{}
+	var joined *joint
 	err := c.ask(ctx, r, nil, func(reply *Reply) error {
 		if reply.Terminal && len(c.files) > 0 {
 			var err error
 			if raw, err = term.MakeRaw(in); err != nil {
 				return err
 			}
-			copied = c.join(c.files[0], in, out)
+			if joined, err = c.join(c.files[0], in, out); err != nil {
+				return err
+			}
 		}
 		if reply.Status != nil {
 			status = *reply.Status
 		}
 		return nil
 	})
-	if copied != nil {
-		<-copied // the last output
+	if joined != nil {
+		joined.end() // with the last output
 	}
 	return status, err
 }
 
+// joint is the copying between two terminals.
+type joint struct {
+	over *os.File // closing it tells that the command has ended
+	done chan struct{}
+}
+
+// end returns when all has been copied that a command has written that has ended.
+func (j *joint) end() {
+	j.over.Close()
+	<-j.done
+}
+
 // join copies between the caller's terminal and the far side of the host's
-// until that one is closed. When the caller's vanishes, the request ends.
-func (c *Client) join(far *os.File, in, out int) chan struct{} {
+// until that one is closed, or the command has ended: something that it left
+// running may keep the terminal. When the caller's vanishes, the request ends.
+func (c *Client) join(far *os.File, in, out int) (*joint, error) {
 	fd := int(far.Fd())
+	ended, over, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
 	resize := make(chan os.Signal, 1)
 	signal.Notify(resize, syscall.SIGWINCH)
 	go func() {
@@ -231,26 +264,35 @@ func (c *Client) join(far *os.File, in, out int) chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		defer ended.Close()
 		defer signal.Stop(resize)
-		if !copyTerminal(fd, in, out) {
+		if !copyTerminal(fd, in, out, int(ended.Fd())) {
 			c.Close()
 		}
 	}()
-	return done
+	return &joint{over, done}, nil
 }
 
 // copyTerminal is one loop over both directions, so that nothing reads the
-// caller's terminal once the host's is gone. It reports whether that ended
-// first.
-func copyTerminal(far, in, out int) bool {
+// caller's terminal once the host's is gone or ended is readable. It reports
+// whether one of these came first.
+func copyTerminal(far, in, out, ended int) bool {
 	buf := make([]byte, 32<<10)
-	fds := []unix.PollFd{{Fd: int32(far), Events: unix.POLLIN}, {Fd: int32(in), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(far), Events: unix.POLLIN}, {Fd: int32(in), Events: unix.POLLIN}, {Fd: int32(ended), Events: unix.POLLIN}}
+	wait := -1
 	for {
-		if _, err := unix.Poll(fds, -1); err != nil {
+		n, err := unix.Poll(fds, wait)
+		if err != nil {
 			if err == unix.EINTR {
 				continue
 			}
 			return false
+		}
+		if n == 0 {
+			return true // the command has ended, and nothing of it is left to read
+		}
+		if len(fds) > 1 && fds[2].Revents != 0 {
+			wait, fds = 0, fds[:1]
 		}
 		if fds[0].Revents != 0 {
 			n, err := unix.Read(far, buf)
@@ -262,7 +304,7 @@ func copyTerminal(far, in, out int) bool {
 				return true // EIO: every process on the terminal has ended
 			}
 		}
-		if fds[1].Revents != 0 {
+		if len(fds) > 1 && fds[1].Revents != 0 {
 			n, err := unix.Read(in, buf)
 			if n > 0 {
 				writeAll(far, buf[:n])

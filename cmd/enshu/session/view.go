@@ -7,6 +7,7 @@ import (
 	"path"
 	"time"
 
+	"enshu/cmd/enshu/page"
 	"enshu/cmd/enshu/story"
 	"enshu/grader/check"
 	"enshu/grader/report"
@@ -62,6 +63,7 @@ func (s *server) learnerTools() distro.Package {
 	return distro.Package{
 		Name: "enshu", Version: "1", Release: "1", Arch: "noarch", Base: true, Summary: "Commands of the lab",
 		Programs: map[string]host.Program{
+			"/usr/local/bin/tasks": s.tasksProgram,
 			"/usr/local/bin/check": s.checkProgram,
 			"/usr/local/bin/hint":  s.hintProgram,
 			"/usr/local/bin/why":   s.whyProgram,
@@ -82,6 +84,21 @@ func complain(p *host.Proc, err error) {
 }
 
 var errStarting = lang.Errorf("ラボはまだ起動中です", "the lab is still starting")
+
+// tasksProgram is `tasks` inside a host.
+func (s *server) tasksProgram(_ context.Context, p *host.Proc) int {
+	text := page.Lab(s.spec, languageOf(p))
+	terminal, live := libc.Terminal(p.Stdout)
+	if !live {
+		fmt.Fprint(p.Stdout, text)
+		return 0
+	}
+	_, columns := terminal.Size()
+	if err := page.Write(p.Stdout, text, page.Style{Columns: columns, Color: true}); err != nil {
+		return 1
+	}
+	return 0
+}
 
 // checkProgram is `check [TASK…]` inside a host.
 func (s *server) checkProgram(ctx context.Context, p *host.Proc) int {

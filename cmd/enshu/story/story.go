@@ -105,8 +105,8 @@ var sentences = map[trace.Kind]sentence{
 	trace.FileRotated:    {"{from} はローテーションで {to} になった", "{from} was rotated to {to}"},
 	trace.MessageDropped: {"{rule}（{to}）では捨てた: {reason}", "given up at {rule} ({to}): {reason}"},
 	trace.ConnectFailed:  {"{program} は {to} に {over} で接続できなかった: {error}", "{program} could not connect to {to} over {over}: {error}"},
-	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを通さなかった（{chain}、{action}）",
-		"the firewall did not let a packet from {from} to {to}/{protocol} through ({chain}, {action})"},
+	trace.PacketRefused: {"ファイアウォールが {from} から {to}/{protocol} へのパケットを{action}した（{chain}）",
+		"the firewall {action} a packet from {from} to {to}/{protocol} ({chain})"},
 
 	trace.MailSubmitted: {"{program} が {sender} から {recipients} へのメールを受け付けた（件名: {subject}）", "{program} took a mail from {sender} to {recipients} (subject: {subject})"},
 	trace.MailAccepted: {"キューに入った: キュー ID {id}、{sender} から {recipients} へ、件名 {subject}",
@@ -131,7 +131,7 @@ var sentences = map[trace.Kind]sentence{
 	trace.SampleTaken: {"{program} が {source}（stratum {stratum}）の時刻を測った: ずれ {offset} 秒、遅延 {delay} 秒",
 		"{program} measured {source} (stratum {stratum}): offset {offset} s, delay {delay} s"},
 	trace.SourceSelected: {"{program} が同期元に {source}（stratum {stratum}）を選んだ", "{program} follows {source} (stratum {stratum})"},
-	trace.ClockStepped:   {"{program} が時計を {by} 秒進めた（{reason}）", "{program} set the clock by {by} s ({reason})"},
+	trace.ClockStepped:   {"{program} が時計を {by} 秒動かした（{reason}）", "{program} set the clock by {by} s ({reason})"},
 	trace.ClockSlewed:    {"{program} が時計を少しずつ {by} 秒合わせている（{reason}）", "{program} slews the clock by {by} s ({reason})"},
 	trace.QueryAnswered:  {"{program} が {from} に答えた（{protocol}）: {question} → {answer}", "{program} answered {from} ({protocol}): {question} → {answer}"},
 
@@ -180,6 +180,9 @@ func tell(e trace.Event, lang string) string {
 	if e.Kind == trace.MailDeferred && e.Attrs["next"] != "" {
 		s = sentence{"{id}: 次に送るのは {next} より後", "{id}: the next attempt is not before {next}"}
 	}
+	if e.Kind == trace.MessageDropped && e.Attrs["rule"] == "" {
+		s = sentence{"{program} がルールに渡す前に捨てた: {reason}", "{program} threw it away before any rule: {reason}"}
+	}
 	text := s.en
 	if lang == "ja" {
 		text = s.ja
@@ -190,7 +193,9 @@ func tell(e trace.Event, lang string) string {
 		if name == "next" {
 			value = localTime(value, e.At)
 		}
-		if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
+		if e.Kind == trace.PacketRefused && name == "action" {
+			value = refusal(value, lang)
+		} else if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
 			value = action(value, lang)
 		}
 		switch {
@@ -204,6 +209,19 @@ func tell(e trace.Event, lang string) string {
 		values = append(values, "{"+name+"}", value)
 	}
 	return strings.NewReplacer(values...).Replace(text)
+}
+
+// refusal is the verb for what a packet filter did, "drop" or "reject".
+func refusal(action, lang string) string {
+	switch {
+	case lang != "ja" && action == "drop":
+		return "dropped"
+	case lang != "ja":
+		return "rejected"
+	case action == "drop":
+		return "破棄"
+	}
+	return "拒否"
 }
 
 // localTime is a time of RFC 3339 as the column of the times has it, with the day

@@ -1,11 +1,19 @@
 package story
 
 import (
+	"cmp"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	diff "github.com/google/go-cmp/cmp"
 
 	"enshu/sim/trace"
 )
@@ -27,6 +35,82 @@ func TestSentences(t *testing.T) {
 			}
 		}
 	}
+}
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var unfilled = regexp.MustCompile(`\{[a-z-]+\}| - |（-|-）|\(-|-\)`)
+
+// golden compares a text with testdata/name. Whatever it says is complete.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	if left := unfilled.FindString(got); left != "" {
+		t.Errorf("%q is left to fill in:\n%s", left, got)
+	}
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s (run with -update to accept):\n%s", file, diff.Diff(string(want), got))
+	}
+}
+
+// TestTellAll holds the sentence of every kind that is told, in both languages,
+// to the golden file.
+func TestTellAll(t *testing.T) {
+	sample := trace.Attrs{"facility": "user", "severity": "info", "text": "hello", "over": "tcp", "input": "imtcp", "rule": "/etc/rsyslog.conf:60",
+		"selector": "user.info", "action": "@@192.168.0.10:514", "to": "192.168.0.10:514", "from": "192.168.0.20:40000", "file": "/var/log/messages",
+		"reason": "action suspended", "error": "Connection refused", "protocol": "tcp", "chain": "filter_IN_public", "sender": "usera@client", "recipients": "root@server",
+		"subject": "hi", "id": "4B2D07D830", "to-id": "5C3E18E941", "line": "7", "relay": "server[192.168.0.10]:25", "reply": "250 2.0.0 Ok: queued as 5C3E18E941",
+		"mailbox": "/var/spool/mail/root", "command": "RCPT"}
+	about := map[trace.Kind]trace.Attrs{
+		trace.MessageReceived: {"from": "192.168.0.20"},
+		trace.MessageDropped:  {"to": "@@192.168.0.10:514"},
+		trace.FileRotated:     {"from": "/var/log/messages", "to": "/var/log/messages-20261122"},
+		trace.PacketRefused:   {"action": "drop"},
+		trace.MailSent:        {"to": "root@server"}, trace.MailDelivered: {"to": "root@server"}, trace.MailDeferred: {"to": "root@server", "reason": "Connection refused"},
+		trace.MailBounced: {"to": "nobody@server", "reason": "unknown user: nobody"}, trace.MailAccepted: {"from": "192.168.0.20"},
+		trace.AliasExpanded: {"from": "team", "to": "usera", "file": "/etc/aliases"}, trace.AliasMissed: {"from": "team", "file": "/etc/aliases"},
+		trace.MailForwarded: {"from": "team@server", "to": "usera@server"}, trace.MailRejected: {"reply": "554 5.7.1 Relay access denied"},
+	}
+	for kind, attrs := range map[trace.Kind]trace.Attrs{
+		trace.CommandRun:      {"user": "0", "dir": "/root", "command": "logger hello"},
+		trace.CommandDone:     {"command": "logger hello", "status": "0"},
+		trace.UnitChanged:     {"unit": "rsyslog.service", "from": "active", "to": "failed", "result": "exit-code"},
+		trace.HostDown:        {"reason": "reboot"},
+		trace.ConfigLoaded:    {"file": "/etc/rsyslog.conf"},
+		trace.FirewallChanged: {"zone": "public", "change": "add port 514/tcp"},
+		trace.SampleTaken:     {"source": "192.168.0.1", "stratum": "2", "offset": "+0.012", "delay": "0.001"},
+		trace.SourceSelected:  {"source": "192.168.0.1", "stratum": "2"},
+		trace.ClockStepped:    {"by": "-90.000", "reason": "makestep"},
+		trace.ClockSlewed:     {"by": "+0.012", "reason": "sample"},
+		trace.QueryAnswered:   {"protocol": "ntp", "from": "192.168.0.20", "question": "client", "answer": "stratum 3"},
+		trace.Warped:          {"by": "24h0m0s"},
+		trace.Checked:         {"task": "deliver", "outcome": "pass"},
+	} {
+		about[kind] = attrs
+	}
+	program := map[trace.Kind]string{trace.MessageLogged: "logger", trace.MailSubmitted: "sendmail", trace.CommandRun: "logger",
+		trace.SampleTaken: "chronyd", trace.SourceSelected: "chronyd", trace.ClockStepped: "chronyd", trace.ClockSlewed: "chronyd", trace.QueryAnswered: "chronyd"}
+	var b strings.Builder
+	for _, kind := range slices.Sorted(maps.Keys(sentences)) {
+		e := trace.Event{At: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Kind: kind, Program: cmp.Or(program[kind], "rsyslogd"), Attrs: maps.Clone(sample)}
+		maps.Copy(e.Attrs, about[kind])
+		fmt.Fprintf(&b, "%s\n\t%s\n\t%s\n", kind, tell(e, "ja"), tell(e, "en"))
+	}
+	early := trace.Event{Kind: trace.MessageDropped, Program: "rsyslogd", Attrs: trace.Attrs{"reason": "imuxsock: rate limit"}}
+	fmt.Fprintf(&b, "%s before any rule\n\t%s\n\t%s\n", early.Kind, tell(early, "ja"), tell(early, "en"))
+	golden(t, "sentences.txt", b.String())
 }
 
 func TestWrite(t *testing.T) {

@@ -86,7 +86,7 @@ var fates = map[trace.Fate]struct {
 	trace.NeverLogged: {sentence{"このメッセージはどのホストのプログラムも書いていません。", "No program of any host wrote such a message."}, ""},
 	trace.NotTaken: {sentence{"{at} の rsyslogd はこのメッセージを受け取っていません。動いているか、imjournal か imuxsock を読み込んでいるかを確かめます。",
 		"rsyslogd of {at} did not take it: is it running, and does it load imjournal or imuxsock?"}, "systemctl status rsyslog"},
-	trace.NoForward: {sentence{"{at} には {facility}.{severity} を {host} へ送るルールがありません。", "No rule of {at} sends {facility}.{severity} to {host}."}, "grep @ /etc/rsyslog.conf /etc/rsyslog.d/*"},
+	trace.NoForward: {sentence{"{at} には {facility}.{severity} を {host} へ送るルールがありません。", "No rule of {at} sends {facility}.{severity} to {host}."}, "grep -nE '@|omfwd' /etc/rsyslog.conf /etc/rsyslog.d/*"},
 	trace.Elsewhere: {sentence{"{at} の {rule} は {host} ではなく {to} へ送っています。", "{rule} of {at} sends it to {to}, which is not {host}."}, "cat {rulefile}"},
 	trace.Unselected: {sentence{"{at} の {rule} がそうするはずですが、セレクタ {selector} は {facility}.{severity} に当てはまりません。",
 		"{rule} of {at} would do that, but its selector {selector} does not match {facility}.{severity}."}, "cat {rulefile}"},
@@ -95,7 +95,7 @@ var fates = map[trace.Fate]struct {
 	trace.Suspended: {sentence{"{at} の {rule} がこのメッセージをあきらめました: {reason}", "{rule} of {at} gave it up: {reason}"}, "journalctl -u rsyslog"},
 	trace.Refused:   {sentence{"{at} は {to} に {over} で接続できませんでした: {error}", "{at} could not connect to {to} over {over}: {error}"}, ""},
 	trace.Filtered: {sentence{"{at} のファイアウォールが {to}/{protocol} へのパケットを通しませんでした。", "The firewall of {at} did not let the packet to {to}/{protocol} through."},
-		"firewall-cmd --list-all"},
+		"{firewall}"},
 	trace.Unheard: {sentence{"{to} へ {over} で送られ、ファイアウォールも通りましたが、{host} では誰も受け取っていません。待ち受けているかを確かめます。",
 		"It was sent to {to} over {over} and no firewall was in the way, but nobody on {host} took it: does anything listen there?"}, "ss -lnp"},
 	trace.Waiting: {sentence{"{at} の {rule} は当てはまりましたが、その動作はまだ終わっていません。", "{rule} of {at} matched, and has not done its work yet."}, "journalctl -u rsyslog"},
@@ -119,10 +119,11 @@ func writeFinding(w io.Writer, f trace.Finding, p place, hosts []Host, lang stri
 	}
 	to := f.Event.Attrs["to"]
 	if to == "" {
-		to = strings.TrimLeft(f.Event.Attrs["action"], "@")
+		to, _ = trace.Forward(f.Event.Attrs["action"])
 	}
 	file, _, _ := strings.Cut(f.Event.Attrs["rule"], ":")
-	values := []string{"{program}", f.Event.Program, "{host}", p.host, "{file}", p.file, "{at}", f.Event.Host, "{to}", to, "{rulefile}", file}
+	values := []string{"{program}", f.Event.Program, "{host}", p.host, "{file}", p.file, "{at}", f.Event.Host, "{to}", to, "{rulefile}", file,
+		"{firewall}", firewallCommand(f.Event.Attrs["chain"])}
 	for _, name := range []string{"rule", "selector", "facility", "severity", "reason", "over", "protocol", "error"} {
 		value := f.Event.Attrs[name]
 		if value == "" {
@@ -139,6 +140,22 @@ func writeFinding(w io.Writer, f trace.Finding, p place, hosts []Host, lang stri
 	if command != "" {
 		fmt.Fprintf(w, "  "+see, at, fill.Replace(command))
 	}
+}
+
+// firewallCommand shows what refused a packet, by the name of the chain that did:
+// firewalld's for a zone have its name in theirs.
+func firewallCommand(chain string) string {
+	zone, ok := strings.CutPrefix(chain, "filter_IN_")
+	switch {
+	case ok && !strings.HasPrefix(zone, "policy_"):
+		for _, part := range []string{"_pre", "_log", "_deny", "_allow", "_post"} {
+			zone = strings.TrimSuffix(zone, part)
+		}
+		return "firewall-cmd --zone=" + zone + " --list-all"
+	case strings.HasPrefix(chain, "raw_"):
+		return "firewall-cmd --query-panic"
+	}
+	return "firewall-cmd --list-all"
 }
 
 func hostPart(to string) string {

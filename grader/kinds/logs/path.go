@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -203,6 +204,9 @@ func (w *logWalk) walk(ctx context.Context) error {
 		return err
 	}
 	if len(check.Pick(w.v.About(), w.sender, trace.MessageReceived)) == 0 {
+		if held, err := w.held(ctx); held || err != nil {
+			return err
+		}
 		w.Params.With("host", w.sender)
 		w.breaks("rsyslog-not-receiving")
 		return nil
@@ -217,6 +221,31 @@ func (w *logWalk) walk(ctx context.Context) error {
 		}
 	}
 	return w.receiverRule(ctx)
+}
+
+// held breaks the walk when the sender's daemon is busy with an earlier message:
+// a filter that drops lets it wait for its connection, and what comes after
+// waits in the queue.
+func (w *logWalk) held(ctx context.Context) (bool, error) {
+	var port scenario.Port
+	for _, e := range w.v.Lab.Trace().Since(0) {
+		t, ok := eventTarget(e)
+		from, _, err := net.SplitHostPort(e.Attrs["from"])
+		switch {
+		case e.Kind == trace.MessageReceived && e.Host == w.receiver && strings.HasSuffix(e.Attrs["input"], "tcp"):
+			port = scenario.Port{} // what was refused before has come by since
+		case e.Kind == trace.PacketRefused && e.Host == w.receiver && e.Attrs["protocol"] == "tcp" && ok && err == nil && from == w.v.AddressFor(w.sender, w.receiver):
+			port = scenario.Port{Number: t.port.Number, Transport: "tcp"}
+		}
+	}
+	if w.sender == w.receiver || port.Number == 0 {
+		return false, nil
+	}
+	w.Params.With("host", w.receiver)
+	if err := w.refused(ctx, port, 0); err != nil || w.Broken == "" {
+		return false, err
+	}
+	return true, nil
 }
 
 // daemon asks whether rsyslog runs on a host.
@@ -448,12 +477,18 @@ func (w *logWalk) way(ctx context.Context) error {
 
 // filter asks whether the receiver's firewall lets the message in.
 func (w *logWalk) filter(ctx context.Context, port scenario.Port) error {
+	return w.refused(ctx, port, w.v.Start)
+}
+
+// refused breaks the walk when the receiver's firewall has a port closed, or
+// has refused a packet to it since an event.
+func (w *logWalk) refused(ctx context.Context, port scenario.Port, since uint64) error {
 	f, err := probe.Firewalld(ctx, w.v, w.receiver)
 	if err != nil || !f.Running {
 		return err // without firewalld nothing is filtered
 	}
 	refused := ""
-	for _, e := range w.v.Lab.Trace().Since(w.v.Start) {
+	for _, e := range w.v.Lab.Trace().Since(since) {
 		if e.Host == w.receiver && e.Kind == trace.PacketRefused && strings.HasSuffix(e.Attrs["to"], fmt.Sprintf(":%d", port.Number)) {
 			refused = e.Attrs["chain"]
 			w.Evidence = append(w.Evidence, e.Seq)

@@ -537,6 +537,18 @@ var unixSockets = []check{
 			}
 			sender.Wait(ctx)
 
+			brief := w.A.Start(usera, func(ctx context.Context, p *host.Proc) int {
+				if c := dial(t, ctx, p, "unixgram", "/run/log"); c != nil {
+					c.Write([]byte("last words"))
+				}
+				return 0
+			})
+			brief.Wait(ctx)
+			n, _, cred, err := l.(host.CredConn).ReadFromCred(b)
+			wantErrno(t, "read", err, 0)
+			wantEqual(t, "datagram", string(b[:n]), "last words")
+			wantEqual(t, "credentials of a sender that has ended", cred, host.SenderCred{PID: brief.PID, UID: 1000, GID: 1000})
+
 			named, err := p.Sys.ListenPacket("unixgram", "/run/me")
 			wantErrno(t, "a named sender", err, 0)
 			_, err = named.WriteTo([]byte("named"), l.LocalAddr())

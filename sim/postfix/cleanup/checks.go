@@ -237,7 +237,7 @@ func (cl *cleaner) addCopies(e *queue.Envelope, extra []string) error {
 			}
 			if address != "" {
 				e.Recipients = append(e.Recipients, queue.Recipient{Address: address, Original: mailaddr.External(address), Notify: dsn.Never,
-					DSNOriginal: "rfc822;" + mailaddr.External(address)})
+					DSNOriginal: "rfc822;" + address})
 			}
 		}
 	}

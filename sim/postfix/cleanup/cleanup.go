@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"enshu/sim/host"
@@ -151,16 +152,20 @@ func (cl *cleaner) take(ctx context.Context, f *os.File, id string, s *service.S
 	if err != nil {
 		return fail(service.CleanDefer, "queue file write error")
 	}
-	cl.Log.Info("%s: message-id=%s", id, messageID)
 	if s.Abort {
 		return service.CleanupAnswer{ID: id}
 	}
 	if check.reject != "" && check.stop {
 		return fail(service.CleanRejected, "%s", check.reject)
 	}
-	if hops := bytes.Count(headOf(text), []byte("\nReceived:")); hops > cl.Conf.Int("hopcount_limit") {
-		cl.Log.Warning("%s: too many hops", id)
-		return fail(service.CleanBadHops, "too many hops")
+	if over := bytes.Count(headOf(text), []byte("\nReceived:")) - cl.Conf.Int("hopcount_limit"); over >= 0 {
+		for range over + 1 {
+			cl.Log.Warning("%s: message rejected: hopcount exceeded", id)
+		}
+		if check.stop {
+			return fail(service.CleanBadHops, "too many hops")
+		}
+		check.reject = "5.4.0 too many hops"
 	}
 	content := queue.AppendContent(nil, text, cl.Conf.Int("line_length_limit"))
 	if limit := cl.Conf.Int64("message_size_limit"); limit > 0 && !s.Internal && int64(len(content)) > limit {
@@ -298,6 +303,9 @@ func (cl *cleaner) header(ctx context.Context, id string, s *service.Submission,
 		switch lower {
 		case "message-id":
 			messageID = strings.TrimSpace(h.Value())
+			cl.Log.Info("%s: message-id=%s", id, messageID)
+		case "resent-message-id":
+			cl.Log.Info("%s: resent-message-id=%s", id, strings.TrimSpace(h.Value()))
 		case "subject":
 			subject = strings.TrimSpace(h.Value())
 		}
@@ -323,7 +331,8 @@ func (cl *cleaner) header(ctx context.Context, id string, s *service.Submission,
 		if !seen[prefix+"message-id"] {
 			made := fmt.Sprintf("<%s.%s@%s>", now.UTC().Format("20060102150405"), id, c.Get("myhostname"))
 			fmt.Fprintf(&b, "%sMessage-Id: %s\n", resent, made)
-			if messageID == "" {
+			cl.Log.Info("%s: %smessage-id=%s", id, prefix, made)
+			if resent == "" {
 				messageID = made
 			}
 		}
@@ -336,6 +345,7 @@ func (cl *cleaner) header(ctx context.Context, id string, s *service.Submission,
 	}
 	if messageID == "" {
 		messageID = "<>"
+		cl.Log.Info("%s: message-id=<>", id)
 	}
 	b.Write(body)
 	return b.Bytes(), messageID, subject, nil
@@ -360,17 +370,21 @@ func fromHeader(c *conf.Config, sender, fullName string) string {
 
 // rewriteHeader completes the addresses of a header field.
 func (cl *cleaner) rewriteHeader(ctx context.Context, h header.Field, sender bool) (lines []string, changed bool, err error) {
-	boxes := mailaddr.Parse(h.Value())
+	boxes := mailaddr.ParseField(h.Value())
 	var in []string
 	for _, m := range boxes {
 		in = append(in, m.Address)
 	}
-	if len(in) == 0 {
+	if !slices.ContainsFunc(boxes, func(m mailaddr.Mailbox) bool { return !m.Empty() }) {
 		return nil, false, nil
 	}
 	out := service.NewRewriter(cl.Conf).All(in)
 	var addresses []string
 	for i := range boxes {
+		if boxes[i].Empty() {
+			addresses = append(addresses, boxes[i].Format())
+			continue
+		}
 		mapped := out[i]
 		specific, class := cl.rcptCanonical, "header_recipient"
 		if sender {
@@ -405,13 +419,14 @@ func (cl *cleaner) recipients(ctx context.Context, id string, s *service.Submiss
 		}
 		address := out[i]
 		if r.DSNOriginal == "" {
-			r.DSNOriginal = "rfc822;" + mailaddr.External(address)
+			r.DSNOriginal = "rfc822;" + address
 		}
 		members := []string{address}
 		if !s.Internal {
 			if address, err = cl.canonicalize(address, cl.rcptCanonical, "envelope_recipient"); err != nil {
 				return err
 			}
+			address = cl.masquerade(address, "envelope_recipient")
 			if members, err = cl.expandVirtual(id, address); err != nil {
 				return err
 			}
@@ -429,50 +444,64 @@ func (cl *cleaner) recipients(ctx context.Context, id string, s *service.Submiss
 	return nil
 }
 
-// expandVirtual applies virtual(5) until nothing changes.
+// expandVirtual applies virtual(5) to an address, and to what comes of it, until
+// nothing changes.
 func (cl *cleaner) expandVirtual(id, address string) ([]string, error) {
 	if len(cl.virtual) == 0 {
 		return []string{address}, nil
 	}
-	rw := service.NewRewriter(cl.Conf)
-	seen := map[string]bool{}
-	var out []string
-	limit := cl.Conf.Int("virtual_alias_expansion_limit")
-	var expand func(a string, depth int) error
-	expand = func(a string, depth int) error {
-		v, ext, ok, err := cl.virtual.Address(cl.Log, a, cl.Conf.Get("recipient_delimiter"), cl.isLocal, true)
-		if err != nil || depth > cl.Conf.Int("virtual_alias_recursion_limit") || len(out) > limit {
-			cl.Log.Warning("%s: virtual_alias_maps map lookup problem for %s -- message not accepted, try again later", id, a)
-			return queue.ErrWrite
-		}
-		if !ok || seen[strings.ToLower(a)] {
-			out = append(out, a)
-			return nil
-		}
-		seen[strings.ToLower(a)] = true
-		local, _, _ := mailaddr.Split(a)
-		for _, m := range mailaddr.Parse(v) {
-			next := m.Address
-			if strings.HasPrefix(next, "@") {
-				next = local + next
-			}
-			next = rw.Rewrite(next)
-			if ext != "" {
-				l, d, _ := mailaddr.Split(next)
-				next = l + ext + "@" + d
-			}
-			if strings.EqualFold(next, a) {
-				out = append(out, next)
-				continue
-			}
-			if err := expand(next, depth+1); err != nil {
-				return err
-			}
-		}
-		return nil
+	c, rw := cl.Conf, service.NewRewriter(cl.Conf)
+	refuse := func(format string, args ...any) ([]string, error) {
+		cl.Log.Warning("%s: %s -- message not accepted, try again later", id, fmt.Sprintf(format, args...))
+		return nil, queue.ErrWrite
 	}
-	if err := expand(address, 0); err != nil {
-		return nil, err
+	itself := map[string]bool{} // they have expanded to themselves
+	out := []string{address}
+	for i := 0; i < len(out); i++ {
+		for n := 0; !itself[strings.ToLower(out[i])]; n++ {
+			if n >= c.Int("virtual_alias_recursion_limit") {
+				return refuse("unreasonable virtual_alias_maps map nesting for %s", out[i])
+			}
+			v, ext, ok, err := cl.virtual.Address(cl.Log, out[i], c.Get("recipient_delimiter"), cl.isLocal, true)
+			if err != nil {
+				return refuse("virtual_alias_maps map lookup problem for %s", out[i])
+			}
+			members := mailaddr.Parse(v)
+			if !ok || len(members) == 0 {
+				break
+			}
+			from := out[i]
+			for k, m := range members {
+				next := rw.Rewrite(virtualMember(m.Address, from, ext))
+				if strings.EqualFold(next, from) {
+					itself[strings.ToLower(from)] = true
+				}
+				if k == 0 {
+					out[i] = next
+				} else {
+					out = append(out, next)
+				}
+			}
+			if len(out) > c.Int("virtual_alias_expansion_limit") {
+				return refuse("unreasonable virtual_alias_maps map expansion size for %s", from)
+			}
+		}
 	}
 	return out, nil
+}
+
+// virtualMember is one address that virtual(5) has for another: "@domain" keeps
+// the local part, and an extension that the table does not have is kept.
+func virtualMember(member, address, extension string) string {
+	if strings.HasPrefix(member, "@") {
+		local, _, _ := mailaddr.Split(address)
+		return local + member
+	}
+	if extension == "" {
+		return member
+	}
+	if local, domain, has := mailaddr.Split(member); has {
+		return local + extension + "@" + domain
+	}
+	return member + extension
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"enshu/sim/clock"
@@ -93,6 +94,11 @@ func (d *collector) pickUp(ctx context.Context, id string, uid int) error {
 	note := fmt.Sprintf("%s: uid=%d from=<%s>", e.ID, uid, mailaddr.External(sender))
 	s := &service.Submission{Sender: sender, FullName: m.FullName, Recipients: m.Recipients, Content: text, Local: true,
 		Claim: d.Queue.ClaimFile(queue.Maildrop, id), Flags: m.Flags, UTF8: m.UTF8}
+	for _, a := range m.Attrs {
+		if strings.HasPrefix(a, "envelope_id=") || strings.HasPrefix(a, "ret_flags=") {
+			s.Attrs = append(s.Attrs, a)
+		}
+	}
 	requeued := !m.Created.IsZero()
 	s.External = !requeued // postsuper(1) puts back what was looked at
 	if requeued {

@@ -43,6 +43,9 @@ func Postfix(ctx context.Context, p *host.Proc) int {
 	if err == nil {
 		err = c.Check(conf.Global...)
 	}
+	if _, tty := libc.Terminal(p.Stderr); !tty {
+		l.Stderr = nil // as postfix-script
+	}
 	if !l.Configured(c, err) {
 		return 1
 	}

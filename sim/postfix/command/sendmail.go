@@ -67,6 +67,7 @@ type sendmail struct {
 	queueRun               string
 	hasQueueRun            bool
 	notify                 dsn.Notify
+	ret, envelopeID        string
 }
 
 func (s *sendmail) options(args []string) (rest []string, ok bool) {
@@ -117,7 +118,11 @@ func (s *sendmail) options(args []string) (rest []string, ok bool) {
 		case "R":
 			if !strings.EqualFold(o.Value, "full") && !strings.EqualFold(o.Value, "hdrs") {
 				s.log.Warning("bad -R option value -- ignored")
+			} else {
+				s.ret = o.Value
 			}
+		case "V":
+			s.envelopeID = o.Value
 		case "n":
 			s.log.Fatal("-n option not supported")
 			return nil, false
@@ -192,7 +197,7 @@ func (s *sendmail) submit(ctx context.Context, args []string) int {
 		s.log.Fatal("%sRecipient addresses must be specified on the command line or via the -t option", who)
 		return exTempfail
 	}
-	m := &service.Dropped{Sender: login, FullName: s.fullName}
+	m := &service.Dropped{Sender: login, FullName: s.fullName, Attrs: queue.DSNAttrs(s.ret, s.envelopeID)}
 	if s.hasSender {
 		m.Sender = ""
 		if boxes := mailaddr.Parse(s.sender); len(boxes) > 0 {

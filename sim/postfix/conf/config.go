@@ -246,6 +246,12 @@ func (c *Config) Check(names ...string) error {
 	if c.fault != nil {
 		return c.fault
 	}
+	for _, name := range []string{"myhostname", "mydomain"} {
+		if v := c.Get(name); v != "" && hostnameProblem(v) != "" {
+			return &Fault{Warnings: []string{"valid_hostname: " + hostnameProblem(v)},
+				text: fmt.Sprintf("file %s/main.cf: parameter %s: bad parameter value: %s", c.Dir, name, v)}
+		}
+	}
 	for _, name := range names {
 		q, ok := parameterByName(name)
 		if !ok {
@@ -267,7 +273,7 @@ func (c *Config) Check(names ...string) error {
 			}
 		case 't':
 			if _, ok := ParseTime(v, c.unit(name)); !ok {
-				return fmt.Errorf("%s: bad time value or unit: %s", name, v)
+				return fmt.Errorf("parameter %s: bad time value or unit: %s", name, v)
 			}
 		}
 	}

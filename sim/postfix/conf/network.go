@@ -240,3 +240,41 @@ func (c *Config) IsOwn(a netip.Addr) bool {
 	}
 	return false
 }
+
+// hostnameProblem says why a name is no host name, "" when it is one
+// (valid_hostname(3)).
+func hostnameProblem(name string) string {
+	if name == "" {
+		return "empty hostname"
+	}
+	label, letters := 0, false
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		switch {
+		case IsNameByte(c):
+			label++
+			letters = letters || c < '0' || c > '9'
+			if label > 63 {
+				return "hostname label too long: " + name
+			}
+		case c == '.' && (i == 0 || i+1 == len(name) || name[i+1] == '.'):
+			return "misplaced delimiter: " + name
+		case c == '.':
+			label = 0
+		case c == '-':
+			letters = true
+			if label++; label == 1 || i+1 == len(name) || name[i+1] == '.' {
+				return "misplaced hyphen: " + name
+			}
+		default:
+			return fmt.Sprintf("invalid character %d(decimal): %s", c, name)
+		}
+	}
+	switch {
+	case !letters:
+		return "numeric hostname: " + name
+	case len(name) > 255:
+		return fmt.Sprintf("bad length %d for %s", len(name), name)
+	}
+	return ""
+}

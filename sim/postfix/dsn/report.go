@@ -22,6 +22,9 @@ type Report struct {
 	Template                         Template // its text with the $name forms replaced
 	RetryUntil                       string   // of a warning: the date of the bounce
 	HeadOnly                         bool     // the message is not returned, only its header
+	EnvelopeID                       string   // ENVID, "" for none
+	Ret                              string   // HDRS or FULL, as the sender wished; ""
+	Full                             bool     // the postmaster gets the message too, not only its header
 }
 
 // Build writes the message.
@@ -36,13 +39,15 @@ func (r *Report) Build() []byte {
 		charset = "utf-8"
 	}
 	fmt.Fprintf(&b, "Date: %s\nFrom: %s\nSubject: %s\nTo: %s\n", r.Date, r.Template.From, subject, to)
-	if r.Postmaster == "" {
-		b.WriteString("Auto-Submitted: auto-replied\n")
+	submitted, notice := "auto-replied", r.Template.Text
+	if r.Postmaster != "" {
+		submitted, notice = "auto-generated", ""
 	}
+	fmt.Fprintf(&b, "Auto-Submitted: %s\n", submitted)
 	fmt.Fprintf(&b, "MIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status;\n\tboundary=\"%s\"\n", boundary)
 	b.WriteString("Content-Transfer-Encoding: 8bit\n\nThis is a MIME-encapsulated message.\n\n")
 	fmt.Fprintf(&b, "--%s\nContent-Description: Notification\nContent-Type: text/plain; charset=%s\nContent-Transfer-Encoding: 8bit\n\n%s\n",
-		boundary, charset, r.Template.Text)
+		boundary, charset, notice)
 	for _, e := range r.Entries {
 		text := "<" + mailaddr.External(e.Recipient) + ">"
 		if e.Original != "" && !strings.EqualFold(e.Original, mailaddr.External(e.Recipient)) {
@@ -52,8 +57,12 @@ func (r *Report) Build() []byte {
 		b.WriteByte('\n')
 	}
 	fmt.Fprintf(&b, "--%s\nContent-Description: Delivery report\nContent-Type: message/delivery-status\n\n", boundary)
-	fmt.Fprintf(&b, "Reporting-MTA: dns; %s\nX-%s-Queue-ID: %s\nX-%s-Sender: rfc822; %s\nArrival-Date: %s\n",
-		r.Host, r.MailName, r.ID, r.MailName, mailaddr.External(r.Sender), r.Arrival)
+	fmt.Fprintf(&b, "Reporting-MTA: dns; %s\n", r.Host)
+	if r.EnvelopeID != "" {
+		fmt.Fprintf(&b, "Original-Envelope-Id: %s\n", r.EnvelopeID)
+	}
+	fmt.Fprintf(&b, "X-%s-Queue-ID: %s\nX-%s-Sender: rfc822; %s\nArrival-Date: %s\n",
+		r.MailName, r.ID, r.MailName, mailaddr.External(r.Sender), r.Arrival)
 	for _, e := range r.Entries {
 		action := e.Action
 		if r.Kind == DeferLog && r.RetryUntil == "" {
@@ -77,7 +86,7 @@ func (r *Report) Build() []byte {
 		}
 	}
 	b.WriteByte('\n')
-	head := r.HeadOnly || r.RetryUntil != "" || r.Kind == TraceLog || r.Postmaster != "" || r.Limit > 0 && len(r.Original) > r.Limit
+	head := r.HeadOnly || r.RetryUntil != "" || r.Kind == TraceLog || r.Postmaster != "" && !r.Full || r.Ret == "HDRS" || r.Limit > 0 && len(r.Original) > r.Limit
 	description, kind := "Undelivered Message", "message/rfc822"
 	if r.Kind == TraceLog {
 		description = "Message"

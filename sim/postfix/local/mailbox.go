@@ -18,7 +18,6 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/postfix/mailaddr"
-	"enshu/sim/postfix/maillog"
 	"enshu/sim/postfix/queue"
 	"enshu/sim/postfix/service"
 	"enshu/sim/trace"
@@ -63,11 +62,23 @@ func quoteFrom(text []byte) []byte {
 
 // toMailbox delivers to a user's mailbox, wherever the configuration puts it.
 func (l *localAgent) toMailbox(ctx context.Context, s localState, u libc.User) {
-	if !s.once("mailbox " + u.Name) {
+	local, _, _ := mailaddr.Split(s.rcpt.Address)
+	if !s.once("mailbox " + strings.ToLower(local)) {
 		return
 	}
 	s.user = &u
-	if command, _ := l.Conf.Raw("mailbox_command"); command != "" {
+	if l.passed(ctx, s, u.Name, l.transportMaps, "mailbox_transport") {
+		return
+	}
+	command, ok, err := l.commandMaps.Lookup(l.Log, u.Name)
+	if err != nil {
+		s.wait(service.Fate{Status: "4.3.0", Text: "table lookup failure"})
+		return
+	}
+	if !ok {
+		command, _ = l.Conf.Raw("mailbox_command")
+	}
+	if command != "" {
 		s.finish(l.toCommand(ctx, s, command))
 		return
 	}
@@ -86,7 +97,7 @@ func (l *localAgent) toMailbox(ctx context.Context, s localState, u libc.User) {
 		return
 	}
 	if strings.HasSuffix(box, "/") {
-		s.finish(l.toMaildir(s, box, u))
+		s.finish(l.toMaildir(ctx, s, box, u))
 		return
 	}
 	s.finish(l.toMbox(ctx, s, box, u, inSpool))
@@ -108,19 +119,20 @@ func (l *localAgent) toMbox(ctx context.Context, s localState, box string, u lib
 	fail := func(dsn, text string) service.Fate {
 		return service.Fate{Status: dsn, Text: fmt.Sprintf("cannot update mailbox %s for user %s. %s", box, u.Name, text)}
 	}
-	owner := func() (uid, gid int) {
-		gid = u.GID
-		if inSpool {
-			if info, err := l.Proc.Sys.Stat(path.Dir(box)); err == nil {
-				_, gid = libc.Owner(info)
-			}
+	cred := libc.CredOf(l.Proc, u)
+	owner := func() (uid, gid int) { return u.UID, cred.GID }
+	if inSpool {
+		if info, err := l.Proc.Sys.Stat(path.Dir(box)); err == nil && info.Mode()&0o020 != 0 {
+			_, cred.GID = libc.Owner(info)
 		}
-		return u.UID, gid
 	}
-	if !inSpool {
-		if err := access(l.Proc, libc.CredOf(l.Proc, u), box, 6); err != nil {
-			return fail(errnoDSN(err), "cannot open file: "+libc.Strerror(err))
+	if info, err := l.Proc.Sys.Stat(box); err != nil || info.Mode().IsRegular() {
+		if err := access(l.Proc, cred, path.Dir(box), 3); err != nil {
+			return fail(errnoDSN(err), fmt.Sprintf("unable to create lock file %s.lock: %s", box, libc.Strerror(err)))
 		}
+	}
+	if err := access(l.Proc, cred, box, 2); err != nil {
+		return fail(errnoDSN(err), "cannot open file: "+libc.Strerror(err))
 	}
 	defer l.turns.take(ctx, box)()
 	f, problem, err := l.openMailFile(box, owner)
@@ -328,75 +340,11 @@ func alreadyThere(f *os.File, text []byte) bool {
 	return false
 }
 
-// toMaildir makes a file in a Maildir, as the user.
-func (l *localAgent) toMaildir(s localState, dir string, u libc.User) service.Fate {
-	fail := func(err error) service.Fate {
-		return service.Fate{Status: errnoDSN(err), Text: fmt.Sprintf("maildir delivery failed: create maildir file %stmp: %s", dir, libc.Strerror(err))}
-	}
-	cred := libc.CredOf(l.Proc, u)
-	base := strings.TrimSuffix(dir, "/")
-	for _, d := range []string{base, base + "/tmp", base + "/new", base + "/cur"} {
-		if libc.Exists(l.Proc, d) {
-			continue
-		}
-		if err := access(l.Proc, cred, d, 2); err != nil {
-			return fail(err)
-		}
-		if err := l.Proc.Sys.Mkdir(d, 0o700); err != nil {
-			return fail(err)
-		}
-		l.Proc.Sys.Chown(d, u.UID, u.GID)
-	}
-	text := s.copyOf(true)
-	if s.Req.Recovered {
-		for _, sub := range []string{"/new", "/cur"} {
-			names, _ := libc.ReadDir(l.Proc, base+sub)
-			for _, n := range names {
-				if data, err := libc.ReadFile(l.Proc, base+sub+"/"+n); err == nil && bytes.Equal(data, text) {
-					return service.Fate{Status: "2.0.0", Text: "delivered to maildir"}
-				}
-			}
-		}
-	}
-	now := l.Proc.Now()
-	tmp := fmt.Sprintf("%s/tmp/%d.P%d.%s", base, now.Unix(), l.Proc.PID, l.Conf.Get("myhostname"))
-	if err := access(l.Proc, cred, tmp, 2); err != nil {
-		return fail(err)
-	}
-	f, err := l.Proc.Sys.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return fail(err)
-	}
-	defer l.Proc.Sys.Remove(tmp)
-	l.Proc.Sys.Chown(tmp, u.UID, u.GID)
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	l.Proc.Stamp(f)
-	var dev, inode uint64
-	if info, serr := f.Stat(); serr == nil {
-		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			dev, inode = uint64(st.Dev), st.Ino
-		}
-	}
-	f.Close()
-	if err != nil {
-		return fail(err)
-	}
-	name := fmt.Sprintf("%s/new/%d.V%xI%xM%d.%s", base, now.Unix(), dev, inode, now.Nanosecond()/1000, l.Conf.Get("myhostname"))
-	if err := l.Proc.Sys.Link(tmp, name); err != nil {
-		return fail(err)
-	}
-	l.Log.Emit(trace.MailDelivered, trace.Attrs{"id": s.Req.ID, "to": s.rcpt.Address, "mailbox": name})
-	return service.Fate{Status: "2.0.0", Text: "delivered to maildir"}
-}
-
 // rights returns the identity that files and commands of an expansion run with:
 // the user's, else default_privs.
 func (l *localAgent) rights(s localState) (libc.User, *host.Cred) {
 	u := libc.User{Name: "nobody", UID: 65534, GID: 65534}
-	if s.user != nil {
+	if s.user != nil && s.user.UID != 0 { // root lends his rights to nobody
 		u = *s.user
 	} else if n, ok := libc.UserByName(l.Proc, l.Conf.Get("default_privs")); ok {
 		u = n
@@ -414,19 +362,23 @@ func (l *localAgent) toFile(ctx context.Context, s localState, name string) serv
 		return service.Fate{Status: "2.0.0", Text: "delivers to file: " + name}
 	}
 	if strings.HasSuffix(name, "/") {
-		return l.toMaildir(s, name, u)
+		return l.toMaildir(ctx, s, name, u)
 	}
 	info, serr := l.Proc.Sys.Stat(name)
 	isFile := serr != nil || info.Mode().IsRegular()
 	dotlock := true
 	if isFile {
-		if err := access(l.Proc, cred, name+".lock", 2); err != nil {
+		if err := access(l.Proc, cred, path.Dir(name), 3); err != nil {
 			l.Log.Warning("unable to create lock file %s.lock: %s", name, libc.Strerror(err))
 			dotlock = false
 		}
 	}
 	if err := access(l.Proc, cred, name, 2); err != nil {
-		return fail(errnoDSN(err), "cannot open file: "+libc.Strerror(err))
+		doing := "cannot open file: "
+		if errors.Is(serr, syscall.ENOENT) && access(l.Proc, cred, name, 0) == nil {
+			doing = "cannot create file exclusively: "
+		}
+		return fail(errnoDSN(err), doing+libc.Strerror(err))
 	}
 	f, problem, err := l.openMailFile(name, func() (uid, gid int) { return u.UID, u.GID })
 	if err != nil {
@@ -453,128 +405,4 @@ func (l *localAgent) toFile(ctx context.Context, s localState, name string) serv
 	}
 	l.Log.Emit(trace.MailDelivered, trace.Attrs{"id": s.Req.ID, "to": s.rcpt.Address, "mailbox": name})
 	return sent
-}
-
-// Exit statuses of commands that say more than failure (sysexits(3)).
-var sysexits = map[int]struct{ dsn, text string }{
-	64: {"5.3.0", "command line usage error"},
-	65: {"5.6.0", "data format error"},
-	66: {"5.3.0", "cannot open input"},
-	67: {"5.1.1", "user unknown"},
-	68: {"5.1.2", "host name unknown"},
-	69: {"5.3.0", "service unavailable"},
-	70: {"5.3.0", "internal software error"},
-	71: {"4.3.0", "system resource problem"},
-	72: {"5.3.0", "critical OS file missing"},
-	73: {"5.2.0", "can't create user output file"},
-	74: {"5.3.0", "input/output error"},
-	75: {"4.3.0", "temporary failure"},
-	76: {"5.5.0", "remote error in protocol"},
-	77: {"5.7.0", "permission denied"},
-	78: {"5.3.5", "local configuration error"},
-}
-
-// commandBytes are those of a command that needs no shell.
-const commandBytes = "1234567890!@%-_=+:,./abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ \t"
-
-var shellBuiltins = map[string]bool{".": true, "!": true, "alias": true, "case": true, "cd": true, "command": true, "eval": true, "exec": true,
-	"exit": true, "export": true, "for": true, "if": true, "kill": true, "read": true, "set": true, "shift": true, "test": true, "trap": true,
-	"ulimit": true, "umask": true, "unset": true, "while": true, "until": true, "wait": true}
-
-// toCommand pipes the message into a command.
-func (l *localAgent) toCommand(ctx context.Context, s localState, command string) service.Fate {
-	if s.Req.Flags&service.FlagVerify != 0 {
-		return service.Fate{Status: "2.0.0", Text: "delivers to command: " + command}
-	}
-	_, cred := l.rights(s)
-	local, domain, _ := mailaddr.Split(s.delivered)
-	user, extension, _ := mailaddr.SplitExtension(local, l.Conf.Get("recipient_delimiter"))
-	name := user
-	env := []string{"PATH=/usr/bin:/bin", "LOCAL=" + user, "DOMAIN=" + domain, "RECIPIENT=" + s.delivered, "SENDER=" + s.sender,
-		"ORIGINAL_RECIPIENT=" + s.queued.Original}
-	if s.user != nil && (s.kind == fromForward || s.kind == fromQueue || s.user.Dir != "") {
-		name = s.user.Name
-		env = append(env, "HOME="+s.user.Dir, "SHELL="+s.user.Shell)
-	}
-	env = append(env, "USER="+name, "LOGNAME="+name)
-	if extension != "" {
-		env = append(env, "EXTENSION="+extension)
-	}
-	for _, item := range l.Conf.List("export_environment") {
-		n, v, set := strings.Cut(item, "=")
-		if !set {
-			v = l.Proc.Getenv(n)
-		}
-		if v != "" {
-			env = append(env, n+"="+v)
-		}
-	}
-	text := append([]byte(s.fromLine()), s.copyOf(true)...)
-	words := strings.Fields(command)
-	direct := strings.Trim(command, commandBytes) == "" && len(words) > 0 && !shellBuiltins[words[0]]
-	cmd := host.Cmd{Path: "/bin/sh", Args: []string{"sh", "-c", command}}
-	if direct {
-		cmd = host.Cmd{Path: words[0], Args: words}
-	}
-	var output bytes.Buffer
-	cmd.Env, cmd.Dir, cmd.Cred, cmd.Umask = env, l.Conf.Get("queue_directory"), cred, 0o077
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), &output, &output
-	child, err := l.startAs(cmd)
-	if err != nil {
-		said := fmt.Sprintf("local: fatal: execvp %s: %s", words[0], libc.Strerror(err))
-		(&maillog.Logger{Proc: l.Proc, Tag: "local"}).Fatal("execvp %s: %s", words[0], libc.Strerror(err))
-		return service.Fate{Status: "4.3.0", Text: "temporary failure. Command output: " + said + " ", DiagType: "x-unix", DiagText: said}
-	}
-	timer := l.Proc.Clock.AfterFunc(l.Conf.Time("command_time_limit"), func() { child.Signal(syscall.SIGKILL) })
-	began := l.Proc.Clock.Monotonic()
-	st, err := child.Wait(ctx)
-	timer.Stop()
-	if err != nil {
-		child.Signal(syscall.SIGKILL)
-		return service.Fate{Status: "4.3.0", Text: "temporary failure"}
-	}
-	said := maillog.Printable(strings.ReplaceAll(output.String(), "\n", " "))
-	if len(said) > 512 {
-		said = said[:512]
-	}
-	tail := ""
-	if said != "" {
-		tail = ". Command output: " + said
-	}
-	switch {
-	case st.Signal == syscall.SIGKILL && l.Proc.Clock.Monotonic()-began >= l.Conf.Time("command_time_limit"):
-		return service.Fate{Status: "5.3.0", Text: fmt.Sprintf("Command time limit exceeded: \"%s\"%s", command, tail)}
-	case st.Signal != 0:
-		return service.Fate{Status: "4.3.0", Text: fmt.Sprintf("Command died with signal %d: \"%s\"%s", int(st.Signal), command, tail)}
-	case st.Code == 0:
-		l.Log.Emit(trace.MailDelivered, trace.Attrs{"id": s.Req.ID, "to": s.rcpt.Address, "mailbox": "|" + command})
-		return service.Fate{Status: "2.0.0", Text: "delivered to command: " + command}
-	}
-	diag := strings.TrimSpace(said)
-	if e, ok := sysexits[st.Code]; ok {
-		if diag == "" {
-			diag = e.text
-		}
-		return service.Fate{Status: e.dsn, Text: e.text + tail, DiagType: "x-unix", DiagText: diag}
-	}
-	if diag == "" {
-		diag = fmt.Sprintf("unknown mail system error %d", st.Code)
-	}
-	return service.Fate{Status: "5.3.0", Text: fmt.Sprintf("Command died with status %d: \"%s\"%s", st.Code, command, tail), DiagType: "x-unix", DiagText: diag}
-}
-
-// startAs looks the command up in the PATH that it gets.
-func (l *localAgent) startAs(cmd host.Cmd) (*host.Process, error) {
-	if !strings.Contains(cmd.Path, "/") {
-		for _, dir := range []string{"/usr/bin", "/bin"} {
-			if libc.Exists(l.Proc, dir+"/"+cmd.Path) {
-				cmd.Path = dir + "/" + cmd.Path
-				break
-			}
-		}
-	}
-	if !strings.Contains(cmd.Path, "/") {
-		return nil, syscall.ENOENT
-	}
-	return l.Proc.Start(cmd)
 }

@@ -2,7 +2,11 @@
 // 5322, and completes them.
 package mailaddr
 
-import "strings"
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // An address has two forms. The internal form is what queue files and tables
 // hold: the local part without quotes. The external form (RFC 5322) is what
@@ -141,17 +145,33 @@ type Mailbox struct {
 	Address string // internal form
 	angle   bool   // written as <address>
 	comment string // comments after it, with their parentheses
+	group   string // the group that begins here: "name: "
+	end     bool   // the group ends here: ";"
 	spaced  bool   // words of the address stood apart: not valid in SMTP
 }
 
 // Parse reads an address list (RFC 5322, and the older forms that
 // sendmail took: words that stand apart are addresses of their own).
 func Parse(s string) []Mailbox {
+	return slices.DeleteFunc(ParseField(s), Mailbox.Empty)
+}
+
+// Empty reports whether nothing stands between two commas.
+func (m Mailbox) Empty() bool { return m.Address == "" && !m.angle }
+
+// ParseField reads the value of a header field: Parse, and what else stands there,
+// for Format to write it again.
+func ParseField(s string) []Mailbox {
 	var out []Mailbox
 	var item []Token
-	angle := 0
+	angle, group := 0, ""
 	flush := func() {
-		out = append(out, parseItem(item)...)
+		list := parseItem(item)
+		if len(list) == 0 {
+			list = []Mailbox{{comment: FormatTokens(item)}}
+		}
+		list[0].group, group = group, ""
+		out = append(out, list...)
 		item = nil
 	}
 	for _, t := range Scan(s) {
@@ -160,16 +180,25 @@ func Parse(s string) []Mailbox {
 			angle++
 		case t.Kind == '>' && angle > 0:
 			angle--
-		case angle == 0 && (t.Kind == ',' || t.Kind == ';'):
+		case angle == 0 && t.Kind == ',':
 			flush()
 			continue
+		case angle == 0 && t.Kind == ';':
+			if len(item) > 0 || group != "" || len(out) == 0 {
+				flush()
+			}
+			out[len(out)-1].end = true
+			continue
 		case angle == 0 && t.Kind == ':':
-			item = nil // the name of a group
+			group += FormatTokens(item) + ": "
+			item = nil
 			continue
 		}
 		item = append(item, t)
 	}
-	flush()
+	if len(item) > 0 || group != "" || len(out) > 0 && !out[len(out)-1].end {
+		flush()
+	}
 	return out
 }
 
@@ -245,19 +274,23 @@ func JoinTokens(tokens []Token) (address string, spaced bool) {
 
 // Format writes a mailbox in external form.
 func (m Mailbox) Format() string {
-	var b strings.Builder
+	var words []string
 	if m.phrase != "" {
-		b.WriteString(m.phrase + " ")
+		words = append(words, m.phrase)
 	}
 	if m.angle {
-		b.WriteString("<" + External(m.Address) + ">")
-	} else {
-		b.WriteString(External(m.Address))
+		words = append(words, "<"+External(m.Address)+">")
+	} else if m.Address != "" {
+		words = append(words, External(m.Address))
 	}
 	if m.comment != "" {
-		b.WriteString(" " + m.comment)
+		words = append(words, m.comment)
 	}
-	return b.String()
+	text := m.group + strings.Join(words, " ")
+	if m.end {
+		text += ";"
+	}
+	return text
 }
 
 // Split splits at the last '@'; domain is "" when there is none.
@@ -363,4 +396,27 @@ func (r Rewriter) All(addresses []string) []string {
 		out[i] = r.Rewrite(a)
 	}
 	return out
+}
+
+// ValidDomain reports whether a domain is of letters, digits, hyphens and dots
+// (valid_hostname(3)), or an address literal.
+func ValidDomain(s string) bool {
+	if strings.HasPrefix(s, "[") {
+		_, err := netip.ParseAddr(strings.TrimPrefix(strings.Trim(s, "[]"), "IPv6:"))
+		return err == nil
+	}
+	if s == "" || len(s) > 255 || strings.Trim(s, "0123456789.") == "" {
+		return false
+	}
+	for _, label := range strings.Split(strings.TrimSuffix(s, "."), ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := 0; i < len(label); i++ {
+			if c := label[i] | 0x20; (c < 'a' || c > 'z') && (label[i] < '0' || label[i] > '9') && label[i] != '-' && label[i] != '_' {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -70,6 +70,7 @@ func (d *bouncer) bounce(ctx context.Context, q service.BounceQuestion) error {
 	r := &dsn.Report{Host: d.Conf.Get("myhostname"), MailName: d.Conf.Get("mail_name"), ID: q.ID, Kind: q.Queue, Sender: m.Sender,
 		Epoch: d.Proc.Now().Unix(), Arrival: header.Date(m.Arrival.In(d.Log.Zone())), Date: header.Date(d.Proc.Now().In(d.Log.Zone())),
 		Entries: entries, Original: text, Limit: d.Conf.Int("bounce_size_limit")}
+	r.EnvelopeID, r.Ret = m.EnvelopeID(), m.Ret()
 	requested := m.Flags&(service.FlagVerify|service.FlagRecord) != 0 // by sendmail -v or -bv
 	r.Template = d.template(q, requested)
 	r.HeadOnly = q.Where == queue.Incoming // the rest never was taken in
@@ -81,6 +82,18 @@ func (d *bouncer) bounce(ctx context.Context, q service.BounceQuestion) error {
 		if q.Queue == dsn.TraceLog && !requested {
 			d.Log.Info("%s: not sending trace/success notification for single-bounce message", q.ID)
 		}
+		if q.Queue != dsn.TraceLog && slices.Contains(d.Conf.List("notify_classes"), "2bounce") {
+			r.Sender, r.Postmaster, r.Full = "MAILER-DAEMON@"+d.Conf.Get("myorigin"), d.Conf.Get("2bounce_notice_recipient"), true
+			id, err := d.Forward(ctx, d.reportSubmission(r, d.Conf.Get("double_bounce_sender"), r.Postmaster, q.Claim))
+			if err != nil {
+				return err
+			}
+			d.Log.Info("%s: postmaster non-delivery notification: %s", q.ID, id)
+		}
+		return errors.Join(d.Queue.Release(q.Claim), d.Queue.Release(reasons))
+	}
+	if local, _, _ := mailaddr.Split(m.Sender); strings.EqualFold(local, d.Conf.Get("double_bounce_sender")) && q.Queue != dsn.TraceLog {
+		d.Log.Warning("%s: undeliverable postmaster notification discarded", q.ID)
 		return errors.Join(d.Queue.Release(q.Claim), d.Queue.Release(reasons))
 	}
 	if q.Warn {
@@ -171,7 +184,7 @@ func (d *bouncer) template(q service.BounceQuestion, requested bool) dsn.Templat
 }
 
 func (d *bouncer) reportSubmission(r *dsn.Report, from, to string, replaces queue.Claim) *service.Submission {
-	return &service.Submission{Sender: from, Recipients: []queue.Recipient{{Address: to, Original: mailaddr.External(to), Notify: dsn.Never}}, Content: r.Build(),
+	return &service.Submission{Sender: from, Recipients: []queue.Recipient{{Address: to, Original: mailaddr.External(to)}}, Content: r.Build(),
 		Received: []string{
 			fmt.Sprintf("Received: by %s (%s)", d.Conf.Get("myhostname"), d.Conf.Get("mail_name")),
 			"\tid %ID%; %DATE%",

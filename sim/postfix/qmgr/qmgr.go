@@ -28,7 +28,8 @@ func Qmgr(ctx context.Context, p *host.Proc) int {
 	return service.Resident(ctx, p, "qmgr", func(d *service.Daemon, ctx context.Context, events *clock.Queue[service.Request]) {
 		m := &qmgr{Daemon: d, events: events, active: map[string]*activeMessage{}, dests: map[string]*destination{}}
 		m.run(ctx)
-	})
+	}, "queue_run_delay", "minimal_backoff_time", "maximal_backoff_time", "maximal_queue_lifetime", "bounce_queue_lifetime", "delay_warning_time",
+		"qmgr_message_active_limit", "soft_bounce")
 }
 
 // qmgr is the queue manager; all of it belongs to the thread of run.
@@ -66,14 +67,15 @@ func (m *qmgr) run(ctx context.Context) {
 	m.recover()
 	m.scanIncoming(ctx)
 	m.scanDeferred(ctx, false)
-	next := m.Proc.Now().Add(m.Conf.Time("queue_run_delay"))
+	pause := func() time.Duration { return max(time.Second, m.Conf.Time("queue_run_delay")) }
+	next := m.Proc.Now().Add(pause())
 	for ctx.Err() == nil {
 		q, err := m.events.GetBefore(ctx, m.Proc.Clock, next)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			m.scanIncoming(ctx)
 			m.scanDeferred(ctx, false)
-			next = m.Proc.Now().Add(m.Conf.Time("queue_run_delay"))
+			next = m.Proc.Now().Add(pause())
 		case err != nil:
 			return
 		case q.Event != nil:

@@ -136,22 +136,31 @@ func (q *Queue) makeHash(queue, id string) bool {
 		return false
 	}
 	dir := q.Dir + "/" + queue + "/" + id[:1]
-	err := q.p.Sys.Mkdir(dir, 0o700)
-	if err == nil {
-		q.adopt(dir, q.Dir+"/"+queue)
-	}
-	return err == nil || errors.Is(err, syscall.EEXIST)
+	err := q.appear(id, dir, q.Dir+"/"+queue, func(name string) error { return q.p.Sys.Mkdir(name, 0o700) }, q.p.Sys.Rename)
+	return err == nil || errors.Is(err, syscall.EEXIST) || errors.Is(err, syscall.ENOTEMPTY)
 }
 
-// adopt gives what root has made to the mail system, which owns like.
-func (q *Queue) adopt(name, like string) {
+// appear makes a file or directory that belongs to the mail system, as like
+// does, from the moment that it is there: root makes it under another name, and
+// place moves it. One that is there already is an error of place.
+func (q *Queue) appear(id, name, like string, create func(name string) error, place func(from, to string) error) error {
 	if q.p.UID != 0 {
-		return
+		return create(name)
 	}
-	if info, err := q.p.Sys.Stat(like); err == nil {
-		uid, gid := libc.Owner(info)
-		q.p.Sys.Chown(name, uid, gid)
+	info, err := q.p.Sys.Stat(like)
+	if err != nil {
+		return err
 	}
+	uid, gid := libc.Owner(info)
+	own := fmt.Sprintf("%s.%d.%s", name, q.p.PID, id)
+	if err := create(own); err != nil {
+		return err
+	}
+	if err = q.p.Sys.Chown(own, uid, gid); err == nil {
+		err = place(own, name)
+	}
+	q.p.Sys.Remove(own)
+	return err
 }
 
 // Append adds to the log that one of the queues of logs has for a message.
@@ -159,14 +168,28 @@ func (q *Queue) Append(log, id string, data []byte) error {
 	q.mu.Lock() // a thread that finds a directory finds it finished
 	defer q.mu.Unlock()
 	path := q.Path(log, id)
-	err := libc.AppendFile(q.p, path, data, 0o600)
+	add := func() error {
+		f, err := q.p.Sys.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = f.Write(data)
+		return err
+	}
+	err := add()
+	if !errors.Is(err, syscall.ENOENT) {
+		return err
+	}
+	create := func(name string) error { return libc.AppendFile(q.p, name, nil, 0o600) }
+	err = q.appear(id, path, q.Dir+"/"+log, create, q.p.Sys.Link)
 	if errors.Is(err, syscall.ENOENT) && q.makeHash(log, id) {
-		err = libc.AppendFile(q.p, path, data, 0o600)
+		err = q.appear(id, path, q.Dir+"/"+log, create, q.p.Sys.Link)
 	}
-	if err == nil {
-		q.adopt(path, q.Dir+"/"+log)
+	if err != nil && !errors.Is(err, syscall.EEXIST) {
+		return err
 	}
-	return err
+	return add()
 }
 
 // Remove takes a file of a queue away.

@@ -128,6 +128,36 @@ func (e *Envelope) SetAttr(name, value string) {
 	e.Attrs = append(e.Attrs, name+"="+value)
 }
 
+// DSNAttrs are the attributes that hold RET=, FULL or HDRS, and ENVID= of a message
+// (RFC 3461 section 4); "" is none.
+func DSNAttrs(ret, envelopeID string) []string {
+	var attrs []string
+	if envelopeID != "" {
+		attrs = append(attrs, "envelope_id="+envelopeID)
+	}
+	switch strings.ToUpper(ret) {
+	case "FULL":
+		attrs = append(attrs, "ret_flags=1")
+	case "HDRS":
+		attrs = append(attrs, "ret_flags=2")
+	}
+	return attrs
+}
+
+// Ret returns what a bounce of the message is to return: FULL, HDRS or "".
+func (e *Envelope) Ret() string {
+	switch e.Attr("ret_flags") {
+	case "1":
+		return "FULL"
+	case "2":
+		return "HDRS"
+	}
+	return ""
+}
+
+// EnvelopeID returns the sender's own name of the message (ENVID), "" for none.
+func (e *Envelope) EnvelopeID() string { return e.Attr("envelope_id") }
+
 // TimeRecord writes a time with its microseconds.
 func TimeRecord(t time.Time) string { return fmt.Sprintf("%d %06d", t.Unix(), t.Nanosecond()/1000) }
 

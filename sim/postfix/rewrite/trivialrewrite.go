@@ -75,7 +75,7 @@ func newResolver(d *service.Daemon) *resolver {
 	}
 	return &resolver{d: d, rewriter: service.NewRewriter(d.Conf), destination: list("mydestination"), relay: list("relay_domains"),
 		virtualAlias: list("virtual_alias_domains"), virtualBoxes: list("virtual_mailbox_domains"),
-		transportMaps: maps("transport_maps"), relocated: maps("relocated_maps"),
+		transportMaps: table.OpenMaps(d.Proc, d.Conf, d.Log, d.Conf.Get("transport_maps"), table.FlagsRoute), relocated: maps("relocated_maps"),
 		senderRelayhost: maps("sender_dependent_relayhost_maps"), senderTransport: maps("sender_dependent_default_transport_maps")}
 }
 
@@ -117,6 +117,9 @@ func (r *resolver) resolve(sender, address string) service.Resolution {
 			break
 		}
 		local, domain, address = l2, d2, next
+	}
+	if !mailaddr.ValidDomain(domain) || strings.HasPrefix(local, "-") && !c.Bool("allow_min_user") {
+		return service.Resolution{Address: address, Recipient: address, Malformed: true, Transport: "error", Nexthop: "5.1.3 bad address syntax"}
 	}
 	if local == "" {
 		local = c.Get("empty_address_recipient")

@@ -64,6 +64,23 @@ func (x *Delivery) Sent(r queue.Recipient, relay string, f Fate) {
 	}
 }
 
+// Expanded notes for the sender, who asked for it, that a recipient was replaced
+// by others (RFC 3464 section 2.3.3).
+func (x *Delivery) Expanded(r queue.Recipient, relay string, f Fate) {
+	x.remember(dsn.TraceLog, r, relay, f, "expanded")
+}
+
+// Passed takes over what another delivery agent did about a recipient.
+func (x *Delivery) Passed(a DeliveryAnswer) {
+	x.Answer.Deferred = append(x.Answer.Deferred, a.Deferred...)
+	for log := range a.Logs {
+		if x.Answer.Logs == nil {
+			x.Answer.Logs = map[string]bool{}
+		}
+		x.Answer.Logs[log] = true
+	}
+}
+
 // Bounced notes that a recipient is returned to the sender.
 func (x *Delivery) Bounced(r queue.Recipient, relay string, f Fate) {
 	if x.Conf.Bool("soft_bounce") && x.Req.Flags&FlagVerify == 0 {

@@ -20,6 +20,7 @@ type Dropped struct {
 	Sender, FullName string
 	Recipients       []queue.Recipient
 	Flags            int
+	Attrs            []string // name=value
 	Text             []byte
 }
 
@@ -31,6 +32,9 @@ func (m *Dropped) encode(now time.Time, lineLimit int) []byte {
 	}
 	b = queue.AppendRecord(b, queue.RecTime, queue.TimeRecord(now))
 	b = queue.AppendRecord(b, queue.RecAttr, "rewrite_context=local")
+	for _, a := range m.Attrs {
+		b = queue.AppendRecord(b, queue.RecAttr, a)
+	}
 	b = queue.AppendRecord(b, queue.RecFull, m.FullName)
 	b = queue.AppendRecord(b, queue.RecSender, m.Sender)
 	for _, r := range m.Recipients {

@@ -11,10 +11,11 @@ import (
 )
 
 // Resident runs one of the two services that are always there: questions that
-// arrive at its socket, and reloads, become events of its loop.
-func Resident(ctx context.Context, p *host.Proc, tag string, loop func(d *Daemon, ctx context.Context, events *clock.Queue[Request])) int {
+// arrive at its socket, and reloads, become events of its loop. params are the
+// parameters that have to be right for it to start.
+func Resident(ctx context.Context, p *host.Proc, tag string, loop func(d *Daemon, ctx context.Context, events *clock.Queue[Request]), params ...string) int {
 	a := ParseArgs(p.Args[1:])
-	d, err := New(ctx, p, tag, a)
+	d, err := New(ctx, p, tag, a, params...)
 	if err != nil {
 		return 1
 	}

@@ -27,6 +27,7 @@ type Resolution struct {
 	Relay     bool // relay domain
 	Mailbox   bool // virtual mailbox domain
 	Failed    bool // a table could not be asked
+	Malformed bool // the address cannot be: it goes to error(8)
 }
 
 // ResolveAll asks trivial-rewrite where addresses go, in mail of a sender, which

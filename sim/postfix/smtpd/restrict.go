@@ -147,16 +147,19 @@ func (c *session) restriction(ctx context.Context, stage, word, arg string, dept
 			return verdict{reply: fmt.Sprintf("%s 4.7.25 Client host rejected: cannot find your reverse hostname, [%s]", code("unknown_client_reject_code"), c.addr)}
 		}
 	case "reject_invalid_helo_hostname", "reject_invalid_hostname":
-		if c.helo != "" && !validHostname(c.helo) {
+		if _, err := netip.ParseAddr(c.helo); c.helo != "" && err != nil && !mailaddr.ValidDomain(c.helo) {
 			return refuse(code("invalid_hostname_reject_code"), "5.5.2", c.helo, "Helo command rejected: Invalid name")
 		}
 	case "reject_non_fqdn_helo_hostname", "reject_non_fqdn_hostname":
-		if c.helo != "" && !strings.HasPrefix(c.helo, "[") && (!strings.Contains(c.helo, ".") || !validHostname(c.helo)) {
+		if c.helo != "" && !strings.HasPrefix(c.helo, "[") && (!strings.Contains(c.helo, ".") || !mailaddr.ValidDomain(c.helo)) {
 			return refuse(code("non_fqdn_reject_code"), "5.5.2", c.helo, "Helo command rejected: need fully-qualified hostname")
 		}
 	case "reject_unknown_helo_hostname", "reject_unknown_hostname":
 		if c.helo != "" && !strings.HasPrefix(c.helo, "[") {
-			if ok, _ := c.hasMail(ctx, c.helo); !ok {
+			switch ok, again := c.hasMail(ctx, c.helo); {
+			case again: // defer_if_permit: it counts when nothing else refuses
+				c.deferred = refuse("450", "4.7.1", c.helo, "Helo command rejected: Host not found").reply
+			case !ok:
 				return refuse(code("unknown_hostname_reject_code"), "4.7.1", c.helo, "Helo command rejected: Host not found")
 			}
 		}
@@ -259,28 +262,6 @@ func (c *session) internalTo() string { return c.to }
 
 func fqdn(domain string) bool {
 	return strings.HasPrefix(domain, "[") || strings.Contains(domain, ".") && !strings.HasPrefix(domain, ".") && !strings.HasSuffix(domain, ".")
-}
-
-// validHostname checks letters, digits, hyphens and dots (valid_hostname(3)).
-func validHostname(s string) bool {
-	if strings.HasPrefix(s, "[") {
-		_, err := netip.ParseAddr(strings.TrimPrefix(strings.Trim(s, "[]"), "IPv6:"))
-		return err == nil
-	}
-	if s == "" || len(s) > 255 {
-		return false
-	}
-	for _, label := range strings.Split(strings.TrimSuffix(s, "."), ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		for i := 0; i < len(label); i++ {
-			if !conf.IsNameByte(label[i]) && label[i] != '-' {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // hasMail reports whether a domain has an MX or address record.
@@ -587,6 +568,6 @@ func (c *session) accessAction(ctx context.Context, stage, value, class, subject
 	if _, err := strconv.Atoi(word); err == nil {
 		return verdict{permit: true}
 	}
-	reply, permit := c.restrictList(ctx, stage, conf.SplitList(value), depth+1)
+	reply, permit := c.restrictList(ctx, stage, conf.SplitBraced(value), depth+1)
 	return verdict{permit, reply}
 }

@@ -41,7 +41,7 @@ func FuzzPatterns(f *testing.F) {
 		f.Add([]byte(s), "Subject: x")
 	}
 	f.Fuzz(func(t *testing.T, data []byte, key string) {
-		find, _ := regexpTable("x", data)
+		find, _ := regexpTable("x", data, len(key) > 3)
 		find(key)
 		find, _ = cidrTable("x", data)
 		find(key)

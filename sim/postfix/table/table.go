@@ -105,6 +105,7 @@ func stampOf(p *host.Proc, file string) fileStamp {
 // The flags of tables as the log shows them.
 const (
 	FlagsLookup = "lock|fold_fix|utf8_request"
+	FlagsRoute  = "lock|no_regsub|fold_fix|utf8_request"
 	FlagsAlias  = "lock|no_regsub|no_proxy|no_unauth|fold_fix|utf8_request"
 )
 
@@ -205,7 +206,7 @@ func OpenWith(p *host.Proc, c *conf.Config, spec, flags string, read func(file s
 		if kind == "cidr" {
 			d.Find, d.Problems = cidrTable(name, data)
 		} else {
-			d.Find, d.Problems = regexpTable(name, data)
+			d.Find, d.Problems = regexpTable(name, data, strings.Contains(flags, "no_regsub"))
 		}
 	default:
 		return fail("unsupported dictionary type: %s", kind)

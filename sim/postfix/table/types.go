@@ -227,7 +227,8 @@ func (t *ruleReader) head(text string, line int) (r tableRule, rest string, ok b
 }
 
 // regexpTable reads a table of POSIX extended regular expressions (regexp_table(5)).
-func regexpTable(file string, data []byte) (find func(string) (string, bool, error), problems []string) {
+// fixed forbids $1 in results: what comes of them has rights that no stranger is to choose.
+func regexpTable(file string, data []byte, fixed bool) (find func(string) (string, bool, error), problems []string) {
 	t := ruleReader{kind: "regexp", file: file}
 	for _, l := range conf.Lines(data) {
 		skip := func(format string, args ...any) { t.skip(l.Last, format, args...) }
@@ -279,6 +280,9 @@ func regexpTable(file string, data []byte) (find func(string) (string, bool, err
 		re.Longest()
 		r.match, r.value = func(key string) []int { return re.FindStringSubmatchIndex(key) }, strings.TrimSpace(value)
 		switch {
+		case fixed && !r.isIf && substituteGroups(r.value, "", nil) != strings.ReplaceAll(r.value, "$$", "$"):
+			skip("regular expression substitution is not allowed: skipping this rule")
+			continue
 		case r.isIf:
 			if r.value != "" {
 				skip("ignoring extra text after IF statement: \"%s\"", r.value)

@@ -37,6 +37,10 @@ const (
 	codeBuiltinTwice   = 2220
 	codeNoWorkDir      = 2181
 	codeBadNumber      = 2009
+	codeNoNumber       = 2010
+	codeBadQueueType   = 2016
+	codeNoFileName     = 2046
+	codeNoSocketName   = 2206
 	codeBadJSON        = 2303
 	codeBadProtocol    = 2213
 	codeBadFraming     = 2214
@@ -48,6 +52,7 @@ const (
 	CodeOpenFailed     = 2433
 	codeWorkDir        = 2450
 	CodeUnknownCommand = 3003
+	CodeAbort          = -1 // not rsyslog's: the text is told as it is
 )
 
 // Config is a configuration that has been read.

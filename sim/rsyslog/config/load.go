@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"slices"
@@ -45,12 +46,15 @@ type loader struct {
 	builtinSet map[string]bool // built-in modules whose parameters were given
 	atEnd      []func()        // what takes effect once all is read
 	set        legacySettings
-	files      int // included so far
+	files      int    // included so far
+	refused    bool   // the directive at hand was; what follows on its line is not looked at
+	fatal      string // for which the daemon ends at once; what follows is not looked at
 }
 
 // Load reads a configuration file and all it includes. What is wrong is
 // reported; what is right counts all the same. Its result is 0 or the code with
-// which the daemon refuses to start.
+// which the daemon refuses to start: CodeAbort when it is to end at once, after the
+// last report.
 func Load(p *host.Proc, file string, r Report) (*Config, int) {
 	c := &loader{p: p, conf: New(), report: r}
 	c.current = c.conf.Main
@@ -65,7 +69,11 @@ func Load(p *host.Proc, file string, r Report) (*Config, int) {
 	}
 	c.open(file, data)
 	parser := &script.Parser{Lex: c.lex, Out: c}
-	if !parser.Parse() {
+	parsed := parser.Parse()
+	if c.fatal != "" {
+		return c.conf, CodeAbort
+	}
+	if !parsed {
 		c.errorf(CodeSyntax, "could not interpret master config file '%s'.", file)
 	} else if len(c.conf.Actions) == 0 {
 		c.errorf(codeNoActions, "there are no active actions configured. Inputs would run, but no output whatsoever were created.")
@@ -95,11 +103,25 @@ func readConfig(p *host.Proc, file string) (string, error) {
 	return string(data), err
 }
 
+// abort gives the configuration up for a reason that is told as it is.
+func (c *loader) abort(why string) {
+	if c.fatal == "" {
+		c.fatal = why
+		c.report(syslog.Err, CodeAbort, why)
+	}
+}
+
 func (c *loader) errorf(code int, format string, args ...any) {
+	if c.fatal != "" {
+		return
+	}
 	c.report(syslog.Err, code, fmt.Sprintf(format, args...))
 }
 
 func (c *loader) warnf(code int, format string, args ...any) {
+	if c.fatal != "" {
+		return
+	}
 	c.report(syslog.Warning, code, fmt.Sprintf(format, args...))
 }
 
@@ -275,7 +297,11 @@ func (c *loader) Function(name string, args []script.Expr) script.Expr {
 }
 
 // SelectRuleset is $RuleSet: what follows goes there.
-func (c *loader) SelectRuleset(name string) { c.current = c.ruleset(name) }
+func (c *loader) SelectRuleset(line string) {
+	name, rest, _ := strings.Cut(line, " ")
+	c.current = c.ruleset(name)
+	c.extra(rest)
+}
 
 // ruleset returns a ruleset, making it when there is none of that name.
 func (c *loader) ruleset(name string) *script.Ruleset {
@@ -359,12 +385,18 @@ func (c *loader) global(o *script.Object) {
 // workDirectory takes over the folder for state files when it is there.
 func (c *loader) workDirectory(name string) {
 	name = strings.TrimRight(name, "/")
+	c.refused = true
+	if name == "" {
+		c.errorf(codeNoWorkDir, "$WorkDirectory: empty value - directive ignored")
+		return
+	}
 	if info, err := c.p.Sys.Stat(libc.Abs(c.p, name)); err != nil {
 		c.errorf(codeNoWorkDir, "$WorkDirectory: %s can not be accessed, probably does not exist - directive ignored", name)
 	} else if !info.IsDir() {
 		c.errorf(codeNoWorkDir, "$WorkDirectory: %s not a directory - directive ignored", name)
 	} else {
 		c.conf.Globals.WorkDirectory = name
+		c.refused = false
 	}
 }
 
@@ -375,6 +407,10 @@ func (c *loader) maxMessage(n int) {
 	if n < minMessage {
 		c.errorf(codeBadNumber, "maxMessageSize tried to set to %d, but cannot be less than %d - set to %d instead", n, minMessage, minMessage)
 		n = minMessage
+	}
+	if n > math.MaxInt32 {
+		c.errorf(codeBadNumber, "maxMessageSize larger than INT_MAX (2147483647) - reduced to INT_MAX")
+		n = math.MaxInt32
 	}
 	c.conf.Globals.MaxMessage = n
 }

@@ -222,7 +222,7 @@ func (c *loader) decode(kind paramKind, name, s string) (n int64, complaint stri
 		if n, err := strconv.Atoi(s); err == nil {
 			return int64(n), ""
 		}
-		return 0, "parameter '" + name + "': ID for user " + s + " could not be found"
+		c.abort("parameter '" + name + "': ID for user '" + s + "' could not be found: No such file or directory")
 	case kGroup:
 		if g, ok := libc.GroupByName(c.p, s); ok {
 			return int64(g.GID), ""

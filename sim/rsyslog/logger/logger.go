@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"enshu/sim/host"
@@ -43,7 +44,7 @@ type logger struct {
 	prefix    bool // --prio-prefix
 	skipEmpty bool
 	size      int
-	header    func() string
+	header    func() (string, error)
 	noTime    bool
 	noHost    bool
 	noQuality bool
@@ -63,7 +64,7 @@ var loggerLong = []libc.LongOption{
 	{Name: "tcp", Short: "T"}, {Name: "udp", Short: "d"}, {Name: "rfc3164"},
 	{Name: "rfc5424", Arg: libc.OptionalArgument}, {Name: "sd-id", Arg: libc.RequiredArgument},
 	{Name: "sd-param", Arg: libc.RequiredArgument}, {Name: "msgid", Arg: libc.RequiredArgument},
-	{Name: "socket", Arg: libc.RequiredArgument, Short: "u"}, {Name: "socket-errors", Arg: libc.OptionalArgument},
+	{Name: "socket", Arg: libc.RequiredArgument, Short: "u"}, {Name: "socket-errors", Arg: libc.RequiredArgument},
 	{Name: "journald", Arg: libc.OptionalArgument}, {Name: "help", Short: "h"}, {Name: "version", Short: "V"},
 }
 
@@ -78,140 +79,160 @@ func failf(format string, args ...any) error { return failure{fmt.Sprintf(format
 func Program(ctx context.Context, p *host.Proc) int {
 	name := p.Name()
 	options, operands, err := libc.Getopt(p.Args[1:], "dehf:in:p:P:sS:t:Tu:V", loggerLong)
+	l := &logger{p: p, ctx: ctx, priority: int(syslog.Make(syslog.User, syslog.Notice)), tcp: true, udp: true, size: 1024, msgID: "-"}
+	// Options count from left to right: what is wrong with the value of one is
+	// told before the next that does not exist.
+	set := settings{input: p.Stdin, socketErrors: "auto"}
+	defer func() { set.close() }()
+	for _, o := range options {
+		if status, done := l.set(&set, o); done {
+			return status
+		}
+	}
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "%s: %s\nTry '%s --help' for more information.\n", name, err, name)
 		return 1
 	}
-	l := &logger{p: p, ctx: ctx, priority: int(syslog.Make(syslog.User, syslog.Notice)), tcp: true, udp: true, size: 1024, msgID: "-"}
-	if status, done := l.run(options, operands); done {
-		return status
-	}
-	return 0
+	return l.run(set, operands)
 }
 
-func (l *logger) run(options []libc.Option, operands []string) (status int, done bool) {
+// settings are what the options say about where messages come from.
+type settings struct {
+	input        io.Reader
+	files        []io.Closer
+	reopened     bool // input is a file
+	journald     bool
+	hasTag       bool
+	socketErrors string
+}
+
+func (s *settings) close() {
+	for _, f := range s.files {
+		f.Close()
+	}
+}
+
+// set takes one option. done tells that the command is over, with status.
+func (l *logger) set(s *settings, o libc.Option) (status int, done bool) {
 	p := l.p
-	var input io.Reader = p.Stdin
-	reopened, journald, hasTag := false, false, false
-	socketErrors := "auto"
-	for _, o := range options {
-		var err error
-		switch o.Name {
-		case "f":
+	var err error
+	switch o.Name {
+	case "f":
+		f, oerr := p.Sys.OpenFile(libc.Abs(p, o.Value), os.O_RDONLY, 0)
+		if oerr != nil {
+			err = failf("file %s: %s", o.Value, libc.Strerror(oerr))
+			break
+		}
+		s.files = append(s.files, f)
+		s.input, s.reopened = f, true
+	case "e":
+		l.skipEmpty = true
+	case "i":
+		l.pid = p.PID
+	case "id":
+		l.pid = p.PID
+		if o.Given {
+			n, ok := parseID(o.Value)
+			if !ok {
+				err = failf("failed to parse id: '%s'", o.Value)
+			}
+			l.pid = n
+		}
+	case "p":
+		l.priority, err = parsePriority(o.Value)
+	case "s":
+		l.stderr = true
+	case "t":
+		l.tag, s.hasTag = o.Value, true
+	case "u":
+		l.socket = o.Value
+	case "S":
+		n, ok := parseLoggerSize(o.Value)
+		if !ok {
+			err = failf("failed to parse message size: '%s': Invalid argument", o.Value)
+		}
+		l.size = int(n)
+	case "d":
+		l.udp, l.tcp = true, false
+	case "T":
+		l.tcp, l.udp = true, false
+	case "n":
+		l.server = o.Value
+	case "P":
+		l.port = o.Value
+	case "no-act":
+		l.noAct = true
+	case "octet-count":
+		l.counted = true
+	case "prio-prefix":
+		l.prefix = true
+	case "rfc3164":
+		l.header = l.header3164
+	case "rfc5424":
+		l.header = l.header5424
+		if o.Given {
+			l.format(o.Value)
+		}
+	case "msgid":
+		if strings.Contains(o.Value, " ") {
+			err = failf("--msgid cannot contain space")
+		}
+		l.msgID = o.Value
+	case "sd-id":
+		if !validDataID(o.Value) {
+			err = failf("invalid structured data ID: '%s'", o.Value)
+		}
+		l.data = append(l.data, o.Value)
+	case "sd-param":
+		if !validDataParam(o.Value) {
+			err = failf("invalid structured data parameter: '%s'", o.Value)
+		} else if len(l.data) == 0 {
+			err = failf("--sd-id was not specified for --sd-param %s", o.Value)
+		} else {
+			l.data[len(l.data)-1] += " " + o.Value
+		}
+	case "socket-errors":
+		s.socketErrors = o.Value
+		if s.socketErrors != "on" && s.socketErrors != "off" && s.socketErrors != "auto" {
+			l.warn("invalid argument: %s: using automatic errors", s.socketErrors)
+			s.socketErrors = "auto"
+		}
+	case "journald":
+		s.journald = true
+		if o.Given {
 			f, oerr := p.Sys.OpenFile(libc.Abs(p, o.Value), os.O_RDONLY, 0)
 			if oerr != nil {
-				err = failf("file %s: %s", o.Value, libc.Strerror(oerr))
+				err = failf("cannot open %s: %s", o.Value, libc.Strerror(oerr))
 				break
 			}
-			defer f.Close()
-			input, reopened = f, true
-		case "e":
-			l.skipEmpty = true
-		case "i":
-			l.pid = p.PID
-		case "id":
-			l.pid = p.PID
-			if o.Given {
-				n, perr := strconv.Atoi(strings.TrimLeft(o.Value, " ="))
-				if perr != nil {
-					err = failf("failed to parse id: '%s'", o.Value)
-				}
-				l.pid = n
-			}
-		case "p":
-			l.priority, err = parsePriority(o.Value)
-		case "s":
-			l.stderr = true
-		case "t":
-			l.tag, hasTag = o.Value, true
-		case "u":
-			l.socket = o.Value
-		case "S":
-			n, ok := parseLoggerSize(o.Value)
-			if !ok {
-				err = failf("failed to parse message size: '%s': Invalid argument", o.Value)
-			}
-			l.size = int(n)
-		case "d":
-			l.udp, l.tcp = true, false
-		case "T":
-			l.tcp, l.udp = true, false
-		case "n":
-			l.server = o.Value
-		case "P":
-			l.port = o.Value
-		case "no-act":
-			l.noAct = true
-		case "octet-count":
-			l.counted = true
-		case "prio-prefix":
-			l.prefix = true
-		case "rfc3164":
-			l.header = l.header3164
-		case "rfc5424":
-			l.header = l.header5424
-			if o.Given {
-				l.format(o.Value)
-			}
-		case "msgid":
-			if strings.Contains(o.Value, " ") {
-				err = failf("--msgid cannot contain space")
-			}
-			l.msgID = o.Value
-		case "sd-id":
-			if !validDataID(o.Value) {
-				err = failf("invalid structured data ID: '%s'", o.Value)
-			}
-			l.data = append(l.data, o.Value)
-		case "sd-param":
-			if !validDataParam(o.Value) {
-				err = failf("invalid structured data parameter: '%s'", o.Value)
-			} else if len(l.data) == 0 {
-				err = failf("--sd-id was not specified for --sd-param %s", o.Value)
-			} else {
-				l.data[len(l.data)-1] += " " + o.Value
-			}
-		case "socket-errors":
-			socketErrors = "on"
-			if o.Given {
-				socketErrors = o.Value
-			}
-			if socketErrors != "on" && socketErrors != "off" && socketErrors != "auto" {
-				l.warn("invalid argument: %s: using automatic errors", socketErrors)
-				socketErrors = "auto"
-			}
-		case "journald":
-			journald = true
-			if o.Given {
-				f, oerr := p.Sys.OpenFile(libc.Abs(p, o.Value), os.O_RDONLY, 0)
-				if oerr != nil {
-					err = failf("cannot open %s: %s", o.Value, libc.Strerror(oerr))
-					break
-				}
-				defer f.Close()
-				input = f
-			}
-		case "V":
-			fmt.Fprintf(p.Stdout, "%s from util-linux %s\n", p.Name(), Version)
-			return 0, true
-		case "h":
-			fmt.Fprint(p.Stdout, loggerHelp)
-			return 0, true
+			s.files = append(s.files, f)
+			s.input = f
 		}
-		if err != nil {
-			l.warn("%s", err)
-			return 1, true
-		}
+	case "V":
+		fmt.Fprintf(p.Stdout, "%s from util-linux %s\n", p.Name(), Version)
+		return 0, true
+	case "h":
+		fmt.Fprint(p.Stdout, loggerHelp)
+		return 0, true
 	}
-	if reopened && len(operands) > 0 {
-		l.warn("--file <file> and <message> are mutually exclusive, message is ignored")
-		operands = nil
+	if err != nil {
+		l.warn("%s", err)
+		return 1, true
 	}
-	if journald {
-		return l.journal(input), true
+	return 0, false
+}
+
+// run sends the messages.
+func (l *logger) run(s settings, operands []string) int {
+	p := l.p
+	if s.reopened && len(operands) > 0 {
+		l.warn("--file <file> and <message> are mutually exclusive, message is ignored") // it is the file that is
 	}
-	l.errors = socketErrors == "on" || socketErrors == "auto" && (l.noAct || l.stderr || libc.Exists(p, "/run/systemd/system"))
-	if !hasTag {
+	if s.journald {
+		return l.journal(s.input)
+	}
+	l.errors = s.socketErrors == "on" || s.socketErrors == "auto" && (l.noAct || l.stderr || libc.Exists(p, "/run/systemd/system"))
+	if !s.hasTag {
 		l.tag = "<someone>"
 		if u, ok := libc.UserByID(p, p.UID); ok {
 			l.tag = u.Name
@@ -221,17 +242,20 @@ func (l *logger) run(options []libc.Option, operands []string) (status int, done
 	}
 	if err := l.open(); err != nil {
 		l.warn("%s", err)
-		return 1, true
+		return 1
 	}
 	if l.conn != nil {
 		defer l.conn.Close()
 	}
 	if len(operands) > 0 {
 		l.operands(operands)
-	} else {
-		l.lines(bufio.NewReader(input))
+		return 0
 	}
-	return 0, true
+	if err := l.lines(bufio.NewReader(s.input)); err != nil {
+		l.warn("%s", err)
+		return 1
+	}
+	return 0
 }
 
 func (l *logger) warn(format string, args ...any) {
@@ -248,6 +272,7 @@ func (l *logger) format(s string) {
 			l.noQuality = true
 		case "nohost":
 			l.noHost = true
+		case "":
 		default:
 			l.warn("ignoring unknown option argument: %s", word)
 		}
@@ -274,8 +299,9 @@ func (l *logger) open() error {
 	if l.header == nil {
 		l.header = l.header5424
 	}
-	l.head = l.header()
-	return nil
+	var err error
+	l.head, err = l.header()
+	return err
 }
 
 func (l *logger) dialLocal() error {
@@ -327,13 +353,13 @@ func (l *logger) dialServer() error {
 
 // The headers of the three formats.
 
-func (l *logger) headerLocal() string {
-	return fmt.Sprintf("<%d>%s %s%s: ", l.priority, libc.LocalTime(l.p).Format(time.Stamp), l.tag, l.bracketPID())
+func (l *logger) headerLocal() (string, error) {
+	return fmt.Sprintf("<%d>%s %s%s: ", l.priority, libc.LocalTime(l.p).Format(time.Stamp), l.tag, l.bracketPID()), nil
 }
 
-func (l *logger) header3164() string {
+func (l *logger) header3164() (string, error) {
 	name, _, _ := strings.Cut(l.hostname(), ".")
-	return fmt.Sprintf("<%d>%s %s %.200s%s: ", l.priority, libc.LocalTime(l.p).Format(time.Stamp), name, l.tag, l.bracketPID())
+	return fmt.Sprintf("<%d>%s %s %.200s%s: ", l.priority, libc.LocalTime(l.p).Format(time.Stamp), name, l.tag, l.bracketPID()), nil
 }
 
 func (l *logger) bracketPID() string {
@@ -343,7 +369,10 @@ func (l *logger) bracketPID() string {
 	return "[" + strconv.Itoa(l.pid) + "]"
 }
 
-func (l *logger) header5424() string {
+func (l *logger) header5424() (string, error) {
+	if len(l.tag) > 48 { // RFC 5424 section 6: APP-NAME
+		return "", failf("tag '%s' is too long", l.tag)
+	}
 	at, name, pid, data := "-", "-", "-", "-"
 	if !l.noTime {
 		at = libc.LocalTime(l.p).Format("2006-01-02T15:04:05.000000-07:00")
@@ -361,7 +390,7 @@ func (l *logger) header5424() string {
 	if len(elements) > 0 {
 		data = "[" + strings.Join(elements, "][") + "]"
 	}
-	return fmt.Sprintf("<%d>1 %s %s %.48s %s %s %s ", l.priority, at, name, l.tag, pid, l.msgID, data)
+	return fmt.Sprintf("<%d>1 %s %s %s %s %s %s ", l.priority, at, name, l.tag, pid, l.msgID, data), nil
 }
 
 func (l *logger) hostname() string {
@@ -400,7 +429,7 @@ func (l *logger) operands(words []string) {
 
 // lines logs the lines of the input; with --prio-prefix a line may begin with
 // its priority, which counts on for lines without one.
-func (l *logger) lines(r *bufio.Reader) {
+func (l *logger) lines(r *bufio.Reader) error {
 	usual := l.priority
 	buf := make([]byte, 0, 256)
 	c, err := r.ReadByte()
@@ -419,7 +448,7 @@ func (l *logger) lines(r *bufio.Reader) {
 			if err == nil && c == '>' && pri <= 191 {
 				buf = buf[:0]
 				if pri < 8 {
-					pri |= 8
+					pri |= usual &^ 7 // no facility: that of -p
 				}
 				l.priority = pri
 			} else {
@@ -434,17 +463,23 @@ func (l *logger) lines(r *bufio.Reader) {
 			c, err = r.ReadByte()
 		}
 		if len(buf) > 0 || !l.skipEmpty {
-			l.head = l.header()
+			head, herr := l.header()
+			if herr != nil {
+				return herr
+			}
+			l.head = head
 			l.send(string(buf))
 		}
 		if err == nil && c == '\n' {
 			c, err = r.ReadByte()
 		}
 	}
+	return nil
 }
 
-// send sends one message.
+// send sends one message, which ends at its first NUL.
 func (l *logger) send(text string) {
+	text, _, _ = strings.Cut(text, "\x00")
 	if !l.noAct && l.conn == nil && l.server == "" {
 		l.dialLocal()
 	}
@@ -516,7 +551,7 @@ func (l *logger) journal(r io.Reader) int {
 	}
 	if !l.noAct {
 		if err := l.sendEntry(fields); err != nil {
-			l.warn("journald entry could not be written: %s", libc.Strerror(err))
+			l.warn("journald entry could not be written")
 			return 1
 		}
 	}
@@ -532,15 +567,18 @@ func (l *logger) sendEntry(fields []string) error {
 	var b strings.Builder
 	for _, f := range fields {
 		if i := strings.IndexByte(f, '='); i < 1 {
-			return errors.New("Invalid argument") //nolint:staticcheck // the C library's words
+			return syscall.EINVAL
 		}
 		b.WriteString(f)
 		b.WriteByte('\n')
 	}
 	if b.Len() == 0 {
-		return errors.New("Invalid argument") //nolint:staticcheck // the C library's words
+		return syscall.EINVAL
 	}
 	c, err := l.p.Sys.Dial(l.ctx, "unixgram", journalSocket)
+	if errors.Is(err, syscall.ENOENT) {
+		return nil // sd_journal_sendv(3) is silent where there is no journal
+	}
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,24 @@ func parsePriority(s string) (int, error) {
 	return facility<<3 | n&7, nil
 }
 
+// parseID reads the number of a process as strtoul(3) does, of which a pid_t
+// holds 32 bits.
+func parseID(s string) (int, bool) {
+	s = strings.TrimLeft(strings.TrimPrefix(s, "="), " \t\n\v\f\r")
+	digits, negative := strings.CutPrefix(s, "-")
+	if !negative {
+		digits = strings.TrimPrefix(s, "+")
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	if negative {
+		n = -n
+	}
+	return int(int32(n)), true
+}
+
 // loggerCode looks a name up; numbers are shifted left by shift in the table of
 // syslog(3).
 func loggerCode(name string, names map[string]int, shift int) (int, bool) {

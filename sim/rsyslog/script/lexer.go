@@ -2,8 +2,11 @@ package script
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
+	"sync"
+	"unicode/utf8"
 )
 
 // tokenKind is a terminal of the configuration grammar.
@@ -74,9 +77,10 @@ const (
 // lexRule is one pattern. The longest match counts, the first of equals.
 type lexRule struct {
 	re     *regexp.Regexp
-	bol    bool      // only at the beginning of a line
-	eol    bool      // a line feed must follow, and counts for the length
-	kind   tokenKind // tEnd: nothing is returned
+	first  *[256]bool // bytes that a match may begin with
+	bol    bool       // only at the beginning of a line
+	eol    bool       // a line feed must follow, and counts for the length
+	kind   tokenKind  // tEnd: nothing is returned
 	next   lexState
 	text   string // canonical text, when it is not the matched one
 	effect lexEffect
@@ -96,9 +100,45 @@ const (
 )
 
 func rule(pattern string, kind tokenKind, next lexState) lexRule {
-	re := regexp.MustCompile(`\A(?i:` + pattern + `)`)
+	pattern = `\A(?i:` + pattern + `)`
+	re := regexp.MustCompile(pattern)
 	re.Longest()
-	return lexRule{re: re, kind: kind, next: next}
+	return lexRule{re: re, first: firstBytes(pattern), kind: kind, next: next}
+}
+
+// firstBytes returns what a match of a pattern may begin with. Characters beyond
+// ASCII are told by all of their first bytes.
+func firstBytes(pattern string) *[256]bool {
+	set := new([256]bool)
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		panic(err) // regexp has taken it
+	}
+	prog, err := syntax.Compile(parsed)
+	if err != nil {
+		panic(err)
+	}
+	seen := make([]bool, len(prog.Inst))
+	var from func(pc uint32)
+	from = func(pc uint32) {
+		if seen[pc] {
+			return
+		}
+		seen[pc] = true
+		switch in := &prog.Inst[pc]; in.Op {
+		case syntax.InstAlt, syntax.InstAltMatch:
+			from(in.Out)
+			from(in.Arg)
+		case syntax.InstCapture, syntax.InstNop, syntax.InstEmptyWidth:
+			from(in.Out)
+		case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
+			for b := range set {
+				set[b] = set[b] || b >= utf8.RuneSelf || in.MatchRune(rune(b))
+			}
+		}
+	}
+	from(uint32(prog.Start))
+	return set
 }
 
 func (r lexRule) with(e lexEffect) lexRule { r.effect = e; return r }
@@ -106,77 +146,80 @@ func (r lexRule) as(text string) lexRule   { r.text = text; return r }
 func (r lexRule) atBOL() lexRule           { r.bol = true; return r }
 func (r lexRule) atEOL() lexRule           { r.eol = true; return r }
 
-// lexRules are the patterns of each start condition.
-var lexRules = [...][]lexRule{
-	atTop: {
-		rule(`if`, tIf, inExpr),
-		rule(`foreach`, tForeach, inExpr),
-		rule(`reload_lookup_table`, tLookup, inExpr),
-		rule(`else`, tElse, atTop),
-		rule(`set`, tSet, inExpr),
-		rule(`reset`, tReset, inExpr),
-		rule(`unset`, tUnset, inExpr),
-		rule(`call`, tCall, inCall),
-		rule(`call_indirect`, tCallIndirect, inExpr),
-		rule(`stop`, tStop, atTop),
-		rule(`continue`, tContinue, atTop),
-		rule(`[&{}]`, tChar, atTop),
-		rule(`(?:global|template|ruleset|property|constant|input|module|lookup_table|dyn_stats|percentile_stats|include|main_queue|timezone|parser|action)[ \n\t]*\(`, tObject, inObject).with(opening),
-		rule(`[ \t]*:\$?[a-z\-]+[ ]*,[ ]*!?[a-z]+[ ]*,[ ]*"(?:\\"|[^"])*"`, tPropFilter, atTop).atBOL().with(trimmed),
-		rule(`[ \t]*[*a-z][*a-z]*[0-7]*[.,][,!=;.*a-z0-7]+`, tSelector, atTop).atBOL().with(trimmed),
-		rule(`~|\*|-/[^*][^\n]*|/[^*][^\n]*|:[a-z0-9]+:[^\n]*|[|.\-@^?~>][^\n]+|[a-z0-9_][a-z0-9_\-+,;]*`, tAction, atTop),
-		rule(`/\*`, tEnd, atTop).with(comment),
-		rule(`\$[a-z]+[^\n]*`, tEnd, atTop).atEOL().with(legacy),
-		rule(`![^ \t\n]+[ \t]*`, tBSD, atTop).atEOL(),
-		rule(`[+-]\*[ \t\n]*#[^\n]*`, tBSD, atTop).atEOL(),
-		rule(`[+-]\*[ \t\n]*`, tBSD, atTop).atEOL(),
-		rule(`[ \t]*[+-][a-z0-9.:-]+[ \t]*`, tBSD, atTop).atBOL().atEOL(),
-		rule(`#[^\n]*\n`, tEnd, atTop),
-		rule(`[\n\t ]`, tEnd, atTop),
-	},
-	inObject: {
-		rule(`\)`, tEndObject, atTop),
-		rule(`[a-z][a-z0-9_.]*`, tName, inObject),
-		rule(`[,\[\]=]`, tChar, inObject),
-		rule(`"(?:[^"\\]|\\["'?\\abfnrtv]|\\[0-7][0-7][0-7])*"`, tString, inObject).with(quoted),
-		rule(`/\*`, tEnd, inObject).with(comment),
-		rule(`#[^\n]*`, tEnd, inObject).atEOL(),
-		rule(`[ \n\t]`, tEnd, inObject),
-	},
-	inExpr: {
-		rule(`then`, tThen, atTop),
-		rule(`do`, tDo, atTop),
-		rule(`;`, tChar, atTop),
-		rule(`or`, tOr, inExpr),
-		rule(`and`, tAnd, inExpr),
-		rule(`not`, tNot, inExpr),
-		rule(`in`, tIn, inExpr),
-		rule(`[=,*/%+&\-\[\]()]`, tChar, inExpr),
-		rule(`==`, tCompare, inExpr),
-		rule(`<=`, tCompare, inExpr),
-		rule(`>=`, tCompare, inExpr),
-		rule(`!=|<>`, tCompare, inExpr).as("!="),
-		rule(`<`, tCompare, inExpr),
-		rule(`>`, tCompare, inExpr),
-		rule(`contains`, tCompare, inExpr).as("contains"),
-		rule(`contains_i`, tCompare, inExpr).as("contains_i"),
-		rule(`startswith`, tCompare, inExpr).as("startswith"),
-		rule(`startswith_i`, tCompare, inExpr).as("startswith_i"),
-		rule(`0[0-7]+|0x[0-9a-f]+|(?:[1-9][0-9]*|0)`, tNumber, inExpr),
-		rule(`\$[$!./]?[@a-z_]*[!@a-z0-9\-_.\[\]]*`, tVariable, inExpr).with(bare),
-		rule(`'(?:[^'\\]|\\['"\\$bntr]|\\x[0-9a-f][0-9a-f]|\\[0-7][0-7][0-7])*'`, tString, inExpr).with(quoted),
-		rule(`"(?:[^"\\$]|\\["'\\$bntr]|\\x[0-9a-f][0-9a-f]|\\[0-7][0-7][0-7])*"`, tString, inExpr).with(quoted),
-		rule(`"(?:[^"\\]|\\["'\\$bntr]|\\x[0-9a-f][0-9a-f]|\\[0-7][0-7][0-7])*"`, tEnd, inExpr).with(dollar),
-		rule(`/\*`, tEnd, inExpr).with(comment),
-		rule(`#[^\n]*`, tEnd, inExpr).atEOL(),
-		rule(`[ \t\n]`, tEnd, inExpr),
-		rule(`[a-z][a-z0-9_]*`, tFunction, inExpr),
-	},
-	inCall: {
-		rule(`[ \t\n]`, tEnd, inCall),
-		rule(`[a-z][a-z0-9._]*`, tName, atTop),
-	},
-}
+// lexRules are the patterns of each start condition. They are made when the
+// first configuration is read: not every process of ours reads one.
+var lexRules = sync.OnceValue(func() [4][]lexRule {
+	return [...][]lexRule{
+		atTop: {
+			rule(`if`, tIf, inExpr),
+			rule(`foreach`, tForeach, inExpr),
+			rule(`reload_lookup_table`, tLookup, inExpr),
+			rule(`else`, tElse, atTop),
+			rule(`set`, tSet, inExpr),
+			rule(`reset`, tReset, inExpr),
+			rule(`unset`, tUnset, inExpr),
+			rule(`call`, tCall, inCall),
+			rule(`call_indirect`, tCallIndirect, inExpr),
+			rule(`stop`, tStop, atTop),
+			rule(`continue`, tContinue, atTop),
+			rule(`[&{}]`, tChar, atTop),
+			rule(`(?:global|template|ruleset|property|constant|input|module|lookup_table|dyn_stats|percentile_stats|include|main_queue|timezone|parser|action)[ \n\t]*\(`, tObject, inObject).with(opening),
+			rule(`[ \t]*:\$?[a-z\-]+[ ]*,[ ]*!?[a-z]+[ ]*,[ ]*"(?:\\"|[^"])*"`, tPropFilter, atTop).atBOL().with(trimmed),
+			rule(`[ \t]*[*a-z][*a-z]*[0-7]*[.,][,!=;.*a-z0-7]+`, tSelector, atTop).atBOL().with(trimmed),
+			rule(`~|\*|-/[^*][^\n]*|/[^*][^\n]*|:[a-z0-9]+:[^\n]*|[|.\-@^?~>][^\n]+|[a-z0-9_][a-z0-9_\-+,;]*`, tAction, atTop),
+			rule(`/\*`, tEnd, atTop).with(comment),
+			rule(`\$[a-z]+[^\n]*`, tEnd, atTop).atEOL().with(legacy),
+			rule(`![^ \t\n]+[ \t]*`, tBSD, atTop).atEOL(),
+			rule(`[+-]\*[ \t\n]*#[^\n]*`, tBSD, atTop).atEOL(),
+			rule(`[+-]\*[ \t\n]*`, tBSD, atTop).atEOL(),
+			rule(`[ \t]*[+-][a-z0-9.:-]+[ \t]*`, tBSD, atTop).atBOL().atEOL(),
+			rule(`#[^\n]*\n`, tEnd, atTop),
+			rule(`[\n\t ]`, tEnd, atTop),
+		},
+		inObject: {
+			rule(`\)`, tEndObject, atTop),
+			rule(`[a-z][a-z0-9_.]*`, tName, inObject),
+			rule(`[,\[\]=]`, tChar, inObject),
+			rule(`"(?:[^"\\]|\\["'?\\abfnrtv]|\\[0-7][0-7][0-7])*"`, tString, inObject).with(quoted),
+			rule(`/\*`, tEnd, inObject).with(comment),
+			rule(`#[^\n]*`, tEnd, inObject).atEOL(),
+			rule(`[ \n\t]`, tEnd, inObject),
+		},
+		inExpr: {
+			rule(`then`, tThen, atTop),
+			rule(`do`, tDo, atTop),
+			rule(`;`, tChar, atTop),
+			rule(`or`, tOr, inExpr),
+			rule(`and`, tAnd, inExpr),
+			rule(`not`, tNot, inExpr),
+			rule(`in`, tIn, inExpr),
+			rule(`[=,*/%+&\-\[\]()]`, tChar, inExpr),
+			rule(`==`, tCompare, inExpr),
+			rule(`<=`, tCompare, inExpr),
+			rule(`>=`, tCompare, inExpr),
+			rule(`!=|<>`, tCompare, inExpr).as("!="),
+			rule(`<`, tCompare, inExpr),
+			rule(`>`, tCompare, inExpr),
+			rule(`contains`, tCompare, inExpr).as("contains"),
+			rule(`contains_i`, tCompare, inExpr).as("contains_i"),
+			rule(`startswith`, tCompare, inExpr).as("startswith"),
+			rule(`startswith_i`, tCompare, inExpr).as("startswith_i"),
+			rule(`0[0-7]+|0x[0-9a-f]+|(?:[1-9][0-9]*|0)`, tNumber, inExpr),
+			rule(`\$[$!./]?[@a-z_]*[!@a-z0-9\-_.\[\]]*`, tVariable, inExpr).with(bare),
+			rule(`'(?:[^'\\]|\\['"\\$bntr]|\\x[0-9a-f][0-9a-f]|\\[0-7][0-7][0-7])*'`, tString, inExpr).with(quoted),
+			rule(`"(?:[^"\\$]|\\["'\\$bntr]|\\x[0-9a-f][0-9a-f]|\\[0-7][0-7][0-7])*"`, tString, inExpr).with(quoted),
+			rule(`"(?:[^"\\]|\\["'\\$bntr]|\\x[0-9a-f][0-9a-f]|\\[0-7][0-7][0-7])*"`, tEnd, inExpr).with(dollar),
+			rule(`/\*`, tEnd, inExpr).with(comment),
+			rule(`#[^\n]*`, tEnd, inExpr).atEOL(),
+			rule(`[ \t\n]`, tEnd, inExpr),
+			rule(`[a-z][a-z0-9_]*`, tFunction, inExpr),
+		},
+		inCall: {
+			rule(`[ \t\n]`, tEnd, inCall),
+			rule(`[a-z][a-z0-9._]*`, tName, atTop),
+		},
+	}
+})
 
 // where says what a character that fits nowhere is called in.
 var lexPlaces = [...]string{atTop: "", inObject: " in object definition", inExpr: " in expression", inCall: " in 'call' statement"}
@@ -277,9 +320,10 @@ func (x *Lexer) scan(s *Source) (Token, bool) {
 	bol := s.at == 0 || s.text[s.at-1] == '\n'
 	var best *lexRule
 	length, weight := 0, 0
-	for i := range lexRules[x.state] {
-		r := &lexRules[x.state][i]
-		if r.bol && !bol {
+	rules := lexRules()[x.state]
+	for i := range rules {
+		r := &rules[i]
+		if r.bol && !bol || !r.first[rest[0]] {
 			continue
 		}
 		m := r.re.FindStringIndex(rest)
@@ -345,14 +389,17 @@ func (x *Lexer) scan(s *Source) (Token, bool) {
 // legacy handles a $Directive. Those that name files or rulesets steer the
 // lexer and the parser; all others go to the owner.
 func (x *Lexer) legacy(line string, pos Position) (Token, bool) {
-	word, arg, _ := strings.Cut(line, " ")
+	word, arg, given := strings.Cut(strings.Replace(line, "\t", " ", 1), " ")
 	switch {
 	case strings.EqualFold(word, "$includeconfig"):
+		if !given {
+			arg = word
+		}
 		if !x.Owner.Include(strings.TrimLeft(arg, " \t"), false) {
 			x.over = true
 		}
 	case strings.EqualFold(word, "$ruleset"):
-		return Token{kind: tRuleset, Text: line, Value: strings.TrimSpace(arg), Pos: pos}, true
+		return Token{kind: tRuleset, Text: line, Value: strings.TrimLeft(arg, " \t"), Pos: pos}, true
 	default:
 		x.Owner.Directive(line)
 	}

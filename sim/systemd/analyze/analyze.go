@@ -139,7 +139,7 @@ func verbs() map[string]verb {
 		"critical-chain": {0, -1, true, (*analysis).criticalChain},
 		"verify":         {1, -1, false, (*analysis).verify}, "cat-config": {1, -1, false, (*analysis).catConfig},
 		"unit-paths": {0, 0, false, func(s *analysis, _ []string) int {
-			fmt.Fprintln(s.Out, strings.Join(units.Path, "\n"))
+			fmt.Fprintln(s.Out, strings.Join(units.SearchPath, "\n"))
 			return 0
 		}},
 		"calendar": {1, -1, false, (*analysis).calendar}, "timespan": {1, -1, false, (*analysis).timespan},

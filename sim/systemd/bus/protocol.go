@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"enshu/sim/systemd/units"
 	"strings"
+	"time"
 )
 
 // The protocol of /run/systemd/private: the client sends one JSON object a
@@ -28,6 +29,25 @@ type Request struct {
 	Runtime bool   `json:",omitempty"`
 	Force   bool   `json:",omitempty"`
 	Mode    string `json:",omitempty"` // --preset-mode=
+	// Shutdown is of the method Schedule.
+	Shutdown *Shutdown `json:",omitempty"`
+}
+
+// Shutdown is one that is to be at a later time.
+type Shutdown struct {
+	Kind  string // reboot, poweroff or halt
+	When  time.Time
+	Wall  string // what is told to everybody besides
+	Quiet bool   // nobody is told
+	Dry   bool   // nothing but told
+}
+
+// Mode is what logind calls it.
+func (s Shutdown) Mode() string {
+	if s.Dry {
+		return "dry-" + s.Kind
+	}
+	return s.Kind
 }
 
 // Reply is what PID 1 answers.
@@ -45,6 +65,8 @@ type Reply struct {
 	// [Install] section.
 	NoInstall bool  `json:",omitempty"`
 	Jobs      []Job `json:",omitempty"`
+	// Shutdown is the one that is scheduled, nil when none is.
+	Shutdown *Shutdown `json:",omitempty"`
 }
 
 // Job is a line of list-jobs.

@@ -69,6 +69,10 @@ type ServiceState struct {
 	EnvironmentFiles                                []string
 	Dir                                             string
 	UMask                                           int
+	SuccessStatus, RestartPrevent, RestartForce     []string
+	RuntimeMax, Watchdog                            time.Duration
+	UID, GID                                        string              // of User= and Group= while they are in use
+	Directories                                     map[string][]string // by RuntimeDirectory …
 	Tasks                                           int
 	Memory                                          int64
 	CPU                                             time.Duration

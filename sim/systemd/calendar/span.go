@@ -93,8 +93,8 @@ func FormatSpan(d, accuracy time.Duration) string {
 		if d < w.unit {
 			continue
 		}
-		n, rest := d/w.unit, d%w.unit
-		text := strconv.FormatInt(int64(n), 10)
+		rest := d % w.unit
+		text := strconv.FormatInt(int64(d/w.unit), 10)
 		if d < time.Minute && rest > 0 {
 			// What is left is written as a fraction, as far as accuracy goes.
 			digits, unit := 0, w.unit
@@ -107,20 +107,10 @@ func FormatSpan(d, accuracy time.Duration) string {
 			}
 			rest = 0
 		}
-		parts = append(parts, text+spanSuffix(n, w.word))
+		parts = append(parts, text+w.word)
 		d = rest
 	}
 	return strings.Join(parts, " ")
-}
-
-func spanSuffix(n time.Duration, word string) string {
-	if word == "month" && n > 1 {
-		return " months"
-	}
-	if word == "month" {
-		return " month"
-	}
-	return word
 }
 
 func zeros(n int64, digits int) string {

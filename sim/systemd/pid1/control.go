@@ -90,7 +90,10 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 }
 
 // open are the methods that change nothing.
-var open = []string{"Show", "List", "UnitByPID", "State", "Wait", "Environment", "Jobs", "LogLevel", "LogTarget"}
+var open = []string{"Show", "Get", "FileState", "List", "UnitByPID", "State", "Wait", "Environment", "Jobs", "LogLevel", "LogTarget", "Scheduled"}
+
+// goingDown is what is said of a kind of shutdown when it begins.
+var goingDown = map[string]string{"reboot": "rebooting", "poweroff": "powering down", "halt": "halting"}
 
 // handle executes one request on the loop and answers once.
 func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
@@ -123,11 +126,18 @@ func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
 			c.wait = &jobWait{jobs: map[int]bool{}}
 			answer(bus.Reply{Results: results})
 		})
-	case "Show":
+	case "Show", "Get":
 		m.collect()
 		u := m.get(r.Unit)
+		if r.Method == "Show" && !u.fileStateTold {
+			u.fileStateTold = true
+			m.installProblems(u.frag)
+		}
 		st := u.snapshot()
 		answer(bus.Reply{Unit: &st})
+	case "FileState":
+		m.installProblems(m.loader.Load(r.Unit))
+		answer(bus.Reply{State: units.FileState(m.p, m.loader, r.Unit)})
 	case "List":
 		m.collect()
 		var list []bus.UnitState
@@ -189,13 +199,37 @@ func (c *client) handle(r bus.Request, answer func(bus.Reply)) {
 		answer(bus.Reply{Env: m.environ()})
 	case "SetEnvironment", "UnsetEnvironment":
 		reply(m.setEnvironment(r))
+	case "Schedule":
+		if r.Shutdown == nil || goingDown[r.Shutdown.Kind] == "" {
+			fail(bus.NewError(bus.ErrInvalidArgs, "Unsupported shutdown type"))
+			return
+		}
+		m.schedule(*r.Shutdown)
+		answer(bus.Reply{Shutdown: r.Shutdown})
+	case "Scheduled":
+		var s *bus.Shutdown
+		if m.planned != nil {
+			s = &m.planned.Shutdown
+		}
+		answer(bus.Reply{Shutdown: s})
+	case "Unschedule":
+		if m.unschedule() && r.Kind == "wall" {
+			text := "System shutdown has been cancelled"
+			m.log(syslog.Info, text)
+			machine.Wall(m.p, "root", text)
+		}
+		answer(bus.Reply{})
 	case "Shutdown":
-		m.log(syslog.Info, "System is "+map[string]string{"reboot": "rebooting", "poweroff": "powering down", "halt": "halting"}[r.Kind]+".")
+		m.log(syslog.Info, "System is "+goingDown[r.Kind]+".")
 		m.shutdown(r.Kind, r.Force)
 		answer(bus.Reply{})
 	case "Enable", "Disable", "Reenable", "Mask", "Unmask", "Preset", "PresetAll", "SetDefault", "Revert", "Link", "AddWants", "AddRequires":
 		op := units.Installer{Proc: m.p, Loader: units.NewLoader(m.p), Runtime: r.Runtime, Force: r.Force, Mode: r.Mode}
-		if err := op.Do(r.Method, r.Units); err != nil {
+		err := op.Do(r.Method, r.Units)
+		for _, line := range op.Loader.TakeTold() {
+			m.log(syslog.Warning, line)
+		}
+		if err != nil {
 			fail(err)
 			return
 		}
@@ -218,8 +252,9 @@ func (c *client) took(j *job, answer func(bus.Reply)) {
 
 // kill is systemctl kill.
 func (m *manager) kill(r bus.Request) error {
-	u := m.get(r.Unit)
-	if u.frag.State == units.NotFound && u.state == bus.Inactive {
+	m.collect()
+	u := m.units[m.realName(r.Unit)]
+	if u == nil || u.frag.State == units.NotFound && u.state == bus.Inactive {
 		return bus.NewError(bus.ErrNoSuchUnit, "Unit "+r.Unit+" not loaded.")
 	}
 	if u.svc == nil {

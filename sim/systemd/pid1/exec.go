@@ -1,6 +1,7 @@
 package pid1
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"enshu/sim/libc"
 	"enshu/sim/sdjournal"
 	"enshu/sim/systemd/bus"
+	"enshu/sim/systemd/calendar"
 	"enshu/sim/systemd/machine"
 	"enshu/sim/systemd/unitfile"
 	"enshu/sim/wire/journal"
@@ -50,11 +52,15 @@ type process struct {
 
 // spawn starts one command of a service. The command always becomes a process,
 // if only one that fails with the exit status that tells why.
-func (s *service) spawn(c unitfile.Command) (*process, error) {
+// begins, if any, is called once nothing stands against a process any more.
+func (s *service) spawn(c unitfile.Command, begins func()) (*process, error) {
 	m, v := s.u.m, s.u.config().Service
 	cmd, code := s.prepare(c)
 	if code < 0 {
 		return nil, syscall.ENOENT
+	}
+	if begins != nil {
+		begins()
 	}
 	var closers []io.Closer
 	if code == 0 {
@@ -117,7 +123,7 @@ func (s *service) spawn(c unitfile.Command) (*process, error) {
 func (s *service) prepare(c unitfile.Command) (cmd host.Cmd, code int) {
 	m, v := s.u.m, s.u.config().Service
 	cred := &host.Cred{}
-	home, login, shell := "/root", "root", "/bin/sh"
+	home, login, shell := "/root", "root", "/bin/bash"
 	if v.User != "" {
 		u, ok := libc.UserByName(m.p, v.User)
 		if !ok {
@@ -140,8 +146,10 @@ func (s *service) prepare(c unitfile.Command) (cmd host.Cmd, code int) {
 		}
 		cred.Groups = append(cred.Groups, g.GID)
 	}
-	s.makeDirs(cred)
-	env := m.environ()
+	if v.User != "" || v.Group != "" {
+		s.cred = cred
+	}
+	env := append(m.environ(), s.makeDirs(cred)...)
 	if v.User != "" {
 		env = append(env, "HOME="+home, "LOGNAME="+login, "USER="+login, "SHELL="+shell)
 	}
@@ -151,6 +159,9 @@ func (s *service) prepare(c unitfile.Command) (cmd host.Cmd, code int) {
 	}
 	if v.NotifyAccess != "none" {
 		env = append(env, "NOTIFY_SOCKET="+notifySock)
+	}
+	if v.Watchdog > 0 && v.Watchdog != calendar.Forever {
+		env = append(env, "WATCHDOG_USEC="+strconv.FormatInt(v.Watchdog.Microseconds(), 10))
 	}
 	env = append(env, s.outcome()...)
 	for _, name := range v.PassEnv {
@@ -176,7 +187,11 @@ func (s *service) prepare(c unitfile.Command) (cmd host.Cmd, code int) {
 			}
 			continue
 		}
-		env = append(env, unitfile.ParseEnv(data)...)
+		set, bad := unitfile.ParseEnvFile(data)
+		for _, line := range bad {
+			s.u.say(syslog.Err, "", "Ignoring invalid environment assignment '%s': %s", line, name)
+		}
+		env = append(env, set...)
 	}
 	env = slices.DeleteFunc(env, func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")
@@ -219,17 +234,37 @@ func (s *service) outcome() []string {
 	return env
 }
 
-// makeDirs makes RuntimeDirectory= and its kin.
-func (s *service) makeDirs(cred *host.Cred) {
-	v := s.u.config().Service
-	for base, names := range map[string][]string{"/run": v.RuntimeDirs, "/var/lib": v.StateDirs, "/var/log": v.LogsDirs, "/var/cache": v.CacheDirs} {
-		for _, n := range names {
-			dir := path.Join(base, n)
-			if libc.MkdirAll(s.u.m.p, dir, 0o755) == nil {
-				s.u.m.p.Sys.Chown(dir, cred.UID, cred.GID)
+// makeDirs makes RuntimeDirectory= and its kin and returns the variables that
+// name them.
+func (s *service) makeDirs(cred *host.Cred) (env []string) {
+	v, p := s.u.config().Service, s.u.m.p
+	for _, d := range []struct {
+		key, variable, base string
+		names               []string
+	}{
+		{"RuntimeDirectory", "RUNTIME_DIRECTORY", "/run", v.RuntimeDirs}, {"StateDirectory", "STATE_DIRECTORY", "/var/lib", v.StateDirs},
+		{"CacheDirectory", "CACHE_DIRECTORY", "/var/cache", v.CacheDirs}, {"LogsDirectory", "LOGS_DIRECTORY", "/var/log", v.LogsDirs},
+		{"ConfigurationDirectory", "CONFIGURATION_DIRECTORY", "/etc", v.ConfigDirs},
+	} {
+		var made []string
+		for _, n := range d.names {
+			dir := path.Join(d.base, n)
+			made = append(made, dir)
+			if libc.MkdirAll(p, dir, 0o755) != nil {
+				continue
+			}
+			if mode, ok := v.DirModes[d.key]; ok {
+				p.Sys.Chmod(dir, os.FileMode(mode))
+			}
+			if d.base != "/etc" {
+				p.Sys.Chown(dir, cred.UID, cred.GID)
 			}
 		}
+		if len(made) > 0 {
+			env = append(env, d.variable+"="+strings.Join(made, ":"))
+		}
 	}
+	return env
 }
 
 // environ is what PID 1 gives every process.
@@ -291,6 +326,9 @@ func (s *service) stdio(cmd *host.Cmd, ident string) ([]io.Closer, error) {
 		}
 		closers = append(closers, f)
 		cmd.Stdin = f
+	}
+	if v.Stdin == "data" || v.Stdin == "" && len(v.StdinData) > 0 {
+		cmd.Stdin = bytes.NewReader(v.StdinData)
 	}
 	out := v.Stdout
 	if out == "" || out == "inherit" {

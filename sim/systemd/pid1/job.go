@@ -63,12 +63,10 @@ func (m *manager) request(name, kind, mode string) (*job, error) {
 	if _, _, _, template := unitfile.SplitName(name); template {
 		return nil, bus.NewError(bus.ErrInvalidArgs, "Unit name "+name+" is missing the instance name.")
 	}
-	if kind == bus.JobStop && m.units[m.realName(name)] == nil {
-		if u := m.get(name); u.frag.State != units.Loaded && u.frag.State != units.Masked {
-			return nil, bus.NewError(bus.ErrNoSuchUnit, "Unit "+name+" not loaded.")
-		}
-	}
 	u := m.get(name)
+	if kind == bus.JobStop && u.state == bus.Inactive && u.frag.State != units.Loaded && u.frag.State != units.Masked {
+		return nil, bus.NewError(bus.ErrNoSuchUnit, "Unit "+name+" not loaded.")
+	}
 	if u.isInactive() && u.frag.State != units.Loaded && len(u.frag.Stamps) > 0 && m.loader.Changed(u.frag) {
 		m.reloadUnit(u)
 	}
@@ -112,7 +110,7 @@ func (m *manager) request(name, kind, mode string) (*job, error) {
 	switch {
 	case kind == bus.JobReload && !reloads:
 		return nil, bus.NewError(bus.ErrNotApplicable, "Job type reload is not applicable for unit "+u.name+".")
-	case kind == bus.JobStart && u.config().RefuseStart:
+	case kind == bus.JobStart && u.config().RefuseStart, kind == bus.JobRestart && (u.config().RefuseStart || u.config().RefuseStop):
 		return nil, bus.NewError(bus.ErrOnlyDependency, "Operation refused, unit "+u.name+" may be requested by dependency only (it is configured to refuse manual start/stop).")
 	case kind == bus.JobStop && u.config().RefuseStop:
 		return nil, bus.NewError(bus.ErrOnlyDependency, "Operation refused, unit "+u.name+" may be requested by dependency only (it is configured to refuse manual start/stop).")
@@ -167,7 +165,24 @@ func (m *manager) dispatch() {
 			again = true
 		}
 	}
+	m.stopUnneeded()
 	m.checkBoot()
+}
+
+// stopUnneeded stops the units with StopWhenUnneeded= that no other unit which is
+// up wants any more.
+func (m *manager) stopUnneeded() {
+	for _, u := range m.units {
+		if !u.config().StopWhenUnneeded || !u.isActive() || u.job != nil {
+			continue
+		}
+		needed := slices.ContainsFunc(u.deps(unitfile.RequiredBy, unitfile.WantedBy, unitfile.BoundBy, unitfile.RequisiteO), func(by *unit) bool {
+			return !by.isInactive() || by.job != nil
+		})
+		if !needed {
+			m.enqueue(u, bus.JobStop)
+		}
+	}
 }
 
 // runnable: does ordering allow the job now? Of two units of which one comes
@@ -317,9 +332,6 @@ func (m *manager) finish(j *job, result string) {
 			r := bus.ResultSuccess
 			if u.result != "" {
 				r = u.result
-			}
-			if u.svc != nil && j.kind == bus.JobReload && u.svc.reloadFailed {
-				r = bus.ResultExit
 			}
 			wait.results = append(wait.results, bus.JobResult{ID: j.id, Unit: u.name, Result: result, UnitResult: r})
 			if len(wait.jobs) == 0 && wait.done != nil {

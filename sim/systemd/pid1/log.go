@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"enshu/sim/sdjournal"
+	"enshu/sim/systemd/bus"
 	"enshu/sim/systemd/unitfile"
 	"enshu/sim/trace"
 	"enshu/sim/wire/journal"
@@ -119,6 +120,9 @@ func (u *unit) words() jobWords {
 	}
 	if u.svc != nil && u.config().Service.Kind == "oneshot" {
 		w.started = "Finished %s."
+	}
+	if u.svc != nil && u.result == bus.ResultSkip {
+		w.started = "Condition check resulted in %s being skipped."
 	}
 	return w
 }

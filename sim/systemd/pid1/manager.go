@@ -47,9 +47,10 @@ type manager struct {
 	started             time.Duration
 	bootDone            bool
 	startedAt           moment
-	exit                int  // what Init returns, when it is over
-	over                bool // the loop ends
-	stopping            bool // a shutdown is under way
+	exit                int        // what Init returns, when it is over
+	over                bool       // the loop ends
+	stopping            bool       // a shutdown is under way
+	planned             *scheduled // and one that is to come
 	byPID               map[int]*unit
 	past                []int // ended processes that journald may still ask about
 }
@@ -133,8 +134,16 @@ func (u *unit) tell() {
 	}
 }
 
+// installProblems logs what is wrong with a unit's file as far as enabling is
+// concerned, which is read once more when somebody asks whether it is enabled.
+func (m *manager) installProblems(f *units.Fragment) {
+	for _, p := range f.InstallProblems() {
+		m.log(syslog.Warning, p.String(), journal.Field{Name: "UNIT", Value: f.Name})
+	}
+}
+
 func (m *manager) reloadUnit(u *unit) {
-	u.frag = m.loader.Load(u.name)
+	u.frag, u.fileStateTold = m.loader.Load(u.name), false
 	m.edges = nil
 	u.tell()
 }
@@ -165,6 +174,16 @@ func (m *manager) graph() map[*unit]map[unitfile.Dep][]*unit {
 					add(v, u, inv)
 				}
 			}
+		}
+	}
+	for _, u := range m.sorted() {
+		for _, n := range u.frag.Config.AfterWanted {
+			v := m.units[m.realName(n)]
+			if v == nil || v == u || v.frag.State != units.Loaded || v.config().NoDefaults || slices.Contains(g[v][unitfile.After], u) {
+				continue
+			}
+			add(u, v, unitfile.After)
+			add(v, u, unitfile.Before)
 		}
 	}
 	m.edges = g
@@ -200,7 +219,7 @@ func (m *manager) collect() {
 		}
 	}
 	for _, u := range m.units {
-		if u.state != bus.Inactive || u.job != nil {
+		if u.state != bus.Inactive || u.job != nil || u.svc != nil && u.svc.leaves() {
 			mark(u)
 		}
 	}
@@ -225,7 +244,7 @@ func (m *manager) reload() {
 			delete(m.units, u.name)
 			continue
 		}
-		u.frag = m.loader.Load(u.name)
+		u.frag, u.fileStateTold = m.loader.Load(u.name), false
 		u.windowN = 0
 		if u.svc != nil {
 			u.svc.forget()

@@ -61,6 +61,9 @@ func (s *service) notified(pid int, told map[string]string) {
 		s.main = nil
 		s.adopt(n)
 	}
+	if told["WATCHDOG"] == "1" && s.dog != nil {
+		s.watch()
+	}
 	if text, ok := told["STATUS"]; ok {
 		s.statusText = text
 	}

@@ -18,7 +18,7 @@ import (
 var activeOf = map[string]string{
 	bus.SubDead: bus.Inactive, bus.SubCondition: bus.Activating, bus.SubStartPre: bus.Activating, bus.SubStart: bus.Activating, bus.SubStartPost: bus.Activating,
 	bus.SubRunning: bus.Active, bus.SubExited: bus.Active, bus.SubReload: bus.Reloading, bus.SubStop: bus.Deactivating, bus.SubStopSigterm: bus.Deactivating,
-	bus.SubStopSigkill: bus.Deactivating, bus.SubStopPost: bus.Deactivating, bus.SubFinalSigterm: bus.Deactivating, bus.SubFinalSigkill: bus.Deactivating,
+	bus.SubStopWatchdog: bus.Deactivating, bus.SubStopSigkill: bus.Deactivating, bus.SubStopPost: bus.Deactivating, bus.SubFinalSigterm: bus.Deactivating, bus.SubFinalSigkill: bus.Deactivating,
 	bus.SubFailed: bus.Failed, bus.SubAutoRestart: bus.Activating,
 }
 
@@ -34,7 +34,7 @@ type service struct {
 	children []int
 	args     map[int][]string // of the children, as they were started
 
-	runs    map[string]*bus.Run // the last of each kind
+	runs    map[string][]*bus.Run // of each kind, since it was begun last
 	mainRun *bus.Run
 
 	controlRun *bus.Run // of control
@@ -48,6 +48,9 @@ type service struct {
 	serving      bool // the main process said that it is ready
 	statusText   string
 	pidAlarm     *clock.LocalTimer
+	dog          *clock.LocalTimer // WatchdogSec=
+	cred         *host.Cred        // of User= and Group=, nil without
+	leftover     []int             // processes that stayed when the service went down
 }
 
 func (s *service) config() *unitfile.Service { return s.u.config().Service }
@@ -100,7 +103,7 @@ func (s *service) start() {
 	s.u.begun = s.u.m.now()
 	s.u.result = bus.ResultSuccess
 	s.reloadFailed, s.forbidden, s.serving = false, false, false
-	s.runs = map[string]*bus.Run{}
+	s.runs = map[string][]*bus.Run{}
 	s.mainPID, s.main, s.mainRun, s.control, s.statusText = 0, nil, nil, nil, ""
 	s.u.newInvocation()
 	if j := s.u.job; j != nil && s.slow() {
@@ -119,6 +122,9 @@ func (s *service) start() {
 // start, about which a line is logged.
 func (s *service) slow() bool {
 	v := s.config()
+	if len(v.Exec["ExecStart"])+len(v.Exec["ExecCondition"])+len(v.Exec["ExecStartPre"])+len(v.Exec["ExecStartPost"]) == 0 {
+		return false
+	}
 	return v.Kind != "simple" && v.Kind != "idle" && v.Kind != "exec" ||
 		len(v.Exec["ExecCondition"])+len(v.Exec["ExecStartPre"])+len(v.Exec["ExecStartPost"]) > 0
 }
@@ -135,14 +141,14 @@ func (s *service) startPre() {
 
 // commands runs the control commands of a kind one after the other.
 func (s *service) commands(kind string) {
-	s.kind, s.rest = kind, s.config().Exec[kind]
+	s.kind, s.rest, s.runs[kind] = kind, s.config().Exec[kind], nil
 	s.nextCommand()
 }
 
 func (s *service) nextCommand() {
 	c := s.rest[0]
 	s.rest = s.rest[1:]
-	p, err := s.spawn(c)
+	p, err := s.spawn(c, nil)
 	if err != nil {
 		s.cannotRun(taskOf[s.kind], err)
 		s.control = nil
@@ -162,7 +168,7 @@ func (s *service) cannotRun(task string, err error) {
 
 func (s *service) note(kind string, p *process) *bus.Run {
 	r := &bus.Run{Kind: kind, Command: p.cmd.String(), PID: p.PID, Comm: comm(p.cmd.Path), Start: s.u.m.p.Now()}
-	s.runs[kind] = r
+	s.runs[kind] = append(s.runs[kind], r)
 	return r
 }
 
@@ -175,7 +181,7 @@ func comm(file string) string {
 // forget drops what is known of the runs of commands: a reload of the unit
 // files makes new commands of them. That of the main process stays known as such.
 func (s *service) forget() {
-	s.runs = map[string]*bus.Run{}
+	s.runs = map[string][]*bus.Run{}
 }
 
 // startMain runs ExecStart=.
@@ -187,12 +193,13 @@ func (s *service) startMain() {
 		return
 	}
 	s.kind, s.rest = "ExecStart", list[1:]
-	if j := s.u.job; j != nil && j.kind == bus.JobStart && (v.Kind == "simple" || v.Kind == "idle") && len(v.Exec["ExecStartPost"]) == 0 {
-		// Such a service has started whatever becomes of its process, so that is
-		// said before the process may say something.
-		s.u.m.sayStarted(j)
-	}
-	p, err := s.spawn(list[0])
+	p, err := s.spawn(list[0], func() {
+		if j := s.u.job; j != nil && j.kind == bus.JobStart && (v.Kind == "simple" || v.Kind == "idle") && len(v.Exec["ExecStartPost"]) == 0 {
+			// Such a service has started whatever becomes of its process, so that is
+			// said before the process may say something.
+			s.u.m.sayStarted(j)
+		}
+	})
 	if err != nil {
 		s.cannotRun("start", err)
 		s.signalAll(bus.SubFinalSigterm, bus.ResultNoFiles)
@@ -219,6 +226,7 @@ func (s *service) startMain() {
 		s.arm(v.TimeoutStart, s.startTimeout)
 		if v.Kind != "oneshot" {
 			s.awaitReady(p)
+			s.watch()
 		}
 	default:
 		s.startPost()
@@ -260,9 +268,15 @@ func (s *service) running(result string) {
 	switch {
 	case alive && result == bus.ResultSuccess:
 		s.setSub(bus.SubRunning)
+		s.watch()
+		s.arm(v.RuntimeMax, func() {
+			s.u.say(syslog.Warning, "", "Service reached runtime time limit. Stopping.")
+			s.signalAll(bus.SubStopSigterm, bus.ResultTimeout)
+		})
 	case result != bus.ResultSuccess:
 		s.signalAll(bus.SubStopSigterm, result)
 	case v.RemainAfterExit:
+		s.unwatch()
 		s.setSub(bus.SubExited)
 	default:
 		s.enterStop()
@@ -316,6 +330,7 @@ func (s *service) enterStop() {
 // dead is the end: inactive or failed, or a pause before the next start.
 func (s *service) dead(mayRestart bool) {
 	s.disarm()
+	s.unwatch()
 	if s.pidAlarm != nil {
 		s.pidAlarm.Stop()
 		s.pidAlarm = nil
@@ -333,6 +348,12 @@ func (s *service) dead(mayRestart bool) {
 		s.u.log(syslog.Warning, msgResult, s.u.name+": Failed with result '"+s.u.result+"'.",
 			journal.Field{Name: "UNIT_RESULT", Value: s.u.result})
 		end = bus.SubFailed
+	}
+	if end := s.u.sub; end != bus.SubDead && end != bus.SubFailed {
+		s.leftover = s.members()
+		for _, pid := range s.leftover {
+			s.u.say(syslog.Info, "", "Unit process %d (%s) remains running after unit stopped.", pid, s.comm(pid))
+		}
 	}
 	s.restartTimer = false
 	s.willRestart = mayRestart && !s.forbidden && s.shouldRestart()
@@ -364,6 +385,9 @@ func (s *service) tidy() {
 		s.u.m.p.Sys.Remove(v.PidFile)
 	}
 	for _, d := range v.RuntimeDirs {
+		if v.KeepRuntime {
+			break
+		}
 		libc.RemoveAll(s.u.m.p, path.Join("/run", d))
 	}
 }

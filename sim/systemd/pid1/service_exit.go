@@ -23,12 +23,9 @@ func (s *service) judge(r *bus.Run, st host.Status, daemon bool) (result string)
 		}
 		return bus.ResultExit
 	}
+	// Hosts keep no cores, so that a process is never one that dumped its.
 	r.Code, r.Status = "killed", int(st.Signal)
 	result = bus.ResultSignal
-	switch st.Signal {
-	case syscall.SIGSEGV, syscall.SIGABRT, syscall.SIGQUIT, syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSYS, syscall.SIGXCPU, syscall.SIGXFSZ:
-		r.Code, result = "dumped", bus.ResultCore
-	}
 	clean := daemon && slices.Contains([]syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE}, st.Signal)
 	if clean || statusListed(s.config().SuccessStatus, r) {
 		return bus.ResultSuccess
@@ -63,12 +60,18 @@ func (s *service) exited(child *host.Process, st host.Status) {
 	case s.control != nil && s.control.Process == child:
 		c := s.control.cmd
 		s.control = nil
-		r := s.controlRun
+		r, what := s.controlRun, "Control"
 		result := s.judge(r, st, s.config().Kind == "forking" && s.kind == "ExecStart")
 		if c.Ignore {
 			result = bus.ResultSuccess
 		}
-		s.sayExit("Control", r, result)
+		if s.u.sub == bus.SubCondition {
+			what = "Condition check"
+			if st.Signal == 0 && st.Code > 0 && st.Code < 255 {
+				result = bus.ResultSuccess // it says no, which is no failure
+			}
+		}
+		s.sayExit(what, r, result)
 		s.controlDone(c, st, result)
 	case s.main != nil && s.main.Process == child:
 		c := s.main.cmd
@@ -94,7 +97,7 @@ func (s *service) mainDone(result string) {
 		case v.Kind == "oneshot" && result == bus.ResultSuccess && len(s.rest) > 0:
 			c := s.rest[0]
 			s.rest = s.rest[1:]
-			p, err := s.spawn(c)
+			p, err := s.spawn(c, nil)
 			if err != nil {
 				s.cannotRun("next main", err)
 				s.signalAll(bus.SubFinalSigterm, bus.ResultNoFiles)
@@ -217,7 +220,7 @@ func (s *service) shouldRestart() bool {
 // statusListed: does a list like SuccessExitStatus= name how r ended?
 func statusListed(list []string, r *bus.Run) bool {
 	for _, w := range list {
-		if n, err := strconv.Atoi(w); err == nil {
+		if n, ok := unitfile.ExitStatus(w); ok {
 			if r.Code == "exited" && r.Status == n {
 				return true
 			}
@@ -225,11 +228,6 @@ func statusListed(list []string, r *bus.Run) bool {
 		}
 		if sig, ok := unitfile.Signals[strings.TrimPrefix(w, "SIG")]; ok && r.Code != "exited" && r.Status == int(sig) {
 			return true
-		}
-		for n, name := range unitfile.ExitNames {
-			if name == w && r.Code == "exited" && r.Status == n {
-				return true
-			}
 		}
 	}
 	return false

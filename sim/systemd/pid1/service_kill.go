@@ -3,6 +3,7 @@ package pid1
 import (
 	"enshu/sim/systemd/bus"
 	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/unitfile"
 	"enshu/sim/wire/syslog"
 	"slices"
 	"strings"
@@ -25,24 +26,33 @@ func (s *service) members() []int {
 	return pids
 }
 
+// leaves reports whether processes that outlived the service still live.
+func (s *service) leaves() bool {
+	s.leftover = slices.DeleteFunc(s.leftover, func(pid int) bool { return s.u.m.signal(pid, 0) == syscall.ESRCH })
+	return len(s.leftover) > 0
+}
+
 // signalAll goes to a state of killing: every process gets the state's signal,
 // and when there is none the next step is taken at once.
 func (s *service) signalAll(sub, result string) {
 	s.fail(result)
 	v := s.config()
 	sig := v.KillSignal
-	if sub == bus.SubStopSigkill || sub == bus.SubFinalSigkill {
-		sig = syscall.SIGKILL
+	switch sub {
+	case bus.SubStopSigkill, bus.SubFinalSigkill:
+		sig = v.FinalKillSignal
+	case bus.SubStopWatchdog:
+		sig = v.WatchdogSignal
 	}
 	any := false
 	for _, pid := range s.members() {
 		isMain := pid == s.mainPID || s.control != nil && pid == s.control.PID
 		switch {
-		case v.KillMode == "none", v.KillMode == "process" && !isMain, v.KillMode == "mixed" && !isMain && sig != syscall.SIGKILL:
+		case v.KillMode == "none", v.KillMode == "process" && !isMain, v.KillMode == "mixed" && !isMain && sub != bus.SubStopSigkill && sub != bus.SubFinalSigkill:
 			continue
 		}
-		if sig == syscall.SIGKILL {
-			s.u.say(syslog.Notice, "", "Killing process %d (%s) with signal SIGKILL.", pid, s.comm(pid))
+		if s.tellsSignal(sig) {
+			s.u.say(syslog.Notice, "", "Killing process %d (%s) with signal SIG%s.", pid, s.comm(pid), unitfile.SignalName(sig))
 		}
 		if s.u.m.signal(pid, sig) == nil {
 			any = true
@@ -68,9 +78,11 @@ func (s *service) comm(pid int) string {
 	if s.mainRun != nil && s.mainRun.PID == pid {
 		return s.mainRun.Comm
 	}
-	for _, r := range s.runs {
-		if r.PID == pid {
-			return r.Comm
+	for _, list := range s.runs {
+		for _, r := range list {
+			if r.PID == pid {
+				return r.Comm
+			}
 		}
 	}
 	return "n/a"
@@ -79,7 +91,7 @@ func (s *service) comm(pid int) string {
 // killTimeout: who did not heed SIGTERM gets SIGKILL; then we go on without.
 func (s *service) killTimeout(sub string) {
 	switch {
-	case (sub == bus.SubStopSigterm || sub == bus.SubFinalSigterm) && s.config().SendSIGKILL:
+	case (sub == bus.SubStopSigterm || sub == bus.SubFinalSigterm || sub == bus.SubStopWatchdog) && s.config().SendSIGKILL:
 		s.u.say(syslog.Warning, "", "State '%s' timed out. Killing.", sub)
 		next := bus.SubStopSigkill
 		if sub == bus.SubFinalSigterm {
@@ -94,7 +106,7 @@ func (s *service) killTimeout(sub string) {
 
 // gone is the step after a state of killing.
 func (s *service) gone(sub string) {
-	if sub == bus.SubStopSigterm || sub == bus.SubStopSigkill {
+	if sub == bus.SubStopSigterm || sub == bus.SubStopSigkill || sub == bus.SubStopWatchdog {
 		s.stopPost()
 		return
 	}
@@ -125,7 +137,7 @@ func (s *service) alive() []int {
 // lastGone goes on when a state of killing has nobody left.
 func (s *service) lastGone() {
 	switch s.u.sub {
-	case bus.SubStopSigterm, bus.SubStopSigkill, bus.SubFinalSigterm, bus.SubFinalSigkill:
+	case bus.SubStopWatchdog, bus.SubStopSigterm, bus.SubStopSigkill, bus.SubFinalSigterm, bus.SubFinalSigkill:
 		if len(s.alive()) == 0 {
 			s.gone(s.u.sub)
 		}

@@ -6,6 +6,7 @@ import (
 	"enshu/sim/systemd/unitfile"
 	"enshu/sim/systemd/units"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -61,12 +62,15 @@ func (u *unit) snapshot() bus.UnitState {
 	}
 	st.Settings = c.Settings
 	if c.Timer != nil {
-		st.Calendar, st.Elapses = c.Timer.Calendar, c.Timer.Monotonic
+		st.Calendar, st.Elapses = slices.Clone(c.Timer.Calendar), slices.Clone(c.Timer.Monotonic)
+		slices.Reverse(st.Calendar)
+		slices.Reverse(st.Elapses)
 	}
 	if c.Path != nil {
 		for _, w := range c.Path.Watches {
 			st.Paths = append(st.Paths, w.Kind+" "+w.Path)
 		}
+		slices.Reverse(st.Paths) // as PID 1 keeps them
 	}
 	if c.Socket != nil {
 		st.Listens, st.Accept = c.Socket.Listens, c.Socket.Accept
@@ -111,6 +115,9 @@ func (s *service) snapshot() *bus.ServiceState {
 		StandardOutput: v.Stdout, StandardError: v.Stderr, RestartSec: v.RestartSec, TimeoutStart: v.TimeoutStart, TimeoutStop: v.TimeoutStop,
 		RemainAfterExit: v.RemainAfterExit, MainPID: s.mainPID, Restarts: s.restarts, Main: s.mainRun, Exec: map[string][]bus.Exec{},
 		Environment: v.Environment, EnvironmentFiles: v.EnvFiles, Dir: v.Dir, UMask: v.Umask,
+		SuccessStatus: v.SuccessStatus, RestartPrevent: v.RestartPrevent, RestartForce: v.RestartForce, RuntimeMax: v.RuntimeMax, Watchdog: v.Watchdog,
+		Directories: map[string][]string{"RuntimeDirectory": v.RuntimeDirs, "StateDirectory": v.StateDirs, "CacheDirectory": v.CacheDirs,
+			"LogsDirectory": v.LogsDirs, "ConfigurationDirectory": v.ConfigDirs},
 	}
 	if s.control != nil {
 		st.ControlPID = s.control.PID
@@ -121,9 +128,12 @@ func (s *service) snapshot() *bus.ServiceState {
 		}
 	}
 	for _, kind := range bus.ExecKinds {
-		if r := s.runs[kind]; r != nil {
+		for _, r := range s.runs[kind] {
 			st.Runs = append(st.Runs, *r)
 		}
+	}
+	if s.cred != nil && s.u.state != bus.Inactive && s.u.state != bus.Failed {
+		st.UID, st.GID = strconv.Itoa(s.cred.UID), strconv.Itoa(s.cred.GID)
 	}
 	if s.mainPID > 0 {
 		st.MainComm = s.comm(s.mainPID)

@@ -45,6 +45,8 @@ type unit struct {
 	conditionMet  bool
 	conditionText string // the one that did not hold
 
+	fileStateTold bool // what is wrong with the [Install] section was told
+
 	windowFrom time.Duration // of the start rate limit
 	windowN    int
 
@@ -57,7 +59,7 @@ func (m *manager) newUnit(f *units.Fragment) *unit {
 	u := &unit{m: m, name: f.Name, frag: f, state: bus.Inactive, sub: "dead", result: bus.ResultSuccess}
 	switch unitfile.Type(f.Name) {
 	case "service":
-		u.svc = &service{u: u, runs: map[string]*bus.Run{}, args: map[int][]string{}}
+		u.svc = &service{u: u, runs: map[string][]*bus.Run{}, args: map[int][]string{}}
 	case "timer":
 		u.timer = &timer{u: u}
 	case "path":
@@ -187,14 +189,28 @@ func (u *unit) start() (result string, over bool) {
 	u.newInvocation()
 	switch unitfile.Type(u.name) {
 	case "socket":
+		if s := u.config().Socket; !s.Accept {
+			if by := u.m.get(s.Service); by.loadProblem() != nil {
+				u.say(syslog.Err, "", "Socket service %s not loaded, refusing.", s.Service)
+				return "failed", true
+			}
+		}
 		u.set(bus.Active, u.socketSub())
-	case "timer":
+	case "timer", "path":
+		for _, t := range u.deps(unitfile.Triggers) {
+			if t.loadProblem() != nil {
+				u.say(syslog.Err, "", "Refusing to start, unit %s to trigger not loaded.", t.name)
+				return "failed", true
+			}
+		}
+		if u.watcher != nil {
+			u.watcher.arm()
+			break
+		}
 		u.set(bus.Active, "waiting")
 		u.timer.arm()
 	case "mount":
 		u.set(bus.Active, "mounted")
-	case "path":
-		u.watcher.arm()
 	case "scope":
 		u.set(bus.Active, "running")
 	default:
@@ -230,6 +246,9 @@ func (u *unit) stop() {
 	}
 	if u.watcher != nil {
 		u.watcher.disarm()
+	}
+	if u.timer != nil || u.watcher != nil {
+		u.say(syslog.Info, msgSuccess, "Deactivated successfully.")
 	}
 	u.set(bus.Inactive, "dead")
 }

@@ -40,7 +40,10 @@ func shellQuote(value string) string {
 }
 
 func (s *systemctl) environment(method string, args []string) int {
-	if _, err := s.bus.Call(bus.Request{Method: method, Env: args}); err != nil {
+	if _, err := s.bus.Call(bus.Request{Method: method, Env: args}); denied(err) {
+		s.Fail("Failed to set environment: Access denied")
+		return 1
+	} else if err != nil {
 		s.Fail("Failed to set environment: %s", err)
 		return 1
 	}
@@ -65,7 +68,10 @@ func (s *systemctl) importEnvironment(args []string) int {
 	if len(env) == 0 {
 		return 0
 	}
-	if _, err := s.bus.Call(bus.Request{Method: "SetEnvironment", Env: env}); err != nil {
+	if _, err := s.bus.Call(bus.Request{Method: "SetEnvironment", Env: env}); denied(err) {
+		s.Fail("Failed to import environment: Access denied")
+		return 1
+	} else if err != nil {
 		s.Fail("Failed to import environment: %s", err)
 		return 1
 	}

@@ -54,11 +54,11 @@ func (s *systemctl) change(method string, names []string) (noInstall bool, chang
 		s.tellChanges(r.Changes, verb)
 		return r.NoInstall, len(r.Changes) > 0, 0
 	}
-	op := units.Installer{Proc: s.p, Loader: s.loader, Runtime: s.runtime, Force: s.force, Mode: s.presetMode}
+	op := units.Installer{Proc: s.files, Loader: s.loader, Runtime: s.runtime, Force: s.force, Mode: s.presetMode}
 	err := op.Do(method, names)
 	s.tellLoaded()
 	s.tellChanges(op.Changes, verb)
-	s.loader = units.NewLoader(s.p)
+	s.loader = units.NewLoader(s.files)
 	c, told := units.ChangeOf(err)
 	switch {
 	case err == nil:
@@ -77,11 +77,11 @@ func (s *systemctl) unitFiles(method string, args []string) int {
 	if !ok {
 		return 1
 	}
-	noInstall, changed, status := s.change(method, names)
+	noInstall, _, status := s.change(method, names)
 	if status != 0 {
 		return status
 	}
-	if s.bus != nil && !s.noReload && changed {
+	if s.bus != nil && !s.noReload {
 		s.bus.Call(bus.Request{Method: "Reload"})
 	}
 	if noInstall && !s.quiet && (method == "Enable" || method == "Disable" || method == "Reenable") {
@@ -125,8 +125,8 @@ func (s *systemctl) fileNames(method string, args []string) (names []string, ok 
 			}
 		default:
 			name := unitfile.Mangle(a)
-			if !unitfile.IsGlob(a) && strings.Contains(name, "\\x") && !strings.Contains(a, "\\x") {
-				s.Note("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", a, strings.TrimSuffix(name, ".service"))
+			if !unitfile.IsGlob(a) {
+				s.tellEscaped(a, name)
 			}
 			if method == "Link" {
 				s.Fail("Link argument must contain at least one directory separator.")
@@ -137,14 +137,22 @@ func (s *systemctl) fileNames(method string, args []string) (names []string, ok 
 		}
 		names = append(names, a)
 	}
-	if method == "Mask" && s.bus != nil {
+	if (method == "Mask" || method == "Unmask") && s.bus != nil {
 		for _, u := range names {
+			s.bus.Call(bus.Request{Method: "Show", Unit: u})
 			if !s.loader.Found(u) {
 				s.Note("Unit %s does not exist, proceeding anyway.", u)
 			}
 		}
 	}
 	return names, true
+}
+
+// tellEscaped says that a name was typed which had to be escaped.
+func (s *systemctl) tellEscaped(typed, name string) {
+	if strings.Contains(name, "\\x") && !strings.Contains(typed, "\\x") && !strings.HasPrefix(typed, "/") {
+		s.Note("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", typed, strings.TrimSuffix(name, ".service"))
+	}
 }
 
 func (s *systemctl) isEnabled(args []string) int {
@@ -159,9 +167,8 @@ func (s *systemctl) isEnabled(args []string) int {
 		if strings.Contains(name, "/") {
 			why = "Invalid argument"
 		} else {
-			state = units.FileState(s.p, s.loader, name)
+			state = s.fileState(name)
 		}
-		s.tellLoaded()
 		if state == "bad" {
 			state, why = "", "Bad message"
 		}
@@ -183,14 +190,26 @@ func (s *systemctl) isEnabled(args []string) int {
 	return status
 }
 
+// fileState is what is-enabled says of a unit: PID 1 says it, or the disk.
+func (s *systemctl) fileState(name string) string {
+	if s.bus != nil {
+		if r, err := s.bus.Call(bus.Request{Method: "FileState", Unit: name}); err == nil {
+			return r.State
+		}
+	}
+	state := units.FileState(s.files, s.loader, name)
+	s.tellLoaded()
+	return state
+}
+
 // installTargets lists the links that disabling a unit would remove.
 func (s *systemctl) installTargets(name string) {
 	for _, runtime := range []bool{false, true} {
-		op := units.Installer{Proc: s.p, Loader: s.loader, Runtime: runtime, Dry: true}
+		op := units.Installer{Proc: s.files, Loader: s.loader, Runtime: runtime, Dry: true}
 		op.Remove(op.Marked([]string{name}))
 		for _, c := range op.Changes {
 			if c.Kind == units.ChangeUnlink {
-				fmt.Fprintln(s.Out, "  "+c.Path)
+				fmt.Fprintln(s.Out, "  "+s.root+c.Path)
 			}
 		}
 	}
@@ -258,7 +277,15 @@ func (s *systemctl) cat(args []string) int {
 		drops := s.loader.DropIns(real)
 		if s.bus != nil {
 			// What PID 1 has loaded, which may not be what is on disk by now.
-			if r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name}); err == nil && r.Unit.Fragment != "" {
+			// It is asked for one property after the other.
+			var r bus.Reply
+			var err error
+			for range 3 {
+				if r, err = s.bus.Call(bus.Request{Method: "Get", Unit: name}); err != nil || r.Unit.Load == units.LoadError {
+					break
+				}
+			}
+			if err == nil && r.Unit.Fragment != "" {
 				file, drops = r.Unit.Fragment, r.Unit.DropIns
 				masked = r.Unit.Load == units.Masked
 				if r.Unit.NeedReload {
@@ -379,6 +406,9 @@ func (s *systemctl) editFile(editor []string, target string, before []byte) erro
 // told is the change in the words of systemctl, whose verb it was.
 func (s *systemctl) told(c units.Change, verb string) (text string, failed bool) {
 	verb = "Failed to " + verb
+	if strings.HasPrefix(c.Path, "/") && c.Kind != units.ErrKindNone {
+		c.Path = s.root + c.Path
+	}
 	switch c.Kind {
 	case units.ChangeSymlink:
 		return "Created symlink " + c.Path + " " + s.Glyph("arrow") + " " + c.Source + ".", false

@@ -75,3 +75,74 @@ System Commands:
 
 See the systemctl(1) man page for details.
 `
+
+// legacyHelp is what the old names of the shutdown commands say of themselves.
+func legacyHelp(name string) string {
+	switch name {
+	case "shutdown":
+		return `shutdown [OPTIONS...] [TIME] [WALL...]
+
+Shut down the system.
+
+Options:
+     --help      Show this help
+  -H --halt      Halt the machine
+  -P --poweroff  Power-off the machine
+  -r --reboot    Reboot the machine
+  -h             Equivalent to --poweroff, overridden by --halt
+  -k             Don't halt/power-off/reboot, just send warnings
+     --no-wall   Don't send wall message before halt/power-off/reboot
+  -c             Cancel a pending shutdown
+     --show      Show pending shutdown
+
+See the shutdown(8) man page for details.
+`
+	case "runlevel":
+		return `runlevel [OPTIONS...]
+
+Prints the previous and current runlevel of the init system.
+
+Options:
+     --help      Show this help
+
+See the runlevel(8) man page for details.
+`
+	case "telinit", "init":
+		return name + ` [OPTIONS...] COMMAND
+
+Send control commands to the init daemon.
+
+Commands:
+  0              Power-off the machine
+  6              Reboot the machine
+  2, 3, 4, 5     Start runlevelX.target unit
+  1, s, S        Enter rescue mode
+  q, Q           Reload init daemon configuration
+  u, U           Reexecute init daemon
+
+Options:
+     --help      Show this help
+     --no-wall   Don't send wall message before halt/power-off/reboot
+
+See the telinit(8) man page for details.
+`
+	}
+	usage, does := "", map[string]string{"reboot": "Reboot", "poweroff": "Power off", "halt": "Halt"}[name]
+	if name == "reboot" {
+		usage = " [ARG]"
+	}
+	return name + " [OPTIONS...]" + usage + "\n\n" + does + ` the system.
+
+Options:
+     --help      Show this help
+     --halt      Halt the machine
+  -p --poweroff  Switch off the machine
+     --reboot    Reboot the machine
+  -f --force     Force immediate halt/power-off/reboot
+  -w --wtmp-only Don't halt/power-off/reboot, just write wtmp record
+  -d --no-wtmp   Don't write wtmp record
+     --no-wall   Don't send wall message before halt/power-off/reboot
+
+See the halt(8) man page for details.
+`
+}

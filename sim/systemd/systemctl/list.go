@@ -44,7 +44,7 @@ func (s *systemctl) selects(u *bus.UnitState, patterns []string) bool {
 	}) {
 		return false
 	}
-	if s.all || len(s.states) > 0 || len(patterns) > 0 {
+	if s.all || len(s.states) > 0 {
 		return true
 	}
 	return !(u.Active == bus.Inactive && u.Job == "") && u.Load != "merged"
@@ -130,13 +130,13 @@ func (s *systemctl) listUnits(args []string) int {
 }
 
 func (s *systemctl) listUnitFiles(args []string) int {
-	rules := units.PresetRules(s.p)
+	rules := units.PresetRules(s.files)
 	var rows [][]cell
-	for _, n := range units.Names(s.p, s.loader) {
+	for _, n := range units.Names(s.files, s.loader) {
 		if len(args) > 0 && !slices.ContainsFunc(args, func(p string) bool { ok, _ := path.Match(p, n); return ok }) {
 			continue
 		}
-		state := units.FileState(s.p, s.loader, n)
+		state := units.FileState(s.files, s.loader, n)
 		if len(s.types) > 0 && !slices.Contains(s.types, unitfile.Type(n)) || len(s.states) > 0 && !slices.Contains(s.states, state) {
 			continue
 		}
@@ -157,7 +157,7 @@ func (s *systemctl) listUnitFiles(args []string) int {
 	if legend {
 		fmt.Fprintf(s.Out, "\n%d unit files listed.\n", len(rows))
 	}
-	if len(rows) == 0 && s.bus == nil {
+	if len(rows) == 0 && (s.bus == nil || len(args) > 0) {
 		return 1
 	}
 	return 0

@@ -117,7 +117,7 @@ func (s *systemctl) showManager() int {
 	v.add("NFailedUnits", strconv.Itoa(bad))
 	v.add("NJobs", strconv.Itoa(jobs))
 	v.add("Environment", strings.Join(env.Env, " "))
-	v.add("UnitPath", strings.Join(units.Path, " "))
+	v.add("UnitPath", strings.Join(units.SearchPath, " "))
 	s.printProperties(v.fill(propertyTable("manager")))
 	return 0
 }
@@ -185,6 +185,15 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		add("RestartUSec", span(v.RestartSec))
 		add("TimeoutStartUSec", span(v.TimeoutStart))
 		add("TimeoutStopUSec", span(v.TimeoutStop))
+		add("TimeoutAbortUSec", span(v.TimeoutStop))
+		add("RuntimeMaxUSec", span(v.RuntimeMax))
+		add("WatchdogUSec", span(v.Watchdog))
+		add("SuccessExitStatus", statusList(v.SuccessStatus))
+		add("RestartPreventExitStatus", statusList(v.RestartPrevent))
+		add("RestartForceExitStatus", statusList(v.RestartForce))
+		for key, names := range v.Directories {
+			add(key, strings.Join(names, " "))
+		}
 		add("RemainAfterExit", yesNo(v.RemainAfterExit))
 		add("MainPID", strconv.Itoa(v.MainPID))
 		add("ControlPID", strconv.Itoa(v.ControlPID))
@@ -231,7 +240,7 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		}
 		add("MemoryCurrent", memory)
 		add("TasksCurrent", tasks)
-		add("Environment", strings.Join(v.Environment, " "))
+		add("Environment", quotedWords(v.Environment))
 		for _, f := range v.EnvironmentFiles {
 			add("EnvironmentFiles", strings.TrimPrefix(f, "-")+" (ignore_errors="+yesNo(strings.HasPrefix(f, "-"))+")")
 		}
@@ -239,6 +248,10 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		add("WorkingDirectory", v.Dir)
 		add("StandardOutput", orWord(v.StandardOutput, "journal"))
 		add("StandardError", orWord(v.StandardError, "inherit"))
+		if v.UID != "" {
+			add("UID", v.UID)
+			add("GID", v.GID)
+		}
 		add("User", v.User)
 		add("Group", v.Group)
 		add("KillMode", v.KillMode)
@@ -291,7 +304,7 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		add("RefuseManualStop", yesNo(!u.CanStop))
 	}
 	if u.Load != units.Loaded {
-		add("LoadError", u.LoadReason)
+		add("LoadError", loadError(u))
 	}
 	if unitfile.Type(u.Name) != "scope" && u.Active != bus.Inactive {
 		add("InvocationID", u.Invocation)
@@ -304,6 +317,48 @@ func orWord(s, or string) string {
 		return or
 	}
 	return s
+}
+
+// loadError is why a unit could not be loaded, with the name that the error has
+// on the bus.
+func loadError(u *bus.UnitState) string {
+	if u.LoadReason == "" {
+		return ""
+	}
+	name := map[string]string{units.NotFound: bus.ErrNoSuchUnit, units.Masked: bus.ErrMasked, units.BadSetting: bus.ErrBadSetting, units.LoadError: bus.ErrLoadFailed}[u.Load]
+	return "org.freedesktop.systemd1." + name + " \"" + u.LoadReason + "\""
+}
+
+// statusList writes a list of exit statuses and signals: numbers, then signals.
+func statusList(list []string) string {
+	var numbers []int
+	var signals []string
+	for _, w := range list {
+		if n, ok := unitfile.ExitStatus(w); ok {
+			numbers = append(numbers, n)
+		} else {
+			signals = append(signals, strings.TrimPrefix(w, "SIG"))
+		}
+	}
+	slices.Sort(numbers)
+	words := make([]string, len(numbers), len(list))
+	for i, n := range numbers {
+		words[i] = strconv.Itoa(n)
+	}
+	return strings.Join(append(words, signals...), " ")
+}
+
+// quotedWords joins words, those in quotes that a shell would not read as they
+// stand.
+func quotedWords(list []string) string {
+	words := make([]string, len(list))
+	for i, w := range list {
+		words[i] = w
+		if w == "" || strings.ContainsAny(w, " \t\n\"'\\$`*?[]()<>|&;!~#{}") {
+			words[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "`", "\\`").Replace(w) + `"`
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // docs quotes the words that hold parentheses, as show does.
@@ -346,6 +401,9 @@ func (s *systemctl) triggerProperties(known values, u *bus.UnitState) {
 		known.add("LastTriggerUSec", s.stamp(u.TimerLast))
 	}
 	for _, c := range u.Calendar {
+		if e, ok := calendar.ParseEvent(c); ok {
+			c = e.String()
+		}
 		known.add("TimersCalendar", "{ OnCalendar="+c+" ; next_elapse="+next+" }")
 		known.add("NextElapseUSecMonotonic", "0")
 	}

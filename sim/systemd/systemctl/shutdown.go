@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -60,6 +61,10 @@ func Service(ctx context.Context, p *host.Proc) int {
 
 // Runlevel is /usr/sbin/runlevel: the previous and the present one.
 func Runlevel(ctx context.Context, p *host.Proc) int {
+	if len(p.Args) > 1 && p.Args[1] == "--help" {
+		fmt.Fprint(p.Stdout, legacyHelp("runlevel"))
+		return 0
+	}
 	b, err := bus.Dial(ctx, p)
 	if err != nil {
 		fmt.Fprintln(p.Stdout, "unknown")
@@ -95,7 +100,11 @@ func (s *systemctl) shutdown(kind string) int {
 // legacy are the old names of the shutdown commands.
 func (s *systemctl) legacy(name string) int {
 	kind, args := name, s.p.Args[1:]
-	options, operands, err := libc.Getopt(args, "hpfwdnirHPcakt:", []libc.LongOption{
+	short := "hpfwdnirHP"
+	if name == "shutdown" {
+		short, kind = "HPrhkcfFaKt:", "poweroff"
+	}
+	options, operands, err := libc.Getopt(args, short, []libc.LongOption{
 		{Name: "help"}, {Name: "halt", Short: "H"}, {Name: "poweroff", Short: "P"}, {Name: "reboot", Short: "r"}, {Name: "force", Short: "f"},
 		{Name: "wtmp-only", Short: "w"}, {Name: "no-wtmp", Short: "d"}, {Name: "no-wall"}, {Name: "no-sync", Short: "n"}, {Name: "show"},
 	})
@@ -103,54 +112,143 @@ func (s *systemctl) legacy(name string) int {
 		fmt.Fprintln(s.Err, name+": "+err.Error())
 		return 1
 	}
-	if name == "shutdown" {
-		kind = "poweroff"
-	}
+	var plan bus.Shutdown
+	cancel, show := false, false
 	for _, o := range options {
 		switch o.Name {
 		case "help":
-			fmt.Fprintf(s.Out, "%s [OPTIONS...]\n", name)
+			fmt.Fprint(s.Out, legacyHelp(name))
 			return 0
 		case "H":
 			kind = "halt"
 		case "P", "p":
 			kind = "poweroff"
 		case "h":
-			if name == "shutdown" {
+			if name == "shutdown" && kind != "halt" {
 				kind = "poweroff"
 			}
 		case "r":
 			kind = "reboot"
+		case "k":
+			plan.Dry = true
+		case "no-wall":
+			plan.Quiet = true
 		case "f":
-			s.force = true
+			s.force = name != "shutdown"
 		case "w":
 			return 0
 		case "c":
-			return s.unsupported("a scheduled shutdown")
+			cancel = true
+		case "show":
+			show = true
 		}
 	}
 	if name == "telinit" || name == "init" {
-		if len(operands) != 1 {
-			s.Fail("Too few arguments.")
+		switch {
+		case len(operands) == 0:
+			s.Fail("%s: required argument missing.", name)
+			return 1
+		case len(operands) > 1:
+			s.Fail("Too many arguments.")
 			return 1
 		}
 		return s.telinit(operands[0])
+	}
+	if plan.When, err = shutdownTime(s.p.Now(), libc.Zone(s.p), operands); name == "shutdown" && err != nil && !cancel {
+		s.Fail("Failed to parse time specification: %s", operands[0])
+		return 1
 	}
 	if s.bus, err = bus.Dial(s.ctx, s.p); err != nil {
 		s.Fail("%s", err)
 		return 1
 	}
 	defer s.bus.Close()
+	plan.Kind = kind
 	if name == "shutdown" {
-		when := "+1"
-		if len(operands) > 0 {
-			when = operands[0]
+		if len(operands) > 1 {
+			plan.Wall = strings.Join(operands[1:], " ")
 		}
-		if n, err := strconv.Atoi(strings.TrimPrefix(when, "+")); when != "now" && (err != nil || n != 0) {
-			return s.unsupported("a scheduled shutdown (use \"now\")")
+		switch {
+		case show:
+			return s.showSchedule()
+		case cancel:
+			return s.unschedule(plan.Quiet)
+		case !plan.When.IsZero():
+			return s.schedule(plan)
+		case plan.Dry:
+			return 0
 		}
 	}
 	return s.shutdown(kind)
+}
+
+// shutdownTime reads the time of shutdown(8): minutes from now, an hour and
+// minute, or now, which is the zero time. Without one it is a minute from now.
+func shutdownTime(now time.Time, zone *time.Location, operands []string) (time.Time, error) {
+	when := "+1"
+	if len(operands) > 0 {
+		when = operands[0]
+	}
+	if when == "now" || when == "+0" || when == "0" {
+		return time.Time{}, nil
+	}
+	hour, minute, clock := strings.Cut(when, ":")
+	if !clock {
+		n, err := strconv.ParseUint(strings.TrimPrefix(when, "+"), 10, 32)
+		return now.Add(time.Duration(n) * time.Minute), err
+	}
+	h, err := strconv.ParseUint(hour, 10, 8)
+	m, err2 := strconv.ParseUint(minute, 10, 8)
+	if err != nil || err2 != nil || h > 23 || m > 59 {
+		return time.Time{}, strconv.ErrRange
+	}
+	local := now.In(zone)
+	at := time.Date(local.Year(), local.Month(), local.Day(), int(h), int(m), 0, 0, zone)
+	if !at.After(now) {
+		at = at.AddDate(0, 0, 1)
+	}
+	return at, nil
+}
+
+func (s *systemctl) schedule(plan bus.Shutdown) int {
+	if _, err := s.bus.Call(bus.Request{Method: "Schedule", Shutdown: &plan}); err != nil {
+		s.Fail("Failed to set wall message, ignoring: %s", err)
+		s.Fail("Failed to schedule shutdown: %s", err)
+		return 1
+	}
+	return s.showSchedule()
+}
+
+// showSchedule tells of the shutdown that is scheduled.
+func (s *systemctl) showSchedule() int {
+	r, err := s.bus.Call(bus.Request{Method: "Scheduled"})
+	switch {
+	case err != nil:
+		s.Fail("Failed to query scheduled shutdown: %s", err)
+		return 1
+	case r.Shutdown == nil:
+		s.Fail("No scheduled shutdown.")
+		return 1
+	}
+	what := "Shutdown"
+	if r.Shutdown.Kind == "reboot" {
+		what = "Reboot"
+	}
+	s.Note("%s scheduled for %s, use 'shutdown -c' to cancel.", what, s.stamp(r.Shutdown.When))
+	return 0
+}
+
+func (s *systemctl) unschedule(quiet bool) int {
+	r := bus.Request{Method: "Unschedule", Kind: "wall"}
+	if quiet {
+		r.Kind = ""
+	}
+	if _, err := s.bus.Call(r); err != nil {
+		s.Fail("Failed to set wall message, ignoring: %s", err)
+		s.Fail("Failed to talk to logind, shutdown hasn't been cancelled: %s", err)
+		return 1
+	}
+	return 0
 }
 
 func (s *systemctl) telinit(level string) int {
@@ -174,6 +272,6 @@ func (s *systemctl) telinit(level string) int {
 	case "q", "Q", "u", "U":
 		return s.simple("Reload", "Reload daemon failed")
 	}
-	s.Fail("Invalid runlevel.")
+	s.Fail("Unknown command '%s'.", level)
 	return 1
 }

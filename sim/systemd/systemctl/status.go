@@ -151,8 +151,12 @@ func (s *systemctl) unitStatus(u *bus.UnitState) {
 			fmt.Fprintf(s.Out, "%s%s %s was not met\n", statusIndent, s.Glyph("right"), u.ConditionText)
 		}
 	}
-	if !u.TimerNext.IsZero() && u.Active == bus.Active {
+	switch {
+	case unitfile.Type(u.Name) != "timer" || u.Load == units.NotFound || u.Load == units.Masked:
+	case !u.TimerNext.IsZero() && u.Active == bus.Active:
 		s.line("Trigger", "%s; %s", s.stamp(u.TimerNext), s.ago(u.TimerNext))
+	default:
+		s.line("Trigger", "n/a")
 	}
 	s.related("TriggeredBy", u, string(unitfile.Triggered))
 	s.related("Triggers", u, string(unitfile.Triggers))
@@ -283,7 +287,7 @@ func (s *systemctl) activeLine(u *bus.UnitState) {
 
 // related lists the units that trigger, with their dots.
 func (s *systemctl) related(label string, u *bus.UnitState, kind string) {
-	if u.Load != units.Loaded {
+	if u.Load == units.Masked {
 		return
 	}
 	for i, name := range u.Deps[kind] {

@@ -41,6 +41,9 @@ type systemctl struct {
 	what                                                          []string // of clean
 	rules                                                         []units.PresetRule
 	loader                                                        *units.Loader
+
+	root  string     // --root=
+	files *host.Proc // the host as its files are below root
 }
 
 // verb is one of systemctl's commands.
@@ -124,7 +127,7 @@ var systemctlLong = []libc.LongOption{
 // Command is /usr/bin/systemctl, and reboot, poweroff, halt, shutdown and
 // telinit, which are links to it.
 func Command(ctx context.Context, p *host.Proc) int {
-	s := &systemctl{ctx: ctx, p: p, Screen: screen.New(p), lines: 10, output: "short", signal: syscall.SIGTERM, whom: "all", loader: units.NewLoader(p)}
+	s := &systemctl{ctx: ctx, p: p, Screen: screen.New(p), files: p, lines: 10, output: "short", signal: syscall.SIGTERM, whom: "all", loader: units.NewLoader(p)}
 	switch name := path.Base(p.Args[0]); name {
 	case "reboot", "poweroff", "halt", "shutdown", "telinit", "init":
 		return s.legacy(name)
@@ -139,7 +142,9 @@ func Command(ctx context.Context, p *host.Proc) int {
 			return status
 		}
 	}
-	s.rules = nil
+	if s.quiet && !slices.ContainsFunc(options, func(o libc.Option) bool { return o.Name == "legend" }) {
+		s.noLegend = true
+	}
 	name := "list-units"
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
@@ -157,6 +162,9 @@ func Command(ctx context.Context, p *host.Proc) int {
 		s.Fail("Too many arguments.")
 		return 1
 	}
+	if s.root != "" {
+		return s.below(v, args)
+	}
 	s.bus, err = bus.Dial(ctx, p)
 	if err != nil && !v.offline {
 		s.Fail("%s", err)
@@ -168,6 +176,27 @@ func Command(ctx context.Context, p *host.Proc) int {
 	stop := s.page(name)
 	status := v.run(s, args)
 	return stop(status)
+}
+
+// below runs a verb on the system whose files are below --root=.
+func (s *systemctl) below(v verb, args []string) int {
+	if s.verb == "is-system-running" {
+		if !s.quiet {
+			fmt.Fprintln(s.Out, "offline")
+		}
+		return 1
+	}
+	if !v.offline || s.verb == "cat" || s.verb == "edit" {
+		s.Fail("Verb '%s' cannot be used with --root= or --image=.", s.verb)
+		return 1
+	}
+	if info, err := s.p.Sys.Stat(s.root); err != nil || !info.IsDir() {
+		s.Fail("Failed to initialize unit search paths for root directory %s: No such file or directory", s.root)
+		return 1
+	}
+	s.files = units.Rooted(s.p, s.root)
+	s.loader = units.NewLoader(s.files)
+	return v.run(s, args)
 }
 
 // option applies one option; done means that nothing else is to do.
@@ -280,6 +309,10 @@ func (s *systemctl) option(o libc.Option) (done bool, status int) {
 			return true, 1
 		}
 		s.presetMode = o.Value
+	case "root":
+		if s.root = ""; o.Value != "" {
+			s.root = path.Clean(libc.Abs(s.p, o.Value))
+		}
 	case "what":
 		s.what = append(s.what, strings.Split(o.Value, ",")...)
 	case "kill-whom":
@@ -312,6 +345,7 @@ func (s *systemctl) names(args []string) []string {
 	for _, a := range args {
 		n := unitfile.Mangle(a)
 		if !unitfile.IsGlob(n) {
+			s.tellEscaped(a, n)
 			list = append(list, n)
 			continue
 		}
@@ -333,26 +367,32 @@ var verbOfJob = map[string]string{bus.JobStart: "start", bus.JobStop: "stop", bu
 
 // jobs are start, stop and so on.
 func (s *systemctl) jobs(kind string, args []string) int {
+	if slices.Contains(args, "") {
+		s.Fail("Failed to mangle name: Invalid argument\nFailed to expand names: Invalid argument")
+		return 1
+	}
 	status := 0
-	names := s.names(args)
-	for _, name := range names {
+	var queued []string // the units that got a job
+	for _, name := range s.names(args) {
 		if s.needsReload(name) {
 			s.warnReload(name)
 		}
 		if _, err := s.bus.Call(bus.Request{Method: "Job", Unit: name, Kind: kind, Mode: s.jobMode}); err != nil {
 			status = s.jobError(kind, name, err)
+			continue
 		}
-	}
-	if kind == bus.JobStop && !s.quiet {
-		for _, name := range names {
-			s.warnTriggers(name)
-		}
+		queued = append(queued, name)
 	}
 	if s.noBlock {
 		return status
 	}
 	if st := s.wait(); st != 0 && status == 0 {
 		status = st
+	}
+	if kind == bus.JobStop && !s.quiet {
+		for _, name := range queued {
+			s.warnTriggers(name)
+		}
 	}
 	return status
 }
@@ -402,6 +442,10 @@ func (s *systemctl) wait() int {
 }
 
 func (s *systemctl) jobResult(j bus.JobResult) int {
+	if t := unitfile.Type(j.Unit); j.Result == bus.ResultFailed && t != "service" {
+		s.Fail("Job failed. See \"journalctl -xe\" for details.")
+		return 1
+	}
 	see := fmt.Sprintf("See \"systemctl status %s\" and \"journalctl -xeu %s\" for details.", j.Unit, j.Unit)
 	switch j.Result {
 	case bus.ResultDone, bus.ResultSkipped:
@@ -439,7 +483,7 @@ func (s *systemctl) jobResult(j bus.JobResult) int {
 }
 
 func (s *systemctl) needsReload(name string) bool {
-	r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name})
+	r, err := s.bus.Call(bus.Request{Method: "Get", Unit: name})
 	return err == nil && r.Unit.NeedReload
 }
 
@@ -493,7 +537,7 @@ func (s *systemctl) isFailed(args []string) int {
 func (s *systemctl) isState(args []string, no int, good ...string) int {
 	status := no
 	for _, name := range s.names(args) {
-		r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name})
+		r, err := s.bus.Call(bus.Request{Method: "Get", Unit: name})
 		if err != nil {
 			continue
 		}
@@ -518,7 +562,7 @@ func (s *systemctl) simple(method, what string) int {
 
 func (s *systemctl) resetFailed(args []string) int {
 	if len(args) == 0 {
-		return s.simple("ResetFailed", "Failed to reset failed state")
+		return s.simple("ResetFailed", "Failed to execute operation")
 	}
 	status := 0
 	for _, name := range s.names(args) {

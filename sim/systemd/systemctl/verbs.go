@@ -2,6 +2,7 @@ package systemctl
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,6 +36,10 @@ func (s *systemctl) logging(property string, args []string) int {
 		}
 	}
 	answer, err := s.bus.Call(r)
+	if denied(err) {
+		s.Fail("Failed to set log %s of org.freedesktop.systemd1 to %s: Access denied", strings.ToLower(strings.TrimPrefix(property, "Log")), args[0])
+		return 1
+	}
 	if err != nil {
 		s.Fail("Failed to set log %s: %s", strings.ToLower(strings.TrimPrefix(property, "Log")), err)
 		return 1
@@ -61,6 +66,12 @@ func (s *systemctl) serviceLog(args []string) int {
 		s.Note("Hint: the service must declare BusName= and implement the appropriate D-Bus interface.\n      See the org.freedesktop.LogControl1(5) man page for details.")
 	}
 	return 1
+}
+
+// denied reports whether PID 1 does not take something from this user.
+func denied(err error) bool {
+	var e *bus.Error
+	return errors.As(err, &e) && e.Name == bus.ErrAuth
 }
 
 func (s *systemctl) watchdogs(args []string) int {
@@ -120,7 +131,7 @@ func (s *systemctl) listAutomounts([]string) int {
 // cancel takes jobs back: those with the numbers, or all.
 func (s *systemctl) cancel(args []string) int {
 	if len(args) == 0 {
-		return s.simple("CancelAll", "Failed to clear jobs")
+		return s.simple("CancelAll", "Failed to execute operation")
 	}
 	status := 0
 	for _, a := range args {
@@ -149,18 +160,22 @@ func (s *systemctl) exists(name string) bool {
 
 // clean removes the directories that a service keeps (StateDirectory= and kin).
 func (s *systemctl) clean(args []string) int {
-	for _, w := range s.what {
-		if !strings.Contains(" runtime state cache logs configuration fdstore all ", " "+w+" ") {
-			s.Fail("Failed to clean unit %s: Invalid resource type: %s", unitfile.Mangle(args[0]), w)
-			return 1
-		}
-	}
 	for _, name := range s.names(args) {
 		if !s.exists(name) {
 			return 1
 		}
+		for _, w := range s.what {
+			if !strings.Contains(" runtime state cache logs configuration fdstore all ", " "+w+" ") {
+				s.Fail("Failed to clean unit %s: Invalid resource type: %s", name, w)
+				return 1
+			}
+		}
 		if _, err := s.bus.Call(bus.Request{Method: "Clean", Unit: name, Units: s.what}); err != nil {
-			s.Fail("Failed to clean unit %s: %s", name, err)
+			what := "clean"
+			if denied(err) {
+				what = "add reference to" // which is the first that is asked for
+			}
+			s.Fail("Failed to %s unit %s: %s", what, name, err)
 			return 1
 		}
 	}
@@ -190,7 +205,7 @@ func (s *systemctl) help(args []string) int {
 		u := r.Unit
 		if u.Load == units.NotFound {
 			s.Fail("Unit %s could not be found.", name)
-			return 4
+			return 1
 		}
 		if len(u.Documentation) == 0 {
 			s.Note("Documentation for %s not known.", name)
@@ -217,8 +232,12 @@ func (s *systemctl) help(args []string) int {
 
 // warnTriggers tells which units may start a unit again that is being stopped.
 func (s *systemctl) warnTriggers(name string) {
-	r, err := s.bus.Call(bus.Request{Method: "Show", Unit: name})
+	r, err := s.bus.Call(bus.Request{Method: "Get", Unit: name})
 	if err != nil || r.Unit.Load == units.Masked {
+		return
+	}
+	// What triggers it is asked for in a second question.
+	if r, err = s.bus.Call(bus.Request{Method: "Get", Unit: name}); err != nil {
 		return
 	}
 	told := false

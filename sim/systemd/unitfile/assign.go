@@ -147,8 +147,8 @@ func (c *Config) assignTimer(s Setting) {
 		c.Timer.Monotonic = append(c.Timer.Monotonic, Elapse{s.Key, s.Value})
 	case "Unit":
 		c.Timer.Unit = s.Value
-	case "Persistent":
-		c.Timer.persistent, _ = ParseBool(s.Value)
+	default:
+		c.Settings[s.Key] = s.Value
 	}
 }
 

@@ -72,6 +72,10 @@ type Config struct {
 	Documentation []string
 	Deps          map[Dep][]string
 
+	// AfterWanted are the units that a target comes after because it wants them,
+	// if they have default dependencies.
+	AfterWanted []string
+
 	Conditions, Asserts []Condition
 
 	NoDefaults                       bool // DefaultDependencies=no
@@ -149,10 +153,9 @@ type Socket struct {
 }
 
 type Timer struct {
-	Calendar   []string
-	Monotonic  []Elapse
-	Unit       string
-	persistent bool
+	Calendar  []string
+	Monotonic []Elapse
+	Unit      string
 }
 
 // PathUnit is what a path unit waits for.
@@ -185,7 +188,7 @@ func NewConfig(kind string) *Config {
 			Exec: map[string][]Command{}, Restart: "no", RestartSec: 100 * time.Millisecond,
 			TimeoutStart: 90 * time.Second, TimeoutStop: 90 * time.Second, KillMode: "control-group",
 			KillSignal: syscall.SIGTERM, FinalKillSignal: syscall.SIGKILL, WatchdogSignal: syscall.SIGABRT, RuntimeMax: calendar.Forever,
-			DirModes: map[string]int{}, SendSIGKILL: true, Umask: 0o022, Stdin: "null", GuessMainPID: true,
+			DirModes: map[string]int{}, SendSIGKILL: true, Umask: 0o022, GuessMainPID: true,
 		}
 	case "socket":
 		c.Socket = &Socket{}

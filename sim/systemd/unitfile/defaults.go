@@ -70,7 +70,7 @@ func (c *Config) Defaults(name string) {
 	if v := c.Service; v != nil {
 		if v.NotifyAccess == "" {
 			v.NotifyAccess = "none"
-			if strings.HasPrefix(v.Kind, "notify") {
+			if strings.HasPrefix(v.Kind, "notify") || v.Watchdog > 0 {
 				v.NotifyAccess = "main"
 			}
 		}
@@ -140,8 +140,8 @@ func (c *Config) Defaults(name string) {
 	case "target":
 		for _, d := range []Dep{Requires, Wants, Requisite, BindsTo} {
 			for _, n := range c.Deps[d] {
-				if !slices.Contains(c.Deps[Before], n) {
-					add(After, n)
+				if !slices.Contains(c.Deps[Before], n) && !slices.Contains(c.Deps[After], n) {
+					c.AfterWanted = append(c.AfterWanted, n)
 				}
 			}
 		}

@@ -4,10 +4,15 @@ import (
 	"strings"
 )
 
-// ParseEnv reads the lines of EnvironmentFile=: NAME=value, shell quotes
-// around the value, comments.
+// ParseEnv is ParseEnvFile for files of which nobody tells what is wrong.
 func ParseEnv(data []byte) []string {
-	var env []string
+	env, _ := ParseEnvFile(data)
+	return env
+}
+
+// ParseEnvFile reads the lines of EnvironmentFile=: NAME=value, shell quotes
+// around the value, comments. bad are the assignments to what can be no variable.
+func ParseEnvFile(data []byte) (env, bad []string) {
 	lines := strings.Split(string(data), "\n")
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimLeft(lines[i], " \t")
@@ -23,9 +28,13 @@ func ParseEnv(data []byte) []string {
 		if !ok || name == "" {
 			continue
 		}
+		if !IsName(name) {
+			bad = append(bad, name+"="+unquoteEnv(strings.TrimSpace(value)))
+			continue
+		}
 		env = append(env, name+"="+unquoteEnv(strings.TrimSpace(value)))
 	}
-	return env
+	return env, bad
 }
 
 func unquoteEnv(s string) string {

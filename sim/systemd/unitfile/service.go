@@ -233,8 +233,11 @@ func (v *Service) assignExec(s Setting, expand Resolve) (verdict Verdict) {
 		v.Exec[s.Key] = append(v.Exec[s.Key], c)
 	}
 	if !ok {
-		// What stands before the mistake counts.
 		verdict.Problems = append(verdict.Problems, "Unbalanced quoting, ignoring: \""+s.Value+"\"")
+		if list := v.Exec[s.Key]; len(list) > 0 {
+			// The last command lacks words; without any it is as if there were no line.
+			verdict.Fatal = !list[len(list)-1].Ignore
+		}
 	}
 	return verdict
 }

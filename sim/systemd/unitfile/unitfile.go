@@ -20,7 +20,7 @@ type Setting struct {
 }
 
 // Wrong makes a problem of what is wrong with a setting.
-func (s Setting) Wrong(why string) Problem { return Problem{s.file, s.line, why} }
+func (s Setting) Wrong(why string) Problem { return Problem{s.file, s.line, why, s.Section} }
 
 // After reports whether a problem is of what follows a setting in its file.
 func (p Problem) After(s Setting) bool { return p.File == s.file && p.line > s.line }
@@ -35,7 +35,13 @@ type Problem struct {
 	File string
 	line int // 0 when it is about the whole
 	Text string
+
+	section string
 }
+
+// OfInstall reports whether somebody who reads the [Install] section alone finds
+// the problem: it is in there, or in a line that is in no known section.
+func (p Problem) OfInstall() bool { return p.line > 0 && (p.section == "" || p.section == "Install") }
 
 func (p Problem) String() string {
 	if p.line == 0 {
@@ -52,7 +58,11 @@ func Parse(file string, data []byte, known []string) (settings []Setting, proble
 	var pending strings.Builder
 	first := 0
 	note := func(line int, format string, args ...any) {
-		problems = append(problems, Problem{file, line, fmt.Sprintf(format, args...)})
+		where := section
+		if ignored {
+			where = ""
+		}
+		problems = append(problems, Problem{file, line, fmt.Sprintf(format, args...), where})
 	}
 	lines := strings.Split(string(data), "\n")
 	for i, line := range lines {

@@ -22,6 +22,12 @@ import (
 // Path are the load path, what comes first wins.
 var Path = []string{etcControl, runControl, Etc, runUnits, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system"}
 
+// SearchPath is the load path as it is told to those who ask: with the directories
+// of generators and of transient units, of which a host has none.
+var SearchPath = []string{etcControl, runControl, "/run/systemd/transient", "/run/systemd/generator.early", Etc, "/etc/systemd/system.attached",
+	runUnits, "/run/systemd/system.attached", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+	"/run/systemd/generator.late"}
+
 // Load states of a unit.
 const (
 	Loaded     = "loaded"
@@ -42,6 +48,19 @@ type Fragment struct {
 	Reason   string
 	Config   *unitfile.Config
 	Problems []unitfile.Problem
+	later    []unitfile.Problem // those below one that made the unit useless
+}
+
+// InstallProblems are what is wrong with the file as far as enabling the unit is
+// concerned, which is read on its own.
+func (f *Fragment) InstallProblems() []unitfile.Problem {
+	var list []unitfile.Problem
+	for _, p := range slices.Concat(f.Problems, f.later) {
+		if f.State == LoadError || p.OfInstall() {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // Loader reads units from disk, as the disk is when the first is looked up.
@@ -51,6 +70,7 @@ type Loader struct {
 	// questions need no call of the kernel.
 	index  map[string]map[string]bool
 	stated map[string]host.Stated
+	plain  map[string]bool // names in them that are no links
 	// read are the units that were read, told what is to be said of their
 	// [Install] sections.
 	seen map[string]*Fragment
@@ -60,7 +80,7 @@ type Loader struct {
 }
 
 func NewLoader(p *host.Proc) *Loader {
-	return &Loader{p: p, index: map[string]map[string]bool{}, stated: map[string]host.Stated{}, seen: map[string]*Fragment{}, names: unitfile.HostNames{
+	return &Loader{p: p, index: map[string]map[string]bool{}, stated: map[string]host.Stated{}, plain: map[string]bool{}, seen: map[string]*Fragment{}, names: unitfile.HostNames{
 		Hostname:  func() string { return machine.Hostname(p) },
 		MachineID: func() string { return machine.ID(p) },
 		BootID:    func() string { return machine.BootID(p).String() },
@@ -73,10 +93,18 @@ func (l *Loader) has(dir, name string) bool {
 	if !ok {
 		in = map[string]bool{}
 		names, _ := libc.ReadDir(l.p, dir)
-		for _, n := range names {
+		files := make([]string, len(names))
+		for i, n := range names {
 			in[n] = true
+			files[i] = path.Join(dir, n)
 		}
 		l.index[dir] = in
+		// What is no link needs no other question.
+		for i, s := range host.Lstats(l.p.Sys, files) {
+			if s.Err == nil && s.Info.Mode()&fs.ModeSymlink == 0 {
+				l.stated[files[i]], l.plain[files[i]] = s, true
+			}
+		}
 	}
 	return in[name]
 }
@@ -135,9 +163,10 @@ func (l *Loader) look(name string) (file, target string, ok bool) {
 			continue
 		}
 		file := path.Join(dir, name)
-		target, err := l.p.Sys.Readlink(file)
-		if err == nil {
-			return file, target, true
+		if !l.plain[file] {
+			if target, err := l.p.Sys.Readlink(file); err == nil {
+				return file, target, true
+			}
 		}
 		if info, err := l.stat(file); err == nil && !info.IsDir() {
 			return file, "", true
@@ -169,10 +198,8 @@ func (l *Loader) Load(name string) *Fragment {
 
 // note keeps what is wrong with the [Install] section of a unit, or with the whole.
 func (l *Loader) note(f *Fragment) {
-	for _, p := range f.Problems {
-		if f.State == LoadError || strings.Contains(p.Text, "[Install]") {
-			l.told = append(l.told, p.String())
-		}
+	for _, p := range f.InstallProblems() {
+		l.told = append(l.told, p.String())
 	}
 }
 
@@ -261,12 +288,22 @@ func (l *Loader) read(f *Fragment, file, kind string) error {
 	f.stamp(l, file)
 	settings, problems, err := unitfile.Parse(file, data, unitfile.SectionsOf(kind))
 	expand := func(text string, command bool) (string, string) { return l.names.Specifiers(text, f.Name, command) }
-	for _, s := range settings {
+	for i, s := range settings {
 		v := f.Config.Assign(s, expand)
 		for _, why := range v.Problems {
 			problems = append(problems, s.Wrong(why))
 		}
 		if v.Fatal {
+			// Here PID 1 ends; who enables the unit reads its [Install] section.
+			f.later = slices.Clone(problems)
+			for _, s := range settings[i+1:] {
+				if s.Section == "Install" {
+					for _, why := range f.Config.Assign(s, expand).Problems {
+						f.later = append(f.later, s.Wrong(why))
+					}
+				}
+			}
+			f.later = slices.DeleteFunc(f.later, func(p unitfile.Problem) bool { return !p.After(s) })
 			problems = slices.DeleteFunc(problems, func(p unitfile.Problem) bool { return p.After(s) })
 			err = errFatal
 			break
