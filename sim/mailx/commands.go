@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -86,7 +87,7 @@ var needsMailbox = map[string]bool{"print": true, "Print": true, "next": true, "
 
 // interactive are the commands that a mere list of commands may not use.
 var interactive = map[string]bool{"mail": true, "Mail": true, "reply": true, "Reply": true, "Lreply": true, "forward": true, "Forward": true,
-	"edit": true, "visual": true, "errors": true}
+	"edit": true, "visual": true, "errors": true, "shell": true, "mimeview": true}
 
 // edits are those that a read-only mailbox refuses.
 var edits = map[string]bool{"delete": true, "dp": true, "mbox": true, "hold": true, "edit": true, "visual": true, "touch": true}
@@ -114,7 +115,13 @@ func (s *session) commands(ctx context.Context) int {
 			s.quit()
 			return 0
 		}
-		if stop, status := s.command(ctx, e.line); stop {
+		stop, status := false, 0
+		if blockEnd(e.line) != "" {
+			s.script(ctx, s.block(ctx, e.line))
+		} else {
+			stop, status = s.command(ctx, e.line)
+		}
+		if stop {
 			return status
 		}
 	}
@@ -449,9 +456,20 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 			}
 		}
 	case "retain":
-		s.retain(arg, "type retain", s.shownNames())
+		s.retain(arg, "type retain", sortedNames(s.shown))
 	case "ignore":
-		s.retain(arg, "type ignore", nil)
+		s.retain(arg, "type ignore", sortedNames(s.hidden))
+	case "unretain":
+		for _, name := range s.words(arg) {
+			delete(s.shown, strings.ToLower(name))
+		}
+	case "unignore":
+		if len(s.hidden) == 0 {
+			s.complain("No fields currently being ignored")
+		}
+		for _, name := range s.words(arg) {
+			delete(s.hidden, strings.ToLower(name))
+		}
 	default:
 		if !s.setting(append([]string{full}, s.words(arg)...)) {
 			s.complain("%s: not modelled", full)
@@ -468,14 +486,9 @@ func exitStatus(arg string) int {
 	return number(arg)
 }
 
-// shownNames are the header fields that print shows, in order.
-func (m *program) shownNames() []string {
-	var out []string
-	for name := range m.shown {
-		out = append(out, name)
-	}
-	sort.Strings(out)
-	return out
+// sortedNames are the names of a set, in order.
+func sortedNames(set map[string]bool) []string {
+	return slices.Sorted(maps.Keys(set))
 }
 
 // retain shows what a list of header fields covers.
@@ -485,9 +498,11 @@ func (s *session) retain(arg, what string, names []string) {
 		for _, name := range s.words(arg) {
 			if what == "type retain" {
 				s.shown[strings.ToLower(name)] = true
+			} else {
+				s.hidden[strings.ToLower(name)] = true
 			}
 		}
-	case names == nil:
+	case len(names) == 0:
 		fmt.Fprintf(s.p.Stdout, "#headerpick %s currently covers no fields\n", what)
 	default:
 		text, column := "headerpick "+what, len("headerpick "+what)

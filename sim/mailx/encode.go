@@ -21,8 +21,7 @@ func (m *program) encode(d *draft) (head []byte, body string) {
 	var h strings.Builder
 	fmt.Fprintf(&h, "Date: %s\n", m.date2822())
 	from := d.from
-	name, named := m.vars["hostname"], m.isSet("hostname")
-	if from == "" && name != "" {
+	if name := m.vars["hostname"]; from == "" && name != "" {
 		from = m.user.Name + "@" + name
 	}
 	if from != "" {
@@ -36,16 +35,7 @@ func (m *program) encode(d *draft) (head []byte, body string) {
 		h.WriteString(format.EncodeHeader("Subject", format.DecodeHeader(d.subject)))
 	}
 	h.WriteString(format.AddressLine("Cc", d.cc))
-	if from != "" && !m.isSet("stealthmua") {
-		id := m.random() + "%" + format.AddressOf(from)
-		if named {
-			if name == "" {
-				name = m.hostname()
-			}
-			id = m.random() + m.random()[:3] + "@" + name
-		}
-		fmt.Fprintf(&h, "Message-ID: <%s.%s>\n", libc.LocalTime(m.p).UTC().Format("20060102150405"), id)
-	}
+	h.WriteString(m.idLine("Message-ID", from))
 	if d.replyTo != "" {
 		h.WriteString(format.AddressLine("Reply-To", format.SplitAddresses(d.replyTo)))
 	}
@@ -63,7 +53,7 @@ func (m *program) encode(d *draft) (head []byte, body string) {
 		h.WriteString(format.EncodeHeader(name, strings.TrimSpace(value)))
 	}
 	if len(d.attachments) > 0 {
-		return m.multipart(&h, d)
+		return m.multipart(&h, d, from)
 	}
 	kind := d.kind
 	if kind == "" {
@@ -75,6 +65,23 @@ func (m *program) encode(d *draft) (head []byte, body string) {
 		writeKind(&h, kind, d.body, encoding)
 	}
 	return []byte(h.String()), text
+}
+
+// idLine is a field with a new id: of the variable hostname, or of the sender.
+// Without either there is none.
+func (m *program) idLine(field, from string) string {
+	if from == "" || m.isSet("stealthmua") {
+		return ""
+	}
+	id := m.random() + "%" + format.AddressOf(from)
+	if m.isSet("hostname") {
+		name := m.vars["hostname"]
+		if name == "" {
+			name = m.hostname()
+		}
+		id = m.random() + m.random()[:3] + "@" + name
+	}
+	return fmt.Sprintf("%s: <%s.%s>\n", field, libc.LocalTime(m.p).UTC().Format("20060102150405"), id)
 }
 
 // writeKind writes the fields of a part about its content.
@@ -124,7 +131,7 @@ func (m *program) random() string {
 }
 
 // multipart writes a message with attachments.
-func (m *program) multipart(h *strings.Builder, d *draft) ([]byte, string) {
+func (m *program) multipart(h *strings.Builder, d *draft, from string) ([]byte, string) {
 	boundary := "=-=" + m.random() + m.random() + m.random() + m.random() + m.random() + m.random() + m.random() + m.random()[:1] + "=-="
 	fmt.Fprintf(h, "MIME-Version: 1.0\nContent-Type: multipart/mixed;\n boundary=\"%s\"\n", boundary)
 	var b strings.Builder
@@ -133,7 +140,7 @@ func (m *program) multipart(h *strings.Builder, d *draft) ([]byte, string) {
 		text, encoding, kind := m.transfer(d.body, "text/plain")
 		fmt.Fprintf(&b, "--%s\n", boundary)
 		writeKind(&b, kind, d.body, encoding)
-		fmt.Fprintf(&b, "Content-Disposition: inline\n\n%s\n", text)
+		fmt.Fprintf(&b, "Content-Disposition: inline\n%s\n%s\n", m.idLine("Content-ID", from), text)
 	}
 	for _, a := range d.attachments {
 		data, _ := libc.ReadFile(m.p, libc.Abs(m.p, m.path(a)))
@@ -153,7 +160,7 @@ func (m *program) multipart(h *strings.Builder, d *draft) ([]byte, string) {
 		} else {
 			writeKind(&b, found, string(data), encoding)
 		}
-		fmt.Fprintf(&b, "Content-Disposition: attachment; %s\n\n%s\n", format.FileName(name), text)
+		fmt.Fprintf(&b, "Content-Disposition: attachment; %s\n%s\n%s\n", format.FileName(name), m.idLine("Content-ID", from), text)
 	}
 	fmt.Fprintf(&b, "--%s--\n", boundary)
 	return []byte(h.String()), b.String()

@@ -100,7 +100,7 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 	}
 	*named = true
 	last := first
-	if text, ranged := strings.CutPrefix(rest, "-"); ranged && w[0] != '^' {
+	if text, ranged := strings.CutPrefix(rest, "-"); ranged && w[0] >= '0' && w[0] <= '9' {
 		if text == "" && first >= 0 && first < len(s.msgs) && s.msgs[first].Deleted != deleted {
 			return fmt.Sprintf("%d: inappropriate message", first+1)
 		} else if text == "" {
@@ -114,7 +114,7 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 		}
 	}
 	if rest != "" {
-		return fmt.Sprintf(badSyntax+": %s (in %s)", rest, w)
+		return fmt.Sprintf(badSyntax+": %s (in %s)", shellQuote(rest), shellQuote(w))
 	}
 	for _, n := range []int{first, last} {
 		if n < 0 || n >= len(s.msgs) {

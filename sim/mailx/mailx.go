@@ -45,10 +45,11 @@ type program struct {
 	alias map[string][]string
 	// accounts are the blocks of the command account, macros those of define.
 	accounts, macros map[string][]string
-	params           []string        // of the macro that runs
-	calls            int             // how many of them do
-	sending          bool            // not reading a mailbox
-	shown            map[string]bool // header fields that print shows
+	params           []string // of the macro that runs
+	calls            int      // how many of them do
+	sending          bool     // not reading a mailbox
+	// The header fields that print shows (retain) or does not (ignore).
+	shown, hidden map[string]bool
 
 	session *session // whose command composes a message
 	killed  bool     // ^C ended the input of lines
@@ -83,7 +84,7 @@ type invocation struct {
 
 // Mail is /usr/bin/s-nail, also called mail and mailx (s-nail(1)).
 func Mail(ctx context.Context, p *host.Proc) int {
-	m := &program{p: p, vars: map[string]string{}, alias: map[string][]string{}, accounts: map[string][]string{}, macros: map[string][]string{}, shown: shownFields(), name: path.Base(p.Args[0])}
+	m := &program{p: p, vars: map[string]string{}, alias: map[string][]string{}, accounts: map[string][]string{}, macros: map[string][]string{}, shown: map[string]bool{}, hidden: map[string]bool{}, name: path.Base(p.Args[0])}
 	if p.Stdin == nil {
 		p.Stdin = strings.NewReader("")
 	}

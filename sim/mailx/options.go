@@ -72,7 +72,9 @@ func (m *program) parse(args []string) (v invocation, sets []string, rc []string
 					m.complain("Could not `mimetype'-classify -m argument: %s", o.Value)
 					return v, nil, nil, true, 1
 				}
-				v.whole = o.Value
+				if v.whole = o.Value; v.kind == "text/plain" {
+					v.kind = ""
+				}
 			}
 		case "r":
 			a := format.AddressOf(o.Value)

@@ -27,6 +27,42 @@ func (m *program) source(ctx context.Context, name string, asked bool) {
 	m.script(ctx, strings.Split(strings.ReplaceAll(string(data), "\\\n", " "), "\n"))
 }
 
+// blockEnd is the line that ends what a line begins: a condition, a macro or an
+// account. It is empty for other lines.
+func blockEnd(line string) string {
+	line = strings.TrimSpace(line)
+	verb, _, _ := strings.Cut(line, " ")
+	switch {
+	case verb == "if":
+		return "endif"
+	case (verb == "define" || verb == "account") && strings.HasSuffix(line, "{"):
+		return "}"
+	}
+	return ""
+}
+
+// block reads the lines up to the end of what first begins.
+func (s *session) block(ctx context.Context, first string) []string {
+	lines := []string{first}
+	for ends := []string{blockEnd(first)}; len(ends) > 0; {
+		e := s.in.next(ctx)
+		if !e.ok {
+			if last := ends[len(ends)-1]; last == "}" {
+				s.complain("Unterminated macro definition: %s", strings.Fields(first)[1])
+				return nil
+			}
+			return lines
+		}
+		lines = append(lines, e.line)
+		if end := blockEnd(e.line); end != "" {
+			ends = append(ends, end)
+		} else if strings.TrimSpace(e.line) == ends[len(ends)-1] {
+			ends = ends[:len(ends)-1]
+		}
+	}
+	return lines
+}
+
 // branch is an `if' that is open.
 type branch struct {
 	active bool // its lines are obeyed
@@ -39,7 +75,7 @@ func (m *program) script(ctx context.Context, lines []string) {
 	var open []branch
 	s := m.session
 	if s == nil {
-		s = &session{program: m}
+		s = &session{program: m, batch: true}
 	}
 	for i := 0; i < len(lines); i++ {
 		line := strings.TrimSpace(lines[i])

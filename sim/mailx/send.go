@@ -78,6 +78,8 @@ func shellQuote(s string) string {
 			}
 		}
 		return "$'" + b.String() + "'"
+	case strings.ContainsAny(s, "\t"):
+		return "$'" + strings.ReplaceAll(s, "\t", `\t`) + "'"
 	case strings.Contains(s, "'"):
 		return "$'" + strings.ReplaceAll(s, "'", `\'`) + "'"
 	case strings.ContainsAny(s, " ;|\t&<>()$`\"*"):
@@ -220,7 +222,7 @@ func (m *program) keepCopy(d *draft, head []byte, body string) bool {
 	if rest, ok := strings.CutPrefix(record, "+"); ok && m.vars["folder"] != "" {
 		file = m.inFolder(rest)
 	}
-	if err := libc.AppendFile(m.p, libc.Abs(m.p, file), m.boxed(body, head), 0o600); err != nil {
+	if err := libc.AppendFile(m.p, libc.Abs(m.p, file), m.boxed(body, withBcc(head, d.bcc)), 0o600); err != nil {
 		m.complain("%s: %s", file, strerror(err))
 		m.complain("Failed to save message in %s - message not sent", file)
 		m.dead(body, head, d.bcc)
@@ -281,6 +283,15 @@ func (m *program) boxed(body string, head []byte) []byte {
 	return b.Bytes()
 }
 
+// withBcc is a header with the field that nobody else sees.
+func withBcc(head []byte, bcc []string) []byte {
+	if head == nil || len(bcc) == 0 {
+		return head
+	}
+	at := envelopeFields.FindIndex(head)[1]
+	return slices.Concat(head[:at], []byte(format.AddressLine("Bcc", bcc)), head[at:])
+}
+
 // envelopeFields are the fields before which Bcc: is written.
 var envelopeFields = regexp.MustCompile(`^(?:(?:Date|From|Sender|To|Subject|Cc):.*\n(?:[ \t].*\n)*)*`)
 
@@ -290,10 +301,7 @@ func (m *program) dead(body string, head []byte, bcc []string) {
 	if body == "" && head == nil || !m.isSet("save") {
 		return
 	}
-	if head != nil && len(bcc) > 0 {
-		at := envelopeFields.FindIndex(head)[1]
-		head = slices.Concat(head[:at], []byte(format.AddressLine("Bcc", bcc)), head[at:])
-	}
+	head = withBcc(head, bcc)
 	file := m.path(m.vars["DEAD"])
 	text := m.boxed(body, head)
 	if err := libc.WriteFile(m.p, file, text, 0o600); err != nil {

@@ -351,7 +351,7 @@ func (s *session) wideSummary(m *mbox.Message, i int, dot string) {
 	lines, size := m.Size()
 	subject := s.visible(strings.TrimSpace(format.DecodeHeader(m.Field("Subject"))))
 	line := fmt.Sprintf("%s%c%3d %s %-16s %4d/%-5d ", dot, mark, i+1, format.Fit(who, 18), s.date(m), lines, size)
-	fmt.Fprintln(s.p.Stdout, strings.TrimRight(line+format.Fit(subject, max(s.width()-libc.Columns(line), 0)), " "))
+	fmt.Fprintln(s.p.Stdout, line+format.Fit(subject, max(s.width()-libc.Columns(line), 0)))
 }
 
 // visible is text as the locale can show it.

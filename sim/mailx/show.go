@@ -12,13 +12,6 @@ import (
 	"enshu/sim/mailx/mbox"
 )
 
-// shownFields are the header fields that print shows at first, as /etc/s-nail.rc
-// has it.
-func shownFields() map[string]bool {
-	return map[string]bool{"date": true, "from": true, "to": true, "cc": true, "subject": true, "message-id": true,
-		"mail-followup-to": true, "reply-to": true, "sender": true}
-}
-
 // topFields are those that top shows.
 var topFields = map[string]bool{"from": true, "to": true, "cc": true, "subject": true}
 
@@ -71,10 +64,19 @@ func (m *program) page(ctx context.Context, text string) {
 	child.Wait(ctx)
 }
 
+// shows reports whether print shows a header field: one of those to retain, or
+// without such any that is not to be ignored.
+func (m *program) shows(name string) bool {
+	return m.shown[name] || len(m.shown) == 0 && !m.hidden[name]
+}
+
 func (s *session) render(w *bytes.Buffer, i int, how fullness) {
 	m := s.msgs[i]
 	lines, size := m.Size()
 	fmt.Fprintf(w, "[-- Message %2d -- %d lines, %d bytes --]:\n", i+1, lines, size)
+	if how == showShort && len(s.shown) == 0 && len(s.hidden) == 0 {
+		how = showAll
+	}
 	switch how {
 	case showRaw:
 		w.Write(m.WithStatus(m.WasOld))
@@ -83,7 +85,7 @@ func (s *session) render(w *bytes.Buffer, i int, how fullness) {
 		n := number(s.vars["toplines"])
 		var text bytes.Buffer
 		for _, f := range m.Fields() {
-			if name := strings.ToLower(f.Name); how == showTop && topFields[name] || how == showTopAll && s.shown[name] {
+			if name := strings.ToLower(f.Name); how == showTop && topFields[name] || how == showTopAll && s.shows(name) {
 				fmt.Fprintf(&text, "%s: %s\n", f.Name, s.visible(format.DecodeHeader(mbox.Unfold(f.Value))))
 			}
 		}
@@ -100,7 +102,7 @@ func (s *session) render(w *bytes.Buffer, i int, how fullness) {
 	}
 	for _, f := range m.Fields() {
 		name := strings.ToLower(f.Name)
-		if how == showAll && (name == "status" || name == "x-status") || how == showShort && !s.shown[name] {
+		if how == showAll && (name == "status" || name == "x-status") || how == showShort && !s.shows(name) {
 			continue
 		}
 		value := mbox.Unfold(f.Value)
@@ -135,7 +137,7 @@ func (s *session) parts(w *bytes.Buffer, m *mbox.Message, number string) {
 	for _, p := range m.Parts(number) {
 		text := strings.HasPrefix(p.Kind, "text/")
 		mark := ""
-		if !text {
+		if !text && s.tty {
 			mark = "+"
 		}
 		fmt.Fprintf(w, "\n[-- #%s %d/%d %s%s, %s, %s --]\n", p.Number, p.Lines, p.Bytes, mark, p.Kind, p.Encoding, p.Charset)

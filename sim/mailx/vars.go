@@ -127,9 +127,7 @@ func (m *program) setting(words []string) bool {
 		if len(args) == 0 {
 			fmt.Fprintln(m.p.Stdout, "# no alternates registered")
 		}
-	case "unignore":
-		m.complain("No fields currently being ignored")
-	case "retain", "ignore", "headerpick", "bind", "colour", "mimetype":
+	case "headerpick", "bind", "colour", "mimetype":
 		// Read and without effect.
 	case "echo":
 		fmt.Fprintln(m.p.Stdout, strings.Join(args, " "))
