@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -334,6 +335,38 @@ func TestMailBomb(t *testing.T) {
 				}
 				return nil
 			})
+		}
+	})
+}
+
+// TestForgottenNewaliasesOverSMTP: the server refuses the recipient, and the trace
+// says of that refusal that newaliases(1) has not been run.
+func TestForgottenNewaliasesOverSMTP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, server, client := smtpHost(t)
+		text := server.ReadFile("/etc/aliases")
+		server.WriteFile("/etc/aliases", text+"team: usera\n")
+		var said []byte
+		client.Do(nil, func(ctx context.Context, p *host.Proc) {
+			conn := dial(t, ctx, p)
+			defer conn.Close()
+			fmt.Fprint(conn, "HELO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<team@hosta.example.com>\r\nRCPT TO:<nobody-here@hosta.example.com>\r\nQUIT\r\n")
+			said, _ = io.ReadAll(conn)
+		})
+		if n := strings.Count(string(said), "User unknown in local recipient table"); n != 2 {
+			t.Errorf("both are unknown:\n%s", said)
+		}
+		told := func(about string) (kinds []trace.Kind) {
+			for _, e := range trace.StoryAbout(w.net.Trace.Since(0), about) {
+				kinds = append(kinds, e.Kind)
+			}
+			return kinds
+		}
+		if got := told("team@hosta.example.com"); !slices.Equal(got, []trace.Kind{trace.AliasMissed, trace.MailRejected}) {
+			t.Errorf("team: %v", got)
+		}
+		if got := told("nobody-here@hosta.example.com"); !slices.Equal(got, []trace.Kind{trace.MailRejected}) {
+			t.Errorf("nobody: %v", got)
 		}
 	})
 }

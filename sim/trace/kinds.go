@@ -35,7 +35,7 @@ const (
 	MailSubmitted Kind = "mail-submitted" // sendmail(1) took a mail
 	MailAccepted  Kind = "mail-accepted"  // cleanup made a queue file
 	AliasExpanded Kind = "alias-expanded"
-	AliasMissed   Kind = "alias-missed"   // local(8) did not find a name that the source of the aliases has: newaliases was not run
+	AliasMissed   Kind = "alias-missed"   // the table of the aliases lacks a name that its source has: newaliases was not run
 	MailForwarded Kind = "mail-forwarded" // local(8) made a new mail of an old one
 	MailSent      Kind = "mail-sent"      // another MTA took the mail
 	MailDelivered Kind = "mail-delivered"

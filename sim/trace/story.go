@@ -30,6 +30,11 @@ func StoryAbout(events []Event, text string) []Event {
 			if holds(e, "id", "message-id", "subject", "sender", "recipients", "from", "to") {
 				mails = append(mails, i)
 			}
+		case e.Kind == AliasMissed:
+			// smtpd refuses a recipient before there is a mail that it is of.
+			if strings.HasPrefix(text, e.Attrs["from"]+"@") {
+				mails = append(mails, i)
+			}
 		case isMessage(e.Kind) && holds(e, "text"):
 			messages = append(messages, i)
 		}
@@ -91,6 +96,9 @@ func story(events []Event, from []int) []Event {
 	return told
 }
 
+// noQueue is the queue id of what smtpd refuses before it has one.
+const noQueue = "NOQUEUE"
+
 // joints returns for each event the keys by which it belongs to others: the text
 // of a message, the queue ids of a host and the message-id of a mail.
 func joints(events []Event) [][]string {
@@ -112,7 +120,7 @@ func joints(events []Event) [][]string {
 		}
 		add("message-id", e.Attrs["message-id"])
 		for _, a := range []string{"id", "to-id", "bounce-id"} {
-			if id := e.Attrs[a]; id != "" {
+			if id := e.Attrs[a]; id != "" && id != noQueue {
 				add("queue", e.Host+" "+id)
 			}
 		}

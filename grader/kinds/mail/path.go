@@ -164,6 +164,9 @@ func (w *mailWalk) walk(ctx context.Context) error {
 	}
 	w.holds("accepted")
 	if e := w.last(trace.MailRejected); e != nil {
+		if done, err := w.aliasStale(ctx, e.Host); done || err != nil {
+			return err
+		}
 		w.Params.With("reason", check.Clip(e.Attrs["reply"]))
 		w.breaks(e.Host, "mail-rejected")
 		return nil

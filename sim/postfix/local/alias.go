@@ -53,25 +53,8 @@ func (l *localAgent) alias(ctx context.Context, s localState, name string) bool 
 // noteMiss tells the trace of a name that no alias table has, but the source of
 // one that was edited after its table was built: newaliases(1) was forgotten.
 func (l *localAgent) noteMiss(s localState, names []string) {
-	for _, d := range l.aliases {
-		file, built := strings.CutSuffix(d.File, ".db")
-		if !built {
-			continue
-		}
-		info, err := l.Proc.Sys.Stat(file)
-		if err != nil || !info.ModTime().After(d.Stamp.ModTime) {
-			continue
-		}
-		data, err := libc.ReadFile(l.Proc, file)
-		if err != nil {
-			continue
-		}
-		for _, n := range names {
-			if line := table.AliasLine(data, n); line > 0 {
-				l.Log.Emit(trace.AliasMissed, trace.Attrs{"id": s.Req.ID, "from": n, "file": file, "line": fmt.Sprint(line)})
-				return
-			}
-		}
+	if name, file, line := l.aliases.Unbuilt(l.Proc, names); line > 0 {
+		l.Log.Emit(trace.AliasMissed, trace.Attrs{"id": s.Req.ID, "from": name, "file": file, "line": fmt.Sprint(line)})
 	}
 }
 

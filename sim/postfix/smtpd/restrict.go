@@ -16,6 +16,7 @@ import (
 	"enshu/sim/postfix/mailaddr"
 	"enshu/sim/postfix/service"
 	"enshu/sim/postfix/table"
+	"enshu/sim/trace"
 )
 
 // verdict of one restriction: go on, permit, or a reply that refuses.
@@ -421,6 +422,9 @@ func (c *session) unlisted(ctx context.Context, address, typed, class string, lo
 			if ok {
 				return ""
 			}
+		}
+		if name, file, line := c.localRecipients.Unbuilt(c.Proc, names); line > 0 {
+			c.Log.Emit(trace.AliasMissed, trace.Attrs{"id": c.id(), "from": name, "file": file, "line": fmt.Sprint(line)})
 		}
 		return refuse("unknown_local_recipient_reject_code", "local recipient table")
 	case r.Relay && len(c.relayRecipients) > 0:

@@ -326,6 +326,32 @@ func (m Maps) Lookup(l *maillog.Logger, key string) (string, bool, error) {
 	return "", false, nil
 }
 
+// Unbuilt looks for names in the sources of tables that were edited after the
+// tables were built: newaliases(1) was forgotten. It returns the first that is
+// there and where; line is 0 when none is.
+func (m Maps) Unbuilt(p *host.Proc, names []string) (name, file string, line int) {
+	for _, d := range m {
+		file, built := strings.CutSuffix(d.File, ".db")
+		if !built {
+			continue
+		}
+		info, err := p.Sys.Stat(file)
+		if err != nil || !info.ModTime().After(d.Stamp.ModTime) {
+			continue
+		}
+		data, err := libc.ReadFile(p, file)
+		if err != nil {
+			continue
+		}
+		for _, n := range names {
+			if line := AliasLine(data, n); line > 0 {
+				return n, file, line
+			}
+		}
+	}
+	return "", "", 0
+}
+
 // Address searches for an address as canonical(5) and virtual(5) say:
 // user@domain, without its extension, user when the domain is local, @domain.
 func (m Maps) Address(l *maillog.Logger, address, delimiter string, localDomain func(string) bool, whole bool) (value, extension string, found bool, err error) {
