@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
@@ -57,15 +58,16 @@ func find(word string) (entry, error) {
 	case strings.ContainsAny(word, "/.") || !errors.Is(err, fs.ErrNotExist):
 		return entry{}, err
 	}
-	return entry{}, lang.Errorf("ラボ %q はありません%v (一覧は `enshu list`)", "there is no lab %q%v (`enshu list` shows them)", word, meant(word, ids))
+	return entry{}, lang.Errorf("ラボ %q はありません%s (一覧は `enshu list`)", "there is no lab %q%s (`enshu list` shows them)", word, meant(word, ids))
 }
 
 // meant asks whether a word was to be one of those that are known.
-func meant(word string, known []string) error {
-	if best := scenario.Nearest(word, known); best != "" {
-		return lang.Errorf("。%q のことですか?", "; did you mean %q?", best)
+func meant(word string, known []string) lang.Text {
+	best := scenario.Nearest(word, known)
+	if best == "" {
+		return lang.Text{}
 	}
-	return lang.Errorf("", "")
+	return lang.Both(fmt.Sprintf("。%q のことですか?", best), fmt.Sprintf("; did you mean %q?", best))
 }
 
 // readLab reads a lab file, which may be a pipe, and not much more than a lab

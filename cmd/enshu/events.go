@@ -25,7 +25,7 @@ func (a *app) eventsCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, k := range kinds {
 				if !slices.Contains(eventKinds(), k) {
-					return lang.Errorf("出来事の種類 %q はありません%v", "there is no kind of event %q%v", k, meant(k, eventKinds()))
+					return lang.Errorf("出来事の種類 %q はありません%s", "there is no kind of event %q%s", k, meant(k, eventKinds()))
 				}
 			}
 			c, err := a.dial()

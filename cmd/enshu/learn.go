@@ -159,7 +159,7 @@ func topic(objectives []content.Objective, name, language string) ([]byte, error
 			return content.Help(name, language)
 		}
 	}
-	return nil, lang.Errorf("%q の読み物はありません%v (一覧は `enshu learn`)", "there is nothing to read on %q%v (`enshu learn` lists the topics)",
+	return nil, lang.Errorf("%q の読み物はありません%s (一覧は `enshu learn`)", "there is nothing to read on %q%s (`enshu learn` lists the topics)",
 		name, meant(name, topics(objectives)))
 }
 

@@ -116,7 +116,7 @@ func (a *app) root() *cobra.Command {
 		for _, c := range root.Commands() {
 			verbs = append(verbs, c.Name())
 		}
-		return lang.Errorf("コマンド %q はありません%v (一覧は `enshu --help`)", "there is no command %q%v (`enshu --help` shows them)", args[0], meant(args[0], verbs))
+		return lang.Errorf("コマンド %q はありません%s (一覧は `enshu --help`)", "there is no command %q%s (`enshu --help` shows them)", args[0], meant(args[0], verbs))
 	}
 	root.RunE = func(*cobra.Command, []string) error { return root.Help() }
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -172,7 +172,7 @@ func (a *app) args(least, most int) cobra.PositionalArgs {
 func (a *app) dial() (*session.Client, error) { return session.Dial(a.lab) }
 
 // text is a message in the user's language.
-func (a *app) text(ja, en string) string { return lang.Text{JA: ja, EN: en}.In(a.lang) }
+func (a *app) text(ja, en string) string { return lang.Both(ja, en).In(a.lang) }
 
 // columns is the width of the terminal that f is, or 0.
 func columns(f *os.File) int {

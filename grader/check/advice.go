@@ -3,6 +3,7 @@ package check
 import (
 	"strings"
 
+	"enshu/sim/lang"
 	"enshu/sim/scenario"
 )
 
@@ -48,4 +49,4 @@ func (p Params) FillIn(lang, s string) string {
 }
 
 // Text is short for a text in both languages.
-func Text(ja, en string) scenario.Text { return scenario.Text{JA: ja, EN: en} }
+func Text(ja, en string) lang.Text { return lang.Both(ja, en) }

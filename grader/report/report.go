@@ -84,6 +84,3 @@ type Progress struct {
 	Title   scenario.Text
 	Waiting time.Duration // how much longer it waits at most; 0 when it does not wait
 }
-
-// both is a text in both languages.
-func both(ja, en string) scenario.Text { return scenario.Text{JA: ja, EN: en} }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"enshu/sim/lang"
 	"enshu/sim/libc"
 	"enshu/sim/scenario"
 )
@@ -19,17 +20,17 @@ type Style struct {
 
 // words of the report itself.
 var words = map[string]scenario.Text{
-	"expected": both("期待", "expected"),
-	"seen":     both("実際", "seen"),
-	"look":     both("確認", "look"),
-	"slip":     both("ヒント", "tip"),
-	"evidence": both("記録", "record"),
-	"needs":    both("先に「%s」を済ませてください", "first: %s"),
-	"unknown":  both("判定できませんでした: %s", "could not be tried: %s"),
-	"points":   both("%d / %d 点", "%d of %d points"),
-	"passed":   both("すべて合格です。おつかれさまでした！", "Everything holds. Well done!"),
-	"failed":   both("もう少しです。上の「確認」のコマンドから見ていきましょう。", "Not yet. Start with the command at “look”."),
-	"blocked":  both("判定できない項目があります。", "Something could not be tried."),
+	"expected": lang.Both("期待", "expected"),
+	"seen":     lang.Both("実際", "seen"),
+	"look":     lang.Both("確認", "look"),
+	"slip":     lang.Both("ヒント", "tip"),
+	"evidence": lang.Both("記録", "record"),
+	"needs":    lang.Both("先に「%s」を済ませてください", "first: %s"),
+	"unknown":  lang.Both("判定できませんでした: %s", "could not be tried: %s"),
+	"points":   lang.Both("%d / %d 点", "%d of %d points"),
+	"passed":   lang.Both("すべて合格です。おつかれさまでした！", "Everything holds. Well done!"),
+	"failed":   lang.Both("もう少しです。上の「確認」のコマンドから見ていきましょう。", "Not yet. Start with the command at “look”."),
+	"blocked":  lang.Both("判定できない項目があります。", "Something could not be tried."),
 }
 
 // Line is the progress in one line of a terminal so many columns wide (80 if that
@@ -56,7 +57,7 @@ func (p Progress) Line(lang string, columns int) string {
 }
 
 // waiting goes behind the progress of a check that waits.
-var waiting = both(" (ラボの時刻であと最大 %.0f 秒、時計を速めて待ちます)", " (at most %.0f s more of the lab's time, which runs faster meanwhile)")
+var waiting = lang.Both(" (ラボの時刻であと最大 %.0f 秒、時計を速めて待ちます)", " (at most %.0f s more of the lab's time, which runs faster meanwhile)")
 
 // WriteText writes a report for a person at a terminal.
 func WriteText(w io.Writer, r *Report, s Style) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"enshu/sim/lang"
 	"enshu/sim/libc"
 )
 
@@ -41,31 +42,31 @@ func golden(t *testing.T, name string, got []byte) {
 func sample() *Report {
 	sent := Result{
 		Kind: "log", Outcome: Fail, Link: "sent-over-udp",
-		Title:    both("client の user.info が TCP で server の /var/log/messages に届く", "user.info of client arrives over TCP in /var/log/messages on server"),
-		Expected: both("client の rsyslogd が TCP で送る", "rsyslogd on client sends over TCP"),
-		Seen:     both("/etc/rsyslog.conf:52 の規則は UDP で 192.168.0.11:514 へ送っています", "the rule at /etc/rsyslog.conf:52 sends to 192.168.0.11:514 over UDP"),
-		Slip:     both("@ 一つは UDP、@@ が TCP です。", "One @ is UDP; TCP is @@."),
+		Title:    lang.Both("client の user.info が TCP で server の /var/log/messages に届く", "user.info of client arrives over TCP in /var/log/messages on server"),
+		Expected: lang.Both("client の rsyslogd が TCP で送る", "rsyslogd on client sends over TCP"),
+		Seen:     lang.Both("/etc/rsyslog.conf:52 の規則は UDP で 192.168.0.11:514 へ送っています", "the rule at /etc/rsyslog.conf:52 sends to 192.168.0.11:514 over UDP"),
+		Slip:     lang.Both("@ 一つは UDP、@@ が TCP です。", "One @ is UDP; TCP is @@."),
 		Command:  "grep -n @ /etc/rsyslog.conf /etc/rsyslog.d/*.conf", Host: "client",
 		Lines:    []string{"/etc/rsyslog.conf:52: user.info @192.168.0.10:514"},
 		Evidence: []uint64{101, 104},
 		Path: []Link{
-			{Name: "logger", Label: both("logger", "logger"), Holds: true},
-			{Name: "sender-daemon", Label: both("送信側の rsyslogd", "sender's rsyslogd"), Holds: true},
-			{Name: "sender-input", Label: both("受付", "taken up"), Holds: true},
-			{Name: "sender-rule", Label: both("送信側の規則", "sender's rule"), Holds: true},
-			{Name: "transport", Label: both("方式", "transport")},
+			{Name: "logger", Label: lang.Both("logger", "logger"), Holds: true},
+			{Name: "sender-daemon", Label: lang.Both("送信側の rsyslogd", "sender's rsyslogd"), Holds: true},
+			{Name: "sender-input", Label: lang.Both("受付", "taken up"), Holds: true},
+			{Name: "sender-rule", Label: lang.Both("送信側の規則", "sender's rule"), Holds: true},
+			{Name: "transport", Label: lang.Both("方式", "transport")},
 		},
 	}
 	return &Report{
-		Lab: "tcp-forwarding", Title: both("ログを TCP でログサーバーに集める", "Collect logs on a log server over TCP"),
+		Lab: "tcp-forwarding", Title: lang.Both("ログを TCP でログサーバーに集める", "Collect logs on a log server over TCP"),
 		At: time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC), Points: 40, Of: 120,
 		Tasks: []Task{
-			{ID: "receive", Title: both("server が TCP 514 番でログを受け取る", "server takes logs on TCP port 514"), Outcome: Pass, Points: 40, Of: 40,
-				Checks: []Result{{Kind: "port", Outcome: Pass, Title: both("server の rsyslogd が 514/tcp で待ち受けている", "rsyslogd on server listens on 514/tcp")}}},
-			{ID: "deliver", Title: both("client の user.info が server に届く", "user.info of client arrives on server"), Outcome: Fail, Of: 60, Checks: []Result{sent}},
-			{ID: "later", Title: both("あとの課題", "A later task"), Outcome: Unknown, Of: 10, Needs: []string{"deliver"}},
-			{ID: "down", Title: both("=止まったホスト", "=a host that is down"), Outcome: Unknown, Of: 10,
-				Checks: []Result{{Kind: "file", Outcome: Unknown, Title: both("server の /etc/motd が正しい", "/etc/motd is right on server"), Reason: "server: the host is not running"}}},
+			{ID: "receive", Title: lang.Both("server が TCP 514 番でログを受け取る", "server takes logs on TCP port 514"), Outcome: Pass, Points: 40, Of: 40,
+				Checks: []Result{{Kind: "port", Outcome: Pass, Title: lang.Both("server の rsyslogd が 514/tcp で待ち受けている", "rsyslogd on server listens on 514/tcp")}}},
+			{ID: "deliver", Title: lang.Both("client の user.info が server に届く", "user.info of client arrives on server"), Outcome: Fail, Of: 60, Checks: []Result{sent}},
+			{ID: "later", Title: lang.Both("あとの課題", "A later task"), Outcome: Unknown, Of: 10, Needs: []string{"deliver"}},
+			{ID: "down", Title: lang.Both("=止まったホスト", "=a host that is down"), Outcome: Unknown, Of: 10,
+				Checks: []Result{{Kind: "file", Outcome: Unknown, Title: lang.Both("server の /etc/motd が正しい", "/etc/motd is right on server"), Reason: "server: the host is not running"}}},
 		},
 	}
 }
@@ -186,7 +187,7 @@ func FuzzWrap(f *testing.F) {
 
 // A progress line is written over by the next one, so that it must stay on its line.
 func TestProgressFitsItsLine(t *testing.T) {
-	p := Progress{Task: "mail", Check: 1, Of: 2, Title: both("root へのメールが usera に届く", "mail to root reaches usera"), Waiting: 12 * time.Second}
+	p := Progress{Task: "mail", Check: 1, Of: 2, Title: lang.Both("root へのメールが usera に届く", "mail to root reaches usera"), Waiting: 12 * time.Second}
 	for _, lang := range []string{"ja", "en"} {
 		for columns := range 120 {
 			got := p.Line(lang, columns)

@@ -13,6 +13,9 @@ type Text struct {
 	EN string `lab:"en,required" doc:"English."`
 }
 
+// Both makes a text.
+func Both(ja, en string) Text { return Text{ja, en} }
+
 // In returns the text in a language, "ja" or "en".
 func (t Text) In(lang string) string {
 	if lang == "ja" {
@@ -46,16 +49,20 @@ type Error struct {
 }
 
 // Errorf returns an error with both texts formatted. Both get the same
-// arguments; one that is an error is told in the language of the text, and the
-// first such one is the cause.
+// arguments; one that is a Text or an error is told in the language of the text,
+// and the first error is the cause.
 func Errorf(ja, en string, args ...any) *Error {
 	e := &Error{}
 	in := func(lang, format string) string {
 		said := make([]any, len(args))
 		for i, a := range args {
-			said[i] = a
-			if err, ok := a.(error); ok {
-				said[i] = Tell(err, lang)
+			switch a := a.(type) {
+			case Text:
+				said[i] = a.In(lang)
+			case error:
+				said[i] = Tell(a, lang)
+			default:
+				said[i] = a
 			}
 		}
 		return fmt.Sprintf(format, said...)

@@ -26,6 +26,7 @@ func TestErrorInBothLanguages(t *testing.T) {
 	}{
 		{"plain", inner, "x がありません", "there is no x"},
 		{"with a cause of both languages", lang.Errorf("失敗: %v", "failed: %v", inner), "失敗: x がありません", "failed: there is no x"},
+		{"with a text", lang.Errorf("失敗%s", "failed%s", lang.Both("です", ", alas")), "失敗です", "failed, alas"},
 		{"with a cause of one language", lang.Errorf("失敗: %v", "failed: %v", fs.ErrExist), "失敗: file already exists", "failed: file already exists"},
 		{"English only", fs.ErrExist, "file already exists", "file already exists"},
 		{"wrapped by more English", fmt.Errorf("second: %w", inner), "second: there is no x", "second: there is no x"},

@@ -12,7 +12,7 @@ import (
 
 // Lab is a lab as its learner reads it, in Markdown, in the language "ja" or "en".
 func Lab(l *scenario.Lab, language string) string {
-	in := func(ja, en string) string { return lang.Text{JA: ja, EN: en}.In(language) }
+	in := func(ja, en string) string { return lang.Both(ja, en).In(language) }
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n", l.Title.In(language))
 	if t := strings.TrimSpace(l.Text.In(language)); t != "" {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -154,7 +155,7 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, lang.Errorf("ホストが起動する前にラボのプロセスが終了しました: %v", "the lab process ended before its hosts were up: %v", lastWords(logName))
+		return nil, lang.Errorf("ホストが起動する前にラボのプロセスが終了しました: %s", "the lab process ended before its hosts were up: %s", lastWords(logName))
 	}
 	if answer.Error != nil {
 		p.Wait()
@@ -166,7 +167,7 @@ func Start(ctx context.Context, l Launch) (*Started, error) {
 		return nil, context.Cause(ctx)
 	}
 	if err := toLab.Encode(true); err != nil {
-		return nil, lang.Errorf("ラボがすぐに終了しました: %v", "the lab ended at once: %v", lastWords(logName))
+		return nil, lang.Errorf("ラボがすぐに終了しました: %s", "the lab ended at once: %s", lastWords(logName))
 	}
 	up = true
 	return &Started{l.Name, ids.Why}, nil
@@ -195,15 +196,15 @@ func removeEmpty(name string) {
 }
 
 // lastWords says where a lab process's log is and what stands last in it.
-func lastWords(name string) error {
+func lastWords(name string) lang.Text {
 	b, _ := os.ReadFile(name)
 	if len(b) == 0 {
-		return lang.Errorf("ログには何もありません", "it said nothing")
+		return lang.Both("ログには何もありません", "it said nothing")
 	}
 	if len(b) > 2000 {
 		b = b[len(b)-2000:]
 	}
-	return lang.Errorf("ログ %s の最後:\n%s", "its log %s says:\n%s", name, b)
+	return lang.Both(fmt.Sprintf("ログ %s の最後:\n%s", name, b), fmt.Sprintf("its log %s says:\n%s", name, b))
 }
 
 // startMemory is how much memory a lab that starts may take, in bytes, before it

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"enshu/sim/lang"
 	"enshu/sim/trace"
 )
 
@@ -25,7 +26,7 @@ type Host struct {
 // names a file and a host. With where, HOST:FILE, or such a question, it also
 // tells why the message is not in that file. It reports whether there is a story,
 // and in an error what is wrong with where.
-func Tell(w io.Writer, events []trace.Event, hosts []Host, about, where, lang string) (bool, error) {
+func Tell(w io.Writer, events []trace.Event, hosts []Host, about, where, language string) (bool, error) {
 	var at place
 	if where != "" {
 		var err error
@@ -42,15 +43,15 @@ func Tell(w io.Writer, events []trace.Event, hosts []Host, about, where, lang st
 	}
 	if len(found) == 0 {
 		none := "No host has had a message or mail with %q yet.\n"
-		if lang == "ja" {
+		if language == "ja" {
 			none = "%q を含むログも、それに当たるメールも、まだどのホストにもありません。\n"
 		}
 		fmt.Fprintf(w, none, about)
 		return false, nil
 	}
-	write(w, found, lang)
+	write(w, found, language)
 	if at.host != "" {
-		writeFinding(w, trace.Whereabouts(found, at.host, at.file, owner(hosts)), at, hosts, lang)
+		writeFinding(w, trace.Whereabouts(found, at.host, at.file, owner(hosts)), at, hosts, language)
 	}
 	return true, nil
 }
@@ -92,7 +93,7 @@ func find(events []trace.Event, hosts []Host, about string) ([]trace.Event, *ask
 
 // sentence is how an event is told; {name} stands for an attribute, {program}
 // for who did it.
-type sentence struct{ ja, en string }
+type sentence lang.Text
 
 var sentences = map[trace.Kind]sentence{
 	trace.MessageLogged: {"{program} が {facility}.{severity} のメッセージを書いた（{over}）: {text}", "{program} wrote {facility}.{severity} ({over}): {text}"},
@@ -143,16 +144,16 @@ var sentences = map[trace.Kind]sentence{
 
 // write tells events one a line, with their number, time and host; the same
 // again is counted.
-func write(w io.Writer, story []trace.Event, lang string) {
+func write(w io.Writer, story []trace.Event, language string) {
 	width := 0
 	for _, e := range story {
 		width = max(width, len(e.Host)+1)
 	}
 	for i := 0; i < len(story); {
 		e := story[i]
-		text := tell(e, lang)
+		text := tell(e, language)
 		n := 1
-		for i+n < len(story) && story[i+n].Host == e.Host && tell(story[i+n], lang) == text {
+		for i+n < len(story) && story[i+n].Host == e.Host && tell(story[i+n], language) == text {
 			n++
 		}
 		fmt.Fprintf(w, "%6d %s %-*s %s", e.Seq, e.At.Local().Format("15:04:05.000"), width, e.Host+":", text)
@@ -166,8 +167,8 @@ func write(w io.Writer, story []trace.Event, lang string) {
 
 // Line tells one event out of its story: the sentence, and the message that it
 // is about where the sentence does not say it.
-func Line(e trace.Event, lang string) string {
-	line := tell(e, lang)
+func Line(e trace.Event, language string) string {
+	line := tell(e, language)
 	if text := e.Attrs["text"]; e.Kind != trace.MessageLogged && text != "" {
 		line += fmt.Sprintf(" %q", text)
 	}
@@ -175,7 +176,7 @@ func Line(e trace.Event, lang string) string {
 }
 
 // tell is the sentence of an event.
-func tell(e trace.Event, lang string) string {
+func tell(e trace.Event, language string) string {
 	s := sentences[e.Kind]
 	if e.Kind == trace.MailDeferred && e.Attrs["next"] != "" {
 		s = sentence{"{id}: 次に送るのは {next} より後", "{id}: the next attempt is not before {next}"}
@@ -183,10 +184,7 @@ func tell(e trace.Event, lang string) string {
 	if e.Kind == trace.MessageDropped && e.Attrs["rule"] == "" {
 		s = sentence{"{program} がルールに渡す前に捨てた: {reason}", "{program} threw it away before any rule: {reason}"}
 	}
-	text := s.en
-	if lang == "ja" {
-		text = s.ja
-	}
+	text := lang.Text(s).In(language)
 	values := []string{"{program}", e.Program}
 	for _, name := range trace.Kinds[e.Kind] {
 		value := e.Attrs[name]
@@ -194,15 +192,15 @@ func tell(e trace.Event, lang string) string {
 			value = localTime(value, e.At)
 		}
 		if e.Kind == trace.PacketRefused && name == "action" {
-			value = refusal(value, lang)
+			value = refusal(value, language)
 		} else if name == "action" || e.Kind == trace.MessageDropped && name == "to" {
-			value = action(value, lang)
+			value = action(value, language)
 		}
 		switch {
 		case name == "stale":
-			value = stale(e, lang)
+			value = stale(e, language)
 		case name == "errors":
-			value = mistakes(value, lang)
+			value = mistakes(value, language)
 		case value == "":
 			value = "-"
 		}
@@ -212,11 +210,11 @@ func tell(e trace.Event, lang string) string {
 }
 
 // refusal is the verb for what a packet filter did, "drop" or "reject".
-func refusal(action, lang string) string {
+func refusal(action, language string) string {
 	switch {
-	case lang != "ja" && action == "drop":
+	case language != "ja" && action == "drop":
 		return "dropped"
-	case lang != "ja":
+	case language != "ja":
 		return "rejected"
 	case action == "drop":
 		return "破棄"
@@ -239,22 +237,22 @@ func localTime(text string, at time.Time) string {
 }
 
 // stale tells that an alias came from a database that was older than its source.
-func stale(e trace.Event, lang string) string {
+func stale(e trace.Event, language string) string {
 	switch {
 	case e.Attrs["stale"] == "":
 		return ""
-	case lang == "ja":
+	case language == "ja":
 		return "（データベースは " + e.Attrs["file"] + " より古い: newaliases がまだ）"
 	}
 	return " (the database is older than " + e.Attrs["file"] + ": newaliases has not been run)"
 }
 
 // mistakes tells what was wrong with a configuration, a number or in words.
-func mistakes(errors, lang string) string {
+func mistakes(errors, language string) string {
 	switch {
 	case errors == "" || errors == "0":
 		return ""
-	case lang == "ja":
+	case language == "ja":
 		return "（誤り: " + errors + "）"
 	}
 	return " (mistakes: " + errors + ")"
@@ -262,19 +260,19 @@ func mistakes(errors, lang string) string {
 
 // action says what a rule of rsyslog.conf does, where it is in the old form;
 // the new one, action(type=…), says it itself.
-func action(text, lang string) string {
-	for _, form := range []struct{ prefix, ja, en string }{
-		{"@@", "%s へ tcp で転送", "forward to %s over tcp"},
-		{"@", "%s へ udp で転送", "forward to %s over udp"},
-		{":omusrmsg:", "端末に表示（%s）", "show on the terminals of %s"},
-		{"/", "/%s に書く", "write to /%s"},
-		{"-/", "/%s に書く", "write to /%s"},
+func action(text, language string) string {
+	for _, form := range []struct {
+		prefix string
+		sentence
+	}{
+		{"@@", sentence{"%s へ tcp で転送", "forward to %s over tcp"}},
+		{"@", sentence{"%s へ udp で転送", "forward to %s over udp"}},
+		{":omusrmsg:", sentence{"端末に表示（%s）", "show on the terminals of %s"}},
+		{"/", sentence{"/%s に書く", "write to /%s"}},
+		{"-/", sentence{"/%s に書く", "write to /%s"}},
 	} {
 		if rest, ok := strings.CutPrefix(text, form.prefix); ok {
-			if lang == "ja" {
-				return fmt.Sprintf(form.ja, rest)
-			}
-			return fmt.Sprintf(form.en, rest)
+			return fmt.Sprintf(lang.Text(form.sentence).In(language), rest)
 		}
 	}
 	return text

@@ -23,7 +23,7 @@ func TestSentences(t *testing.T) {
 	names := regexp.MustCompile(`\{[a-z-]+\}`)
 	for kind, attrs := range trace.Kinds {
 		s := sentences[kind]
-		for _, text := range []string{s.ja, s.en} {
+		for _, text := range []string{s.JA, s.EN} {
 			found := names.FindAllString(text, -1)
 			if text == "" || len(found) == 0 && len(attrs) > 0 {
 				t.Errorf("%s: %q tells nothing", kind, text)

@@ -106,7 +106,7 @@ var fates = map[trace.Fate]struct {
 }
 
 // writeFinding tells where a message stopped, and what shows it.
-func writeFinding(w io.Writer, f trace.Finding, p place, hosts []Host, lang string) {
+func writeFinding(w io.Writer, f trace.Finding, p place, hosts []Host, language string) {
 	told := fates[f.Fate]
 	at := f.Event.Host
 	command := told.command
@@ -132,9 +132,9 @@ func writeFinding(w io.Writer, f trace.Finding, p place, hosts []Host, lang stri
 		values = append(values, "{"+name+"}", value)
 	}
 	fill := strings.NewReplacer(values...)
-	text, see := told.en, "see: on %s: %s\n"
-	if lang == "ja" {
-		text, see = told.ja, "確認: %s で %s\n"
+	text, see := told.EN, "see: on %s: %s\n"
+	if language == "ja" {
+		text, see = told.JA, "確認: %s で %s\n"
 	}
 	fmt.Fprintf(w, "→ %s\n", fill.Replace(text))
 	if command != "" {
