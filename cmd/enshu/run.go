@@ -74,7 +74,7 @@ func (a *app) startCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(os.Stderr, a.text("次は: enshu show · enshu shell %s · enshu check · enshu finish\n",
-				"next: enshu show · enshu shell %s · enshu check · enshu finish\n"), l.Hosts[0].Name)
+				"next: enshu show · enshu shell %s · enshu check · enshu finish\n"), l.Shell)
 			return nil
 		},
 	}
@@ -126,7 +126,7 @@ func (a *app) runCommand() *cobra.Command {
 		},
 	}
 	f.add(a, c)
-	c.Flags().StringVar(&host, "host", "", a.text("シェルを開くホスト (省略すると最初のホスト)", "the host of the shell; by default the lab's first"))
+	c.Flags().StringVar(&host, "host", "", a.text("シェルを開くホスト (省略するとラボが決めたホスト)", "the host of the shell; by default the one that the lab says"))
 	return c
 }
 

@@ -206,7 +206,7 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 
 func (s *server) host(l *lab.Lab, name string) (*lab.Host, error) {
 	if name == "" {
-		return l.Hosts()[0], nil
+		name = string(s.spec.Shell)
 	}
 	return l.Host(name)
 }
