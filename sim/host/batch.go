@@ -38,7 +38,7 @@ func Lstats(f Files, names []string) []Stated {
 type Step struct {
 	Call Call
 	Name string
-	To   string      // of Rename
+	To   string      // of Rename: the new name; of Symlink: what it leads to
 	Flag int         // of Open, as of OpenFile
 	Perm fs.FileMode // of Open
 }
@@ -50,6 +50,7 @@ const (
 	Rename Call = iota
 	Open        // of a file that opening does not wait for
 	Unlink      // of anything but a directory
+	Symlink
 )
 
 // Chain makes calls in the order given, up to the first that fails: done are
@@ -69,6 +70,8 @@ func Chain(f Files, steps ...Step) (done int, files []*os.File, err error) {
 			}
 		case Unlink:
 			err = f.Remove(s.Name)
+		case Symlink:
+			err = f.Symlink(s.To, s.Name)
 		}
 		if err != nil {
 			return i, files, err

@@ -51,6 +51,8 @@ func (s *sys) Chain(steps []host.Step) (done int, files []*os.File, err error) {
 				calls[i] = openCall(step.Name, step.Flag|unix.O_NONBLOCK, step.Perm, 0)
 			case host.Unlink:
 				calls[i] = call{unix.SYS_UNLINKAT, 0, []any{atFDCWD, step.Name, 0}}
+			case host.Symlink:
+				calls[i] = call{unix.SYS_SYMLINKAT, 0, []any{step.To, atFDCWD, step.Name}}
 			}
 		}
 		r, fds, failed := s.conn.do(calls...)
@@ -90,6 +92,8 @@ func stepError(s host.Step, err error) error {
 		return &os.LinkError{Op: "rename", Old: s.Name, New: s.To, Err: err}
 	case host.Open:
 		return pathError("open", s.Name, err)
+	case host.Symlink:
+		return &os.LinkError{Op: "symlink", Old: s.To, New: s.Name, Err: err}
 	}
 	return pathError("remove", s.Name, err)
 }
