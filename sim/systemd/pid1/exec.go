@@ -214,7 +214,10 @@ func (s *service) prepare(c unitfile.Command) (cmd host.Cmd, code int) {
 	if !c.Raw {
 		args = unitfile.Expand(c.Argv, env)
 	}
-	return host.Cmd{Path: c.Path, Args: args, Env: env, Dir: dir, Cred: cred, Umask: v.Umask, Session: true}, 0
+	if c.Full {
+		cred = &host.Cred{}
+	}
+	return host.Cmd{Path: c.Path, Args: args, Env: env, Dir: dir, Cred: cred, Umask: v.Umask, Session: true, Terms: termsOf(s.u.config().Settings)}, 0
 }
 
 // outcome tells the commands of ExecStop= and ExecStopPost= how the service

@@ -54,6 +54,7 @@ type Command struct {
 	Argv   []string
 	Ignore bool // "-": a failure counts as success
 	Raw    bool // ":": no expansion of variables
+	Full   bool // "+": with all rights, whatever User= says
 }
 
 func (c Command) String() string { return strings.Join(c.Argv, " ") }

@@ -252,7 +252,9 @@ func commandPrefix(word string) (c Command, argv0 bool) {
 			c.Raw = true
 		case '@':
 			argv0 = true
-		case '+', '!':
+		case '+':
+			c.Full = true
+		case '!':
 		default:
 			c.Path = word
 			return c, argv0
