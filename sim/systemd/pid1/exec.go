@@ -153,7 +153,7 @@ func (s *service) prepare(c unitfile.Command) (cmd host.Cmd, code int) {
 	if v.User != "" {
 		env = append(env, "HOME="+home, "LOGNAME="+login, "USER="+login, "SHELL="+shell)
 	}
-	env = append(env, "INVOCATION_ID="+s.u.invocation.String(), "SYSTEMD_EXEC_PID=0")
+	env = append(env, "INVOCATION_ID="+s.u.invocation.String())
 	if s.mainPID > 0 {
 		env = append(env, "MAINPID="+strconv.Itoa(s.mainPID))
 	}
@@ -164,6 +164,7 @@ func (s *service) prepare(c unitfile.Command) (cmd host.Cmd, code int) {
 		env = append(env, "WATCHDOG_USEC="+strconv.FormatInt(v.Watchdog.Microseconds(), 10))
 	}
 	env = append(env, s.outcome()...)
+	env = append(env, s.monitored...)
 	for _, name := range v.PassEnv {
 		for _, e := range m.p.Env {
 			if strings.HasPrefix(e, name+"=") {
@@ -227,14 +228,35 @@ func (s *service) outcome() []string {
 		return nil
 	}
 	env := []string{"SERVICE_RESULT=" + s.u.result}
-	if r := s.mainRun; r != nil && !r.End.IsZero() {
-		status := strconv.Itoa(r.Status)
-		if r.Code != "exited" {
-			status = unitfile.SignalName(syscall.Signal(r.Status))
-		}
-		env = append(env, "EXIT_CODE="+r.Code, "EXIT_STATUS="+status)
+	if code, status, ok := s.ending(); ok {
+		env = append(env, "EXIT_CODE="+code, "EXIT_STATUS="+status)
 	}
 	return env
+}
+
+// monitorEnv tells the service that u's end triggers what it was ($MONITOR_…
+// variables of systemd.exec(5)).
+func (u *unit) monitorEnv() []string {
+	if u.svc == nil {
+		return nil
+	}
+	env := []string{"MONITOR_SERVICE_RESULT=" + u.result, "MONITOR_INVOCATION_ID=" + u.invocation.String(), "MONITOR_UNIT=" + u.name}
+	if code, status, ok := u.svc.ending(); ok {
+		env = append(env, "MONITOR_EXIT_CODE="+code, "MONITOR_EXIT_STATUS="+status)
+	}
+	return env
+}
+
+// ending is how the main process ended: the kind and the status or signal.
+func (s *service) ending() (code, status string, ok bool) {
+	r := s.mainRun
+	if r == nil || r.End.IsZero() {
+		return "", "", false
+	}
+	if r.Code != "exited" {
+		return r.Code, unitfile.SignalName(syscall.Signal(r.Status)), true
+	}
+	return r.Code, strconv.Itoa(r.Status), true
 }
 
 // makeDirs makes RuntimeDirectory= and its kin and returns the variables that
