@@ -136,6 +136,7 @@ type Terms struct {
 	TimerSlack     time.Duration
 	NoNewPrivs     bool // prctl(2), PR_SET_NO_NEW_PRIVS
 	IgnoreSIGPIPE  bool
+	LoginUID       *int // who logged in (pam_loginuid(8)), which stays; last(1) looks for it
 }
 
 // Limit is a resource limit (setrlimit(2)); all ones are no limit.

@@ -29,10 +29,12 @@ func (s *sys) terms(t *host.Terms) []call {
 	if t.Nice != nil {
 		may(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, *t.Nice)
 	}
-	if t.OOMScoreAdjust != nil {
-		score := strconv.Itoa(*t.OOMScoreAdjust)
-		calls = append(calls, call{unix.SYS_OPENAT, guest.MayFail | guest.MakesFile, []any{unix.AT_FDCWD, "/proc/self/oom_score_adj", unix.O_WRONLY | unix.O_CLOEXEC, 0}})
-		may(unix.SYS_WRITE, result(len(calls)-1), score, len(score))
+	for name, value := range map[string]*int{"oom_score_adj": t.OOMScoreAdjust, "loginuid": t.LoginUID} {
+		if value != nil {
+			text := strconv.Itoa(*value)
+			calls = append(calls, call{unix.SYS_OPENAT, guest.MayFail | guest.MakesFile, []any{unix.AT_FDCWD, "/proc/self/" + name, unix.O_WRONLY | unix.O_CLOEXEC, 0}})
+			may(unix.SYS_WRITE, result(len(calls)-1), text, len(text))
+		}
 	}
 	if len(t.CPUs) > 0 {
 		var set unix.CPUSet
