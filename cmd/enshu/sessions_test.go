@@ -26,7 +26,7 @@ var (
 	// passing is what is never the same twice: times and what is counted in them,
 	// loads, the kernel's release, numbers of processes. A terminal is "old" that was
 	// used last before the boot, as the kernel has it, which counts in eights of seconds.
-	passing = regexp.MustCompile(`\w{3} \w{3} [ \d]\d [\d:]+( [+-]\d{4})?( 20\d\d)?|(\w{3} )?20\d\d-\d\d-\d\d [\d:]{5,8}( \w{3}\b)?|\w{3} \d\d [\d:]{8}|\d\d:\d\d(:\d\d)?\b|up .*| (\.|old) +\d+$|\d+\.\d+s\b|\d+\.\d+\.\d+-\S+ *| +\d+$|\[\d+\]`)
+	passing = regexp.MustCompile(`\w{3} \w{3} [ \d]\d [\d:]+( [+-]\d{4})?( 20\d\d)?|(\w{3} )?20\d\d-\d\d-\d\d [\d:]{5,8}( \w{3}\b)?|\w{3} \d\d [\d:]{8}|\d\d:\d\d(:\d\d)?\b|up .*| +(\.|old) +\d+$|\d+\.\d+s\b|\d+\.\d+\.\d+-\S+ *| +\d+$|\[\d+\]`)
 	// unended are lines of the recorded host's own login, which ours has no
 	// program for, and how last(1) calls a session of a process that has gone.
 	unended = regexp.MustCompile(`(?m)^root {16,}.*\n`)
