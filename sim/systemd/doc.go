@@ -9,6 +9,7 @@
 //	machine      the host's identity, its processes, the links that name them
 //	screen       where tools write: colours, special characters, pager
 //	units        units as the disk has them: load path, drop-ins, enable, preset
+//	launch       how a command of a unit becomes a process
 //	bus          how clients speak to PID 1, and the words both use
 //	pid1         process 1: units in memory, transactions, jobs, services
 //	systemctl    systemctl and the other commands that speak to PID 1
