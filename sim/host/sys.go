@@ -120,6 +120,35 @@ type Cmd struct {
 	Stdin          io.Reader // nil is /dev/null; a connection over tcp is the child's Stdin as a net.Conn, too
 	Stdout, Stderr io.Writer // nil is /dev/null
 	Session        bool      // in a session of its own (setsid); a Stdin that is a terminal becomes the controlling one
+	Terms          *Terms    // nil: the parent's
+}
+
+// Terms are on what terms the kernel runs a process. What is not said a child has
+// of its parent, and what the parent may not grant, as near as it may. They have
+// no meaning in memory.
+type Terms struct {
+	Limits         []Limit
+	Nice           *int    // nice(2)
+	OOMScoreAdjust *int    // proc_pid_oom_score_adj(5)
+	CPUs           []int   // sched_setaffinity(2)
+	Policy         *Policy // sched_setscheduler(2)
+	IOPriority     int     // ioprio_set(2), 0 for none
+	TimerSlack     time.Duration
+	NoNewPrivs     bool // prctl(2), PR_SET_NO_NEW_PRIVS
+	IgnoreSIGPIPE  bool
+	LoginUID       *int // who logged in (pam_loginuid(8)), which stays; last(1) looks for it
+}
+
+// Limit is a resource limit (setrlimit(2)); all ones are no limit.
+type Limit struct {
+	Resource   int
+	Soft, Hard uint64
+}
+
+// Policy is how the kernel schedules a process (sched(7)).
+type Policy struct {
+	Kind, Priority int
+	ResetOnFork    bool
 }
 
 // Process is a child.
