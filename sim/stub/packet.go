@@ -16,6 +16,7 @@ import (
 // packetConn is udp or unixgram, connected or not.
 type packetConn struct {
 	*conn
+	gather gatherer
 
 	lastMu   sync.Mutex // guards who sent last, and for how long that is believed
 	lastPID  int32
@@ -33,31 +34,6 @@ func (c *packetConn) Read(b []byte) (int, error) {
 func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, from, _, err := c.receive(b, nil)
 	return n, from, err
-}
-
-// ReadBatch is host.BatchConn's.
-func (c *packetConn) ReadBatch(list []host.Datagram) (n int, err error) {
-	d := &list[0]
-	if d.N, d.From, err = c.ReadFrom(d.Buf); err != nil {
-		return 0, err
-	}
-	line := c.sys.proc.Clock.Timeline()
-	for n = 1; n < len(list); n++ {
-		d, got := &list[n], false
-		cerr := c.raw.Control(func(fd uintptr) {
-			var sa unix.Sockaddr
-			if d.N, _, _, sa, err = unix.Recvmsg(int(fd), d.Buf, nil, unix.MSG_DONTWAIT); err == nil {
-				got, d.From = true, c.addr(sa)
-			}
-		})
-		if cerr != nil || !got {
-			break
-		}
-		if c.away() {
-			line.Arrived()
-		}
-	}
-	return n, nil
 }
 
 // ReadFromCred reads a datagram and who sent it.
