@@ -60,19 +60,24 @@ type Processes interface {
 	Kill(pid int, sig syscall.Signal) error
 }
 
-// BatchConn is a datagram socket that hands over what has come together. What
-// ListenPacket returns for udp is one.
+// BatchConn is a datagram socket that takes and sends many datagrams in one step.
+// What ListenPacket returns for udp is one. Each method is called by one
+// goroutine at a time.
 type BatchConn interface {
 	// ReadBatch waits for a datagram and reads as many more as are there and
-	// there is room for. It sets N and From of those it read.
+	// there is room for. It sets N, From and At of those it read.
 	ReadBatch(list []Datagram) (n int, err error)
+	// Reply sends Buf[:N] of each datagram to its From, in order. What cannot be
+	// sent is lost, as datagrams are.
+	Reply(list []Datagram)
 }
 
-// Datagram is a buffer for one datagram and what was read into it.
+// Datagram is a buffer for one datagram, with what it holds.
 type Datagram struct {
 	Buf  []byte
 	N    int
-	From net.Addr
+	From net.Addr  // who sent it; not to be changed, it may be that of others too
+	At   time.Time // when it arrived, on the host's clock (see [StampConn])
 }
 
 // CredConn is a datagram socket that tells who sent (SCM_CREDENTIALS).
