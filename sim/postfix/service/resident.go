@@ -130,7 +130,7 @@ func serveResident(ctx context.Context, p *host.Proc, w *WireConn, events *clock
 // Poke asks one of the services that are always there, but does not start it.
 func (d *Daemon) Poke(ctx context.Context, socket string, q Request) error {
 	var answer string
-	w, err := d.Peers.open(ctx, socket, q, false)
+	w, err := d.Peers.open(ctx, socket, func(w *WireConn) error { return w.Enc.Encode(q) }, false)
 	if err != nil {
 		return err
 	}

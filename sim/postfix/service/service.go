@@ -92,18 +92,19 @@ func NewPeers(p *host.Proc, c *conf.Config) *Peers {
 // returns, the service has begun with the request. The caller reads the answer
 // and calls Done, or Close when anything went wrong.
 func (s *Peers) Open(ctx context.Context, socket string, request any) (*WireConn, error) {
-	return s.open(ctx, socket, request, true)
+	return s.open(ctx, socket, func(w *WireConn) error { return w.Enc.Encode(request) }, true)
 }
 
-// open is Open; start says whether master is to start what is not there.
-func (s *Peers) open(ctx context.Context, socket string, request any, start bool) (*WireConn, error) {
+// open is Open for what request sends; start says whether master is to start
+// what is not there.
+func (s *Peers) open(ctx context.Context, socket string, request func(w *WireConn) error, start bool) (*WireConn, error) {
 	var last error
 	for tries := 0; tries < 5; {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if w := s.take(socket); w != nil {
-			if w.request(request) == nil {
+			if w.greeted(request) == nil {
 				return w, nil
 			}
 			w.Close()
@@ -113,7 +114,7 @@ func (s *Peers) open(ctx context.Context, socket string, request any, start bool
 		conn, err := s.p.Sys.Dial(ctx, "unix", s.Dir+"/"+socket)
 		if err == nil {
 			w := NewWireConn(conn)
-			if err = w.request(request); err == nil {
+			if err = w.greeted(request); err == nil {
 				w.peers, w.socket = s, socket
 				return w, nil
 			}
@@ -130,9 +131,9 @@ func (s *Peers) open(ctx context.Context, socket string, request any, start bool
 	return nil, fmt.Errorf("connect to %s: %w", socket, last)
 }
 
-// request sends a request and waits until the service begins with it.
-func (w *WireConn) request(v any) error {
-	if err := w.Enc.Encode(v); err != nil {
+// greeted sends a request and waits until the service begins with it.
+func (w *WireConn) greeted(request func(w *WireConn) error) error {
+	if err := request(w); err != nil {
 		return err
 	}
 	_, err := w.Reader.ReadByte()
@@ -296,6 +297,11 @@ func New(ctx context.Context, p *host.Proc, tag string, a Args, params ...string
 // false means that the connection has no other. Serve returns the exit status
 // when the service was told to leave or was idle.
 func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx context.Context, w *WireConn) bool) int {
+	return d.listen(ctx, socket, func(ctx context.Context, s *server, conn net.Conn) { s.serve(ctx, NewWireConn(conn), handle) })
+}
+
+// listen runs a service that does as serve says with the connections to its socket.
+func (d *Daemon) listen(ctx context.Context, socket string, serve func(ctx context.Context, s *server, conn net.Conn)) int {
 	p := d.Proc
 	path := d.Conf.Get("queue_directory") + "/" + socket
 	// Hold the line to master: when it breaks, master is gone, and so are we.
@@ -313,7 +319,7 @@ func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx conte
 	p.Sys.Chmod(path, 0o666)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &server{d: d, ln: ln, path: path, handle: handle, conns: map[net.Conn]bool{}, last: p.Clock.Monotonic(),
+	s := &server{d: d, ln: ln, path: path, conns: map[net.Conn]bool{}, last: p.Clock.Monotonic(),
 		slots: clock.NewQueue[struct{}](p.Clock.Timeline(), 0)}
 	p.Catch(syscall.SIGHUP)
 	p.Go(func() { // signals: HUP lets the service finish what it does
@@ -342,7 +348,7 @@ func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx conte
 			break
 		}
 		if s.add(conn) {
-			p.Go(func() { s.serve(ctx, NewWireConn(conn)) })
+			p.Go(func() { serve(ctx, s, conn) })
 		}
 	}
 	s.retire()
@@ -358,11 +364,10 @@ func WaitDone(ctx context.Context, p *host.Proc) {
 
 // server is the state of Serve.
 type server struct {
-	d      *Daemon
-	ln     net.Listener
-	path   string
-	handle func(ctx context.Context, w *WireConn) bool
-	slots  *clock.Queue[struct{}] // one for each request that may be worked on at a time
+	d     *Daemon
+	ln    net.Listener
+	path  string
+	slots *clock.Queue[struct{}] // one for each request that may be worked on at a time
 
 	mu     sync.Mutex
 	closed bool
@@ -385,7 +390,7 @@ func (s *server) add(c net.Conn) bool {
 }
 
 // serve serves one connection.
-func (s *server) serve(ctx context.Context, w *WireConn) {
+func (s *server) serve(ctx context.Context, w *WireConn, handle func(ctx context.Context, w *WireConn) bool) {
 	defer s.drop(w.Conn)
 	for more := true; more; {
 		if _, err := w.Reader.Peek(1); err != nil {
@@ -397,7 +402,7 @@ func (s *server) serve(ctx context.Context, w *WireConn) {
 		more = s.begin(w.Conn)
 		if more {
 			_, err := w.Write([]byte(hello))
-			more = err == nil && s.handle(ctx, w)
+			more = err == nil && handle(ctx, w)
 			more = s.end(w.Conn) && more
 		}
 		s.slots.TryPut(struct{}{})
