@@ -4,6 +4,7 @@ package service
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/gob"
 	"errors"
@@ -29,10 +30,10 @@ import (
 // A service that is needed and not there is started by master, which is asked
 // through public/master; it leaves when it has been idle for max_idle.
 //
-// A connection carries one request after another. The service says hello before
-// it begins with one; a client that was not greeted has not been heard and may
-// try again, on another connection. Clients keep connections for a while
-// (ipc_idle); a service that leaves closes those that wait.
+// A connection carries one request after another. The service says hello when it
+// begins with one, or with the answer when it does no harm to begin twice; a
+// client that was not greeted may try again, on another connection. Clients keep
+// connections for a while (ipc_idle); a service that leaves closes those that wait.
 
 const hello = "\n"
 
@@ -51,18 +52,43 @@ type Daemon struct {
 // WireConn is a connection that carries gob values.
 type WireConn struct {
 	net.Conn
-	Reader *bufio.Reader
-	Enc    *gob.Encoder
-	Dec    *gob.Decoder
+	Dec *gob.Decoder
 
-	peers  *Peers // of a client: who keeps it
+	reader *bufio.Reader
+	enc    *gob.Encoder
+	out    bytes.Buffer // what the next write sends
+	peers  *Peers       // of a client: who keeps it
 	socket string
 }
 
 // NewWireConn makes a connection carry values.
 func NewWireConn(c net.Conn) *WireConn {
-	r := bufio.NewReader(c)
-	return &WireConn{Conn: c, Reader: r, Enc: gob.NewEncoder(c), Dec: gob.NewDecoder(r)}
+	w := &WireConn{Conn: c, reader: bufio.NewReader(c)}
+	w.enc, w.Dec = gob.NewEncoder(&w.out), gob.NewDecoder(w.reader)
+	return w
+}
+
+// Send sends a value, with the hello of a service that has not said it yet.
+func (w *WireConn) Send(v any) error {
+	if err := w.enc.Encode(v); err != nil {
+		return err
+	}
+	return w.flush()
+}
+
+// Greet tells the client now that the service begins with the request: one that
+// is not to be made twice.
+func (w *WireConn) Greet() error {
+	if w.out.Len() == 0 {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *WireConn) flush() error {
+	_, err := w.Conn.Write(w.out.Bytes())
+	w.out.Reset()
+	return err
 }
 
 // Peers connects to services, and keeps connections for the next request.
@@ -92,7 +118,7 @@ func NewPeers(p *host.Proc, c *conf.Config) *Peers {
 // returns, the service has begun with the request. The caller reads the answer
 // and calls Done, or Close when anything went wrong.
 func (s *Peers) Open(ctx context.Context, socket string, request any) (*WireConn, error) {
-	return s.open(ctx, socket, func(w *WireConn) error { return w.Enc.Encode(request) }, true)
+	return s.open(ctx, socket, func(w *WireConn) error { return w.Send(request) }, true)
 }
 
 // open is Open for what request sends; start says whether master is to start
@@ -136,7 +162,7 @@ func (w *WireConn) greeted(request func(w *WireConn) error) error {
 	if err := request(w); err != nil {
 		return err
 	}
-	_, err := w.Reader.ReadByte()
+	_, err := w.reader.ReadByte()
 	return err
 }
 
@@ -244,11 +270,11 @@ func (w *WireConn) answer(v any) error {
 }
 
 // Answers makes a handler for [Daemon.Serve] of a function that has one answer
-// to each question.
+// to each question, which may be asked twice.
 func Answers[Q, A any](f func(ctx context.Context, q Q) A) func(ctx context.Context, w *WireConn) bool {
 	return func(ctx context.Context, w *WireConn) bool {
 		var q Q
-		return w.Dec.Decode(&q) == nil && w.Enc.Encode(f(ctx, q)) == nil
+		return w.Dec.Decode(&q) == nil && w.Send(f(ctx, q)) == nil
 	}
 }
 
@@ -393,7 +419,7 @@ func (s *server) add(c net.Conn) bool {
 func (s *server) serve(ctx context.Context, w *WireConn, handle func(ctx context.Context, w *WireConn) bool) {
 	defer s.drop(w.Conn)
 	for more := true; more; {
-		if _, err := w.Reader.Peek(1); err != nil {
+		if _, err := w.reader.Peek(1); err != nil {
 			return
 		}
 		if _, err := s.slots.Get(ctx); err != nil {
@@ -401,8 +427,8 @@ func (s *server) serve(ctx context.Context, w *WireConn, handle func(ctx context
 		}
 		more = s.begin(w.Conn)
 		if more {
-			_, err := w.Write([]byte(hello))
-			more = err == nil && handle(ctx, w)
+			w.out.WriteString(hello)
+			more = handle(ctx, w)
 			more = s.end(w.Conn) && more
 		}
 		s.slots.TryPut(struct{}{})
