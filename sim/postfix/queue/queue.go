@@ -299,13 +299,18 @@ func (m *Message) Close() { m.file.Close() }
 // outlived an earlier qmgr, still works on.
 func (m *Message) Lock(how int) error { return flockFile(m.file, how|syscall.LOCK_NB) }
 
-// content returns a reader of the text of the message.
-func (m *Message) content() io.Reader {
-	return &contentReader{r: bufio.NewReader(io.NewSectionReader(m.file, m.dataOffset, 1<<62))}
-}
-
 // Text returns the whole content.
-func (m *Message) Text() ([]byte, error) { return io.ReadAll(m.content()) }
+func (m *Message) Text() ([]byte, error) {
+	info, err := m.file.Stat()
+	if err != nil || m.dataOffset < 0 || m.dataOffset > info.Size() {
+		return nil, ErrRecord
+	}
+	records := make([]byte, info.Size()-m.dataOffset)
+	if n, err := m.file.ReadAt(records, m.dataOffset); err != nil {
+		records = records[:n] // it has shrunk
+	}
+	return appendText(make([]byte, 0, len(records)), records)
+}
 
 // Claimed returns the claim of a message, "" when it has none.
 func (m *Message) Claimed() Claim {

@@ -47,6 +47,8 @@ type Daemon struct {
 	Queue *queue.Queue
 	Name  string // of the service in master.cf
 	Peers *Peers
+
+	resolved *lastResolved
 }
 
 // WireConn is a connection that carries gob values.
@@ -314,7 +316,7 @@ func New(ctx context.Context, p *host.Proc, tag string, a Args, params ...string
 	if !early.Configured(c, err) {
 		return nil, conf.ErrBad
 	}
-	d := &Daemon{Proc: p, Conf: c, Log: maillog.DaemonLog(p, c, tag), Queue: queue.Open(p, c), Name: a.Name, Peers: NewPeers(p, c)}
+	d := &Daemon{Proc: p, Conf: c, Log: maillog.DaemonLog(p, c, tag), Queue: queue.Open(p, c), Name: a.Name, Peers: NewPeers(p, c), resolved: &lastResolved{}}
 	return d, nil
 }
 
