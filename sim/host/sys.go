@@ -47,7 +47,7 @@ type Files interface {
 // ":514", "[::1]:25"), and unix and unixgram with paths. The 6 kinds are
 // IPv6 only. Deadlines of what they return are read on the host's clock.
 // What ListenPacket returns for unixgram is a [CredConn]; what Listen and Dial
-// return for unix has [PeerCred]; udp sockets are [StampConn]s.
+// return for unix has [PeerCred] and is a [ConnCarrier]; udp sockets are [StampConn]s.
 type Sockets interface {
 	Listen(network, addr string) (net.Listener, error)
 	ListenPacket(network, addr string) (net.PacketConn, error)
@@ -98,6 +98,16 @@ type SenderCred struct{ PID, UID, GID int }
 // PeerCred is implemented by connections that know who is at the other end (SO_PEERCRED).
 type PeerCred interface {
 	PeerCred() (SenderCred, error)
+}
+
+// ConnCarrier is implemented by connections over unix: an open connection over
+// tcp goes to whoever is at the other end (SCM_RIGHTS, unix(7)).
+type ConnCarrier interface {
+	// SendConn leaves c open here, too: it ends when both have closed it.
+	SendConn(c net.Conn) error
+	// ReceiveConn waits for the next one; io.EOF when no more can come. Other
+	// data on the same connection is not to be mixed in.
+	ReceiveConn() (net.Conn, error)
 }
 
 // Terminal is implemented by a Stdin, Stdout or Stderr that is a terminal.
