@@ -86,7 +86,7 @@ func TestStockFiles(t *testing.T) {
 }
 
 func TestPortRanges(t *testing.T) {
-	z := &Zone{Name: "z"}
+	z := &Zone{Label: Label{Name: "z"}}
 	for _, c := range []struct {
 		op, port string
 		ok       bool
