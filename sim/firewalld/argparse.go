@@ -12,6 +12,7 @@ type arity int
 const (
 	flag arity = iota
 	one
+	text // one, which may be empty
 	many // one, and the option may be given again
 	rest // all that follows
 )
@@ -124,7 +125,7 @@ var options = []option{
 	{"set-destination", many, serviceOnly}, {"remove-destination", many, serviceOnly}, {"query-destination", many, serviceOnly},
 	{"get-destinations", flag, serviceOnly},
 	{"add-destination", many, serviceOnly}, {"helper", one, modifier}, {"module", one, modifier}, {"get-family", flag, serviceOnly},
-	{"set-family", one, serviceOnly}, {"get-module", flag, serviceOnly}, {"set-module", one, serviceOnly},
+	{"set-family", text, serviceOnly}, {"get-module", flag, serviceOnly}, {"set-module", one, serviceOnly},
 	{"get-helpers", flag, wide},
 
 	{"direct", flag, modifier},

@@ -185,6 +185,9 @@ func (c *command) check() error {
 		}
 	case serviceOnly:
 		if !c.has("service") && !c.has("icmptype") && !c.has("helper") {
+			if strings.HasSuffix(main.name, "-destination") || main.name == "get-destinations" {
+				return c.misuse("No icmptype specified.")
+			}
 			return c.misuse("Option can be used only with --service=<service>.")
 		}
 	case zoned:

@@ -32,7 +32,12 @@ func (c *command) manage(name string) error {
 			c.complain(fmt.Sprintf("Failed to load %s file: [Errno %d] %s: '%s'", what, errno(err), libc.Strerror(err), file))
 			return exit(2)
 		}
-		r.Args = []string{c.get("name"), file, string(data)}
+		name := c.get("name")
+		if _, err := r.Of.Read(name, data); err != nil {
+			c.complain(fmt.Sprintf("Failed to load %s file '%s': %s", what, file, err))
+			return exit(2)
+		}
+		r.Args = []string{name, file, string(data)}
 	case name == "new-ipset":
 		if !c.has("type") {
 			return c.misuse("No type specified.")
@@ -142,7 +147,7 @@ func (c *command) edit(of conf.Kind, name string) error {
 		return c.queries(r, c.values[name])
 	case "set":
 		if of == conf.Helpers {
-			r.Op, r.Args = "set-of", append(r.Args, c.get(name))
+			r.Op, r.Args = "set-helper", append(r.Args, c.get(name))
 			if _, err := c.call(r); err != nil {
 				return err
 			}

@@ -242,7 +242,10 @@ func (c *command) queries(r request, items []string) error {
 		case len(items) == 1:
 			return c.answer(a.Yes)
 		default:
-			c.say("'" + item + "': " + map[bool]string{true: "yes", false: "no"}[a.Yes])
+			if r.Policy == "" {
+				item = "'" + item + "'"
+			}
+			c.say(item + ": " + map[bool]string{true: "yes", false: "no"}[a.Yes])
 		}
 	}
 	return nil

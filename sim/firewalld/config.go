@@ -186,6 +186,9 @@ func (c *config) names(kind conf.Kind) []string {
 func (c *config) check(p *host.Proc, x conf.Definition) error {
 	switch x := x.(type) {
 	case *conf.Zone:
+		if c.has(conf.Policies, x.Name) {
+			return conf.Fail("NAME_CONFLICT", "Zone '"+x.Name+"': Can't have the same name as a policy.")
+		}
 		return c.checkElements("Zone", x)
 	case *conf.Policy:
 		if err := c.checkElements("Policy", &x.Zone); err != nil {

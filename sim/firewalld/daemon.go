@@ -251,8 +251,10 @@ func (d *daemon) use(cfg *config) {
 	for k, x := range cfg.defs {
 		switch x := x.Copy().(type) {
 		case *conf.Zone:
+			x.Loaded()
 			d.rt.Zones[k.name] = x
 		case *conf.Policy:
+			x.Loaded()
 			d.rt.Policies[k.name] = x
 		case *conf.IPSet:
 			d.rt.IPSets[k.name] = x
@@ -317,16 +319,29 @@ func (d *daemon) missing() error {
 	}
 	for _, name := range d.definitions(conf.Policies) {
 		if p := d.rt.Policies[name]; d.rt.Active(p) {
+			if err := d.rt.Fits(p); err != nil {
+				return err
+			}
 			parts = append(parts, &p.Zone)
 		}
 	}
 	for _, z := range parts {
 		for _, e := range z.Elements {
-			if e.Kind != conf.KindRule && e.Kind != conf.KindSource && e.Kind != conf.KindICMPBlock {
+			if e.Kind != conf.KindRule && e.Kind != conf.KindSource && e.Kind != conf.KindICMPBlock && e.Kind != conf.KindService {
 				continue
 			}
 			if _, err := d.lookup(e); err != nil {
 				return err
+			}
+			if e.Kind != conf.KindService {
+				continue
+			}
+			if s := d.rt.Service(e.Value); s != nil {
+				for _, h := range s.Helpers {
+					if !d.loaded.has(conf.Helpers, h) {
+						return unknown(conf.Helpers, h)
+					}
+				}
 			}
 		}
 	}

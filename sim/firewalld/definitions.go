@@ -115,9 +115,18 @@ func (q request) definition() (conf.Definition, error) {
 	return s, nil
 }
 
-// delete takes a file away, and a service out of the zones that have it.
+// delete takes a file away, and a service out of the zones and policies that
+// have it.
 func (d *daemon) delete(k key) error {
 	if k.kind == conf.Services {
+		for _, name := range d.perm.names(conf.Policies) {
+			p := get[conf.Policy](d.perm, d.p, conf.Policies, name).Clone()
+			if p.Remove(conf.Element{Kind: conf.KindService, Value: k.name}) {
+				if err := d.perm.save(d.p, p); err != nil {
+					return err
+				}
+			}
+		}
 		for _, zone := range d.perm.names(conf.Zones) {
 			z := d.perm.zone(zone).Clone()
 			if z.Remove(conf.Element{Kind: conf.KindService, Value: k.name}) {
@@ -153,6 +162,19 @@ func (d *daemon) text(q request) (*reply, error) {
 	return done(d.perm.save(d.p, x))
 }
 
+// setHelper sets the family or the module of a helper.
+func (d *daemon) setHelper(q request) (*reply, error) {
+	old := get[conf.Helper](d.perm, d.p, conf.Helpers, q.arg(0))
+	if old == nil {
+		return nil, unknown(conf.Helpers, q.arg(0))
+	}
+	h := *old
+	if err := h.Set(q.Kind, q.arg(1)); err != nil {
+		return nil, err
+	}
+	return done(d.perm.save(d.p, &h))
+}
+
 // editDefinition answers what is about a part of one service, ICMP type or
 // helper: its name is the first argument, the kind of part in Kind.
 func (d *daemon) editDefinition(q request) (*reply, error) {
@@ -171,10 +193,6 @@ func (d *daemon) editDefinition(q request) (*reply, error) {
 	case *conf.ICMPName:
 		has, id, err = x.Edit(q.Kind, value, edit)
 	case *conf.Helper:
-		if q.Op == "set-of" {
-			err = x.Set(q.Kind, value)
-			break
-		}
 		has, id, err = x.Edit(q.Kind, value, edit)
 	default:
 		err = conf.Fail("INVALID_COMMAND", q.Op)

@@ -1,7 +1,6 @@
 package firewalld
 
 import (
-	"bytes"
 	"maps"
 	"strings"
 
@@ -54,8 +53,10 @@ func (d *daemon) permanent(q request) (*reply, error) {
 		return d.manage(q)
 	case "get-text", "set-text":
 		return d.text(q)
-	case "add-to", "remove-from", "query-of", "set-of":
+	case "add-to", "remove-from", "query-of":
 		return d.editDefinition(q)
+	case "set-helper":
+		return d.setHelper(q)
 	case "query-entry", "add-entry", "remove-entry":
 		return d.editIPSet(q)
 	}
@@ -182,9 +183,9 @@ func (d *daemon) permanentPolicy(q request) (*reply, error) {
 		case q.Op == "query":
 			return &reply{Yes: p.Queries(e)}, nil
 		case q.Op == "add" && !c.Add(e):
-			return nil, conf.Fail("ALREADY_ENABLED", e.Id())
+			return nil, conf.Fail("ALREADY_ENABLED", e.Quoted())
 		case q.Op == "remove" && !c.Remove(e):
-			return nil, conf.Fail("NOT_ENABLED", e.Id())
+			return nil, conf.Fail("NOT_ENABLED", e.Quoted())
 		case q.Op != "add" && q.Op != "remove":
 			return nil, conf.Fail("INVALID_COMMAND", q.Op)
 		}
@@ -198,6 +199,9 @@ func (d *daemon) permanentPolicy(q request) (*reply, error) {
 
 // save makes the runtime configuration the permanent one.
 func (d *daemon) save() error {
+	if d.failed {
+		return conf.Fail("RUNNING_BUT_FAILED", "Saving runtime to permanent is not allowed while firewalld is in FAILED state. "+mustBeFixed)
+	}
 	for _, name := range d.definitions(conf.Zones) {
 		z := d.rt.Zones[name].Clone()
 		z.ShowTarget = false
@@ -206,11 +210,7 @@ func (d *daemon) save() error {
 		}
 	}
 	for _, name := range d.definitions(conf.Policies) {
-		p := d.rt.Policies[name].Clone()
-		if old := d.perm.find(d.p, conf.Policies, name); old != nil && bytes.Equal(old.File(), p.File()) {
-			continue
-		}
-		if err := d.perm.save(d.p, p); err != nil {
+		if err := d.perm.save(d.p, d.rt.Policies[name].Copy()); err != nil {
 			return err
 		}
 	}

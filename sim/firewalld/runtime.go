@@ -18,6 +18,8 @@ var public = []string{"get-default-zone", "get-active-zones", "get-active-polici
 // errRefused is what a user without rights is told.
 var errRefused = &conf.Error{Code: "NOT_AUTHORIZED"}
 
+const mustBeFixed = "The permanent configuration must be fixed and then firewalld restarted. Try `firewall-offline-cmd --check-config`."
+
 // handle answers a request of a user. The caller holds mu.
 func (d *daemon) handle(ctx context.Context, q request, uid int) *reply {
 	if uid != 0 && (q.Permanent || !slices.Contains(public, q.Op)) {
@@ -28,8 +30,7 @@ func (d *daemon) handle(ctx context.Context, q request, uid int) *reply {
 		case d.locked(uid):
 			return d.answer(conf.Fail("ACCESS_DENIED", "lockdown is enabled"))
 		case d.failed && q.Permanent:
-			return d.answer(conf.Fail("RUNNING_BUT_FAILED", "Changing permanent configuration is not allowed while firewalld is in FAILED state. "+
-				"The permanent configuration must be fixed and then firewalld restarted. Try `firewall-offline-cmd --check-config`."))
+			return d.answer(conf.Fail("RUNNING_BUT_FAILED", "Changing permanent configuration is not allowed while firewalld is in FAILED state. "+mustBeFixed))
 		}
 	}
 	if f, ok := general[q.Op]; ok {
@@ -373,18 +374,16 @@ func (d *daemon) policyCall(ctx context.Context, q request) (*reply, error) {
 // policy would be wrong with it.
 func (d *daemon) editPolicy(name, op string, e conf.Element) error {
 	c := d.rt.Policies[name].Clone()
-	text := e.Id()
-	switch e.Kind {
-	case conf.KindPort, conf.KindSourcePort, conf.KindForwarding:
-		text = "'" + text + "'"
-	}
 	switch {
 	case op == "add" && !c.Add(e):
-		return conf.Fail("ALREADY_ENABLED", text)
+		return conf.Fail("ALREADY_ENABLED", e.Quoted())
 	case op == "remove" && !c.Remove(e):
-		return conf.Fail("NOT_ENABLED", text)
+		return conf.Fail("NOT_ENABLED", e.Quoted())
 	}
 	if err := c.Check(func(name string) *conf.Zone { return d.rt.Zones[name] }); err != nil {
+		return err
+	}
+	if err := d.rt.Fits(c); err != nil {
 		return err
 	}
 	old := d.rt.Policies[name]

@@ -109,7 +109,7 @@ func readSimple(kind Kind, l *Label, data []byte, root, element func(xmlEvent) e
 // File returns the helper as its file.
 func (h *Helper) File() []byte {
 	w := &xmlWriter{}
-	w.root("helper", [2]string{"version", h.Version}, [2]string{"family", h.Family}, [2]string{"module", h.Module})
+	w.root("helper", [2]string{"version", h.Version}, [2]string{"module", h.Module}, [2]string{"family", h.Family})
 	w.texts(h.Label)
 	for _, p := range h.Ports {
 		w.tag(1, KindPort, [2]string{"port", p.ID()}, [2]string{"protocol", p.Proto})

@@ -83,6 +83,9 @@ func (p *Policy) ReadTarget(s string) (string, error) {
 // zone finds a zone by its name, nil when there is none.
 func (p *Policy) Check(zone func(name string) *Zone) error {
 	in, out := p.Values(KindIngress), p.Values(KindEgress)
+	if slices.Contains(in, HostZone) && slices.Contains(out, HostZone) {
+		return p.wrong("INVALID_ZONE", "'HOST' can only appear in either ingress or egress zones, but not both")
+	}
 	for _, side := range []struct {
 		name  string
 		zones []string
@@ -97,14 +100,11 @@ func (p *Policy) Check(zone func(name string) *Zone) error {
 			}
 		}
 	}
-	if slices.Contains(in, HostZone) && slices.Contains(out, HostZone) {
-		return p.wrong("INVALID_ZONE", "'HOST' can only appear in either ingress or egress zones, but not both")
-	}
 	for _, e := range p.Elements {
 		var err error
 		switch e.Kind {
 		case KindMasquerade:
-			err = p.checkMasquerade(zone)
+			err = p.checkMasquerade()
 		case KindForwarding:
 			if f, ferr := ParseForwardPort(e.Value); ferr == nil {
 				err = p.checkForwarding(f, zone)
@@ -126,7 +126,7 @@ func (p *Policy) checkRule(text string, zone func(string) *Zone) error {
 	}
 	switch {
 	case r.Element != nil && r.Element.Kind == KindMasquerade:
-		return p.checkMasquerade(zone)
+		return p.checkMasquerade()
 	case r.Element != nil && r.Element.Kind == KindForwarding:
 		f, err := r.Element.ForwardPort()
 		if err != nil {
@@ -151,16 +151,12 @@ func interfaced(names []string, zone func(string) *Zone) string {
 	return ""
 }
 
-func (p *Policy) checkMasquerade(zone func(string) *Zone) error {
-	in := p.Values(KindIngress)
+func (p *Policy) checkMasquerade() error {
 	switch {
 	case p.Has(KindEgress, HostZone):
 		return p.wrong("INVALID_ZONE", "'masquerade' is invalid for egress zone 'HOST'")
-	case slices.Contains(in, HostZone):
+	case p.Has(KindIngress, HostZone):
 		return p.wrong("INVALID_ZONE", "'masquerade' is invalid for ingress zone 'HOST'")
-	}
-	if z := interfaced(in, zone); z != "" {
-		return p.wrong("INVALID_ZONE", "'masquerade' cannot be used because ingress zone '%s' has assigned interfaces", z)
 	}
 	return nil
 }
@@ -191,16 +187,18 @@ func (p *Policy) readRoot(e xmlEvent) error {
 		return err
 	}
 	p.Version = e.attrs.Get("version")
+	p.Target = e.attrs.Get("target")
+	if !slices.Contains(PolicyTargets, p.Target) {
+		return Fail("INVALID_TARGET", p.Target)
+	}
 	if s := e.attrs.Get("priority"); s != "" {
-		n, err := p.ReadPriority(s)
+		n, err := strconv.Atoi(s)
 		if err != nil {
-			return err
+			return Fail("INVALID_PRIORITY", "'"+s+"' is no number")
 		}
 		p.Priority = n
 	}
-	var err error
-	p.Target, err = p.ReadTarget(e.attrs.Get("target"))
-	return err
+	return nil
 }
 
 func (p *Policy) readElement(e xmlEvent) error {

@@ -142,6 +142,17 @@ func (z *Zone) drop(e Element) {
 	z.Elements = slices.DeleteFunc(z.Elements, func(x Element) bool { return x == e })
 }
 
+// loadOrder is the order in which the elements of a file come into force.
+var loadOrder = []string{KindService, KindPort, KindMasquerade, KindForwarding, KindSourcePort, KindICMPBlock, KindRule, KindProtocol}
+
+// Loaded puts the elements in the order in which they come into force when they
+// are loaded, and not set one by one.
+func (z *Zone) Loaded() {
+	slices.SortStableFunc(z.Elements, func(a, b Element) int {
+		return slices.Index(loadOrder, a.Kind) - slices.Index(loadOrder, b.Kind)
+	})
+}
+
 // moveBlocks puts the ICMP blocks last: their rules are made anew when the
 // inversion changes.
 func (z *Zone) moveBlocks() {
@@ -170,6 +181,15 @@ func (e Element) Id() string {
 		return e.Kind
 	}
 	return e.Value
+}
+
+// Quoted is how messages about policies name an element.
+func (e Element) Quoted() string {
+	switch e.Kind {
+	case KindPort, KindSourcePort, KindForwarding:
+		return "'" + e.Id() + "'"
+	}
+	return e.Id()
 }
 
 // Normal checks the value of an element and returns it in its normal form. What

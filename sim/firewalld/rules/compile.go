@@ -25,6 +25,7 @@ type State struct {
 	Panic          bool
 	Bound          []string // interfaces in the order of their binding, the newest last
 	Policies       map[string]*conf.Policy
+	Met            []string                        // policies that packets can meet, in the order in which they became so
 	Service        func(name string) *conf.Service // nil for none, as is each that follows
 	Helper         func(name string) *conf.Helper
 	ICMPType       func(name string) conf.ICMPType // with the messages of its families
@@ -59,6 +60,7 @@ func jump(chain string) nft.Rule { return nft.Rule{nft.Verdict{Kind: nft.Jump, C
 
 // Compile makes the ruleset of the state.
 func (s *State) Compile() *nft.Ruleset {
+	s.meet()
 	c := &compiler{State: s, t: &nft.Table{Family: "inet", Name: "firewalld"}, chains: map[string]*nft.Chain{}, made: map[string]bool{}}
 	for _, name := range s.Used {
 		if set := s.IPSets[name]; set != nil && len(set.Parts()) == 1 {
@@ -96,8 +98,11 @@ func (c *compiler) chain(name string, base *nft.Base, rules ...nft.Rule) {
 
 // add appends a rule, once: two things that come to the same rule share it. A
 // chain that is not there takes none.
-func (c *compiler) add(chain string, rule ...nft.Expr) {
-	key := chain + " " + nft.Rule(rule).String()
+func (c *compiler) add(chain string, rule ...nft.Expr) { c.addApart("", chain, rule...) }
+
+// addApart is add for rules that share none with those of another whose.
+func (c *compiler) addApart(whose, chain string, rule ...nft.Expr) {
+	key := whose + " " + chain + " " + nft.Rule(rule).String()
 	if ch := c.chains[chain]; ch != nil && !c.made[key] {
 		ch.Rules = append(ch.Rules, nft.Rule(rule))
 		c.made[key] = true

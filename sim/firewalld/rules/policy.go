@@ -59,20 +59,65 @@ func (s *State) Active(p *conf.Policy) bool {
 	return slices.ContainsFunc(p.Values(conf.KindIngress), bound) && slices.ContainsFunc(p.Values(conf.KindEgress), bound)
 }
 
-// policies makes the chains of the policies that are active, and sends packets to
-// them: by priority, and by name when that is equal.
-func (c *compiler) policies() {
-	list := slices.Collect(maps.Values(c.Policies))
-	slices.SortFunc(list, func(a, b *conf.Policy) int {
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Name, b.Name))
-	})
-	for _, p := range list {
-		if c.Active(p) {
-			c.policy(p)
+// meet brings Met up to date.
+func (s *State) meet() {
+	s.Met = slices.DeleteFunc(s.Met, func(name string) bool { return s.Policies[name] == nil || !s.Active(s.Policies[name]) })
+	for _, name := range slices.Sorted(maps.Keys(s.Policies)) {
+		if s.Active(s.Policies[name]) && !slices.Contains(s.Met, name) {
+			s.Met = append(s.Met, name)
 		}
 	}
 }
 
+// Fits refuses a policy with rules for which its packets pass no chain.
+func (s *State) Fits(p *conf.Policy) error {
+	hooks := s.hooks(p)
+	natted := slices.Contains(hooks, natIn) || slices.Contains(hooks, natOut)
+	for _, e := range p.Elements {
+		marks, forwards := false, e.Kind == conf.KindForwarding
+		if r, err := conf.ParseRule(e.Value); e.Kind == conf.KindRule && err == nil {
+			marks = r.Action != nil && r.Action.Kind == "mark"
+			forwards = r.Element != nil && r.Element.Kind == conf.KindForwarding
+		}
+		missing := ""
+		switch {
+		case marks && slices.Contains(hooks, outHook):
+			return conf.Fail("INVALID_POLICY", "Can't convert policy to chain name: "+p.Name+", mangle, False")
+		case marks && !slices.Contains(hooks, mangleIn):
+			missing = mangleIn.chain
+		case forwards && !natted:
+			missing = natIn.chain
+		}
+		if missing != "" && s.Active(p) {
+			return conf.Fail("COMMAND_FAILED", "'python-nftables' failed: internal:0:0-0: Error: No such file or directory: chain '"+missing+"_policy_"+p.Name+"_allow'")
+		}
+	}
+	return nil
+}
+
+// policies makes the chains of the policies that are met, and sends packets to
+// them by priority.
+func (c *compiler) policies() {
+	for _, name := range c.Met {
+		c.policy(c.Policies[name])
+	}
+	met := slices.Clone(c.Met)
+	slices.SortStableFunc(met, func(a, b string) int { return cmp.Compare(c.Policies[a].Priority, c.Policies[b].Priority) })
+	for _, name := range met {
+		p := c.Policies[name]
+		when := "pre"
+		if p.Priority > 0 {
+			when = "post"
+		}
+		for _, h := range c.hooks(p) {
+			for _, match := range c.between(p) {
+				c.add(h.around+"_POLICIES_"+when, append(match, nft.Verdict{Kind: nft.Jump, Chain: h.chain + "_policy_" + name})...)
+			}
+		}
+	}
+}
+
+// policy makes the chains of a policy and its rules.
 func (c *compiler) policy(p *conf.Policy) {
 	name := "_policy_" + p.Name
 	rules := part{Zone: &p.Zone, pre: "nat_PRE" + name, post: "nat_POST" + name, mangle: "mangle_PRE" + name, blocked: "filter_" + p.Name + "_ICMP_BLOCK"}
@@ -87,13 +132,6 @@ func (c *compiler) policy(p *conf.Policy) {
 			c.chainSet(chain, "")
 		default:
 			c.chainSet(chain, "")
-		}
-		when := "pre"
-		if p.Priority > 0 {
-			when = "post"
-		}
-		for _, match := range c.between(p) {
-			c.add(h.around+"_POLICIES_"+when, append(match, nft.Verdict{Kind: nft.Jump, Chain: chain})...)
 		}
 	}
 	c.elements(rules)

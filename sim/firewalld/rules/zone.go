@@ -100,7 +100,7 @@ func (c *compiler) element(p part, e conf.Element) {
 	case conf.KindICMPBlock:
 		c.icmpBlock(p, nil, 0, e.Value, false)
 	case conf.KindMasquerade:
-		c.masquerade(p, nft.IPv4, nil)
+		c.masquerade(p, nft.IPv4, nil, false)
 	case conf.KindForwarding:
 		if f, err := conf.ParseForwardPort(e.Value); err == nil {
 			c.forwardPort(p, nil, f)
@@ -201,13 +201,19 @@ func (c *compiler) icmpBlock(p part, match nft.Rule, family uint8, name string, 
 	}
 }
 
-// masquerade rewrites sources of a family, of both if it is 0.
-func (c *compiler) masquerade(p part, family uint8, match nft.Rule) {
+// masquerade rewrites sources of a family, of both if it is 0. That of a rich
+// rule shares no rule with that of the zone.
+func (c *compiler) masquerade(p part, family uint8, match nft.Rule, rich bool) {
 	rule := slices.Clone(match)
 	if family != 0 {
 		rule = append(nft.Rule{nft.NFProto{Family: family}}, match...)
 	}
-	c.add(sectionOf(p.post, "allow"), append(rule, nft.IfName{Out: true, Not: true, Name: "lo"}, nft.Masquerade{})...)
+	rule = append(rule, nft.IfName{Out: true, Not: true, Name: "lo"}, nft.Masquerade{})
+	if !rich {
+		c.add(sectionOf(p.post, "allow"), rule...)
+		return
+	}
+	c.addApart("rich", sectionOf(p.post, "allow"), rule...)
 }
 
 func (c *compiler) forwardPort(p part, match nft.Rule, f conf.ForwardPort) {
@@ -303,7 +309,7 @@ func (c *compiler) rich(p part, r *conf.Rule) {
 			size, _ := strconv.ParseUint(e.Attrs.Get("value"), 10, 16) // 0 of "pmtu"
 			c.add(sectionOf(p.clamped, section(r, "allow")), append(slices.Clone(match), nft.ClampMSS{Size: uint16(size)})...)
 		case "masquerade":
-			c.masquerade(p, ruleFamily(r), withoutFamily(match))
+			c.masquerade(p, ruleFamily(r), withoutFamily(match), true)
 		case "forward-port":
 			if f, err := e.ForwardPort(); err == nil {
 				c.forwardPort(p, withoutFamily(match), f)
