@@ -77,6 +77,11 @@
 //     last one where the delimiter is NUL; the real daemon crashes or shows memory.
 //   - POSIX regular expressions are Go's with leftmost-longest matching: no
 //     back-references; one to a group that is not there is an error, as it should be.
+//   - Objects with values that make no sense, several at a time, are complained of in
+//     another order, or of another parameter first, in every third of random ones
+//     (module, input, action, ruleset; parameters known here are fewer).
+//   - A selector that ends in a dot or a semicolon before an action of its own may be
+//     told of as a warning where the real daemon says nothing.
 //   - An unknown group in an object is told, and the object's other parameters count;
 //     the real daemon then misses them.
 //   - logger --id=PID does not make the kernel vouch for that process as root's can:
