@@ -85,20 +85,19 @@ func (w *worker) handOver(a *action, m *message.Message) {
 		w.dropped(a, m, "queue full")
 		return
 	}
-	m.Kept = true
-	a.worker.TryPut(m)
+	a.worker.TryPut(m.Copy())
 }
 
 // hold is $RepeatedMsgReduction: it keeps a message that is the same as the one
 // before, and lets out what it kept when another comes.
 func (a *action) hold(w *worker, m *message.Message) bool {
 	if p := a.previous; p != nil && p.Text == m.Text && p.Hostname() == m.Hostname() && p.Process() == m.Process() && p.App() == m.App() {
-		a.previous, m.Kept = m, true
+		a.previous = m.Copy()
 		a.repeats++
 		return true
 	}
 	a.letOut(w)
-	a.previous, m.Kept = m, true
+	a.previous = m.Copy()
 	return false
 }
 

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,9 +54,11 @@ type daemon struct {
 	hups    atomic.Uint64
 	dropped atomic.Uint64 // messages that found the main queue full
 
+	namesMu sync.Mutex        // guards names
+	names   map[string]string // addresses to host names
+
 	// Owned by the main worker.
-	names    map[string]string // addresses to host names
-	budget   int               // how many messages the trace still takes
+	budget   int // how many messages the trace still takes
 	budgetAt time.Time
 }
 
@@ -321,7 +324,7 @@ func (w *worker) process(m *message.Message) {
 	}
 	if m.From == "" {
 		if m.FromIP != w.fromIP || w.from == "" {
-			w.fromIP, w.from = m.FromIP, d.nameOf(w.Ctx, m.FromIP)
+			w.fromIP, w.from = m.FromIP, d.NameOf(w.Ctx, m.FromIP)
 		}
 		m.From = w.from
 	}
@@ -340,10 +343,13 @@ func (w *worker) process(m *message.Message) {
 	w.exec(r.Rules, m, false, 0)
 }
 
-// nameOf returns the name of a sender, or its address.
-func (d *daemon) nameOf(ctx context.Context, ip string) string {
-	if name, ok := d.names[ip]; ok {
-		return name
+// NameOf returns the name of a sender, or its address.
+func (d *daemon) NameOf(ctx context.Context, ip string) string {
+	d.namesMu.Lock()
+	known, ok := d.names[ip]
+	d.namesMu.Unlock()
+	if ok {
+		return known
 	}
 	name := ip
 	if addr, err := netip.ParseAddr(ip); err == nil && !d.conf.Globals.NoNames {
@@ -354,6 +360,8 @@ func (d *daemon) nameOf(ctx context.Context, ip string) string {
 			}
 		}
 	}
+	d.namesMu.Lock()
+	defer d.namesMu.Unlock()
 	if len(d.names) > 10000 {
 		clear(d.names)
 	}

@@ -69,17 +69,21 @@
 //     beside the messages.
 //   - imudp binds addresses of the host only (the real one uses IP_FREEBIND);
 //     texts that the real daemon takes from a stale errno are left out.
-//   - A forward by UDP to an empty port goes to port 514. The forms "@host:" and
-//     "@[address]:port" of old rules are read otherwise than the real one reads them.
-//   - position.from of a property option may not be negative, and a program after
-//     "^" that cannot be run is told in other words.
+//   - A forward by UDP to an empty port goes nowhere, and the reason is told in other
+//     words. The forms "@host:" and "@[address]:port" of old rules are read otherwise
+//     than the real one reads them.
+//   - position.from of a property option may not be negative. A position.to below zero
+//     that ends before position.from yields nothing, and so does a field behind the
+//     last one where the delimiter is NUL; the real daemon crashes or shows memory.
 //   - POSIX regular expressions are Go's with leftmost-longest matching: no
 //     back-references; one to a group that is not there is an error, as it should be.
-//   - A carriage return before the line feed that ends a message stays as it is with
-//     parser.spaceLFOnReceive; the real daemon escapes this one control character.
+//   - Objects with values that make no sense, several at a time, are complained of in
+//     another order, or of another parameter first, in every third of random ones
+//     (module, input, action, ruleset; parameters known here are fewer).
+//   - A selector that ends in a dot or a semicolon before an action of its own may be
+//     told of as a warning where the real daemon says nothing.
 //   - An unknown group in an object is told, and the object's other parameters count;
-//     the real daemon then misses them. Characters of $template after "F,CODE," are
-//     an error, a second ":FIELD" part without a name keeps the property's own.
+//     the real daemon then misses them.
 //   - logger --id=PID does not make the kernel vouch for that process as root's can:
 //     journald sees logger's own. Its --help has words of its own.
 //   - The time quality of logger's RFC 5424 header always says that the clock is

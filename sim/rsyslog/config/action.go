@@ -106,7 +106,7 @@ func (c *loader) outputObject(kind string, o *script.Object) *target {
 		if g == nil {
 			return nil
 		}
-		f := &Forward{Host: g.text("target"), Port: "514", Interval: g.number("rebindinterval", 0)}
+		f := &Forward{Host: g.text("target"), Nowhere: !g.has("target"), Port: "514", Interval: g.number("rebindinterval", 0)}
 		if v, ok := g.get("port"); ok {
 			f.Port = v
 		}
@@ -260,7 +260,9 @@ func (c *loader) legacyTarget(a *Action, line string) (t *target, warned bool) {
 		return c.legacyUsers(a, rest), false
 	}
 	if rest, ok := strings.CutPrefix(line, ":omfile:"); ok {
-		line = rest
+		if line = rest; line == "" || strings.IndexByte("/.-?$", line[0]) < 0 {
+			return nil, false
+		}
 	}
 	if line == "" {
 		return nil, false
@@ -285,14 +287,17 @@ func (c *loader) legacyTarget(a *Action, line string) (t *target, warned bool) {
 			return nil, false
 		}
 		return &target{out: &Shell{Name: name}, template: tpl, text: "^" + name}, false
+	case '$':
+		channel, _ := fileName(line[1:])
+		c.complainf("outchannel '%s' not found - ignoring action line", channel)
+		return nil, false
 	case '/', '-', '.':
 		a.Module = "builtin:omfile"
-		if strings.HasPrefix(line, "-?") {
+		if strings.HasPrefix(line, "-?") || strings.HasPrefix(line, "-$") {
 			return c.legacyTarget(a, line[1:])
 		}
 		name, rest := fileName(strings.TrimPrefix(line, "-"))
 		if line[0] == '-' && (name == "" || name[0] != '/' && name[0] != '.') {
-			c.errorf(CodeNone, "unknown action '%s'", line)
 			return nil, false
 		}
 		tpl, ok := c.templateSuffix(rest, "omfile", "RSYSLOG_FileFormat")
@@ -412,10 +417,12 @@ func (c *loader) legacyForward(s string) *target {
 		for n < len(rest) && rest[n] >= '0' && rest[n] <= '9' {
 			n++
 		}
-		if n > 0 {
-			f.Port = rest[:n]
+		f.Port, s = rest[:n], rest[n:]
+		// What follows the digits and is neither a blank nor a template is passed over.
+		if n = strings.IndexAny(s, " \t;#"); n < 0 {
+			n = len(s)
 		}
-		s = rest[n:]
+		s = s[n:]
 	}
 	tpl, ok := c.templateSuffix(s, "omfwd", "RSYSLOG_TraditionalForwardFormat")
 	if !ok {

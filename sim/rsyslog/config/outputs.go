@@ -44,6 +44,7 @@ type Pipe struct{ Name string }
 // Forward is omfwd: a syslog server elsewhere.
 type Forward struct {
 	Host, Port string
+	Nowhere    bool // no host was named; an empty name is one
 	TCP        bool
 	Counted    bool // octet-counted framing
 	Delimiter  byte

@@ -71,7 +71,9 @@ func (c *loader) readTemplate(o *script.Object) bool {
 			read = c.propertyObject
 		}
 		p, ok := read(sub)
-		c.unused(sub)
+		if ok {
+			c.unused(sub)
+		}
 		if ok || p.Name != "" {
 			t.Parts = append(t.Parts, p)
 		}
@@ -130,6 +132,9 @@ var dataTypes = map[string]template.DataType{"string": template.TypeString, "num
 
 var onEmptyModes = map[string]template.OnEmpty{"keep": template.EmptyKeep, "skip": template.EmptySkip, "null": template.EmptyNull}
 
+// farAway is where a property ends that does not say so.
+const farAway = 2000000000
+
 // propertyObject compiles property(...) of a list template. A part that has a
 // name counts even if it is wrong.
 func (c *loader) propertyObject(o *script.Object) (template.Part, bool) {
@@ -160,10 +165,14 @@ func (c *loader) propertyObject(o *script.Object) (template.Part, bool) {
 		c.errorf(CodeNone, "both field extraction and regex extraction specified - this is not possible, remove one")
 		return p, false
 	}
-	opt.From = v.number("position.from", 0)
-	if v.has("position.to") {
-		opt.To = v.number("position.to", 0)
-	} else if opt.From != 0 && !opt.FromEnd {
+	hasFrom, hasTo := v.has("position.from"), v.has("position.to")
+	opt.From, opt.To = v.number("position.from", 0), v.number("position.to", 0)
+	switch {
+	case opt.FromEnd && !hasFrom && !hasTo:
+		opt.From = -1
+	case opt.FromEnd && !hasTo:
+		opt.To = farAway
+	case opt.From != 0 && !hasTo:
 		opt.To = template.EndOfText
 	}
 	if opt.FromEnd && opt.To > opt.From {

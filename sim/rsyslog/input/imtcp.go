@@ -1,6 +1,7 @@
 package input
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strconv"
@@ -123,7 +124,8 @@ func (s *Set) readTCP(conn net.Conn, in *config.TCPInput, ip, port string) {
 
 // faultText is how imtcp words a fault of the framing.
 func (s *Set) faultText(x syslog.FrameFault, in *config.TCPInput, ip string, conn net.Conn) string {
-	peer := fmt.Sprintf("from peer: (hostname) %s, (ip) %s", ip, ip)
+	name := s.sink.NameOf(context.Background(), ip)
+	peer := fmt.Sprintf("from peer: (hostname) %s, (ip) %s", name, name)
 	switch x.Kind {
 	case syslog.BadDelimiter:
 		return fmt.Sprintf("imtcp %s: Framing Error in received TCP message %s: delimiter is not SP but has ASCII value %d.", in.Name, peer, x.N)

@@ -32,6 +32,8 @@ type Sink interface {
 	Report(severity syslog.Severity, code int, text string)
 	Say(severity syslog.Severity, text string)
 	Now() time.Time // the local time
+	// NameOf returns the name of a sender, or its address.
+	NameOf(ctx context.Context, ip string) string
 }
 
 // Set are the open inputs of a daemon.

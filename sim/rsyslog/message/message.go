@@ -26,9 +26,16 @@ type Message struct {
 	Traced   bool
 	Mark     bool     // made by immark
 	Unparsed bool     // only Raw is set, as it was received
-	Kept     bool     // somebody goes on having it when the rules are done with it
 	reported form3164 // Time, once it was asked for
 	taken    form3164 // Received likewise
+}
+
+// Copy returns a message of its own with what m has: the rules may go on with m, and
+// use it again for another.
+func (m *Message) Copy() *Message {
+	c := *m
+	c.Tree, c.local = m.Tree.Clone(), m.local.Clone()
+	return &c
 }
 
 // form3164 is a time in the form of RFC 3164.

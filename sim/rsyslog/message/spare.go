@@ -30,13 +30,12 @@ func (s *Spare) take(list []*Message) {
 	}
 }
 
-// Give takes the messages back that nobody keeps, and clears the list. Who goes on
-// having one of them has said so (Kept).
+// Give takes messages back that nobody has any more, and clears the list.
 func (s *Spare) Give(list []*Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, m := range list {
-		if m != nil && !m.Kept && len(s.free) < mostSpare {
+		if m != nil && len(s.free) < mostSpare {
 			*m = Message{}
 			s.free = append(s.free, m)
 		}

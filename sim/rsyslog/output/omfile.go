@@ -60,7 +60,7 @@ func (o *fileOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
 		}
 		if err := l.flush(t); err != nil {
 			t.Report(syslog.Err, config.CodeIO, fmt.Sprintf("file '%s'[%d] write error - see https://www.rsyslog.com/solving-rsyslog-write-errors/ for help OS error: %s",
-				l.name, l.f.Fd(), libc.Strerror(err)))
+				shownName(l.name), l.f.Fd(), libc.Strerror(err)))
 			t.Report(syslog.Err, config.CodeIO, fmt.Sprintf("action '%s' (module '%s') message lost, could not be processed. Check for additional error messages before this one.",
 				a.Name, a.Module))
 			return err
@@ -147,7 +147,7 @@ func (o *fileOutput) open(t *Thread, name string) (*logFile, error) {
 			if errors.Is(err, syscall.ENOENT) {
 				code = config.CodeNotFound
 			}
-			t.Report(syslog.Err, code, fmt.Sprintf("file '%s': open error: %s", strings.TrimSuffix(name, "/"), libc.Strerror(err)))
+			t.Report(syslog.Err, code, fmt.Sprintf("file '%s': open error: %s", shownName(name), libc.Strerror(err)))
 		}
 		return nil, ErrSuspended
 	}
@@ -164,6 +164,24 @@ func (o *fileOutput) open(t *Thread, name string) (*logFile, error) {
 	}
 	o.files = append(o.files, l)
 	return l, nil
+}
+
+// shownName is how complaints show the name of a file: its directory and its last
+// part (dirname(3), basename(3)) with a slash between.
+func shownName(name string) string {
+	dir, last := "", strings.TrimRight(name, "/")
+	switch i := strings.LastIndexByte(last, '/'); {
+	case last == "":
+		dir, last = name, "/"
+	case i < 0:
+		return name
+	default:
+		dir, last = strings.TrimRight(last[:i], "/"), last[i+1:]
+		if dir == "" {
+			dir = "/"
+		}
+	}
+	return dir + "/" + last
 }
 
 // failedNames is how many files that cannot be opened are remembered.

@@ -81,7 +81,7 @@ func (o *forwardOutput) connectTCP(t *Thread, a *config.Action) error {
 }
 
 func (o *forwardOutput) connectUDP(t *Thread, a *config.Action) error {
-	if o.Host == "" {
+	if o.Nowhere {
 		t.Report(syslog.Err, config.CodeNone, "Name or service not known")
 		t.Report(syslog.Err, config.CodeNone, "UDP message reception disabled due to error logged in last message. ")
 		return ErrSuspended
@@ -135,7 +135,7 @@ func (o *forwardOutput) drop() {
 
 func (o *forwardOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
 	if err := o.connect(t, a); err != nil {
-		if o.Host == "" && !o.TCP {
+		if o.Nowhere && !o.TCP {
 			return errNoTarget
 		}
 		return err

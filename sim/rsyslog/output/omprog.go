@@ -24,8 +24,8 @@ func (o *shellOutput) Close(*Thread)                        {}
 func (o *shellOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
 	for i := range batch {
 		if err := t.start(o.Name, string(batch[i].Text)); err != nil {
-			t.Report(syslog.Err, config.CodeNone, fmt.Sprintf("error executing program '%s': %s", o.Name, libc.Strerror(err)))
-			return err
+			fmt.Fprintf(t.P.Stderr, "exec: %s\nexec program was '%s' with param '%s'\n", libc.Strerror(err), o.Name, batch[i].Text)
+			continue
 		}
 		t.written(a, &batch[i], "^"+o.Name)
 	}

@@ -222,7 +222,7 @@ var lexRules = sync.OnceValue(func() [4][]lexRule {
 })
 
 // where says what a character that fits nowhere is called in.
-var lexPlaces = [...]string{atTop: "", inObject: " in object definition", inExpr: " in expression", inCall: " in 'call' statement"}
+var lexPlaces = [...]string{atTop: " ", inObject: " in object definition ", inExpr: " in expression ", inCall: " in 'call' statement"}
 
 // Source is one file that is being read.
 type Source struct {
@@ -343,11 +343,7 @@ func (x *Lexer) scan(s *Source) (Token, bool) {
 	}
 	if best == nil {
 		s.at++
-		if x.state == atTop {
-			x.Owner.Complain("invalid character '" + rest[:1] + "' - is there an invalid escape sequence somewhere?")
-		} else {
-			x.Owner.Complain("invalid character '" + rest[:1] + "'" + lexPlaces[x.state] + " - is there an invalid escape sequence somewhere?")
-		}
+		x.Owner.Complain("invalid character '" + rest[:1] + "'" + lexPlaces[x.state] + "- is there an invalid escape sequence somewhere?")
 		return Token{}, false
 	}
 	text := rest[:length]

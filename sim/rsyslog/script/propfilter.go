@@ -56,7 +56,7 @@ func ParsePropertyFilter(s string) (f *PropertyFilter, complaint string) {
 	case "ereregex":
 		f.re, err = regex.Compile(f.value, false)
 	default:
-		return nil, "error: invalid compare operation '" + strings.TrimPrefix(op, "!") + "'"
+		return nil, "error: invalid compare operation '" + op + "'"
 	}
 	if err != nil {
 		f.fault = "Invalid regular expression"

@@ -2,7 +2,6 @@ package template
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"enshu/sim/libc/regex"
@@ -103,7 +102,7 @@ func (r *replacer) parse() (p Part, rest, complaint string) {
 			end = len(s)
 		}
 		if end > 0 {
-			for _, o := range strings.Split(s[:end], ",") {
+			for _, o := range strings.Split(strings.TrimSuffix(s[:end], ","), ",") {
 				o = strings.ToLower(o)
 				if was := p.Opt.format; was != "" && slices.Contains(formats, o) {
 					r.say("error: can only specify one option out of (json, jsonf, jsonr, jsonfr, csv) - %s ignored", o)
@@ -114,14 +113,14 @@ func (r *replacer) parse() (p Part, rest, complaint string) {
 		}
 		s = s[end:]
 	}
-	field, after, closed := strings.Cut(s, "%")
-	if field = strings.TrimPrefix(field, ":"); field != "" {
-		p.Name = field
+	if strings.HasPrefix(s, ":") {
+		field, _, _ := strings.Cut(s[1:], "%")
+		if field != "" {
+			p.Name = field
+		}
+		s = s[1+len(field):]
 	}
-	if !closed {
-		return p, "", ""
-	}
-	return p, after, ""
+	return p, s[min(1, len(s)):], "" // this should be the percent sign; whatever it is, it is gone
 }
 
 // printable is how the daemon shows text in its complaints: control characters
@@ -141,30 +140,46 @@ func printable(s string) string {
 func (r *replacer) from(o *Options, s string) (rest, complaint string, ok bool) {
 	switch {
 	case strings.HasPrefix(s, "F"):
-		o.Fields, o.Delimiter = true, "\t"
-		after, isCode := strings.CutPrefix(s, "F,")
-		if !isCode {
-			return s[1:], "", true
-		}
-		n, i := digitsAt(after)
-		switch {
-		case i == 0:
-			r.say("error: invalid character in frompos after \"F,\", property: '%s' - using 9 (HT) as field delimiter", printable(r.text))
-			n = 9
-		case n > 127:
-			r.say("error: non-USASCII delimiter character value %d in template - using 9 (HT) as substitute", n)
-			n = 9
-		case i < len(after) && after[i] != ':' && after[i] != '%':
-			return "", "error: invalid character '" + after[i:i+1] + "' in frompos after \"F,\", property: '" + printable(r.text[1:]) + "' be sure to use DECIMAL character codes!", false
-		}
-		o.Delimiter = string([]byte{byte(n)})
-		return after[i:], "", true
+		return r.field(o, s[1:])
 	case strings.HasPrefix(s, "R"):
 		return r.regex(o, s)
 	}
 	n, i := digitsAt(s)
 	o.From = n
 	return toNext(s[i:]), "", true
+}
+
+// field reads what follows the F of F,code,position: the delimiter and from where
+// on the field is taken.
+func (r *replacer) field(o *Options, s string) (rest, complaint string, ok bool) {
+	if s != "" && s[0] != ',' && s[0] != ':' {
+		r.say("error: invalid character in frompos after \"F\", property: '%s'", printable(r.text))
+		return s, "", true
+	}
+	o.Fields, o.Delimiter = true, "\t"
+	s, isCode := strings.CutPrefix(s, ",")
+	if !isCode {
+		return s, "", true
+	}
+	n, i := digitsAt(s)
+	switch {
+	case i == 0:
+		r.say("error: invalid character in frompos after \"F,\", property: '%s' - using 9 (HT) as field delimiter", printable(r.text))
+		n = 9
+	case n > 127:
+		r.say("error: non-USASCII delimiter character value %d in template - using 9 (HT) as substitute", n)
+		n = 9
+	}
+	o.Delimiter = string([]byte{byte(n)})
+	switch s = s[i:]; {
+	case strings.HasPrefix(s, ","):
+		n, i = digitsAt(s[1:])
+		o.From = n
+		return s[1+i:], "", true
+	case i > 0 && s != "" && s[0] != ':':
+		return "", "error: invalid character '" + s[:1] + "' in frompos after \"F,\", property: '" + printable(r.text[1:]) + "' be sure to use DECIMAL character codes!", false
+	}
+	return s, "", true
 }
 
 // toNext leaves out what follows a number that is no part of it.
@@ -175,47 +190,44 @@ func toNext(s string) string {
 	return ""
 }
 
-// regex reads R,TYPE,submatch,nomatch,match:pattern--end.
+// regex reads R,TYPE,submatch,nomatch,match:pattern--end, of which each part after
+// the first may be left out.
 func (r *replacer) regex(o *Options, s string) (rest, complaint string, ok bool) {
-	head, re, given := strings.Cut(s, ":")
-	at, kind, fault := 0, "BRE", ""
-	for i, f := range strings.Split(head, ",") {
-		var err error
-		switch i {
-		case 0:
-			if f != "R" {
-				fault = " "
-			}
-		case 1:
-			if kind = f; f != "BRE" && f != "ERE" {
-				fault = "error: invalid regular expression type, rest of line %s"
-			}
-		case 2:
-			o.Submatch, err = strconv.Atoi(f)
-		case 3:
-			var known bool
-			if o.NoMatch, known = NoMatchModes[f]; !known {
-				fault = "template " + r.template + " error: invalid regular expression type, rest of line %s"
-			}
-		case 4:
-			o.Match, err = strconv.Atoi(f)
+	kind := "BRE"
+	s = s[1:]
+	if after, given := strings.CutPrefix(s, ","); given {
+		s = after
+		if len(s) >= 4 && (s[:3] == "BRE" || s[:3] == "ERE") && (s[3] == ',' || s[3] == ':') {
+			kind, s = s[:3], s[3:]
+		} else {
+			r.say("error: invalid regular expression type, rest of line %s", printable(s))
 		}
-		if err != nil {
-			fault = " "
+	}
+	if after, given := strings.CutPrefix(s, ","); given {
+		n, i := digitsAt(after)
+		o.Submatch, s = n, after[i:]
+	}
+	if after, given := strings.CutPrefix(s, ","); given {
+		end := strings.IndexAny(after+",", ",:")
+		var known bool
+		if o.NoMatch, known = NoMatchModes[after[:end]]; !known && !strings.HasPrefix(after, ",") {
+			r.say("template %s error: invalid regular expression type, rest of line %s", r.template, printable(after))
+			end = 0
 		}
-		if fault == "" {
-			at += len(f) + 1
-			continue
-		}
-		if fault != " " {
-			r.say(fault, printable(s[at:]))
-		}
+		s = after[end:]
+	}
+	if after, given := strings.CutPrefix(s, ","); given {
+		n, i := digitsAt(after)
+		o.Match, s = n, after[i:]
+	}
+	re, given := strings.CutPrefix(s, ":")
+	if !given {
 		r.say("error: invalid character in frompos after \"R\", property: '%s'", printable(r.text))
-		return s[min(at+1, len(s)):], "", false
+		return s[min(1, len(s)):], "", false
 	}
 	end := strings.Index(re, "--end")
-	if !given || end < 0 {
-		return s[min(at+1, len(s)):], "", false
+	if end < 0 {
+		return re[min(1, len(re)):], "", false
 	}
 	o.BadRegex = !o.SetRegex(kind, re[:end])
 	return re[end+len("--end"):], "", true
@@ -243,7 +255,7 @@ func (o *Options) SetRegex(kind, re string) bool {
 func (o *Options) parseTo(s string) string {
 	if strings.HasPrefix(s, "$") {
 		o.To = EndOfText
-		return toNext(s[1:])
+		return s[1:]
 	}
 	n, i := digitsAt(s)
 	if !o.Fields {
@@ -256,7 +268,7 @@ func (o *Options) parseTo(s string) string {
 		o.To = n
 		s = s[1+i:]
 	}
-	return s
+	return toNext(s)
 }
 
 // EndOfText is a position behind every text.

@@ -387,14 +387,17 @@ func (o *Options) pickMatch(s string) string {
 // two is the lower. A negative end leaves as many characters out.
 func (o *Options) pickRange(s string) string {
 	from, to := o.From, o.To
-	if to < 0 {
-		if to = max(to+len(s), 1); o.FromEnd || to < from {
+	if o.FromEnd && from == 0 && to < 0 {
+		return ""
+	}
+	if to < 0 && !o.FromEnd {
+		if to = max(to+len(s), 1); to < from {
 			return ""
 		}
 	}
 	if o.FromEnd {
-		from, to = len(s)-from+1, len(s)-to+1
-		if o.To == 0 {
+		from, to = max(len(s)-from+1, 1), max(len(s)-to+1, 1)
+		if o.To <= 0 {
 			to = len(s)
 		}
 	}
@@ -439,7 +442,7 @@ func (o *Options) appendTime(b []byte, t syslog.Time) []byte {
 		if t.Digits == 0 {
 			return append(b, '0')
 		}
-		b = fmt.Appendf(b, "%0*d", t.Digits, t.Fraction)
+		b = t.AppendFraction(b)
 	default:
 		b = append(b, dateParts(t, o.date)...)
 	}
@@ -485,19 +488,19 @@ func dateParts(t syslog.Time, part string) string {
 	case "tzoffsmin":
 		return fmt.Sprintf("%02d", t.ZoneMinute)
 	case "tzoffsdirection":
-		if t.Zone == '-' {
-			return "-"
+		if t.Zone == '+' {
+			return "+"
 		}
-		return "+"
+		return "-" // of Z, too
 	}
 	return ""
 }
 
 // ordinal is the day of the year as the real daemon counts it: of the time in
-// UTC, less the hours of the zone.
+// UTC, less the hours of the zone, and from one second before the year on.
 func ordinal(t syslog.Time) int {
 	at := t.Time().UTC().Add(-time.Duration(t.ZoneHour) * time.Hour)
-	return int(at.Sub(time.Date(t.Year, 1, 1, 0, 0, 0, 0, time.UTC))/(24*time.Hour)) + 1
+	return int(at.Add(time.Second).Sub(time.Date(t.Year, 1, 1, 0, 0, 0, 0, time.UTC))/(24*time.Hour)) + 1
 }
 
 // dateOptions are the names after "date-" in a template.

@@ -40,7 +40,7 @@ type Sanitizer struct {
 	KeepControls   bool // $EscapeControlCharactersOnReceive off
 	KeepTabs       bool // $EscapeControlCharacterTab off
 	Escape8Bit     bool // $Escape8BitCharactersOnReceive on
-	SpaceControls  bool // parser.spaceLFOnReceive: a line feed becomes a blank, others stay
+	SpaceControls  bool // parser.spaceLFOnReceive: a line feed becomes a blank, all others but the last stay
 	EscapePrefix   byte // 0 is '#'
 	EscapeCStyle   bool // parser.escapeControlCharactersCStyle
 	Max            int  // octets of the result, when something is escaped; 0 is no limit
@@ -58,13 +58,12 @@ func (c Sanitizer) CleanString(raw string) string {
 	if n := len(raw); n > 0 && raw[n-1] == '\n' && !c.KeepTrailingLF {
 		raw = raw[:n-1]
 	}
+	if c.SpaceControls {
+		raw = strings.ReplaceAll(raw, "\n", " ")
+	}
 	dirty := c.dirt(raw)
 	if dirty == 0 {
 		return raw
-	}
-	prefix := c.EscapePrefix
-	if prefix == 0 {
-		prefix = '#'
 	}
 	var out strings.Builder
 	out.Grow(len(raw) + 3*dirty)
@@ -72,32 +71,50 @@ func (c Sanitizer) CleanString(raw string) string {
 	if c.Max > 0 && c.Max < 4*len(raw) {
 		most = c.Max - 3
 	}
-	for i := 0; i < len(raw) && out.Len() < most; i++ {
+	i := 0
+	if c.SpaceControls && (!c.KeepControls || c.Escape8Bit || strings.IndexByte(raw, 0) >= 0) {
+		i = len(raw) - 1 // the real daemon escapes the last octet only
+		out.WriteString(raw[:i])
+	} else if c.SpaceControls {
+		return raw
+	}
+	for ; i < len(raw) && out.Len() < most; i++ {
 		switch b := raw[i]; {
-		case b >= ' ' && !(b > 0x7f && c.Escape8Bit):
+		case b >= ' ' && !(b > 0x7f && c.Escape8Bit), b == '\t' && c.KeepTabs:
 			out.WriteByte(b)
-		case b == '\n' && c.SpaceControls:
-			out.WriteByte(' ')
-		case b == '\t' && c.KeepTabs, b < ' ' && (c.KeepControls || c.SpaceControls) && b != 0:
-			out.WriteByte(b)
-		case c.EscapeCStyle:
-			out.WriteByte('\\')
-			if i := strings.IndexByte("\x00\a\b\t\n\v\f\r\x1b", b); i >= 0 {
-				out.WriteByte("0abtnvfre"[i])
-			} else {
-				const digits = "0123456789ABCDEF"
-				out.WriteByte('x')
-				out.WriteByte(digits[b>>4])
-				out.WriteByte(digits[b&15])
+		case b < ' ' && b != 0 && c.KeepControls:
+			if !c.SpaceControls {
+				out.WriteByte(b)
 			}
 		default:
-			out.WriteByte(prefix)
-			out.WriteByte('0' + b>>6)
-			out.WriteByte('0' + b>>3&7)
-			out.WriteByte('0' + b&7)
+			c.escape(&out, b)
 		}
 	}
 	return out.String()
+}
+
+// escape writes an octet in the form that is configured: #ooo, or as in C.
+func (c Sanitizer) escape(out *strings.Builder, b byte) {
+	if !c.EscapeCStyle {
+		prefix := c.EscapePrefix
+		if prefix == 0 {
+			prefix = '#'
+		}
+		out.WriteByte(prefix)
+		out.WriteByte('0' + b>>6)
+		out.WriteByte('0' + b>>3&7)
+		out.WriteByte('0' + b&7)
+		return
+	}
+	out.WriteByte('\\')
+	if i := strings.IndexByte("\x00\a\b\t\n\v\f\r\x1b", b); i >= 0 {
+		out.WriteByte("0abtnvfre"[i])
+		return
+	}
+	const digits = "0123456789ABCDEF"
+	out.WriteByte('x')
+	out.WriteByte(digits[b>>4])
+	out.WriteByte(digits[b&15])
 }
 
 // dirt returns how many octets of a text are to be escaped. Eight at a time are

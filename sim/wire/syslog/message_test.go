@@ -45,7 +45,7 @@ func TestClean(t *testing.T) {
 		{Sanitizer{}, "nul\x00", "nul"},
 		{Sanitizer{KeepTabs: true}, "a\tb\x07", "a\tb#007"},
 		{Sanitizer{KeepControls: true}, "a\x1bb\x00c", "a\x1bb#000c"},
-		{Sanitizer{SpaceControls: true}, "a\nb\x01\n", "a b\x01"},
+		{Sanitizer{SpaceControls: true}, "a\nb\x01\n", "a b#001"},
 		{Sanitizer{Escape8Bit: true}, "caf\xe9", "caf#351"},
 		{Sanitizer{EscapePrefix: '?'}, "\x01", "?001"},
 		{Sanitizer{EscapeCStyle: true}, "a\tb\x01", `a\tb\x01`},

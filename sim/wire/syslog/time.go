@@ -1,6 +1,7 @@
 package syslog
 
 import (
+	"math"
 	"strconv"
 	"time"
 )
@@ -40,6 +41,7 @@ func (t Time) Time() time.Time {
 	for i := t.Digits; i < 9; i++ {
 		ns *= 10
 	}
+	ns %= int(time.Second)
 	offset := t.ZoneHour*3600 + t.ZoneMinute*60
 	if t.Zone == '-' {
 		offset = -offset
@@ -81,13 +83,28 @@ func (t Time) AppendRFC3339(b []byte) []byte {
 	b = append(two(b, t.Day), 'T')
 	b = t.appendClock(b)
 	if t.Digits > 0 {
-		b = digits(append(b, '.'), t.Fraction, t.Digits)
+		b = t.AppendFraction(append(b, '.'))
 	}
 	if t.Zone == 'Z' {
 		return append(b, 'Z')
 	}
 	b = append(two(append(b, t.Zone), t.ZoneHour), ':')
 	return two(b, t.ZoneMinute)
+}
+
+// AppendFraction appends the digits of the fraction. The first is a digit only if the
+// fraction has no more than there is room for.
+func (t Time) AppendFraction(b []byte) []byte {
+	power := 1
+	for i := 1; i < t.Digits; i++ {
+		power *= 10
+	}
+	b = append(b, byte('0'+t.Fraction/power))
+	for n := t.Fraction % power; power > 1; n %= power {
+		power /= 10
+		b = append(b, byte('0'+n/power))
+	}
+	return b
 }
 
 func two(b []byte, n int) []byte { return append(b, byte('0'+n/10%10), byte('0'+n%10)) }
@@ -117,19 +134,15 @@ func (r *reader) number() (n, width int) {
 	return n, width
 }
 
-// fraction reads the digits of a fraction. Of more than six, which the real
-// daemon has no room for, it shows the last one to six, and so do we.
-func (r *reader) fraction() (n, width int) {
+// fraction reads the digits of a fraction. The real daemon has no room for more than
+// six: of seven to twelve it shows the last one to six, the first of them made of all
+// that stand before (appendFraction). It reports false for a number above 31 bits.
+func (r *reader) fraction() (n, width int, ok bool) {
 	n, width = r.number()
 	if width > 6 {
 		width = (width-1)%6 + 1
 	}
-	for limit, i := 1, 0; i < width; i++ {
-		if limit *= 10; i == width-1 {
-			n %= limit
-		}
-	}
-	return n, width
+	return n, width, n <= math.MaxInt32
 }
 
 func (r *reader) skip(c byte) bool {
@@ -163,7 +176,10 @@ func ParseRFC3339(s string) (t Time, rest string, ok bool) {
 		return t, s, false
 	}
 	if r.skip('.') {
-		t.Fraction, t.Digits = r.fraction()
+		var ok bool
+		if t.Fraction, t.Digits, ok = r.fraction(); !ok {
+			return t, s, false
+		}
 	}
 	switch {
 	case r.skip('Z'):
@@ -253,7 +269,10 @@ func ParseRFC3164(s string, now Time) (t Time, rest string, ok bool) {
 		return t, s, false
 	}
 	if r.skip('.') {
-		t.Fraction, t.Digits = r.fraction()
+		var ok bool
+		if t.Fraction, t.Digits, ok = r.fraction(); !ok {
+			return t, s, false
+		}
 	}
 	r.skip(':')
 	if len(r.s) > 0 && !r.skip(' ') {
