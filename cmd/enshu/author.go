@@ -47,7 +47,7 @@ func (a *app) validateCommand() *cobra.Command {
 				}
 				if err != nil {
 					bad++
-					fmt.Fprintln(cmd.ErrOrStderr(), err)
+					fmt.Fprintln(cmd.ErrOrStderr(), lang.Tell(err, a.lang))
 				}
 			}
 			if bad > 0 {

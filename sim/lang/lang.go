@@ -26,10 +26,10 @@ func (t Text) In(lang string) string {
 
 // Check reports a language in which the text has no words, by its key in a lab
 // file. One that is missing altogether is not its business.
-func (t *Text) Check(report func(key, format string, args ...any)) {
+func (t *Text) Check(report func(key, ja, en string, args ...any)) {
 	for _, said := range []struct{ key, text string }{{"ja", t.JA}, {"en", t.EN}} {
 		if said.text != "" && strings.TrimSpace(said.text) == "" {
-			report(said.key, "%s: the text is empty", said.key)
+			report(said.key, "%s: 文章が空です", "%s: the text is empty", said.key)
 		}
 	}
 }
@@ -83,9 +83,15 @@ func (e *Error) Error() string { return e.EN }
 // Unwrap returns the error that was an argument of Errorf.
 func (e *Error) Unwrap() error { return e.cause }
 
+// told is an error that has its text in both languages: an [Error], or several.
+type told interface {
+	error
+	In(lang string) string
+}
+
 // Tell is what an error says in a language, or in English when that is all it has.
 func Tell(err error, lang string) string {
-	if e, ok := errors.AsType[*Error](err); ok && e.EN == err.Error() {
+	if e, ok := errors.AsType[told](err); ok && e.Error() == err.Error() {
 		return e.In(lang)
 	}
 	return err.Error()

@@ -2,13 +2,14 @@ package scenario
 
 import (
 	"encoding"
-	"fmt"
 	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"enshu/sim/lang"
 )
 
 // decoder walks a YAML tree into structs and keeps every error.
@@ -19,9 +20,13 @@ type decoder struct {
 	refs  []reference
 }
 
-func (d *decoder) errorf(n *yaml.Node, format string, args ...any) {
-	d.errs = append(d.errs, Error{d.file, Pos{max(n.Line, 1), max(n.Column, 1)}, fmt.Sprintf(format, args...)})
+// errorf notes an error at a node; its texts are those of [lang.Errorf].
+func (d *decoder) errorf(n *yaml.Node, ja, en string, args ...any) {
+	d.errs = append(d.errs, Error{d.file, Pos{max(n.Line, 1), max(n.Column, 1)}, lang.Errorf(ja, en, args...).Text})
 }
+
+// called is a key of the file as errors call it, in any language.
+func called(name string) lang.Text { return lang.Both(name, name) }
 
 // field is one field of a struct as its tag describes it.
 type field struct {
@@ -72,9 +77,9 @@ var (
 )
 
 // value decodes a node. The zero value stays where it could not.
-func (d *decoder) value(n *yaml.Node, v reflect.Value, what string) {
+func (d *decoder) value(n *yaml.Node, v reflect.Value, what lang.Text) {
 	if n.Kind == yaml.AliasNode {
-		d.errorf(n, "aliases (*%s) are not part of a lab file; write the value out", n.Value)
+		d.errorf(n, "別名 (*%s) はラボのファイルでは使えません。値をそのまま書きます", "aliases (*%s) are not part of a lab file; write the value out", n.Value)
 		return
 	}
 	t := v.Type()
@@ -88,7 +93,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, what string) {
 		d.check(n, v.Addr().Interface().(*Check))
 		return
 	case references[t].known != nil:
-		if s, ok := d.scalar(n, what, "a name"); ok {
+		if s, ok := d.scalar(n, what, lang.Both("名前", "a name")); ok {
 			if t == reflect.TypeFor[UnitName]() {
 				s = strings.TrimSuffix(s, ".service")
 			}
@@ -97,43 +102,43 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, what string) {
 		}
 		return
 	case reflect.PointerTo(t).Implements(textType):
-		if s, ok := d.scalar(n, what, "a plain value"); ok {
+		if s, ok := d.scalar(n, what, lang.Both("単純な値", "a plain value")); ok {
 			if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
-				d.errorf(n, "%s: %s", what, plainError(t, s, err))
+				d.errorf(n, "%s: %s", "%s: %s", what, plainError(t, s, err))
 			}
 		}
 		return
 	}
 	switch t.Kind() {
 	case reflect.String:
-		if s, ok := d.scalar(n, what, "a text"); ok {
+		if s, ok := d.scalar(n, what, lang.Both("文字列", "a text")); ok {
 			v.SetString(s)
 		}
 	case reflect.Int:
-		if s, ok := d.scalar(n, what, "a whole number"); ok {
+		if s, ok := d.scalar(n, what, lang.Both("整数", "a whole number")); ok {
 			i, err := strconv.ParseInt(s, 10, 32)
 			if err != nil {
-				d.errorf(n, "%s: %q is not a whole number", what, clip(s))
+				d.errorf(n, "%s: %q は整数ではありません", "%s: %q is not a whole number", what, clip(s))
 				return
 			}
 			v.SetInt(i)
 		}
 	case reflect.Bool:
-		if s, ok := d.scalar(n, what, "true or false"); ok {
+		if s, ok := d.scalar(n, what, lang.Both("true か false", "true or false")); ok {
 			if s != "true" && s != "false" {
-				d.errorf(n, "%s: %q is not true or false", what, clip(s))
+				d.errorf(n, "%s: %q は true か false ではありません", "%s: %q is not true or false", what, clip(s))
 				return
 			}
 			v.SetBool(s == "true")
 		}
 	case reflect.Slice:
 		if n.Kind != yaml.SequenceNode {
-			d.errorf(n, "%s: expected a list, found %s", what, kindName(n))
+			d.errorf(n, "%s: リストが必要ですが、%sです", "%s: expected a list, found %s", what, kindName(n))
 			return
 		}
 		for i, item := range n.Content {
 			e := reflect.New(t.Elem()).Elem()
-			d.value(item, e, fmt.Sprintf("%s, item %d", what, i+1))
+			d.value(item, e, lang.Errorf("%s の %d 番目", "%s, item %d", what, i+1).Text)
 			v.Set(reflect.Append(v, e))
 		}
 	case reflect.Struct:
@@ -147,46 +152,46 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, what string) {
 }
 
 // uncut reports a text for learners that YAML ends early, at a blank and #.
-func (d *decoder) uncut(n *yaml.Node, what string) {
+func (d *decoder) uncut(n *yaml.Node, what lang.Text) {
 	for _, text := range n.Content {
 		if text.Kind == yaml.ScalarNode && text.Style == 0 && text.LineComment != "" {
-			d.errorf(text, "%s: the text ends at “#”, which begins a comment; put it in quotes", what)
+			d.errorf(text, "%s: 文章が「#」（注釈の始まり）で終わっています。引用符で囲みます", "%s: the text ends at “#”, which begins a comment; put it in quotes", what)
 		}
 	}
 }
 
 // plainError rewords the errors of types that are not ours.
-func plainError(t reflect.Type, s string, err error) string {
+func plainError(t reflect.Type, s string, err error) error {
 	switch t {
 	case addrType:
-		return fmt.Sprintf("%q is not an IP address", clip(s))
+		return lang.Errorf("%q は IP アドレスではありません", "%q is not an IP address", clip(s))
 	case netType:
-		return fmt.Sprintf("%q is not a subnet; write it as 192.168.0.0/24", clip(s))
+		return lang.Errorf("%q はサブネットではありません。192.168.0.0/24 のように書きます", "%q is not a subnet; write it as 192.168.0.0/24", clip(s))
 	}
-	return err.Error()
+	return err
 }
 
 // scalar returns the text of a plain value.
-func (d *decoder) scalar(n *yaml.Node, what, want string) (string, bool) {
+func (d *decoder) scalar(n *yaml.Node, what, want lang.Text) (string, bool) {
 	switch {
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
-		d.errorf(n, "%s: expected %s, found nothing", what, want)
+		d.errorf(n, "%s: %sが必要ですが、何もありません", "%s: expected %s, found nothing", what, want)
 		return "", false
 	case n.Kind == yaml.MappingNode && len(n.Content) > 0 && n.Content[0].Kind == yaml.MappingNode:
-		d.errorf(n, "%s: put the text with {{…}} in quotes, YAML reads { as a mapping", what)
+		d.errorf(n, "%s: {{…}} を含む文章は引用符で囲みます。YAML は { を連想配列と読みます", "%s: put the text with {{…}} in quotes, YAML reads { as a mapping", what)
 		return "", false
 	case n.Kind != yaml.ScalarNode:
-		d.errorf(n, "%s: expected %s, found %s", what, want, kindName(n))
+		d.errorf(n, "%s: %sが必要ですが、%sです", "%s: expected %s, found %s", what, want, kindName(n))
 		return "", false
 	case strings.ContainsRune(n.Value, 0):
-		d.errorf(n, "%s: a text may not hold a zero byte", what)
+		d.errorf(n, "%s: 文章に値 0 のバイトは使えません", "%s: a text may not hold a zero byte", what)
 		return "", false
 	}
 	return n.Value, true
 }
 
 // object decodes a mapping into a struct.
-func (d *decoder) object(n *yaml.Node, v reflect.Value, what string) {
+func (d *decoder) object(n *yaml.Node, v reflect.Value, what lang.Text) {
 	fs := fields(v.Type())
 	if n.Kind != yaml.MappingNode {
 		for _, f := range fs {
@@ -196,7 +201,7 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, what string) {
 				return
 			}
 		}
-		d.errorf(n, "%s: expected a mapping, found %s", what, kindName(n))
+		d.errorf(n, "%s: 連想配列が必要ですが、%sです", "%s: expected a mapping, found %s", what, kindName(n))
 		return
 	}
 	byName := map[string]field{}
@@ -211,21 +216,21 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, what string) {
 	for key, val := range d.pairs(n, what) {
 		f, ok := byName[key.Value]
 		if !ok {
-			d.errorf(key, "unknown key %q in %s%s", clip(key.Value), what, meant(key.Value, names))
+			d.errorf(key, "%[2]s にキー %[1]q はありません%[3]s", "unknown key %q in %s%s", clip(key.Value), what, meant(key.Value, names))
 			continue
 		}
 		at[f.name] = val
 		if f.keyed {
-			d.keyed(val, v.Field(f.index), f.name)
+			d.keyed(val, v.Field(f.index), called(f.name))
 		} else {
-			d.value(val, v.Field(f.index), f.name)
+			d.value(val, v.Field(f.index), called(f.name))
 		}
 	}
 	for _, f := range fs {
 		if f.required && at[f.name] == nil {
-			d.errorf(n, "%s: the key %q is missing", what, f.name)
+			d.errorf(n, "%s: キー %q がありません", "%s: the key %q is missing", what, f.name)
 		} else if f.required && empty(at[f.name]) {
-			d.errorf(at[f.name], "%s: %q is empty", what, f.name)
+			d.errorf(at[f.name], "%s: %q が空です", "%s: %q is empty", what, f.name)
 		}
 	}
 	d.finish(n, v, at)
@@ -237,24 +242,24 @@ func (d *decoder) finish(n *yaml.Node, v reflect.Value, at map[string]*yaml.Node
 		p.Set(reflect.ValueOf(Pos{n.Line, n.Column}))
 	}
 	if c, ok := v.Addr().Interface().(Checker); ok {
-		c.Check(func(key, format string, args ...any) {
+		c.Check(func(key, ja, en string, args ...any) {
 			place := n
 			if at[key] != nil {
 				place = at[key]
 			}
-			d.errorf(place, format, args...)
+			d.errorf(place, ja, en, args...)
 		})
 	}
 }
 
 // keyed decodes a mapping into a slice of structs with a key field.
-func (d *decoder) keyed(n *yaml.Node, v reflect.Value, what string) {
+func (d *decoder) keyed(n *yaml.Node, v reflect.Value, what lang.Text) {
 	if n.Kind != yaml.MappingNode {
 		if n.Kind == yaml.AliasNode {
 			d.value(n, v, what)
 			return
 		}
-		d.errorf(n, "%s: expected a mapping, found %s", what, kindName(n))
+		d.errorf(n, "%s: 連想配列が必要ですが、%sです", "%s: expected a mapping, found %s", what, kindName(n))
 		return
 	}
 	elem := v.Type().Elem()
@@ -267,7 +272,7 @@ func (d *decoder) keyed(n *yaml.Node, v reflect.Value, what string) {
 	for k, val := range d.pairs(n, what) {
 		e := reflect.New(elem).Elem()
 		d.value(k, e.Field(key.index), what)
-		d.object(val, e, fmt.Sprintf("%s.%s", what, clip(k.Value)))
+		d.object(val, e, lang.Errorf("%s.%s", "%s.%s", what, clip(k.Value)).Text)
 		if p := e.FieldByName("Pos"); p.IsValid() && p.Type() == posType {
 			p.Set(reflect.ValueOf(Pos{k.Line, k.Column}))
 		}
@@ -277,20 +282,20 @@ func (d *decoder) keyed(n *yaml.Node, v reflect.Value, what string) {
 
 // pairs yields the keys and values of a mapping, refusing keys that are not
 // plain or that occur twice.
-func (d *decoder) pairs(n *yaml.Node, what string) func(func(k, v *yaml.Node) bool) {
+func (d *decoder) pairs(n *yaml.Node, what lang.Text) func(func(k, v *yaml.Node) bool) {
 	return func(yield func(k, v *yaml.Node) bool) {
 		seen := map[string]int{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k := n.Content[i]
 			switch {
 			case k.Kind != yaml.ScalarNode:
-				d.errorf(k, "%s: a key must be plain text", what)
+				d.errorf(k, "%s: キーは普通の文字列にします", "%s: a key must be plain text", what)
 				continue
 			case k.Tag == "!!merge":
-				d.errorf(k, "%s: merging (<<) is not part of a lab file", what)
+				d.errorf(k, "%s: 併合 (<<) はラボのファイルでは使えません", "%s: merging (<<) is not part of a lab file", what)
 				continue
 			case seen[k.Value] != 0:
-				d.errorf(k, "%s: %q is there twice; first in line %d", what, clip(k.Value), seen[k.Value])
+				d.errorf(k, "%s: %q が 2 つあります。最初は %d 行目です", "%s: %q is there twice; first in line %d", what, clip(k.Value), seen[k.Value])
 				continue
 			}
 			seen[k.Value] = k.Line
@@ -304,7 +309,7 @@ func (d *decoder) pairs(n *yaml.Node, what string) func(func(k, v *yaml.Node) bo
 // check decodes a check: one key that names the kind, beside "within" and "not".
 func (d *decoder) check(n *yaml.Node, c *Check) {
 	if n.Kind != yaml.MappingNode {
-		d.errorf(n, "check: expected a mapping such as {service: {host: server, unit: rsyslog}}, found %s", kindName(n))
+		d.errorf(n, "check: {service: {host: server, unit: rsyslog}} のような連想配列が必要ですが、%sです", "check: expected a mapping such as {service: {host: server, unit: rsyslog}}, found %s", kindName(n))
 		return
 	}
 	c.Pos = Pos{n.Line, n.Column}
@@ -312,32 +317,32 @@ func (d *decoder) check(n *yaml.Node, c *Check) {
 	for _, k := range d.known.Kinds {
 		known = append(known, k.Name)
 	}
-	for key, val := range d.pairs(n, "check") {
+	for key, val := range d.pairs(n, called("check")) {
 		switch kind := d.known.kind(key.Value); {
 		case key.Value == "within":
-			d.value(val, reflect.ValueOf(&c.Within).Elem(), "within")
+			d.value(val, reflect.ValueOf(&c.Within).Elem(), called("within"))
 			if c.Within < 0 {
-				d.errorf(val, "within: a time span must be positive")
+				d.errorf(val, "within: 時間は正の値にします", "within: a time span must be positive")
 			}
 		case key.Value == "not":
-			d.value(val, reflect.ValueOf(&c.Not).Elem(), "not")
+			d.value(val, reflect.ValueOf(&c.Not).Elem(), called("not"))
 		case kind == nil:
-			d.errorf(key, "unknown check %q%s", clip(key.Value), meant(key.Value, known))
+			d.errorf(key, "チェック %q はありません%s", "unknown check %q%s", clip(key.Value), meant(key.Value, known))
 		case c.Kind != "":
-			d.errorf(key, "a check is of one kind; %q and %q are two list items", c.Kind, kind.Name)
+			d.errorf(key, "チェックの種類は 1 つです。%q と %q はリストの別の項目にします", "a check is of one kind; %q and %q are two list items", c.Kind, kind.Name)
 		default:
 			c.Kind = kind.Name
 			args := reflect.New(reflect.TypeOf(kind.Args))
 			if empty(val) {
-				d.errorf(val, "%s: the check expects nothing, it would always pass", kind.Name)
+				d.errorf(val, "%s: 何も求めていないので、常に合格してしまいます", "%s: the check expects nothing, it would always pass", kind.Name)
 			} else {
-				d.value(val, args.Elem(), kind.Name)
+				d.value(val, args.Elem(), called(kind.Name))
 			}
 			c.Args = args.Interface()
 		}
 	}
 	if c.Kind == "" && len(d.errs) == 0 {
-		d.errorf(n, "the check names no kind%s", meant("", known[2:]))
+		d.errorf(n, "チェックの種類がありません%s", "the check names no kind%s", meant("", known[2:]))
 	}
 }
 
@@ -351,16 +356,16 @@ func empty(n *yaml.Node) bool {
 	return len(n.Content) == 0
 }
 
-func kindName(n *yaml.Node) string {
+func kindName(n *yaml.Node) lang.Text {
 	switch {
 	case n.Kind == yaml.MappingNode:
-		return "a mapping"
+		return lang.Both("連想配列", "a mapping")
 	case n.Kind == yaml.SequenceNode:
-		return "a list"
+		return lang.Both("リスト", "a list")
 	case n.Tag == "!!null":
-		return "nothing"
+		return lang.Both("空", "nothing")
 	}
-	return fmt.Sprintf("%q", clip(n.Value))
+	return lang.Errorf("%q ", "%q", clip(n.Value)).Text
 }
 
 // clip shortens what an error quotes.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"enshu/sim/lang"
 )
 
 // Pos is a place in a lab file; lines and columns count from 1.
@@ -15,20 +17,26 @@ type Pos struct {
 type Error struct {
 	File string
 	Pos
-	Text string
+	Text lang.Text
 }
 
-func (e Error) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text)
+func (e Error) Error() string { return e.In("en") }
+
+// In is the error in a language, "ja" or "en".
+func (e Error) In(language string) string {
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text.In(language))
 }
 
 // Errors is everything that is wrong in a lab file, in the order of the file.
 type Errors []Error
 
-func (e Errors) Error() string {
+func (e Errors) Error() string { return e.In("en") }
+
+// In is a line for each error in a language, "ja" or "en".
+func (e Errors) In(language string) string {
 	lines := make([]string, len(e))
 	for i := range e {
-		lines[i] = e[i].Error()
+		lines[i] = e[i].In(language)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -66,16 +74,16 @@ func Nearest(name string, known []string) string {
 
 // meant returns "; did you mean X?" for the known name nearest to name, or
 // "; known are …" when there are few, or nothing.
-func meant(name string, known []string) string {
+func meant(name string, known []string) lang.Text {
 	if best := Nearest(name, known); best != "" {
-		return fmt.Sprintf("; did you mean %q?", best)
+		return lang.Errorf("。%q のことですか", "; did you mean %q?", best).Text
 	}
 	if len(known) == 0 || len(known) > 16 {
-		return ""
+		return lang.Text{}
 	}
 	sorted := append([]string(nil), known...)
 	sort.Strings(sorted)
-	return "; known: " + strings.Join(sorted, ", ")
+	return lang.Errorf("。使えるのは %s です", "; known: %s", strings.Join(sorted, ", ")).Text
 }
 
 // distance is the number of letters to insert, delete, change or swap with

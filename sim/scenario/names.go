@@ -4,6 +4,8 @@ import (
 	"reflect"
 
 	"gopkg.in/yaml.v3"
+
+	"enshu/sim/lang"
 )
 
 // Names that must be known. The decoder notes each with its position and looks
@@ -47,7 +49,7 @@ func (k *Known) kind(name string) *Kind {
 // Checker is implemented by structs with rules beyond the types of their
 // fields. It reports what is wrong with the key it is about, "" for the whole.
 type Checker interface {
-	Check(report func(key, format string, args ...any))
+	Check(report func(key, ja, en string, args ...any))
 }
 
 // reference is a name met while decoding.
@@ -60,14 +62,14 @@ type reference struct {
 // references maps the types of names to the noun for the error and the names
 // that are known.
 var references = map[reflect.Type]struct {
-	noun  string
+	noun  lang.Text
 	known func(k *Known, l *Lab) []string
 }{
-	reflect.TypeFor[HostName]():    {"host", func(_ *Known, l *Lab) []string { return hostNames(l) }},
-	reflect.TypeFor[NetworkName](): {"network", func(_ *Known, l *Lab) []string { return networkNames(l) }},
-	reflect.TypeFor[TaskName]():    {"task", func(_ *Known, l *Lab) []string { return taskNames(l) }},
-	reflect.TypeFor[UserName]():    {"user", userNames},
-	reflect.TypeFor[PackageName](): {"package", func(k *Known, _ *Lab) []string { return k.Packages }},
-	reflect.TypeFor[ProgramName](): {"program", func(k *Known, _ *Lab) []string { return k.Programs }},
-	reflect.TypeFor[UnitName]():    {"service", unitNames},
+	reflect.TypeFor[HostName]():    {lang.Both("ホスト", "host"), func(_ *Known, l *Lab) []string { return hostNames(l) }},
+	reflect.TypeFor[NetworkName](): {lang.Both("ネットワーク", "network"), func(_ *Known, l *Lab) []string { return networkNames(l) }},
+	reflect.TypeFor[TaskName]():    {lang.Both("タスク", "task"), func(_ *Known, l *Lab) []string { return taskNames(l) }},
+	reflect.TypeFor[UserName]():    {lang.Both("ユーザー", "user"), userNames},
+	reflect.TypeFor[PackageName](): {lang.Both("パッケージ", "package"), func(k *Known, _ *Lab) []string { return k.Packages }},
+	reflect.TypeFor[ProgramName](): {lang.Both("プログラム", "program"), func(k *Known, _ *Lab) []string { return k.Programs }},
+	reflect.TypeFor[UnitName]():    {lang.Both("サービス", "service"), unitNames},
 }

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"enshu/sim/lang"
 )
 
 // MaxSize is the largest lab file, in bytes.
@@ -29,32 +31,32 @@ type Source struct {
 
 // Parse reads a lab file; name is what errors call it. The error is [Errors].
 func Parse(name string, data []byte, known Known) (*Source, error) {
-	fail := func(line, column int, format string, args ...any) (*Source, error) {
-		return nil, Errors{{name, Pos{line, column}, fmt.Sprintf(format, args...)}}
+	fail := func(line, column int, ja, en string, args ...any) (*Source, error) {
+		return nil, Errors{{name, Pos{line, column}, lang.Errorf(ja, en, args...).Text}}
 	}
 	if len(data) > MaxSize {
-		return fail(1, 1, "the file has more than %d bytes, the limit", MaxSize)
+		return fail(1, 1, "ファイルが上限の %d バイトを超えています", "the file has more than %d bytes, the limit", MaxSize)
 	}
 	if at := invalidUTF8(data); at >= 0 {
 		line := 1 + bytes.Count(data[:at], []byte("\n"))
-		return fail(line, at-bytes.LastIndexByte(data[:at], '\n'), "the file is not UTF-8")
+		return fail(line, at-bytes.LastIndexByte(data[:at], '\n'), "ファイルが UTF-8 ではありません", "the file is not UTF-8")
 	}
 	doc, err := document(data)
 	if err != nil {
 		line, text := yamlError(err)
-		return fail(line, 1, "%s", text)
+		return fail(line, 1, "%s", "%s", text)
 	}
 	if doc == nil || len(doc.Content) == 0 {
-		return fail(1, 1, "the file is empty")
+		return fail(1, 1, "ファイルが空です", "the file is empty")
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		return fail(root.Line, root.Column, "expected a mapping with the key \"lab\", found %s", kindName(root))
+		return fail(root.Line, root.Column, "キー \"lab\" のある連想配列が必要ですが、%sです", "expected a mapping with the key \"lab\", found %s", kindName(root))
 	}
 	s := &Source{file: name, lines: strings.Split(string(data), "\n"), known: known, root: root}
 	d := s.decoder()
 	if n := lookup(root, "vars"); n != nil {
-		d.keyed(n, reflect.ValueOf(&s.vars).Elem(), "vars")
+		d.keyed(n, reflect.ValueOf(&s.vars).Elem(), called("vars"))
 		d.checkVars(s.vars, n)
 		if len(d.errs) > 0 {
 			return nil, d.errs.sorted()
@@ -65,7 +67,7 @@ func Parse(name string, data []byte, known Known) (*Source, error) {
 		if len(errs) > 0 {
 			if i > 0 {
 				for j := range errs {
-					errs[j].Text += " (with " + describe(values, s.vars) + ")"
+					errs[j].Text = lang.Errorf("%s（%s のとき）", "%s (with %s)", errs[j].Text, describe(values, s.vars)).Text
 				}
 			}
 			return nil, errs
@@ -107,13 +109,13 @@ func (s *Source) fill(values map[string]string) (*Lab, Errors) {
 		root.Content = append(root.Content, k, v)
 	}
 	lab := &Lab{Values: values}
-	d.value(&root, reflect.ValueOf(lab).Elem(), "the lab")
+	d.value(&root, reflect.ValueOf(lab).Elem(), lang.Both("ラボ", "the lab"))
 	d.complete(lab)
 	d.crossCheck(lab, &root)
 	for _, r := range d.refs {
 		known := references[r.what]
 		if names := known.known(&s.known, lab); !contains(names, r.name) {
-			d.errorf(r.node, "unknown %s %q%s", known.noun, clip(r.name), meant(r.name, names))
+			d.errorf(r.node, "%s %q はありません%s", "unknown %s %q%s", known.noun, clip(r.name), meant(r.name, names))
 		}
 	}
 	return lab, d.errs.sorted()
@@ -196,13 +198,13 @@ func document(data []byte) (doc *yaml.Node, err error) {
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
 // yamlError takes the line out of an error of the YAML library.
-func yamlError(err error) (line int, text string) {
+func yamlError(err error) (line int, text lang.Text) {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	if m == nil {
-		return 1, err.Error()
+		return 1, called(err.Error())
 	}
 	line, _ = strconv.Atoi(m[1])
-	return max(line, 1), "not YAML: " + strings.TrimPrefix(err.Error(), m[0])
+	return max(line, 1), lang.Errorf("YAML ではありません: %s", "not YAML: %s", strings.TrimPrefix(err.Error(), m[0])).Text
 }
 
 func invalidUTF8(data []byte) int {

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"enshu/sim/lang"
 )
 
 // The kinds of checks that the tests know: what the grader's look like.
@@ -19,9 +22,9 @@ type serviceArgs struct {
 	Active *bool    `lab:"active"`
 }
 
-func (a *serviceArgs) Check(report func(key, format string, args ...any)) {
+func (a *serviceArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Active == nil {
-		report("", "service: the check expects nothing, it would always pass")
+		report("", "service: 何も求めていないので、常に合格してしまいます", "service: the check expects nothing, it would always pass")
 	}
 }
 
@@ -360,7 +363,31 @@ func TestBrokenLabs(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
+			for _, e := range errs {
+				place := fmt.Sprintf("x.yaml:%d:%d: ", e.Line, e.Column)
+				if said := e.In("ja"); !strings.HasPrefix(said, place) || strings.Contains(said, "%!") || !regexp.MustCompile(`\p{Hiragana}`).MatchString(said) {
+					t.Errorf("in Japanese: %s", said)
+				}
+			}
 		})
+	}
+}
+
+// TestErrorsInJapanese has the texts that are put together of several.
+func TestErrorsInJapanese(t *testing.T) {
+	for _, tt := range []struct{ from, to, want string }{
+		{"difficulty: 2", "dificulty: 2", `x.yaml:5:1: ラボ にキー "dificulty" はありません。"difficulty" のことですか`},
+		{"send: {host: client", "send: {host: cliant", `x.yaml:54:24: ホスト "cliant" はありません。"client" のことですか`},
+		{"packages: [postfix]", "packages: postfix", `x.yaml:23:15: packages: リストが必要ですが、"postfix" です`},
+		{"lab: whole", "lab: [whole]", `x.yaml:1:6: lab: 文字列が必要ですが、リストです`},
+		{"disk: 16M", "disk: big", `x.yaml:34:11: disk: "big" は大きさではありません。512K、64M、1G のように書きます`},
+		{"  lan: {subnet", "\tlan: {subnet", "x.yaml:12:1: YAML ではありません: found character that cannot start any token"},
+		{`dmz: {subnet: "fd00::/64"}`, "dmz: {subnet: 192.168.0.128/25}", `x.yaml:13:17: subnet: 192.168.0.128/25 はネットワーク "lan" の 192.168.0.0/24 と重なります`},
+	} {
+		_, err := Parse("x.yaml", []byte(strings.Replace(whole, tt.from, tt.to, 1)), known)
+		if said, _, _ := strings.Cut(lang.Tell(err, "ja"), "\n"); said != tt.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", tt.to, said, tt.want)
+		}
 	}
 }
 

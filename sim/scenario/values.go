@@ -1,7 +1,6 @@
 package scenario
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"enshu/sim/lang"
 	"enshu/sim/wire/syslog"
 )
 
@@ -54,7 +54,7 @@ func (d *Duration) UnmarshalText(b []byte) error {
 }
 
 func durationError(s string) error {
-	return fmt.Errorf("%q is not a time span; write it as 5s, 20m, -90s or 1d12h", s)
+	return lang.Errorf("%q は時間ではありません。5s、20m、-90s、1d12h のように書きます", "%q is not a time span; write it as 5s, 20m, -90s or 1d12h", s)
 }
 
 func (d Duration) String() string { return time.Duration(d).String() }
@@ -70,10 +70,10 @@ func (p *PPM) UnmarshalText(b []byte) error {
 	n, ok := strings.CutSuffix(string(b), "ppm")
 	v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
 	if !ok || err != nil || math.IsNaN(v) {
-		return fmt.Errorf("%q is not a frequency error; write it as 20ppm or -1.5ppm", b)
+		return lang.Errorf("%q は周波数の誤差ではありません。20ppm、-1.5ppm のように書きます", "%q is not a frequency error; write it as 20ppm or -1.5ppm", b)
 	}
 	if v < -100000 || v > 100000 {
-		return fmt.Errorf("a frequency error of %sppm is too large; the limit is 100000ppm", strings.TrimSpace(n))
+		return lang.Errorf("周波数の誤差 %sppm は大きすぎます。上限は 100000ppm です", "a frequency error of %sppm is too large; the limit is 100000ppm", strings.TrimSpace(n))
 	}
 	*p = PPM(v)
 	return nil
@@ -90,7 +90,7 @@ func (p *Percent) UnmarshalText(b []byte) error {
 	n, ok := strings.CutSuffix(string(b), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
 	if !ok || err != nil || !(v >= 0 && v <= 100) {
-		return fmt.Errorf("%q is not a share; write it as 1%% or 0.5%%", b)
+		return lang.Errorf("%q は割合ではありません。1%%、0.5%% のように書きます", "%q is not a share; write it as 1%% or 0.5%%", b)
 	}
 	*p = Percent(v / 100)
 	return nil
@@ -113,7 +113,7 @@ func (s *Size) UnmarshalText(b []byte) error {
 	}
 	v, err := strconv.ParseInt(n, 10, 64)
 	if err != nil || v <= 0 || v > math.MaxInt64>>shift {
-		return fmt.Errorf("%q is not a size; write it as 512K, 64M or 1G", b)
+		return lang.Errorf("%q は大きさではありません。512K、64M、1G のように書きます", "%q is not a size; write it as 512K, 64M or 1G", b)
 	}
 	*s = Size(v << shift)
 	return nil
@@ -129,7 +129,7 @@ type Mode fs.FileMode
 func (m *Mode) UnmarshalText(b []byte) error {
 	v, err := strconv.ParseUint(string(b), 8, 12)
 	if err != nil || len(b) < 3 {
-		return fmt.Errorf("%q is not a file mode; write it as 0644", b)
+		return lang.Errorf("%q はファイルのモードではありません。0644 のように書きます", "%q is not a file mode; write it as 0644", b)
 	}
 	mode := fs.FileMode(v & 0o777)
 	for bit, special := range map[uint64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
@@ -152,11 +152,11 @@ func (p *Path) UnmarshalText(b []byte) error {
 	s := string(b)
 	switch {
 	case !strings.HasPrefix(s, "/"):
-		return fmt.Errorf("%q is not an absolute path", s)
+		return lang.Errorf("%q は絶対パスではありません", "%q is not an absolute path", s)
 	case path.Clean(s) != s || s == "/":
-		return fmt.Errorf("%q is not a plain path; write it without //, . and ..", s)
+		return lang.Errorf("%q は普通のパスではありません。//、.、.. を使わずに書きます", "%q is not a plain path; write it without //, . and ..", s)
 	case strings.ContainsRune(s, 0) || len(s) > 4095:
-		return errors.New("a path may not be this long or hold a zero byte")
+		return lang.Errorf("パスが長すぎるか、値 0 のバイトを含んでいます", "a path may not be this long or hold a zero byte")
 	}
 	*p = Path(s)
 	return nil
@@ -176,7 +176,7 @@ func (p *Port) UnmarshalText(b []byte) error {
 	n, transport, ok := strings.Cut(string(b), "/")
 	v, err := strconv.ParseUint(n, 10, 16)
 	if !ok || err != nil || v == 0 || transport != "tcp" && transport != "udp" {
-		return fmt.Errorf("%q is not a port; write it as 514/tcp or 123/udp", b)
+		return lang.Errorf("%q はポートではありません。514/tcp、123/udp のように書きます", "%q is not a port; write it as 514/tcp or 123/udp", b)
 	}
 	*p = Port{uint16(v), transport}
 	return nil
@@ -194,15 +194,15 @@ type Priority syslog.Priority
 func (p *Priority) UnmarshalText(b []byte) error {
 	f, s, ok := strings.Cut(string(b), ".")
 	if !ok {
-		return fmt.Errorf("%q is not a priority; write it as user.info", b)
+		return lang.Errorf("%q はプライオリティではありません。user.info のように書きます", "%q is not a priority; write it as user.info", b)
 	}
 	facility, ok := syslog.ParseFacility(f)
 	if !ok {
-		return fmt.Errorf("unknown facility %q%s", f, meant(f, facilities))
+		return lang.Errorf("ファシリティ %q はありません%s", "unknown facility %q%s", f, meant(f, facilities))
 	}
 	severity, ok := syslog.ParseSeverity(s)
 	if !ok {
-		return fmt.Errorf("unknown severity %q%s", s, meant(s, severities))
+		return lang.Errorf("重要度 %q はありません%s", "unknown severity %q%s", s, meant(s, severities))
 	}
 	*p = Priority(syslog.Make(facility, severity))
 	return nil
@@ -230,7 +230,7 @@ func (z *Timezone) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown time zone %q; write it as Asia/Tokyo or UTC", b)
+	return lang.Errorf("タイムゾーン %q はありません。Asia/Tokyo、UTC のように書きます", "unknown time zone %q; write it as Asia/Tokyo or UTC", b)
 }
 
 // Regexp is a regular expression in Go's syntax (RE2).
@@ -245,7 +245,7 @@ func (r *Regexp) String() string { return r.Text }
 func (r *Regexp) UnmarshalText(b []byte) error {
 	re, err := regexp.Compile("(?m:" + string(b) + ")")
 	if err != nil {
-		return fmt.Errorf("%q is not a regular expression: %s", b, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return lang.Errorf("%q は正規表現ではありません: %s", "%q is not a regular expression: %s", b, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	r.Regexp, r.Text = re, string(b)
 	return nil

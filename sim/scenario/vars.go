@@ -13,7 +13,7 @@ import (
 )
 
 // Check refuses a variable that says nothing or too much.
-func (v *Var) Check(report func(key, format string, args ...any)) {
+func (v *Var) Check(report func(key, ja, en string, args ...any)) {
 	ways := 0
 	if v.Pick != nil {
 		ways++
@@ -21,17 +21,17 @@ func (v *Var) Check(report func(key, format string, args ...any)) {
 	if v.Token != 0 {
 		ways++
 		if v.Token < 1 || v.Token > 64 {
-			report("token", "token: from 1 to 64 letters, not %d", v.Token)
+			report("token", "token: 1 から 64 文字までです（%d は使えません）", "token: from 1 to 64 letters, not %d", v.Token)
 		}
 	}
 	if v.Int != nil {
 		ways++
 		if len(v.Int) != 2 || v.Int[0] > v.Int[1] {
-			report("int", "int: expected two whole numbers, the smaller first")
+			report("int", "int: 2 つの整数を、小さい方から書きます", "int: expected two whole numbers, the smaller first")
 		}
 	}
 	if ways != 1 {
-		report("", "a variable has exactly one of pick, token and int")
+		report("", "変数には pick、token、int のうち 1 つだけを書きます", "a variable has exactly one of pick, token and int")
 	}
 }
 
@@ -83,7 +83,7 @@ func (d *decoder) filled(n *yaml.Node, values map[string]string, src []string) *
 				known = append(known, k)
 			}
 			at := find(src, n, m)
-			d.errorf(&yaml.Node{Line: at.Line, Column: at.Column}, "unknown variable %q%s", clip(name), meant(name, known))
+			d.errorf(&yaml.Node{Line: at.Line, Column: at.Column}, "変数 %q はありません%s", "unknown variable %q%s", clip(name), meant(name, known))
 			return m
 		})
 		// What a plain value is was decided before the variables were put in.
@@ -149,12 +149,12 @@ func (d *decoder) checkVars(vars []Var, n *yaml.Node) {
 	sets := 1
 	for i := range vars {
 		if !variableName.MatchString(vars[i].Name) {
-			d.errorf(n, "vars: %q is not a name of a variable; use lower-case letters, digits and _", clip(vars[i].Name))
+			d.errorf(n, "vars: %q は変数の名前になりません。英小文字、数字、_ を使います", "vars: %q is not a name of a variable; use lower-case letters, digits and _", clip(vars[i].Name))
 		}
 		sets += len(vars[i].extremes())
 	}
 	if sets > maxVariants {
-		d.errorf(n, "vars: %d values to pick from are too many; the limit is %d", sets, maxVariants)
+		d.errorf(n, "vars: 選べる値が %d 個あり、多すぎます。上限は %d 個です", "vars: %d values to pick from are too many; the limit is %d", sets, maxVariants)
 	}
 }
 

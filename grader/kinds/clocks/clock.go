@@ -22,12 +22,12 @@ type clockArgs struct {
 }
 
 // Check refuses a check without an expectation.
-func (a *clockArgs) Check(report func(key, format string, args ...any)) {
+func (a *clockArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Offset <= 0 && a.Stepped == nil {
-		report("", "clock: the check expects nothing, it would always pass; add offset or stepped")
+		report("", "clock: 何も求めていないので、常に合格してしまいます。offset か stepped を加えます", "clock: the check expects nothing, it would always pass; add offset or stepped")
 	}
 	if a.Agrees != "" && a.Offset <= 0 {
-		report("agrees", "agrees: offset says how closely")
+		report("agrees", "agrees: どこまで合えばよいかを offset に書きます", "agrees: offset says how closely")
 	}
 }
 

@@ -25,12 +25,12 @@ type ntpArgs struct {
 }
 
 // Check refuses a check without an expectation.
-func (a *ntpArgs) Check(report func(key, format string, args ...any)) {
+func (a *ntpArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Source == "" && a.Rejected == "" && a.Stratum == 0 && a.Serves == "" && a.Refuses == "" && !a.Unsynced {
-		report("", "ntp: the check expects nothing, it would always pass; add source, rejected, stratum, serves, refuses or unsynced")
+		report("", "ntp: 何も求めていないので、常に合格してしまいます。source、rejected、stratum、serves、refuses、unsynced のどれかを加えます", "ntp: the check expects nothing, it would always pass; add source, rejected, stratum, serves, refuses or unsynced")
 	}
 	if a.Stratum < 0 || a.Stratum > 15 {
-		report("stratum", "stratum: from 1 to 15, not %d", a.Stratum)
+		report("stratum", "stratum: 1 から 15 までです（%d は使えません）", "stratum: from 1 to 15, not %d", a.Stratum)
 	}
 }
 

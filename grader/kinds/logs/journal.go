@@ -22,14 +22,14 @@ type journalArgs struct {
 }
 
 // Check refuses a check without an expectation.
-func (a *journalArgs) Check(report func(key, format string, args ...any)) {
+func (a *journalArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Contains == "" && a.Matches == nil && a.Persistent == nil && a.Unit == "" && a.Tag == "" {
-		report("", "journal: the check expects nothing, it would always pass; add contains, matches, unit, tag or persistent")
+		report("", "journal: 何も求めていないので、常に合格してしまいます。contains、matches、unit、tag、persistent のどれかを加えます", "journal: the check expects nothing, it would always pass; add contains, matches, unit, tag or persistent")
 	}
 	switch a.Priority {
 	case "", "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug":
 	default:
-		report("priority", "priority: unknown severity %q", a.Priority)
+		report("priority", "priority: 重要度 %q はありません", "priority: unknown severity %q", a.Priority)
 	}
 }
 

@@ -21,12 +21,12 @@ type kernlogArgs struct {
 }
 
 // Check refuses what the check could not try.
-func (a *kernlogArgs) Check(report func(key, format string, args ...any)) {
+func (a *kernlogArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Port.Transport == "udp" {
-		report("port", "port: only tcp can be tried")
+		report("port", "port: 試せるのは tcp だけです", "port: only tcp can be tried")
 	}
 	if a.From != "" && a.From == a.Host {
-		report("from", "from: a host does not filter what it sends to itself")
+		report("from", "from: ホストは自分自身へ送るものをフィルターしません", "from: a host does not filter what it sends to itself")
 	}
 }
 

@@ -32,18 +32,18 @@ type logArrives struct {
 }
 
 // Check refuses a transport that is none.
-func (a *logArgs) Check(report func(key, format string, args ...any)) {
+func (a *logArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Over != "" && a.Over != "tcp" && a.Over != "udp" {
-		report("over", "over: %q is not tcp or udp", a.Over)
+		report("over", "over: %q は tcp か udp ではありません", "over: %q is not tcp or udp", a.Over)
 	}
 	if a.Over != "" && a.Send.Host == a.Arrives.Host {
-		report("over", "over: the message does not leave the host")
+		report("over", "over: メッセージはホストから出ません", "over: the message does not leave the host")
 	}
 	if a.Outage && a.Send.Host == a.Arrives.Host {
-		report("outage", "outage: the message does not leave the host")
+		report("outage", "outage: メッセージはホストから出ません", "outage: the message does not leave the host")
 	}
 	if a.Skew < 0 {
-		report("skew", "skew: a time span must be positive")
+		report("skew", "skew: 時間は正の値にします", "skew: a time span must be positive")
 	}
 }
 

@@ -25,12 +25,12 @@ type rotatedArgs struct {
 }
 
 // Check refuses a check without an expectation.
-func (a *rotatedArgs) Check(report func(key, format string, args ...any)) {
+func (a *rotatedArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Every == "" && a.Keep == nil && !a.Happened && a.Compressed == nil && !a.Reopened {
-		report("", "rotated: the check expects nothing, it would always pass; add every, keep, happened, compressed or reopened")
+		report("", "rotated: 何も求めていないので、常に合格してしまいます。every、keep、happened、compressed、reopened のどれかを加えます", "rotated: the check expects nothing, it would always pass; add every, keep, happened, compressed or reopened")
 	}
 	if a.Keep != nil && *a.Keep < 0 {
-		report("keep", "keep: a number of files must not be negative")
+		report("keep", "keep: ファイルの数は負にできません", "keep: a number of files must not be negative")
 	}
 }
 

@@ -20,15 +20,15 @@ type queueArgs struct {
 }
 
 // Check refuses a check without an expectation.
-func (a *queueArgs) Check(report func(key, format string, args ...any)) {
+func (a *queueArgs) Check(report func(key, ja, en string, args ...any)) {
 	if !a.Empty && a.Holds == 0 && a.Deferred == nil {
-		report("", "queue: the check expects nothing, it would always pass; add empty, holds or deferred")
+		report("", "queue: 何も求めていないので、常に合格してしまいます。empty、holds、deferred のどれかを加えます", "queue: the check expects nothing, it would always pass; add empty, holds or deferred")
 	}
 	if a.Empty && (a.Holds != 0 || a.Deferred != nil) {
-		report("empty", "empty: an empty queue holds nothing")
+		report("empty", "empty: 空のキューには何も入っていません", "empty: an empty queue holds nothing")
 	}
 	if a.Holds < 0 {
-		report("holds", "holds: a number of mails must not be negative")
+		report("holds", "holds: メールの数は負にできません", "holds: a number of mails must not be negative")
 	}
 }
 

@@ -21,9 +21,9 @@ type commandArgs struct {
 }
 
 // Check refuses a status that no command has.
-func (a *commandArgs) Check(report func(key, format string, args ...any)) {
+func (a *commandArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Status != nil && (*a.Status < 0 || *a.Status > 255) {
-		report("status", "status: from 0 to 255, not %d", *a.Status)
+		report("status", "status: 0 から 255 までです（%d は使えません）", "status: from 0 to 255, not %d", *a.Status)
 	}
 }
 

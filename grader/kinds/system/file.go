@@ -27,13 +27,13 @@ type fileArgs struct {
 }
 
 // Check refuses a file that must be missing and hold something.
-func (a *fileArgs) Check(report func(key, format string, args ...any)) {
+func (a *fileArgs) Check(report func(key, ja, en string, args ...any)) {
 	more := a.Contains != "" || a.Matches != nil || a.Lacks != "" || a.Mode != nil || a.Owner != ""
 	if a.Exists != nil && !*a.Exists && more {
-		report("exists", "exists: a file that must not be there has no contents, mode or owner")
+		report("exists", "exists: あってはならないファイルに、内容、モード、所有者はありません", "exists: a file that must not be there has no contents, mode or owner")
 	}
 	if a.Exists == nil && !more {
-		report("", "file: the check expects nothing, it would always pass")
+		report("", "file: 何も求めていないので、常に合格してしまいます", "file: the check expects nothing, it would always pass")
 	}
 }
 

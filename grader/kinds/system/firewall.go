@@ -20,17 +20,17 @@ type firewallArgs struct {
 }
 
 // Check refuses a check without an expectation.
-func (a *firewallArgs) Check(report func(key, format string, args ...any)) {
+func (a *firewallArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Allows == nil && a.Refuses == nil && a.LogDenied == "" {
-		report("", "firewall: the check expects nothing, it would always pass; add allows, refuses or log_denied")
+		report("", "firewall: 何も求めていないので、常に合格してしまいます。allows、refuses、log_denied のどれかを加えます", "firewall: the check expects nothing, it would always pass; add allows, refuses or log_denied")
 	}
 	if a.Allows != nil && a.Refuses != nil {
-		report("refuses", "firewall: allows and refuses are two checks")
+		report("refuses", "firewall: allows と refuses は別のチェックにします", "firewall: allows and refuses are two checks")
 	}
 	switch a.LogDenied {
 	case "", "all", "unicast", "broadcast", "multicast", "off":
 	default:
-		report("log_denied", "log_denied: %q is not one of all, unicast, broadcast, multicast and off", a.LogDenied)
+		report("log_denied", "log_denied: %q は all、unicast、broadcast、multicast、off のどれでもありません", "log_denied: %q is not one of all, unicast, broadcast, multicast and off", a.LogDenied)
 	}
 }
 

@@ -19,9 +19,9 @@ type serviceArgs struct {
 }
 
 // Check refuses a check without an expectation.
-func (a *serviceArgs) Check(report func(key, format string, args ...any)) {
+func (a *serviceArgs) Check(report func(key, ja, en string, args ...any)) {
 	if a.Active == nil && a.Enabled == nil {
-		report("", "service: the check expects nothing, it would always pass; add active or enabled")
+		report("", "service: 何も求めていないので、常に合格してしまいます。active か enabled を加えます", "service: the check expects nothing, it would always pass; add active or enabled")
 	}
 }
 
