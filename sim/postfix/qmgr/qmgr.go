@@ -438,10 +438,9 @@ func (m *qmgr) report(ctx context.Context, a *activeMessage) bool {
 		}
 		if !m.Proc.Now().Before(a.e.Created.Add(m.Conf.Time(limit))) {
 			m.Log.Info("%s: from=<%s>, status=expired, returned to sender", a.id, mailaddr.External(a.e.Sender))
-			waiting := m.waiting(a.id)
+			m.Log.Emit(trace.MailBounced, trace.Attrs{"id": a.id, "to": m.waiting(a.id), "reason": fmt.Sprintf("older than %s: %s", m.Conf.Get(limit), a.deferred[0]), "bounce-id": ""})
 			send(dsn.DeferLog)
 			if ok {
-				m.Log.Emit(trace.MailBounced, trace.Attrs{"id": a.id, "to": waiting, "reason": fmt.Sprintf("older than %s: %s", m.Conf.Get(limit), a.deferred[0]), "bounce-id": ""})
 				a.deferred = nil
 			}
 		}
