@@ -59,7 +59,7 @@ var rules = []rule{
 	{"sim/peer", "", "tests only: where the real programs are that they run beside ours"},
 	{"sim/hostscript", "github.com/rogpeppe/go-internal", "tests only: scripts that command a lab, wherever it runs"},
 	{"sim/recorded", "sim/host sim/memnet gopkg.in/yaml.v3", "tests only: recordings of real programs, run in memory"},
-	{"sim/mailoracle", "", "tests only: recordings of more than one suite, run on hosts of the distribution"},
+	{"sim/mailoracle", "cmd/enshu/story", "tests only: recordings of more than one suite, run on hosts of the distribution, and what is told of mail there"},
 	{"sim/systemd/calendar", "", "pure: times as systemd writes them"},
 	{"sim/systemd/unitfile", "sim/wire/... sim/systemd/calendar", "pure: the grammar of systemd's files"},
 	{"sim/...", "sim/host sim/libc/... sim/clock sim/trace sim/wire/... sim/nft sim/pcre sim/sdjournal github.com/miekg/dns golang.org/x/crypto golang.org/x/net",

@@ -45,7 +45,11 @@
 //   - Not modelled: LMTP, virtual(8) and pipe(8) delivery, milters, policy
 //     services, address verification, postscreen, VERP, strict_7bit_headers and
 //     what else cleanup(8) holds against the MIME form of a message, postlock,
-//     postfix-files and set-permissions, chroot.
+//     qshape, postfix-files and set-permissions, chroot.
+//   - A destination counts as dead after four mails of a burst that did not reach
+//     it; after three with the real qmgr(8), whose window narrows faster.
+//   - Addresses with two @ signs, some values of main.cf that cannot be, and some
+//     refusals of postqueue(1) and postconf(1) are told in other words.
 //   - After a reload with a broken main.cf a daemon that runs goes on with what it
 //     had, and tells what is wrong; the real qmgr(8) ends and is started again.
 //   - A quotation mark that is never closed takes the rest of its line without

@@ -42,6 +42,9 @@ const (
 	MailDeferred  Kind = "mail-deferred"
 	MailBounced   Kind = "mail-bounced"
 	MailRejected  Kind = "mail-rejected" // smtpd refused a command
+	MailHeld      Kind = "mail-held"     // it waits until an administrator lets it go on
+	MailRemoved   Kind = "mail-removed"  // an administrator took it out of the queue
+	MailUnread    Kind = "mail-unread"   // a .forward file was not obeyed
 
 	Warped  Kind = "warped"  // the lab's time was moved ahead
 	Checked Kind = "checked" // the grader looked at a task
@@ -85,6 +88,9 @@ var Kinds = map[Kind][]string{
 	MailDeferred:  {"id", "to", "relay", "reason", "next"},
 	MailBounced:   {"id", "to", "reason", "bounce-id"},
 	MailRejected:  {"from", "to", "command", "reply"},
+	MailHeld:      {"id", "reason"},
+	MailRemoved:   {"id"},
+	MailUnread:    {"id", "file", "reason"},
 
 	Warped:  {"by"},
 	Checked: {"task", "outcome"},

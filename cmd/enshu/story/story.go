@@ -119,7 +119,7 @@ var sentences = map[trace.Kind]sentence{
 	trace.MailSent:      {"{id}: {to} あてを {relay} に渡した: {reply}", "{id}: handed to {relay} for {to}: {reply}"},
 	trace.MailDelivered: {"{id}: {to} のメールボックス {mailbox} に届いた", "{id}: delivered for {to} into {mailbox}"},
 	trace.MailDeferred:  {"{id}: {to} あてを後で送り直す: {reason}", "{id}: put off for {to}: {reason}"},
-	trace.MailBounced:   {"{id}: {to} あては届けられず、差出人に返した: {reason}", "{id}: returned to its sender, {to} could not be reached: {reason}"},
+	trace.MailBounced:   {"{id}: {to} あては届けられない: {reason}", "{id}: cannot be delivered to {to}: {reason}"},
 	trace.CommandRun:    {"UID {user} が {program} を実行した（{dir}）: {command}", "uid {user} ran {program} in {dir}: {command}"},
 	trace.CommandDone:   {"コマンドが終わった（{status}）: {command}", "a command ended ({status}): {command}"},
 	trace.UnitChanged:   {"{unit} が {from} から {to} になった（{result}）", "{unit} went from {from} to {to} ({result})"},
@@ -139,6 +139,9 @@ var sentences = map[trace.Kind]sentence{
 	trace.Warped:  {"ラボの時刻が {by} 進んだ", "the lab's time went ahead by {by}"},
 	trace.Checked: {"課題 {task} を採点した: {outcome}", "task {task} was graded: {outcome}"},
 
+	trace.MailHeld:     {"{id}: 保留された。postsuper -H {id} まで送らない（{reason}）", "{id}: on hold, nothing is sent until postsuper -H {id} ({reason})"},
+	trace.MailRemoved:  {"{id}: キューから削除された", "{id}: taken out of the queue"},
+	trace.MailUnread:   {"{id}: {file} は使わなかった: {reason}", "{id}: {file} was not obeyed: {reason}"},
 	trace.MailRejected: {"{command} で {from} からのメールを拒否した: {reply}", "refused a mail from {from} at {command}: {reply}"},
 }
 
@@ -180,6 +183,9 @@ func tell(e trace.Event, language string) string {
 	s := sentences[e.Kind]
 	if e.Kind == trace.MailDeferred && e.Attrs["next"] != "" {
 		s = sentence{"{id}: 次に送るのは {next} より後", "{id}: the next attempt is not before {next}"}
+	}
+	if e.Kind == trace.MailBounced && e.Attrs["bounce-id"] != "" {
+		s = sentence{"{id}: {to} あてを差出人に返した（通知のキュー ID {bounce-id}）", "{id}: for {to} returned to its sender (the report is queued as {bounce-id})"}
 	}
 	if e.Kind == trace.MessageDropped && e.Attrs["rule"] == "" {
 		s = sentence{"{program} がルールに渡す前に捨てた: {reason}", "{program} threw it away before any rule: {reason}"}

@@ -82,6 +82,7 @@ func TestTellAll(t *testing.T) {
 		trace.MailBounced: {"to": "nobody@server", "reason": "unknown user: nobody"}, trace.MailAccepted: {"from": "192.168.0.20"},
 		trace.AliasExpanded: {"from": "team", "to": "usera", "file": "/etc/aliases"}, trace.AliasMissed: {"from": "team", "file": "/etc/aliases"},
 		trace.MailForwarded: {"from": "team@server", "to": "usera@server"}, trace.MailRejected: {"reply": "554 5.7.1 Relay access denied"},
+		trace.MailHeld: {"reason": "postsuper"}, trace.MailUnread: {"file": "/home/usera/.forward", "reason": "it is world writable"},
 	}
 	for kind, attrs := range map[trace.Kind]trace.Attrs{
 		trace.CommandRun:      {"user": "0", "dir": "/root", "command": "logger hello"},

@@ -221,6 +221,7 @@ func (cl *cleaner) commit(ctx context.Context, f *os.File, id string, c queue.Cl
 		if err := cl.Queue.Move(id, queue.Incoming, queue.Hold); err != nil {
 			return err
 		}
+		cl.Log.Emit(trace.MailHeld, trace.Attrs{"id": id, "reason": "HOLD"})
 	}
 	if err := f.Chmod(queue.ModeReady); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"enshu/sim/postfix/dsn"
 	"enshu/sim/postfix/maillog"
 	"enshu/sim/postfix/queue"
+	"enshu/sim/trace"
 )
 
 // Postsuper is /usr/sbin/postsuper (postsuper(1)).
@@ -62,7 +63,7 @@ func Postsuper(ctx context.Context, p *host.Proc) int {
 		case "d":
 			s.each("Deleted", "removed", o.Value, s.queues, s.remove)
 		case "h":
-			s.each("Placed on hold", "placed on hold", o.Value, without(s.queues, queue.Hold, queue.Maildrop), func(in, id string) bool { return s.q.Move(id, in, queue.Hold) == nil })
+			s.each("Placed on hold", "placed on hold", o.Value, without(s.queues, queue.Hold, queue.Maildrop), s.hold)
 		case "H":
 			s.each("Released from hold", "released from hold", o.Value, []string{queue.Hold}, func(in, id string) bool {
 				s.q.Stamp(in, id, p.Now())
@@ -140,7 +141,19 @@ func (s *postsuper) remove(in, id string) bool {
 	for _, log := range []string{dsn.BounceLog, dsn.DeferLog, dsn.TraceLog} {
 		s.q.Remove(log, id)
 	}
-	return s.q.Remove(in, id) == nil
+	if s.q.Remove(in, id) != nil {
+		return false
+	}
+	s.p.Emit(trace.MailRemoved, trace.Attrs{"id": id})
+	return true
+}
+
+func (s *postsuper) hold(in, id string) bool {
+	if s.q.Move(id, in, queue.Hold) != nil {
+		return false
+	}
+	s.p.Emit(trace.MailHeld, trace.Attrs{"id": id, "reason": "postsuper -h"})
+	return true
 }
 
 // requeue sends a message through pickup(8) and cleanup(8) once more.

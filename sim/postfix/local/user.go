@@ -138,25 +138,26 @@ func (l *localAgent) dotForward(ctx context.Context, s localState, u libc.User, 
 		if way.open(cred) != nil {
 			continue // in a place the user cannot see
 		}
+		refuse := func(format string, args ...any) bool {
+			why := fmt.Sprintf(format, args...)
+			l.Log.Warning("%s", why)
+			l.Log.Emit(trace.MailUnread, trace.Attrs{"id": s.Req.ID, "file": file, "reason": why})
+			return false
+		}
 		uid, _ := libc.Owner(info)
 		switch {
 		case uid != 0 && uid != u.UID && info.Mode()&fs.ModeSymlink == 0:
-			l.Log.Warning("file %s has bad owner uid %d", file, uid)
-			return false
+			return refuse("file %s has bad owner uid %d", file, uid)
 		case !info.Mode().IsRegular():
-			l.Log.Warning("file %s is not a regular file", file)
-			return false
+			return refuse("file %s is not a regular file", file)
 		case info.Mode().Perm()&0o002 != 0:
-			l.Log.Warning("file %s is world writable", file)
-			return false
+			return refuse("file %s is world writable", file)
 		case way.access(cred, 4) != nil:
-			l.Log.Warning("cannot open file %s: Permission denied", file)
-			return false
+			return refuse("cannot open file %s: Permission denied", file)
 		}
 		data, err := libc.ReadFile(l.Proc, file)
 		if err != nil {
-			l.Log.Warning("cannot open file %s: %s", file, libc.Strerror(err))
-			return false
+			return refuse("cannot open file %s: %s", file, libc.Strerror(err))
 		}
 		s.kind, s.name, s.direct, s.user = fromForward, u.Name, false, &u
 		s.level++

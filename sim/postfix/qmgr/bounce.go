@@ -120,6 +120,9 @@ func (d *bouncer) bounce(ctx context.Context, q service.BounceQuestion) error {
 		}
 		d.Log.Info("%s: postmaster non-delivery notification: %s", q.ID, id)
 	}
+	if q.Queue == dsn.TraceLog { // of what was delivered
+		return nil
+	}
 	for _, e := range entries {
 		d.Log.Emit(trace.MailBounced, trace.Attrs{"id": q.ID, "to": e.Recipient, "reason": e.Reason, "bounce-id": id})
 	}

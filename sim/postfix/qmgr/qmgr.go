@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -431,12 +432,13 @@ func (m *qmgr) report(ctx context.Context, a *activeMessage) bool {
 	send(dsn.BounceLog)
 	send(dsn.TraceLog)
 	if len(a.deferred) > 0 && ok {
-		life := m.Conf.Time("maximal_queue_lifetime")
+		limit := "maximal_queue_lifetime"
 		if a.e.Sender == "" {
-			life = m.Conf.Time("bounce_queue_lifetime")
+			limit = "bounce_queue_lifetime"
 		}
-		if !m.Proc.Now().Before(a.e.Created.Add(life)) {
+		if !m.Proc.Now().Before(a.e.Created.Add(m.Conf.Time(limit))) {
 			m.Log.Info("%s: from=<%s>, status=expired, returned to sender", a.id, mailaddr.External(a.e.Sender))
+			m.Log.Emit(trace.MailBounced, trace.Attrs{"id": a.id, "to": m.waiting(a.id), "reason": fmt.Sprintf("older than %s: %s", m.Conf.Get(limit), a.deferred[0]), "bounce-id": ""})
 			send(dsn.DeferLog)
 			if ok {
 				a.deferred = nil
@@ -447,6 +449,22 @@ func (m *qmgr) report(ctx context.Context, a *activeMessage) bool {
 		m.warnLate(ctx, a)
 	}
 	return ok
+}
+
+// waiting names the recipients of an active message that were not reached.
+func (m *qmgr) waiting(id string) string {
+	msg, err := m.Queue.Open(queue.Active, id, os.O_RDONLY)
+	if err != nil {
+		return ""
+	}
+	defer msg.Close()
+	var list []string
+	for _, r := range msg.Recipients {
+		if !r.Done {
+			list = append(list, r.Address)
+		}
+	}
+	return strings.Join(list, " ")
 }
 
 // warnLate tells the sender once that mail is older than delay_warning_time.
