@@ -45,6 +45,7 @@ var rules = []rule{
 	{"sim/host", "sim/clock sim/trace sim/nft", "the contract between software and the world: below both"},
 	{"sim/host/systest", "sim/host sim/libc sim/clock", "the contract as checks, run on every implementation"},
 	{"sim/libc/regex", "", "pure: regular expressions as the C library has them"},
+	{"sim/pcre", "", "pure: regular expressions as Perl has them"},
 	{"sim/libc", "sim/host sim/clock sim/trace sim/wire/... github.com/miekg/dns golang.org/x/text", "what a C library gives a program, through the contract only"},
 	{"sim/sdjournal", "sim/host sim/clock sim/libc sim/wire/...", "the files of the journal, for those who write and those who read them"},
 	{"sim/memnet", "sim/host sim/link sim/clock sim/trace sim/nft sim/wire/... golang.org/x/sys", "an implementation of the contract, for tests"},
@@ -61,7 +62,7 @@ var rules = []rule{
 	{"sim/mailoracle", "", "tests only: recordings of more than one suite, run on hosts of the distribution"},
 	{"sim/systemd/calendar", "", "pure: times as systemd writes them"},
 	{"sim/systemd/unitfile", "sim/wire/... sim/systemd/calendar", "pure: the grammar of systemd's files"},
-	{"sim/...", "sim/host sim/libc/... sim/clock sim/trace sim/wire/... sim/nft sim/sdjournal github.com/miekg/dns golang.org/x/crypto golang.org/x/net",
+	{"sim/...", "sim/host sim/libc/... sim/clock sim/trace sim/wire/... sim/nft sim/pcre sim/sdjournal github.com/miekg/dns golang.org/x/crypto golang.org/x/net",
 		"a suite meets other suites in files, sockets and commands, as on a real system, and the world through the contract"},
 	{"labs", "gopkg.in/yaml.v3", "data"},
 	{"content", "sim/lang gopkg.in/yaml.v3", "data"},
@@ -80,7 +81,7 @@ var rules = []rule{
 // and other suites, which are as good as the real software there.
 const inTests = "sim/memnet sim/peer sim/recorded sim/hostscript sim/host/systest sim/host sim/libc sim/clock sim/trace sim/scenario sim/kernel sim/nft/... sim/distro SUITE labs " +
 	"github.com/google/nftables github.com/google/go-cmp github.com/rogpeppe/go-internal pgregory.net/rapid github.com/beevik/ntp github.com/miekg/dns gopkg.in/yaml.v3 " +
-	"mvdan.cc/sh github.com/mdlayher/netlink github.com/vishvananda/netlink golang.org/x/sys github.com/creack/pty"
+	"mvdan.cc/sh github.com/mdlayher/netlink github.com/vishvananda/netlink golang.org/x/sys golang.org/x/net/ipv4 github.com/creack/pty"
 
 // notSuites are the folders of sim that are no software of a host.
 var notSuites = []string{"clock", "trace", "wire", "link", "host", "stub", "memnet", "kernel", "distro", "scenario", "lab", "nft", "libc", "sdjournal", "peer", "mailoracle", "recorded", "hostscript"}

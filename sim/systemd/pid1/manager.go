@@ -311,6 +311,9 @@ func (m *manager) trigger(u *unit, d unitfile.Dep) {
 	}
 	u.say(syslog.Info, "", "Triggering %s= dependencies.", d)
 	for _, v := range list {
+		if v.svc != nil && v.isInactive() {
+			v.svc.monitored = u.monitorEnv()
+		}
 		m.enqueue(v, bus.JobStart)
 	}
 }
