@@ -3,6 +3,8 @@ package stub
 import (
 	"net"
 	"net/netip"
+	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -116,8 +118,18 @@ func putAddr(raw *unix.RawSockaddrInet6, a net.Addr) uint32 {
 	return unix.SizeofSockaddrInet6
 }
 
+// Each datagram that is waited for costs the lab several switches of threads, many
+// times what reading it costs. So where one of a stream follows another within
+// streaming, those that come within gathering are read together. A socket of the
+// usual size (212,992 octets) holds some 280 short ones; at 200,000 a second 50 come
+// meanwhile.
+const (
+	streaming = time.Millisecond
+	gathering = 400 * time.Microsecond
+)
+
 // ReadBatch is host.BatchConn's.
-func (c *packetConn) ReadBatch(list []host.Datagram) (n int, err error) {
+func (c *packetConn) ReadBatch(list []host.Datagram, stream bool) (n int, err error) {
 	c.in = c.in.room(len(list))
 	err = c.call("read", unix.POLLIN, func(fd int) (err error) {
 		n, err = c.in.take(fd, list)
@@ -126,15 +138,36 @@ func (c *packetConn) ReadBatch(list []host.Datagram) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	line, now := c.sys.proc.Clock.Timeline(), c.sys.proc.Clock.Now()
-	for i := range list[:n] {
-		d, h := &list[i], &c.in.head[i]
-		d.N, d.From, d.At = int(h.length), c.in.from(i, d.From), c.came(c.in.oob[i][:h.Controllen], now)
-		if i > 0 && c.away() {
-			line.Arrived() // call has counted one
+	c.read(list[:n])
+	line := c.sys.proc.Clock.Timeline()
+	before := c.latest
+	c.latest = time.Now()
+	if stream && n < len(list) && c.latest.Sub(before) < streaming {
+		nap := syscall.NsecToTimespec(int64(gathering))
+		syscall.Nanosleep(&nap, nil)
+		c.raw.Control(func(fd uintptr) {
+			if more, err := c.in.take(int(fd), list[n:]); err == nil {
+				c.read(list[n : n+more])
+				n += more
+			}
+		})
+		c.latest = time.Now()
+	}
+	if c.away() {
+		for range n - 1 { // call has told of one
+			line.Arrived()
 		}
 	}
 	return n, nil
+}
+
+// read says of datagrams that were just taken what they are.
+func (c *packetConn) read(list []host.Datagram) {
+	now := c.sys.proc.Clock.Now()
+	for i := range list {
+		d, h := &list[i], &c.in.head[i]
+		d.N, d.From, d.At = int(h.length), c.in.from(i, d.From), c.came(c.in.oob[i][:h.Controllen], now)
+	}
 }
 
 // Reply is host.BatchConn's.
