@@ -216,8 +216,8 @@ func (c *udpConn) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
 	return n, net.UDPAddrFromAddrPort(d.from), d.at, nil
 }
 
-// ReadBatch is host.BatchConn's. What comes later comes at another time.
-func (c *udpConn) ReadBatch(list []host.Datagram, _ bool) (n int, err error) {
+// ReadBatch is host.BatchConn's.
+func (c *udpConn) ReadBatch(list []host.Datagram, _ time.Duration) (n int, err error) {
 	for n < len(list) {
 		d := &list[n]
 		if d.N, d.From, d.At, err = c.ReadFromAt(d.Buf); err != nil {

@@ -18,7 +18,8 @@ type packetConn struct {
 	*conn
 
 	in, out *messages // of ReadBatch and of Reply; nil before the first
-	latest  time.Time // when ReadBatch last read
+	latest  time.Time // when a stream's last datagram was read
+	from    net.Addr  // who sent that of a batch
 
 	lastMu   sync.Mutex // guards who sent last, and for how long that is believed
 	lastPID  int32
