@@ -28,8 +28,8 @@
 //     version 2 with memory and pids ([FindGroup]), as systemd does to sessions that
 //     `systemd-run --user --scope` starts; elsewhere only its disk is bounded, and its
 //     root can have the machine's memory with many users or processes, or with a
-//     tmpfs of its own. The limits themselves were not tried out: the machines at hand
-//     had the controllers in version 1. That processes are in their groups was.
+//     tmpfs of its own. What has no memory left because of such a tmpfs is killed, its
+//     PID 1 too: that host ends, the others do not.
 package kernel
 
 import (
