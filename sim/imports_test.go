@@ -72,7 +72,7 @@ var rules = []rule{
 	{"grader/kinds/...", "grader/check grader/probe sim/scenario sim/trace sim/wire/...", "a kind asks a host and knows no other kind"},
 	{"grader/...", "grader/... labs content sim/lang sim/lab sim/scenario sim/trace sim/clock sim/libc sim/wire/... gopkg.in/yaml.v3",
 		"it sees what an administrator can see and the trace; no suite, or it would grade its own words"},
-	{"cmd/...", "cmd/... grader/... labs content sim/lang sim/lab sim/scenario sim/distro sim/kernel sim/stub/... sim/host sim/libc sim/trace sim/clock sim/wire/... github.com/spf13/cobra github.com/gopacket/gopacket github.com/yuin/goldmark golang.org/x/term golang.org/x/sys",
+	{"cmd/...", "cmd/... grader/... labs content sim/lang sim/lab sim/scenario sim/distro sim/kernel sim/stub/... sim/host sim/libc sim/trace sim/clock sim/wire/... github.com/spf13/cobra github.com/google/gopacket github.com/yuin/goldmark golang.org/x/term golang.org/x/sys",
 		"the product puts the parts together; what software does is the suites' matter"},
 }
 
