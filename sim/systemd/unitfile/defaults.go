@@ -24,6 +24,7 @@ func (c *Config) Check(name string) string {
 		return ""
 	case "mount":
 		switch {
+		case name == "-.mount":
 		case c.Mount.Where != "" && escapePath(c.Mount.Where)+".mount" != name:
 			return "Where= setting doesn't match unit name. Refusing."
 		case c.Mount.What == "":
@@ -113,7 +114,7 @@ func (c *Config) Defaults(name string) {
 			add(Before, s.Service)
 		}
 	}
-	if m := c.Mount; m != nil {
+	if m := c.Mount; m != nil && name != "-.mount" {
 		if m.Where == "" {
 			m.Where = "/" + UnescapeName(strings.TrimSuffix(name, ".mount"))
 		}
