@@ -55,6 +55,8 @@ func programs() map[string]host.Program {
 		"/usr/bin/rm":                       rm,
 		"/usr/bin/cp":                       cp,
 		"/usr/bin/logger":                   logger,
+		"/usr/bin/mount":                    mounter,
+		"/usr/bin/umount":                   unmounter,
 	}
 }
 

@@ -41,12 +41,17 @@
 //     unit is missing), and a process that clears its environment and forks away
 //     from PID 1's children is lost. Login sessions have no scopes.
 //   - Sockets are not opened nor handed over: a socket unit is active and names what
-//     its service opens itself. Mounts, devices, swaps and scopes exist in name.
+//     its service opens itself. Mount units that have a file mount; what is mounted
+//     otherwise has no unit, and automounts, devices, swaps and scopes exist in name.
 //     Timers run (OnCalendar=, OnBootSec= and kin); path units look once a second.
-//   - Sandboxing settings (Protect…=, Private…=, capabilities, limits) are
-//     accepted and have no effect. Conditions about the machine hold as on a VM.
-//   - Limits (LimitNOFILE= and kin), Nice= and OOMScoreAdjust= are checked and shown
-//     and have no effect. A process keeps no core, so none is "dumped".
+//   - Sandboxing settings (Protect…=, Private…=, capabilities) are accepted and have
+//     no effect. Conditions about the machine hold as on a VM.
+//   - Limits (LimitNOFILE= and kin), Nice=, OOMScoreAdjust= and scheduling hold as far
+//     as the machine lets a host go: a limit is not raised above what PID 1 has, a
+//     negative Nice= or OOMScoreAdjust= is not taken. A process keeps no core, so none is
+//     "dumped". $SYSTEMD_EXEC_PID and $JOURNAL_STREAM are not set.
+//   - Type=idle does not wait. show has capabilities in the order of the file, system
+//     calls by the names of their groups, and no DeviceAllow=.
 //   - Why a command could not be executed stands in its exit status (203/EXEC,
 //     217/USER) alone: the lines of the process itself are not logged.
 //   - Type=dbus waits for a Program's Ready; Type=notify for that or for READY=1 on

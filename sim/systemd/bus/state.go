@@ -42,6 +42,7 @@ type UnitState struct {
 	Listens     []string            `json:",omitempty"`
 	Accept      bool                `json:",omitempty"` // of a socket: a service for every connection
 	Settings    map[string]string   `json:",omitempty"` // as the files have them
+	Mount       *unitfile.Mount     `json:",omitempty"` // of a mount unit that has a file
 	Paths       []string            `json:",omitempty"` // "PathExists /run/x"
 	Calendar    []string            `json:",omitempty"` // of a timer: OnCalendar=
 	Elapses     []unitfile.Elapse   `json:",omitempty"` // of a timer: OnBootSec= and kin

@@ -289,6 +289,8 @@ func (m *manager) progress(j *job) {
 	case bus.JobStop, bus.JobRestart:
 		if u.isInactive() {
 			m.stopped(j, true)
+		} else if u.mount != nil && u.state == bus.Active {
+			m.finish(j, bus.ResultFailed) // it is busy
 		}
 	case bus.JobReload:
 		if u.state != bus.Reloading {

@@ -66,6 +66,9 @@ func (u *unit) snapshot() bus.UnitState {
 		slices.Reverse(st.Calendar)
 		slices.Reverse(st.Elapses)
 	}
+	if c.Mount != nil && u.frag.Path != "" {
+		st.Mount = c.Mount
+	}
 	if c.Path != nil {
 		for _, w := range c.Path.Watches {
 			st.Paths = append(st.Paths, w.Kind+" "+w.Path)

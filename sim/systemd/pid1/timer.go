@@ -1,6 +1,8 @@
 package pid1
 
 import (
+	"os"
+	"path"
 	"time"
 
 	"enshu/sim/clock"
@@ -22,6 +24,13 @@ func (t *timer) arm() {
 	t.disarm()
 	m, c := t.u.m, t.u.config().Timer
 	now, zone := m.p.Now(), libc.Zone(m.p)
+	from := now
+	if c.Persistent && t.last.IsZero() {
+		t.last = t.stamp()
+	}
+	if c.Persistent && !t.last.IsZero() {
+		from = t.last
+	}
 	t.next = time.Time{}
 	consider := func(at time.Time) {
 		if t.next.IsZero() || at.Before(t.next) {
@@ -30,7 +39,7 @@ func (t *timer) arm() {
 	}
 	for _, s := range c.Calendar {
 		if cal, ok := calendar.ParseEvent(s); ok {
-			if at, ok := cal.Next(now.In(zone)); ok {
+			if at, ok := cal.Next(from.In(zone)); ok {
 				consider(at)
 			}
 		}
@@ -41,7 +50,7 @@ func (t *timer) arm() {
 		if !ok {
 			continue
 		}
-		var from time.Time
+		var from time.Time // which it counts from
 		switch s.Base {
 		case "OnBootSec":
 			from = now.Add(-m.p.Host.Kmsg.Uptime())
@@ -83,7 +92,7 @@ func (t *timer) arm() {
 		t.u.set(bus.Active, "waiting")
 	}
 	// A clock that is set meanwhile is noticed, at the latest, within an hour.
-	wait := min(t.next.Sub(now), time.Hour)
+	wait := min(max(t.next.Sub(now), 0), time.Hour)
 	t.alarm = m.later(wait, t.elapse)
 }
 
@@ -104,7 +113,39 @@ func (t *timer) elapse() {
 		return
 	}
 	t.last = m.p.Now()
+	if t.u.config().Timer.Persistent {
+		t.touch(t.last)
+	}
 	t.u.set(bus.Active, "running")
 	m.enqueue(m.get(t.u.config().Timer.Unit), bus.JobStart)
 	t.arm()
+}
+
+// stampDir has a file for each timer with Persistent=yes, whose time of change is
+// when it elapsed last, or was started first (systemd.timer(5)).
+const stampDir = "/var/lib/systemd/timers"
+
+func (t *timer) stampFile() string { return path.Join(stampDir, "stamp-"+t.u.name) }
+
+// stamp returns when the timer elapsed last before this boot, or the zero time. A
+// stamp that is not there yet begins now.
+func (t *timer) stamp() time.Time {
+	info, err := t.u.m.p.Sys.Stat(t.stampFile())
+	if err != nil {
+		t.touch(t.u.m.p.Now())
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// touch sets the stamp. A file system that takes none makes the timer forget, no more.
+func (t *timer) touch(at time.Time) {
+	p := t.u.m.p
+	if libc.MkdirAll(p, stampDir, 0o755) != nil {
+		return
+	}
+	if f, err := p.Sys.OpenFile(t.stampFile(), os.O_WRONLY|os.O_CREATE, 0o644); err == nil {
+		f.Close()
+		_ = p.Sys.Chtimes(t.stampFile(), at, at)
+	}
 }

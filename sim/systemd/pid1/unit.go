@@ -53,6 +53,7 @@ type unit struct {
 	svc     *service // of a service
 	timer   *timer   // of a timer
 	watcher *watcher // of a path unit
+	mount   *mount   // of a mount unit that has a file
 }
 
 func (m *manager) newUnit(f *units.Fragment) *unit {
@@ -64,6 +65,10 @@ func (m *manager) newUnit(f *units.Fragment) *unit {
 		u.timer = &timer{u: u}
 	case "path":
 		u.watcher = &watcher{u: u}
+	case "mount":
+		if f.Path != "" {
+			u.mount = &mount{u: u}
+		}
 	}
 	return u
 }
@@ -210,6 +215,10 @@ func (u *unit) start() (result string, over bool) {
 		u.set(bus.Active, "waiting")
 		u.timer.arm()
 	case "mount":
+		if u.mount != nil {
+			u.mount.start()
+			return u.settled()
+		}
 		u.set(bus.Active, "mounted")
 	case "scope":
 		u.set(bus.Active, "running")
@@ -239,6 +248,10 @@ func (u *unit) settled() (result string, over bool) {
 func (u *unit) stop() {
 	if u.svc != nil {
 		u.svc.stop()
+		return
+	}
+	if u.mount != nil {
+		u.mount.stop()
 		return
 	}
 	if u.timer != nil {

@@ -158,6 +158,10 @@ func (s *systemctl) unitStatus(u *bus.UnitState) {
 	default:
 		s.line("Trigger", "n/a")
 	}
+	if m := u.Mount; m != nil {
+		s.line("Where", "%s", m.Where)
+		s.line("What", "%s", m.What)
+	}
 	s.related("TriggeredBy", u, string(unitfile.Triggered))
 	s.related("Triggers", u, string(unitfile.Triggers))
 	for i, d := range u.Documentation {
@@ -238,12 +242,13 @@ func (s *systemctl) dropIns(files []string) {
 				fmt.Fprintf(s.Out, "%s%s\n", statusIndent, d)
 			}
 			dir = d
+			fmt.Fprint(s.Out, statusIndent+s.Glyph("right"))
 		}
-		glyph := s.Glyph("branch")
+		end := ", "
 		if i+1 == len(files) || path.Dir(files[i+1]) != dir {
-			glyph = s.Glyph("right")
+			end = "\n"
 		}
-		fmt.Fprintf(s.Out, "%s%s%s\n", statusIndent, glyph, s.Link("file://"+machine.Hostname(s.p)+f, path.Base(f)))
+		fmt.Fprint(s.Out, s.Link("file://"+machine.Hostname(s.p)+f, path.Base(f))+end)
 	}
 }
 

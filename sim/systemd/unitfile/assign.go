@@ -10,7 +10,7 @@ import (
 )
 
 // Resolve resolves the specifiers of a text; bad is the one that is unknown.
-type Resolve func(text string, command bool) (resolved, bad string)
+type Resolve func(text string) (resolved, bad string)
 
 // Assign applies one setting and returns what is wrong with it.
 func (c *Config) Assign(s Setting, expand Resolve) Verdict {
@@ -20,7 +20,7 @@ func (c *Config) Assign(s Setting, expand Resolve) Verdict {
 	if c.Service != nil && s.Section == "Service" && isCommand(s.Key) {
 		return c.Service.assignExec(s, expand)
 	}
-	value, bad := expand(s.Value, isCommand(s.Key))
+	value, bad := expand(s.Value)
 	if bad != "" {
 		return refuse("Failed to resolve unit specifiers in " + s.Value + ", ignoring: Invalid slot")
 	}
@@ -43,6 +43,8 @@ func (c *Config) Assign(s Setting, expand Resolve) Verdict {
 		c.assignTimer(s)
 	case s.Section == "Path" && c.Path != nil:
 		c.assignPath(s)
+	case s.Section == "Mount" && c.Mount != nil:
+		c.Mount.assign(s)
 	}
 	return v
 }
@@ -59,6 +61,8 @@ func (c *Config) keep(s Setting) {
 		delete(c.Settings, s.Key)
 	case growing[s.Key] && before != "":
 		c.Settings[s.Key] = before + " " + s.Value
+	default:
+		c.Settings[s.Key] = s.Value
 	}
 }
 
@@ -160,6 +164,8 @@ func (c *Config) assignTimer(s Setting) {
 		c.Timer.Monotonic = append(c.Timer.Monotonic, Elapse{s.Key, s.Value})
 	case "Unit":
 		c.Timer.Unit = s.Value
+	case "Persistent":
+		c.Timer.Persistent, _ = ParseBool(s.Value)
 	}
 }
 
@@ -175,6 +181,25 @@ func (c *Config) assignPath(s Setting) {
 		c.Path.Unit = s.Value
 	case "MakeDirectory":
 		c.Path.MakeDirectory, _ = ParseBool(s.Value)
+	}
+}
+
+func (m *Mount) assign(s Setting) {
+	switch s.Key {
+	case "What":
+		m.What = s.Value
+	case "Where":
+		m.Where = s.Value
+	case "Type":
+		m.Type = s.Value
+	case "Options":
+		m.Options = s.Value
+	case "TimeoutSec":
+		m.Timeout, _ = calendar.ParseSpan(s.Value, time.Second)
+	case "LazyUnmount":
+		m.Lazy, _ = ParseBool(s.Value)
+	case "ForceUnmount":
+		m.Force, _ = ParseBool(s.Value)
 	}
 }
 

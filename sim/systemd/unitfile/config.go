@@ -91,6 +91,7 @@ type Config struct {
 	Socket  *Socket
 	Timer   *Timer
 	Path    *PathUnit
+	Mount   *Mount
 	Install Install
 
 	// Settings are what the files say of every setting that is no command and no
@@ -158,6 +159,15 @@ type Timer struct {
 	Calendar  []string
 	Monotonic []Elapse
 	Unit      string
+
+	Persistent bool // what was missed while the host was off is made up for
+}
+
+// Mount is what a mount unit mounts, and where (systemd.mount(5)).
+type Mount struct {
+	What, Where, Type, Options string
+	Timeout                    time.Duration
+	Lazy, Force                bool // of umount(8)
 }
 
 // PathUnit is what a path unit waits for.
@@ -198,6 +208,8 @@ func NewConfig(kind string) *Config {
 		c.Timer = &Timer{}
 	case "path":
 		c.Path = &PathUnit{}
+	case "mount":
+		c.Mount = &Mount{Timeout: 90 * time.Second}
 	}
 	return c
 }

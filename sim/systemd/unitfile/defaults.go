@@ -8,8 +8,8 @@ import (
 )
 
 // Check returns why systemd refuses a unit.
-func (c *Config) Check(kind string) string {
-	v := c.Service
+func (c *Config) Check(name string) string {
+	kind, v := Type(name), c.Service
 	switch kind {
 	case "service":
 	case "timer":
@@ -20,6 +20,15 @@ func (c *Config) Check(kind string) string {
 	case "socket":
 		if len(c.Socket.Listens) == 0 {
 			return "Unit has no Listen setting (ListenStream=, ListenDatagram=, ListenFIFO=, ...). Refusing."
+		}
+		return ""
+	case "mount":
+		switch {
+		case name == "-.mount":
+		case c.Mount.Where != "" && escapePath(c.Mount.Where)+".mount" != name:
+			return "Where= setting doesn't match unit name. Refusing."
+		case c.Mount.What == "":
+			return "What= setting is missing. Refusing."
 		}
 		return ""
 	case "path":
@@ -105,6 +114,19 @@ func (c *Config) Defaults(name string) {
 			add(Before, s.Service)
 		}
 	}
+	if m := c.Mount; m != nil && name != "-.mount" {
+		if m.Where == "" {
+			m.Where = "/" + UnescapeName(strings.TrimSuffix(name, ".mount"))
+		}
+		if c.Description == "" {
+			c.Description = m.Where
+		}
+		add(Requires, "system.slice")
+		add(After, "system.slice", "systemd-journald.socket", "-.mount")
+		if m.Type == "tmpfs" {
+			add(After, "swap.target")
+		}
+	}
 	if p := c.Path; p != nil {
 		if p.Unit == "" {
 			p.Unit = strings.TrimSuffix(name, ".path") + ".service"
@@ -154,6 +176,21 @@ func (c *Config) Defaults(name string) {
 		add(After, "sysinit.target")
 		add(Before, "sockets.target", "shutdown.target")
 		add(Conflicts, "shutdown.target")
+	case "mount":
+		if name == "-.mount" {
+			break
+		}
+		network := slices.Contains([]string{"nfs", "nfs4", "cifs", "smb3", "sshfs", "ceph", "glusterfs"}, c.Mount.Type) || slices.Contains(strings.Split(c.Mount.Options, ","), "_netdev")
+		if network {
+			add(After, "remote-fs-pre.target", "network.target", "network-online.target")
+			add(Wants, "network-online.target")
+			add(Before, "remote-fs.target")
+		} else {
+			add(After, "local-fs-pre.target")
+			add(Before, "local-fs.target")
+		}
+		add(Before, "umount.target")
+		add(Conflicts, "umount.target")
 	case "timer":
 		if len(c.Timer.Calendar) > 0 {
 			add(After, "time-sync.target", "time-set.target")

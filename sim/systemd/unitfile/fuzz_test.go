@@ -14,7 +14,7 @@ func FuzzParseUnitFile(f *testing.F) {
 		}
 		c := NewConfig("service")
 		for _, s := range settings {
-			c.Assign(s, func(text string, _ bool) (string, string) { return text, "" })
+			c.Assign(s, func(text string) (string, string) { return text, "" })
 		}
 		c.Check("service")
 		c.Defaults("x.service")

@@ -48,6 +48,10 @@ func check(s Setting) Verdict {
 		g = timerGrammar(s.Key)
 	case "Path":
 		g = pathGrammar(s.Key)
+	case "Mount":
+		if g = mountGrammar(s.Key); g == nil && s.Key != "Type" {
+			g = serviceGrammar(s.Key)
+		}
 	case "Socket":
 		if g = socketGrammar(s.Key); g == nil {
 			g = serviceGrammar(s.Key)

@@ -75,6 +75,20 @@ func pathGrammar(key string) grammar {
 	return nil
 }
 
+func mountGrammar(key string) grammar {
+	switch key {
+	case "Where":
+		return absolute
+	case "SloppyOptions", "LazyUnmount", "ForceUnmount", "ReadWriteOnly":
+		return boolean
+	case "DirectoryMode":
+		return mode
+	case "TimeoutSec":
+		return timeValue
+	}
+	return nil
+}
+
 func socketGrammar(key string) grammar {
 	switch key {
 	case "ListenStream", "ListenDatagram", "ListenSequentialPacket":

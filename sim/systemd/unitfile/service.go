@@ -188,7 +188,7 @@ func (v *Service) assignExec(s Setting, expand Resolve) (verdict Verdict) {
 			continue
 		}
 		c, argv0 := commandPrefix(line[0])
-		name, bad := expand(c.Path, true)
+		name, bad := expand(c.Path)
 		suffix := ""
 		if c.Ignore {
 			suffix = ", ignoring"
@@ -196,7 +196,7 @@ func (v *Service) assignExec(s Setting, expand Resolve) (verdict Verdict) {
 		why := ""
 		switch {
 		case bad != "":
-			why = "Failed to resolve unit specifiers in '" + c.Path + "'" + suffix + ": Invalid slot"
+			why = "Failed to resolve unit specifiers in " + c.Path + suffix + ": Invalid slot"
 		case name == "":
 			why = "Empty path in command line" + suffix + ": " + s.Value
 		case strings.ContainsAny(name, "\"\\'\x00\n\t\x7f"):
@@ -213,15 +213,16 @@ func (v *Service) assignExec(s Setting, expand Resolve) (verdict Verdict) {
 		}
 		c.Path = name
 		for _, w := range line[1:] {
-			if w, bad = expand(w, true); bad != "" {
-				verdict.Problems = append(verdict.Problems, "Failed to resolve unit specifiers in '"+w+"'"+suffix+": Invalid slot")
+			resolved, bad := expand(w)
+			if bad != "" {
+				verdict.Problems = append(verdict.Problems, "Failed to resolve unit specifiers in "+w+suffix+": Invalid slot")
 				verdict.Fatal = !c.Ignore
 				return verdict
 			}
-			if w == "\\;" {
-				w = ";"
+			if resolved == "\\;" {
+				resolved = ";"
 			}
-			c.Argv = append(c.Argv, w)
+			c.Argv = append(c.Argv, resolved)
 		}
 		if !argv0 || len(c.Argv) == 0 {
 			c.Argv = append([]string{name}, c.Argv...)

@@ -11,8 +11,9 @@ type HostNames struct {
 }
 
 // Specifiers resolves %n and its kin (systemd.unit(5)) in a setting of the unit
-// called name. In commands what is unknown stays; elsewhere it is returned as bad.
-func (m HostNames) Specifiers(s, name string, command bool) (resolved, bad string) {
+// called name. A letter or digit that is none is returned as bad; any other
+// character stays as it is, with its percent sign.
+func (m HostNames) Specifiers(s, name string) (resolved, bad string) {
 	if !strings.Contains(s, "%") {
 		return s, ""
 	}
@@ -83,7 +84,7 @@ func (m HostNames) Specifiers(s, name string, command bool) (resolved, bad strin
 		case 's':
 			b.WriteString("/bin/bash")
 		default:
-			if !command {
+			if c := s[i] | 0x20; c >= 'a' && c <= 'z' || s[i] >= '0' && s[i] <= '9' {
 				return "", s[i-1 : i+1]
 			}
 			b.WriteString(s[i-1 : i+1])

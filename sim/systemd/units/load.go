@@ -44,6 +44,7 @@ type Fragment struct {
 	Path     string // of its unit file, "" when none
 	DropIns  []string
 	Stamps   map[string]time.Time // of the files it was read from
+	dropDirs []string             // where drop-ins were looked for: those that were there
 	State    string
 	Reason   string
 	Config   *unitfile.Config
@@ -231,7 +232,8 @@ func (l *Loader) loadNew(name string) *Fragment {
 		f.State, f.Reason = NotFound, "Unit "+real+" not found."
 		return f
 	}
-	f.DropIns = l.DropIns(real)
+	f.dropDirs = l.dropDirs(real)
+	f.DropIns = l.dropInsIn(f.dropDirs)
 	files := f.DropIns
 	if file != "" {
 		files = append([]string{file}, f.DropIns...)
@@ -247,7 +249,7 @@ func (l *Loader) loadNew(name string) *Fragment {
 		}
 	}
 	l.links(f)
-	if why := f.Config.Check(kind); why != "" && f.State == Loaded {
+	if why := f.Config.Check(real); why != "" && f.State == Loaded {
 		f.refuse(why)
 	}
 	f.Config.Defaults(real)
@@ -287,7 +289,7 @@ func (l *Loader) read(f *Fragment, file, kind string) error {
 	}
 	f.stamp(l, file)
 	settings, problems, err := unitfile.Parse(file, data, unitfile.SectionsOf(kind))
-	expand := func(text string, command bool) (string, string) { return l.names.Specifiers(text, f.Name, command) }
+	expand := func(text string) (string, string) { return l.names.Specifiers(text, f.Name) }
 	for i, s := range settings {
 		v := f.Config.Assign(s, expand)
 		for _, why := range v.Problems {
@@ -319,7 +321,10 @@ var errFatal = errors.New("unit configuration has fatal error")
 
 // DropIns lists the *.conf files for a unit, by their names, the earlier
 // directory winning.
-func (l *Loader) DropIns(name string) []string {
+func (l *Loader) DropIns(name string) []string { return l.dropInsIn(l.dropDirs(name)) }
+
+// dropDirs are the directories of drop-ins that a unit has.
+func (l *Loader) dropDirs(name string) []string {
 	kind := unitfile.Type(name)
 	var dirs []string
 	add := func(n string) { dirs = append(dirs, n+".d") }
@@ -340,6 +345,10 @@ func (l *Loader) DropIns(name string) []string {
 			}
 		}
 	}
+	return present
+}
+
+func (l *Loader) dropInsIn(present []string) []string {
 	var files []string
 	for _, f := range machine.Merged(l.p, present, ".conf") {
 		if target, err := l.p.Sys.Readlink(f); err == nil && target == "/dev/null" {
@@ -381,6 +390,10 @@ func (l *Loader) Changed(f *Fragment) bool {
 		if err != nil || !info.ModTime().Equal(at) {
 			return true
 		}
+	}
+	// A directory of drop-ins that is new is found at the next reload only.
+	if len(f.dropDirs) > 0 && !slices.Equal(l.dropInsIn(f.dropDirs), f.DropIns) {
+		return true
 	}
 	return f.Path == "" && f.State == NotFound && l.Found(f.Name)
 }
