@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mdlayher/netlink"
+	nl "github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"enshu/sim/host"
@@ -78,6 +79,7 @@ func (d *drops) look(ctx context.Context, f *os.File, flows *netlink.Conn) {
 	defer flows.Close()
 	own := d.m.addresses()
 	name := d.m.interfaceNames()
+	out := d.m.ways(name)
 	var quota quota
 	readPackets(ctx, f, func(b []byte, from *unix.SockaddrLinklayer) {
 		if !quota.left() {
@@ -91,7 +93,7 @@ func (d *drops) look(ctx context.Context, f *os.File, flows *netlink.Conn) {
 		p.HWHeader = make([]byte, 14)
 		copy(p.HWHeader[6:], from.Addr[:6])
 		was := p // before its destination is rewritten
-		chain, action, silent := d.m.rules.arrival(p, own)
+		chain, action, silent := d.m.rules.arrival(p, own, out)
 		if !silent || known(flows, &was) {
 			return
 		}
@@ -101,45 +103,59 @@ func (d *drops) look(ctx context.Context, f *os.File, flows *netlink.Conn) {
 }
 
 // arrival says what the rules do to a packet that opens a connection to this
-// machine; silent means that they refuse it, and that nothing but this tells.
-func (r *rulesInForce) arrival(p nft.Packet, own func(netip.Addr) bool) (chain, action string, silent bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.eng == nil {
+// machine, or through it by the interface that out names; silent means that they
+// refuse it, and that nothing but this tells.
+func (r *rulesInForce) arrival(p nft.Packet, own func(netip.Addr) bool, out func(netip.Addr) string) (chain, action string, silent bool) {
+	// Neither own nor out is asked with the rules locked: who sets rules may hold
+	// what they need.
+	was, ok := r.eval(nft.Prerouting, &p)
+	if !ok {
 		return "", "", false
 	}
-	now := time.Now()
-	out := r.eng.Eval(nft.Prerouting, &p, now)
-	if out.Verdict != nft.Drop {
-		if out.HasNAT {
+	if was.Verdict != nft.Drop {
+		if was.HasNAT {
 			p.DNAT = true
-			if out.NAT.Addr().IsValid() {
-				p.Dst = out.NAT.Addr()
+			if was.NAT.Addr().IsValid() {
+				p.Dst = was.NAT.Addr()
 			}
-			if out.NAT.Port() != 0 {
-				p.DstPort = out.NAT.Port()
+			if was.NAT.Port() != 0 {
+				p.DstPort = was.NAT.Port()
 			}
 		}
+		hook := nft.Input
 		if p.Link == nft.ToHost && !own(p.Dst) {
-			return "", "", false // on its way to somebody else
+			hook, p.Out = nft.Forward, out(p.Dst)
+			if p.Out == "" {
+				return "", "", false // it goes nowhere
+			}
 		}
-		out = r.eng.Eval(nft.Input, &p, now)
+		was, _ = r.eval(hook, &p)
 	}
-	if out.Verdict != nft.Drop {
+	if was.Verdict != nft.Drop {
 		return "", "", false
 	}
-	for _, l := range out.Log {
+	for _, l := range was.Log {
 		if _, ok := refused(l.Text); ok {
 			return "", "", false
 		}
 	}
 	switch {
-	case out.Reject == nil:
-		return out.Chain, "drop", true
-	case out.Reject.With == nft.RejectTCPRst:
-		return out.Chain, "reject", true
+	case was.Reject == nil:
+		return was.Chain, "drop", true
+	case was.Reject.With == nft.RejectTCPRst:
+		return was.Chain, "reject", true
 	}
 	return "", "", false
+}
+
+// eval is what the rules in force do to a packet at a hook; not ok is without rules.
+func (r *rulesInForce) eval(hook nft.Hook, p *nft.Packet) (out nft.Outcome, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.eng == nil {
+		return out, false
+	}
+	return r.eng.Eval(hook, p, time.Now()), true
 }
 
 // refusesInSilence reports whether rules drop packets that are in order, or
@@ -242,6 +258,30 @@ func (m *Machine) addresses() func(netip.Addr) bool {
 			})
 		}
 		return own[a]
+	}
+}
+
+// ways returns a function that says by which interface the machine would send on
+// what is for an address, "" for none; for one goroutine at a time. It asks the
+// kernel once a second about an address.
+func (m *Machine) ways(name func(uint32) string) func(netip.Addr) string {
+	known := map[netip.Addr]string{}
+	var since time.Time
+	return func(to netip.Addr) string {
+		if time.Since(since) > time.Second {
+			clear(known)
+			since = time.Now()
+		}
+		iface, ok := known[to]
+		if !ok {
+			var routes []nl.Route
+			m.inside.do(func() (err error) { routes, err = nl.RouteGet(to.AsSlice()); return err })
+			if len(routes) > 0 {
+				iface = name(uint32(routes[0].LinkIndex)) // which goes inside by itself
+			}
+			known[to] = iface
+		}
+		return iface
 	}
 }
 
