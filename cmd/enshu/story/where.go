@@ -161,6 +161,9 @@ func dropCommand(e trace.Event) string {
 // firewalld's for a zone have its name in theirs.
 func firewallCommand(chain string) string {
 	zone, ok := strings.CutPrefix(chain, "filter_IN_")
+	if !ok {
+		zone, ok = strings.CutPrefix(chain, "filter_FWD_")
+	}
 	switch {
 	case ok && !strings.HasPrefix(zone, "policy_"):
 		for _, part := range []string{"_pre", "_log", "_deny", "_allow", "_post"} {
