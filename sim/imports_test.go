@@ -72,7 +72,7 @@ var rules = []rule{
 	{"grader/kinds/...", "grader/check grader/probe sim/scenario sim/trace sim/wire/...", "a kind asks a host and knows no other kind"},
 	{"grader/...", "grader/... labs content sim/lang sim/lab sim/scenario sim/trace sim/clock sim/libc sim/wire/... gopkg.in/yaml.v3",
 		"it sees what an administrator can see and the trace; no suite, or it would grade its own words"},
-	{"cmd/...", "cmd/... grader/... labs content sim/lang sim/lab sim/scenario sim/distro sim/kernel sim/stub/... sim/host sim/libc sim/trace sim/clock sim/wire/... github.com/spf13/cobra github.com/google/gopacket github.com/yuin/goldmark golang.org/x/term golang.org/x/sys",
+	{"cmd/...", "cmd/... grader/... labs content sim/lang sim/lab sim/scenario sim/distro sim/kernel sim/stub/... sim/host sim/libc sim/trace sim/clock sim/wire/... github.com/spf13/cobra github.com/gopacket/gopacket github.com/yuin/goldmark golang.org/x/term golang.org/x/sys",
 		"the product puts the parts together; what software does is the suites' matter"},
 }
 
@@ -81,7 +81,7 @@ var rules = []rule{
 // and other suites, which are as good as the real software there.
 const inTests = "sim/memnet sim/peer sim/recorded sim/hostscript sim/host/systest sim/host sim/libc sim/clock sim/trace sim/scenario sim/kernel sim/nft/... sim/distro SUITE labs " +
 	"github.com/google/nftables github.com/google/go-cmp github.com/rogpeppe/go-internal pgregory.net/rapid github.com/beevik/ntp github.com/miekg/dns gopkg.in/yaml.v3 " +
-	"mvdan.cc/sh github.com/mdlayher/netlink github.com/vishvananda/netlink golang.org/x/sys github.com/creack/pty"
+	"mvdan.cc/sh github.com/mdlayher/netlink github.com/vishvananda/netlink golang.org/x/sys golang.org/x/net/ipv4 github.com/creack/pty"
 
 // notSuites are the folders of sim that are no software of a host.
 var notSuites = []string{"clock", "trace", "wire", "link", "host", "stub", "memnet", "kernel", "distro", "scenario", "lab", "nft", "libc", "sdjournal", "peer", "mailoracle", "recorded", "hostscript"}

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // Batch is implemented by Files whose calls are messages to another process,
@@ -38,9 +40,10 @@ func Lstats(f Files, names []string) []Stated {
 type Step struct {
 	Call Call
 	Name string
-	To   string      // of Rename
+	To   string      // of Rename: the new name; of Symlink: what it leads to
 	Flag int         // of Open, as of OpenFile
-	Perm fs.FileMode // of Open
+	Perm fs.FileMode // of Open and Create
+	Time time.Time   // of Create
 }
 
 // Call is what a [Step] does.
@@ -50,6 +53,8 @@ const (
 	Rename Call = iota
 	Open        // of a file that opening does not wait for
 	Unlink      // of anything but a directory
+	Symlink
+	Create // an empty file that must not exist, with just the mode Perm and modified at Time
 )
 
 // Chain makes calls in the order given, up to the first that fails: done are
@@ -69,12 +74,28 @@ func Chain(f Files, steps ...Step) (done int, files []*os.File, err error) {
 			}
 		case Unlink:
 			err = f.Remove(s.Name)
+		case Symlink:
+			err = f.Symlink(s.To, s.Name)
+		case Create:
+			err = create(f, s)
 		}
 		if err != nil {
 			return i, files, err
 		}
 	}
 	return len(steps), files, nil
+}
+
+func create(f Files, s Step) error {
+	file, err := f.OpenFile(s.Name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, s.Perm)
+	if err != nil {
+		return err
+	}
+	// The mode that is asked for is subject to the umask.
+	if err = errors.Join(file.Chmod(s.Perm), file.Close()); err != nil {
+		return err
+	}
+	return f.Chtimes(s.Name, s.Time, s.Time)
 }
 
 // ReadFile returns the contents of a file.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/mdlayher/netlink"
-	nl "github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"enshu/sim/host"
@@ -62,24 +61,32 @@ func (d *drops) follow(silent bool) error {
 	if err != nil {
 		return err
 	}
-	var flows *netlink.Conn
-	err = d.m.inside.do(func() (err error) { flows, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); return err })
+	var flows, routes *netlink.Conn
+	err = d.m.inside.do(func() (err error) {
+		if flows, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); err != nil {
+			return err
+		}
+		if routes, err = netlink.Dial(unix.NETLINK_ROUTE, nil); err != nil {
+			flows.Close()
+		}
+		return err
+	})
 	if err != nil {
 		f.Close()
 		return err
 	}
 	var ctx context.Context
 	ctx, d.stop = context.WithCancel(d.ctx)
-	go d.look(ctx, f, flows)
+	go d.look(ctx, f, flows, routes)
 	return nil
 }
 
 // look reads what arrives until ctx ends.
-func (d *drops) look(ctx context.Context, f *os.File, flows *netlink.Conn) {
+func (d *drops) look(ctx context.Context, f *os.File, flows, routes *netlink.Conn) {
 	defer flows.Close()
+	defer routes.Close()
 	own := d.m.addresses()
 	name := d.m.interfaceNames()
-	out := d.m.ways(name)
 	var quota quota
 	readPackets(ctx, f, func(b []byte, from *unix.SockaddrLinklayer) {
 		if !quota.left() {
@@ -93,7 +100,12 @@ func (d *drops) look(ctx context.Context, f *os.File, flows *netlink.Conn) {
 		p.HWHeader = make([]byte, 14)
 		copy(p.HWHeader[6:], from.Addr[:6])
 		was := p // before its destination is rewritten
-		chain, action, silent := d.m.rules.arrival(p, own, out)
+		chain, action, silent := d.m.rules.arrival(p, own, func(p *nft.Packet) string {
+			if out := wayOut(routes, p, uint32(from.Ifindex)); out != 0 {
+				return name(out)
+			}
+			return ""
+		})
 		if !silent || known(flows, &was) {
 			return
 		}
@@ -103,59 +115,51 @@ func (d *drops) look(ctx context.Context, f *os.File, flows *netlink.Conn) {
 }
 
 // arrival says what the rules do to a packet that opens a connection to this
-// machine, or through it by the interface that out names; silent means that they
-// refuse it, and that nothing but this tells.
-func (r *rulesInForce) arrival(p nft.Packet, own func(netip.Addr) bool, out func(netip.Addr) string) (chain, action string, silent bool) {
-	// Neither own nor out is asked with the rules locked: who sets rules may hold
-	// what they need.
-	was, ok := r.eval(nft.Prerouting, &p)
-	if !ok {
+// machine or through it; silent means that they refuse it, and that nothing but
+// this tells. wayOut names the interface by which the machine forwards a packet,
+// "" when it forwards none.
+func (r *rulesInForce) arrival(p nft.Packet, own func(netip.Addr) bool, wayOut func(*nft.Packet) string) (chain, action string, silent bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.eng == nil {
 		return "", "", false
 	}
-	if was.Verdict != nft.Drop {
-		if was.HasNAT {
+	now := time.Now()
+	out := r.eng.Eval(nft.Prerouting, &p, now)
+	if out.Verdict != nft.Drop {
+		if out.HasNAT {
 			p.DNAT = true
-			if was.NAT.Addr().IsValid() {
-				p.Dst = was.NAT.Addr()
+			if out.NAT.Addr().IsValid() {
+				p.Dst = out.NAT.Addr()
 			}
-			if was.NAT.Port() != 0 {
-				p.DstPort = was.NAT.Port()
+			if out.NAT.Port() != 0 {
+				p.DstPort = out.NAT.Port()
 			}
 		}
 		hook := nft.Input
 		if p.Link == nft.ToHost && !own(p.Dst) {
-			hook, p.Out = nft.Forward, out(p.Dst)
-			if p.Out == "" {
-				return "", "", false // it goes nowhere
+			hook = nft.Forward
+			if p.Out = wayOut(&p); p.Out == "" {
+				return "", "", false // it is not the rules that keep it from going on
 			}
 		}
-		was, _ = r.eval(hook, &p)
+		out = r.eng.Eval(hook, &p, now)
 	}
-	if was.Verdict != nft.Drop {
+	if out.Verdict != nft.Drop {
 		return "", "", false
 	}
-	for _, l := range was.Log {
+	for _, l := range out.Log {
 		if _, ok := refused(l.Text); ok {
 			return "", "", false
 		}
 	}
 	switch {
-	case was.Reject == nil:
-		return was.Chain, "drop", true
-	case was.Reject.With == nft.RejectTCPRst:
-		return was.Chain, "reject", true
+	case out.Reject == nil:
+		return out.Chain, "drop", true
+	case out.Reject.With == nft.RejectTCPRst:
+		return out.Chain, "reject", true
 	}
 	return "", "", false
-}
-
-// eval is what the rules in force do to a packet at a hook; not ok is without rules.
-func (r *rulesInForce) eval(hook nft.Hook, p *nft.Packet) (out nft.Outcome, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.eng == nil {
-		return out, false
-	}
-	return r.eng.Eval(hook, p, time.Now()), true
 }
 
 // refusesInSilence reports whether rules drop packets that are in order, or
@@ -261,28 +265,38 @@ func (m *Machine) addresses() func(netip.Addr) bool {
 	}
 }
 
-// ways returns a function that says by which interface the machine would send on
-// what is for an address, "" for none; for one goroutine at a time. It asks the
-// kernel once a second about an address.
-func (m *Machine) ways(name func(uint32) string) func(netip.Addr) string {
-	known := map[netip.Addr]string{}
-	var since time.Time
-	return func(to netip.Addr) string {
-		if time.Since(since) > time.Second {
-			clear(known)
-			since = time.Now()
-		}
-		iface, ok := known[to]
-		if !ok {
-			var routes []nl.Route
-			m.inside.do(func() (err error) { routes, err = nl.RouteGet(to.AsSlice()); return err })
-			if len(routes) > 0 {
-				iface = name(uint32(routes[0].LinkIndex)) // which goes inside by itself
-			}
-			known[to] = iface
-		}
-		return iface
+// wayOut asks the kernel by which interface it forwards a packet that came in by
+// another; 0 is by none.
+func wayOut(routes *netlink.Conn, p *nft.Packet, in uint32) uint32 {
+	family, bits := byte(unix.AF_INET), byte(32)
+	if p.Dst.Is6() {
+		family, bits = unix.AF_INET6, 128
 	}
+	e := netlink.NewAttributeEncoder()
+	e.Bytes(unix.RTA_DST, p.Dst.AsSlice())
+	e.Bytes(unix.RTA_SRC, p.Src.AsSlice())
+	e.Uint32(unix.RTA_IIF, in)
+	b, err := e.Encode()
+	if err != nil {
+		return 0
+	}
+	answer, err := routes.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.RTM_GETROUTE, Flags: netlink.Request},
+		Data:   append([]byte{family, bits, bits, 0, 0, 0, 0, 0, 0, 0, 0, 0}, b...), // struct rtmsg
+	})
+	if err != nil || len(answer) == 0 || len(answer[0].Data) < unix.SizeofRtMsg {
+		return 0
+	}
+	attrs, err := netlink.NewAttributeDecoder(answer[0].Data[unix.SizeofRtMsg:])
+	if err != nil {
+		return 0
+	}
+	for attrs.Next() {
+		if attrs.Type() == unix.RTA_OIF {
+			return attrs.Uint32()
+		}
+	}
+	return 0
 }
 
 // Numbers of linux/netfilter/nfnetlink_conntrack.h.

@@ -18,16 +18,10 @@ import (
 // newFile makes a file that must not exist; one that does is put aside.
 func (j *job) newFile(name string, want ownership) *os.File {
 	open := func() (*os.File, error) {
-		s := newLog(name, want)
-		return j.disk.OpenFile(s.Name, s.Flag, s.Perm)
+		// Its mode is what it may be used for before it has its owner.
+		return j.disk.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fs.FileMode(want.mode)&0o600)
 	}
-	f, err := j.fresh, error(nil)
-	if f != nil && name == j.path {
-		j.fresh = nil
-		j.disk.note(name, true)
-	} else {
-		f, err = open()
-	}
+	f, err := open()
 	if errors.Is(err, syscall.EEXIST) {
 		aside := name + j.now.Format("-2006010215") + ".backup"
 		j.out.error("destination %s already exists, renaming to %s\n", name, aside)
@@ -56,12 +50,6 @@ func (j *job) newFile(name string, want ownership) *os.File {
 		return nil
 	}
 	return f
-}
-
-// newLog opens a file that must not exist. Its mode is what it may be used for
-// before it has its owner.
-func newLog(name string, want ownership) host.Step {
-	return host.Step{Call: host.Open, Name: name, Flag: os.O_CREATE | os.O_EXCL | os.O_RDWR, Perm: fs.FileMode(want.mode) & 0o600}
 }
 
 func ownerOf(info fs.FileInfo, err error) (uid, gid int) {

@@ -148,8 +148,10 @@ func (j *job) prepareNumbered() {
 	if j.set.rotate != -1 {
 		j.dispose = n.number(n.start + count)
 	}
+	from := n.number(n.start + count)
 	for i := n.start + count - 1; i >= n.start && !j.failed; i-- {
-		from, to := n.number(i), n.number(i+1)
+		to := from
+		from = n.number(i)
 		if j.set.maxAge > 0 {
 			info, err := j.stat(from, present)
 			switch {

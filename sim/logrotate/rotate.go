@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 	"syscall"
@@ -51,7 +50,7 @@ type job struct {
 	entry  *entry
 	names  names
 	failed bool
-	fresh  *os.File    // the new log, which was made when the old one was moved
+	fresh  bool        // the new log is there: it was made when the old one was moved
 	shifts []host.Step // old logs that go to the next number before anything else is done
 	ahead  *outcome    // of the next steps, when they were made before their time
 
@@ -359,9 +358,7 @@ func (j *job) rotate() {
 			j.moved(j.path, target)
 			err = nil // createLog tells it
 		}
-		if len(got.files) > 0 {
-			j.fresh = got.files[0]
-		}
+		j.fresh = got.done > 1
 	}
 	gone := errors.Is(err, syscall.ENOENT) && !libc.Exists(j.p, j.path)
 	if gone { // the original looks at the log before it moves it
@@ -391,8 +388,9 @@ func (j *job) target() string {
 // rotateSteps are the calls that move the log.
 func (j *job) rotateSteps() []host.Step {
 	steps := []host.Step{{Name: j.path, To: j.target()}}
-	if j.set.create {
-		steps = append(steps, newLog(j.path, j.fileWanted()))
+	// To give a file away takes more than to make it.
+	if want := j.fileWanted(); j.set.create && want.uid == j.p.UID && want.gid == j.p.GID && j.disk.as == nil {
+		steps = append(steps, host.Step{Call: host.Create, Name: j.path, Perm: fileMode(want.mode), Time: j.p.Clock.Now()})
 	}
 	return steps
 }
@@ -419,7 +417,11 @@ func (j *job) fileWanted() ownership {
 func (j *job) createLog() {
 	want := j.fileWanted()
 	j.out.note("creating new %s mode = 0%o uid = %d gid = %d\n", j.log, want.mode, want.uid, want.gid)
-	if j.options.debug {
+	switch {
+	case j.options.debug:
+		return
+	case j.fresh:
+		j.disk.note(j.path, true)
 		return
 	}
 	if f := j.newFile(j.path, want); f != nil {

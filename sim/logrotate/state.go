@@ -2,6 +2,7 @@ package logrotate
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -64,11 +65,11 @@ func (s *state) parse(file, text string, now time.Time) error {
 		if !ok || len(f) != 2 {
 			return fmt.Errorf("bad line %d in state file %s", number, file)
 		}
-		var year, month, day, hour, minute, second int
-		n, _ := fmt.Sscanf(f[1], "%d-%d-%d-%d:%d:%d", &year, &month, &day, &hour, &minute, &second)
+		at, n := moment(f[1])
 		if n < 3 {
 			return fmt.Errorf("bad line %d in state file %s", number, file)
 		}
+		year, month, day, hour, minute, second := at[0], at[1], at[2], at[3], at[4], at[5]
 		for _, c := range []struct {
 			what           string
 			is, from, upto int
@@ -87,13 +88,45 @@ func (s *state) parse(file, text string, now time.Time) error {
 	return nil
 }
 
+// between is what stands before each number of a time.
+const between = " ---::"
+
+// moment reads the numbers of a time, year first, and returns how many there
+// are. Without those of the clock it is midnight.
+func moment(text string) (at [6]int, n int) {
+	for n < len(at) {
+		text = strings.TrimLeft(text, " \t\n\v\f\r")
+		end := 0
+		for end < len(text) && (text[end] >= '0' && text[end] <= '9' || end == 0 && (text[0] == '-' || text[0] == '+')) {
+			end++
+		}
+		v, err := strconv.Atoi(text[:end])
+		if err != nil {
+			return at, n
+		}
+		at[n], n = v, n+1
+		if n == len(at) || end == len(text) || text[end] != between[n] {
+			return at, n
+		}
+		text = text[end+1:]
+	}
+	return at, n
+}
+
 var escape = strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`)
 
 // line is how the entry stands in the file. As with the original, backslashes and
 // line feeds of a name are not what is read back.
 func (e *entry) line() string {
 	t := e.last
-	return fmt.Sprintf("\"%s\" %d-%d-%d-%d:%d:%d\n", escape.Replace(e.name), t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second())
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	line := append(make([]byte, 0, len(e.name)+32), '"')
+	line = append(append(line, escape.Replace(e.name)...), '"')
+	for i, v := range [...]int{year, int(month), day, hour, minute, second} {
+		line = strconv.AppendInt(append(line, between[i]), int64(v), 10)
+	}
+	return string(append(line, '\n'))
 }
 
 // stale reports whether an entry is to be forgotten: its log is no longer in the

@@ -219,7 +219,11 @@ func (s *sys) Chown(name string, uid, gid int) error {
 }
 
 func (s *sys) Chtimes(name string, atime, mtime time.Time) error {
+	return pathError("chtimes", name, s.conn.one(call{unix.SYS_UTIMENSAT, 0, []any{atFDCWD, name, timesArg(atime, mtime), 0}}))
+}
+
+// timesArg is the argument of utimensat(2) for two times.
+func timesArg(atime, mtime time.Time) string {
 	ts := [2]unix.Timespec{unix.NsecToTimespec(atime.UnixNano()), unix.NsecToTimespec(mtime.UnixNano())}
-	b := unsafe.Slice((*byte)(unsafe.Pointer(&ts)), unsafe.Sizeof(ts))
-	return pathError("chtimes", name, s.conn.one(call{unix.SYS_UTIMENSAT, 0, []any{atFDCWD, name, string(b), 0}}))
+	return string(unsafe.Slice((*byte)(unsafe.Pointer(&ts)), unsafe.Sizeof(ts)))
 }

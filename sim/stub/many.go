@@ -3,6 +3,7 @@ package stub
 import (
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -42,21 +43,16 @@ func (s *sys) Chain(steps []host.Step) (done int, files []*os.File, err error) {
 	for len(steps) > 0 && err == nil {
 		part := steps[:min(together, len(steps))]
 		steps = steps[len(part):]
-		calls := make([]call, len(part))
+		calls := make([]call, 0, len(part))
+		ends := make([]int, len(part)) // how many calls there are up to the end of each step
 		for i, step := range part {
-			switch step.Call {
-			case host.Rename:
-				calls[i] = call{unix.SYS_RENAMEAT2, 0, []any{atFDCWD, step.Name, atFDCWD, step.To, 0}}
-			case host.Open:
-				calls[i] = openCall(step.Name, step.Flag|unix.O_NONBLOCK, step.Perm, 0)
-			case host.Unlink:
-				calls[i] = call{unix.SYS_UNLINKAT, 0, []any{atFDCWD, step.Name, 0}}
-			}
+			calls = stepCalls(calls, step)
+			ends[i] = len(calls)
 		}
 		r, fds, failed := s.conn.do(calls...)
-		good := len(r)
-		if failed != nil {
-			good = max(good-1, 0) // the last is the one that failed
+		good := len(part)
+		if failed != nil { // the last that was made is the one that did
+			good, _ = slices.BinarySearch(ends, max(len(r), 1))
 		}
 		for i, step := range part[:good] {
 			if step.Call != host.Open {
@@ -83,13 +79,35 @@ func (s *sys) Chain(steps []host.Step) (done int, files []*os.File, err error) {
 	return done, files, err
 }
 
+// stepCalls appends the calls of a step.
+func stepCalls(calls []call, step host.Step) []call {
+	switch step.Call {
+	case host.Rename:
+		return append(calls, call{unix.SYS_RENAMEAT2, 0, []any{atFDCWD, step.Name, atFDCWD, step.To, 0}})
+	case host.Open:
+		return append(calls, openCall(step.Name, step.Flag|unix.O_NONBLOCK, step.Perm, 0))
+	case host.Symlink:
+		return append(calls, call{unix.SYS_SYMLINKAT, 0, []any{step.To, atFDCWD, step.Name}})
+	case host.Create:
+		made := result(len(calls))
+		mode := int(host.ModeBits(step.Perm))
+		return append(calls,
+			call{unix.SYS_OPENAT, guest.MakesFile, []any{atFDCWD, step.Name, unix.O_CREAT | unix.O_EXCL | unix.O_WRONLY | unix.O_CLOEXEC, mode}},
+			call{unix.SYS_FCHMOD, 0, []any{made, mode}},
+			call{unix.SYS_UTIMENSAT, 0, []any{made, 0, timesArg(step.Time, step.Time), 0}})
+	}
+	return append(calls, call{unix.SYS_UNLINKAT, 0, []any{atFDCWD, step.Name, 0}})
+}
+
 // stepError is the error of a call as it has it outside of a chain.
 func stepError(s host.Step, err error) error {
 	switch s.Call {
 	case host.Rename:
 		return &os.LinkError{Op: "rename", Old: s.Name, New: s.To, Err: err}
-	case host.Open:
+	case host.Open, host.Create:
 		return pathError("open", s.Name, err)
+	case host.Symlink:
+		return &os.LinkError{Op: "symlink", Old: s.To, New: s.Name, Err: err}
 	}
 	return pathError("remove", s.Name, err)
 }

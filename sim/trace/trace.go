@@ -37,11 +37,11 @@ type Log struct {
 	line   *clock.Timeline
 	mu     sync.Mutex
 	events []Event
-	grown  chan struct{} // closed and replaced at each Append
+	grown  chan struct{} // what waits is told of the next event by its closing; nil while nobody does
 }
 
 // NewLog returns an empty trace on a timeline.
-func NewLog(l *clock.Timeline) *Log { return &Log{line: l, grown: make(chan struct{})} }
+func NewLog(l *clock.Timeline) *Log { return &Log{line: l} }
 
 // Append records an event and returns its number. The kind must be in [Kinds].
 func (l *Log) Append(host, program string, pid int, kind Kind, attrs Attrs) uint64 {
@@ -50,8 +50,10 @@ func (l *Log) Append(host, program string, pid int, kind Kind, attrs Attrs) uint
 	at := l.line.Now().UTC() // under the lock, so that later events have later times
 	seq := uint64(len(l.events)) + 1
 	l.events = append(l.events, Event{seq, at, host, program, pid, kind, attrs})
-	close(l.grown)
-	l.grown = make(chan struct{})
+	if l.grown != nil {
+		close(l.grown)
+		l.grown = nil
+	}
 	return seq
 }
 
@@ -81,6 +83,9 @@ func (l *Log) Wait(ctx context.Context, seq uint64) error {
 		if uint64(len(l.events)) > seq {
 			l.mu.Unlock()
 			return nil
+		}
+		if l.grown == nil {
+			l.grown = make(chan struct{})
 		}
 		grown := l.grown
 		l.mu.Unlock()

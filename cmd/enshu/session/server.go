@@ -211,11 +211,20 @@ func (s *server) host(l *lab.Lab, name string) (*lab.Host, error) {
 	return l.Host(name)
 }
 
+// zone is the time zone of a host.
+func (s *server) zone(name string) *time.Location {
+	zone, err := time.LoadLocation(string(s.spec.Host(name).Timezone))
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
 func (s *server) status(ctx context.Context, l *lab.Lab) *Status {
 	st := &Status{Name: s.Name, ID: s.spec.ID, Title: s.spec.Title, Seed: s.Seed,
-		PID: s.PID, Started: s.started, Now: l.Now(), Rate: l.Timeline.Rate(), Log: s.Log}
+		PID: s.PID, Started: s.started, Now: l.Now().In(s.zone(string(s.spec.Shell))), Rate: l.Timeline.Rate(), Log: s.Log}
 	for _, h := range l.Hosts() {
-		hs := HostStatus{Name: h.Name(), Up: h.Up(), Local: h.Clock().Now(), Offset: h.Clock().Offset(),
+		hs := HostStatus{Name: h.Name(), Up: h.Up(), Local: st.Now.Add(h.Clock().Offset()).In(s.zone(h.Name())), Offset: h.Clock().Offset(),
 			Frequency: h.Clock().FrequencyError() + h.Clock().Adjustment()}
 		for _, n := range h.Scenario().Networks {
 			hs.Addresses = append(hs.Addresses, n.Address.String())
