@@ -22,13 +22,14 @@ const (
 	Filtered    Fate = "filtered"     // a packet filter was in the way: packet-refused
 	Unheard     Fate = "unheard"      // sent, let in, and read by nobody: message-sent
 	Waiting     Fate = "waiting"      // the rule matched and its action is still to be done: rule-matched
+	Discarded   Fate = "discarded"    // a rule before it ended the work on it: rule-matched
 	NoRule      Fate = "no-rule"      // no rule of the host writes to the file: message-received or -logged
 	InFile      Fate = "in-file"      // it is there: message-written
 	RotatedAway Fate = "rotated-away" // it was, and the file has another name now: file-rotated
 )
 
 // Fates is the list of all.
-var Fates = []Fate{NeverLogged, NotTaken, NoForward, Elsewhere, Unselected, Dropped, Suspended, Refused, Filtered, Unheard, Waiting, NoRule, InFile, RotatedAway}
+var Fates = []Fate{NeverLogged, NotTaken, NoForward, Elsewhere, Unselected, Dropped, Suspended, Refused, Filtered, Unheard, Waiting, Discarded, NoRule, InFile, RotatedAway}
 
 // Finding says why a message is not in a file, or that it is.
 type Finding struct {
@@ -131,6 +132,9 @@ func (w way) onHost() Finding {
 		if d, ok := w.dropped(w.host); ok {
 			return Finding{Dropped, d}
 		}
+		if d, ok := w.discarded(w.host); ok {
+			return Finding{Discarded, d}
+		}
 		return Finding{NoRule, e}
 	}
 	return w.notTaken()
@@ -147,6 +151,14 @@ func (w way) notTaken() Finding {
 // had a say: its rate limit, or a full queue.
 func (w way) dropped(host string) (Event, bool) {
 	return w.last(func(e Event) bool { return e.Kind == MessageDropped && e.Host == host && e.Attrs["rule"] == "" })
+}
+
+// discarded returns the rule of a host that ended the work on the message, so that
+// those below it had no say.
+func (w way) discarded(host string) (Event, bool) {
+	return w.last(func(e Event) bool {
+		return e.Kind == RuleMatched && e.Host == host && (e.Attrs["action"] == "stop" || e.Attrs["action"] == "~")
+	})
 }
 
 // Pending reports whether a story may go on by itself at once: nothing has taken
@@ -184,7 +196,8 @@ func (w way) toHost() Finding {
 	if d, ok := w.dropped(w.host); ok {
 		return Finding{Dropped, d}
 	}
-	refused, filtered := w.last(func(e Event) bool { return e.Kind == PacketRefused && e.Host == w.host })
+	// By the host's own filter, or by one on the way to it.
+	refused, filtered := w.last(func(e Event) bool { return e.Kind == PacketRefused && (e.Host == w.host || w.sends(e)) })
 	if e, ok := w.last(func(e Event) bool { return e.Kind == MessageSent && w.sends(e) }); ok {
 		if filtered {
 			return Finding{Filtered, refused}
@@ -197,6 +210,7 @@ func (w way) toHost() Finding {
 		}
 		return Finding{Refused, e}
 	}
+	discarded, _ := w.discarded(w.origin.Host)
 	for _, step := range []struct {
 		fate Fate
 		is   func(Event) bool
@@ -205,6 +219,7 @@ func (w way) toHost() Finding {
 		{Filtered, func(e Event) bool { return filtered && e.Seq == refused.Seq }},
 		{Waiting, func(e Event) bool { return e.Kind == RuleMatched && w.sends(e) }},
 		{Unselected, func(e Event) bool { return e.Kind == RuleMissed && w.sends(e) }},
+		{Discarded, func(e Event) bool { return e.Seq == discarded.Seq }},
 		{Elsewhere, func(e Event) bool {
 			return (e.Kind == MessageSent || e.Kind == ConnectFailed || e.Kind == RuleMatched) && w.target(e) != ""
 		}},

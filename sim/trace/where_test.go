@@ -44,6 +44,7 @@ func TestWhereabouts(t *testing.T) {
 		trace.Filtered:    {[]step{logged, taken, forward, sent, refused}, 4},
 		trace.Unheard:     {[]step{logged, taken, forward, sent, other}, 3},
 		trace.Waiting:     {[]step{logged, taken, forward, other}, 2},
+		trace.Discarded:   {[]step{logged, taken, forward, sent, arrived, {"server", trace.RuleMatched, attrs{"text": " hi", "rule": "s.conf:1", "action": "stop"}}}, 5},
 		trace.NoRule:      {[]step{logged, taken, forward, sent, arrived, {"server", trace.RuleMatched, attrs{"text": " hi", "action": "/var/log/messages"}}}, 4},
 		trace.InFile:      {[]step{logged, taken, forward, sent, arrived, rule, written}, 6},
 		trace.RotatedAway: {[]step{logged, written, {"server", trace.FileRotated, attrs{"from": file, "to": file + "-20261122"}}}, 2},
@@ -67,6 +68,16 @@ func TestWhereabouts(t *testing.T) {
 		if got.Fate != fate || got.Event.Seq != uint64(c.shown+1) {
 			t.Errorf("%s: %s, shown by event %d, want %d", fate, got.Fate, got.Event.Seq, c.shown+1)
 		}
+	}
+	// A filter on the way is as good as the host's own.
+	routed := step{"router", trace.PacketRefused, attrs{"to": "192.168.0.10:514", "protocol": "udp", "action": "drop"}}
+	if got := trace.Whereabouts(play([]step{logged, taken, forward, sent, routed}), "server", file, hostOf); got.Fate != trace.Filtered || got.Event.Host != "router" {
+		t.Errorf("dropped on the way: %v", got)
+	}
+	// What the first host throws away is not sent.
+	stopped := play([]step{logged, taken, {"client", trace.RuleMatched, attrs{"text": "hi", "rule": "s.conf:1", "action": "stop"}}})
+	if got := trace.Whereabouts(stopped, "server", file, hostOf); got.Fate != trace.Discarded {
+		t.Errorf("discarded before it was sent: %v", got)
 	}
 	// A dropped packet fails nothing: TCP goes on trying. However the rule says it.
 	dropped := step{"server", trace.PacketRefused, attrs{"to": "192.168.0.10:10514", "protocol": "tcp", "action": "drop"}}

@@ -190,6 +190,9 @@ func tell(e trace.Event, language string) string {
 	if e.Kind == trace.MessageDropped && e.Attrs["rule"] == "" {
 		s = sentence{"{program} がルールに渡す前に捨てた: {reason}", "{program} threw it away before any rule: {reason}"}
 	}
+	if e.Kind == trace.MessageReceived && e.Attrs["input"] == "imjournal" {
+		s = sentence{"{program} がジャーナルから {facility}.{severity} のメッセージとして読んだ（imjournal）", "{program} read it from the journal as {facility}.{severity} (imjournal)"}
+	}
 	text := lang.Text(s).In(language)
 	values := []string{"{program}", e.Program}
 	for _, name := range trace.Kinds[e.Kind] {

@@ -85,13 +85,13 @@ var fates = map[trace.Fate]struct {
 }{
 	trace.NeverLogged: {sentence{"このメッセージはどのホストのプログラムも書いていません。", "No program of any host wrote such a message."}, ""},
 	trace.NotTaken: {sentence{"{at} の rsyslogd はこのメッセージを受け取っていません。動いているか、imjournal か imuxsock を読み込んでいるかを確かめます。",
-		"rsyslogd of {at} did not take it: is it running, and does it load imjournal or imuxsock?"}, "systemctl status rsyslog"},
+		"rsyslogd of {at} did not take it: is it running, and does it load imjournal or imuxsock?"}, "systemctl status rsyslog systemd-journald"},
 	trace.NoForward: {sentence{"{at} には {facility}.{severity} を {host} へ送るルールがありません。", "No rule of {at} sends {facility}.{severity} to {host}."}, "grep -nE '@|omfwd' /etc/rsyslog.conf /etc/rsyslog.d/*"},
 	trace.Elsewhere: {sentence{"{at} の {rule} は {host} ではなく {to} へ送っています。", "{rule} of {at} sends it to {to}, which is not {host}."}, "cat {rulefile}"},
 	trace.Unselected: {sentence{"{at} の {rule} がそうするはずですが、セレクタ {selector} は {facility}.{severity} に当てはまりません。",
 		"{rule} of {at} would do that, but its selector {selector} does not match {facility}.{severity}."}, "cat {rulefile}"},
 	trace.Dropped: {sentence{"{at} の {program} がルールに渡す前に捨てました: {reason}", "{program} of {at} threw it away before any rule: {reason}"},
-		"journalctl -g 'Suppressed|rate-limiting'"},
+		"{thrower}"},
 	trace.Suspended: {sentence{"{at} の {rule} がこのメッセージをあきらめました: {reason}", "{rule} of {at} gave it up: {reason}"}, "journalctl -u rsyslog"},
 	trace.Refused:   {sentence{"{at} は {to} に {over} で接続できませんでした: {error}", "{at} could not connect to {to} over {over}: {error}"}, ""},
 	trace.Filtered: {sentence{"{at} のファイアウォールが {to}/{protocol} へのパケットを通しませんでした。", "The firewall of {at} did not let the packet to {to}/{protocol} through."},
@@ -99,6 +99,8 @@ var fates = map[trace.Fate]struct {
 	trace.Unheard: {sentence{"{to} へ {over} で送られ、ファイアウォールも通りましたが、{host} では誰も受け取っていません。待ち受けているかを確かめます。",
 		"It was sent to {to} over {over} and no firewall was in the way, but nobody on {host} took it: does anything listen there?"}, "ss -lnp"},
 	trace.Waiting: {sentence{"{at} の {rule} は当てはまりましたが、その動作はまだ終わっていません。", "{rule} of {at} matched, and has not done its work yet."}, "journalctl -u rsyslog"},
+	trace.Discarded: {sentence{"{at} の {rule}（{selector}）がそこで処理を終わらせたので、それより下のルールには届きません。",
+		"{rule} ({selector}) of {at} ends the work on it: no rule below has a say."}, "cat {rulefile}"},
 	trace.NoRule: {sentence{"{at} に届いていますが、{at} には {file} に書くルールがありません。", "It came to {at}, which has no rule that writes to {file}."},
 		"grep {file} /etc/rsyslog.conf /etc/rsyslog.d/*"},
 	trace.InFile:      {sentence{"{rule} により {host} の {file} に書かれています。", "It is in {file} on {host}, by {rule}."}, ""},
@@ -123,7 +125,7 @@ func writeFinding(w io.Writer, f trace.Finding, p place, hosts []Host, language 
 	}
 	file, _, _ := strings.Cut(f.Event.Attrs["rule"], ":")
 	values := []string{"{program}", f.Event.Program, "{host}", p.host, "{file}", p.file, "{at}", f.Event.Host, "{to}", to, "{rulefile}", file,
-		"{firewall}", firewallCommand(f.Event.Attrs["chain"])}
+		"{firewall}", firewallCommand(f.Event.Attrs["chain"]), "{thrower}", dropCommand(f.Event)}
 	for _, name := range []string{"rule", "selector", "facility", "severity", "reason", "over", "protocol", "error"} {
 		value := f.Event.Attrs[name]
 		if value == "" {
@@ -142,10 +144,26 @@ func writeFinding(w io.Writer, f trace.Finding, p place, hosts []Host, language 
 	}
 }
 
+// dropCommand shows why a daemon threw a message away before its rules.
+func dropCommand(e trace.Event) string {
+	switch reason := e.Attrs["reason"]; {
+	case strings.Contains(reason, "rate limit"):
+		return "journalctl -g 'Suppressed|rate-limiting'"
+	case e.Program != "systemd-journald":
+		return "journalctl -u rsyslog"
+	case strings.Contains(reason, "="): // a setting
+		return "grep -r '^[^#]' /etc/systemd/journald.conf*"
+	}
+	return "df -h /run/log/journal /var/log/journal"
+}
+
 // firewallCommand shows what refused a packet, by the name of the chain that did:
 // firewalld's for a zone have its name in theirs.
 func firewallCommand(chain string) string {
 	zone, ok := strings.CutPrefix(chain, "filter_IN_")
+	if !ok {
+		zone, ok = strings.CutPrefix(chain, "filter_FWD_")
+	}
 	switch {
 	case ok && !strings.HasPrefix(zone, "policy_"):
 		for _, part := range []string{"_pre", "_log", "_deny", "_allow", "_post"} {

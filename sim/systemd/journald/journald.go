@@ -72,6 +72,8 @@ type daemon struct {
 	hereUntil   time.Duration // monotonic
 	roomFree    int64         // bytes
 	roomUntil   time.Duration // monotonic
+	told        int           // drops, until toldUntil
+	toldUntil   time.Duration // monotonic
 }
 
 // Daemon is /usr/lib/systemd/systemd-journald. It takes messages from
@@ -324,22 +326,38 @@ func (j *daemon) take(m *message) {
 		}
 		if !ok {
 			if nth <= toldDrops {
-				j.p.Emit(trace.MessageDropped, trace.Attrs{"text": textOf(m.fields), "tag": key,
-					"reason": fmt.Sprintf("rate limit of %s, %d in %s", key, j.conf.rateBurst, calendar.FormatSpan(j.conf.rateInterval, time.Microsecond))})
+				j.tellDrop(m.fields, fmt.Sprintf("rate limit of %s, %d in %s", key, j.conf.rateBurst, calendar.FormatSpan(j.conf.rateInterval, time.Microsecond)))
 			}
 			return
 		}
 	}
 	j.pass(m, severity)
-	if severity > j.conf.maxStore {
-		return
+	switch {
+	case severity > j.conf.maxStore:
+		j.tellDrop(m.fields, "MaxLevelStore="+j.conf.maxStore.String())
+	case j.conf.storage == "none":
+		j.tellDrop(m.fields, "Storage=none")
+	default:
+		j.add(m)
 	}
-	j.add(m)
 }
 
 // toldDrops is how many of the messages of one sender that are over the limit in
-// one interval the trace is told of one by one: a flood does not fill it.
+// one interval the trace is told of one by one, and of all together in a minute: a
+// flood does not fill it.
 const toldDrops = 1000
+
+// tellDrop tells the trace of a message that was not kept, and why.
+func (j *daemon) tellDrop(fields []journal.Field, reason string) {
+	if now := j.p.Clock.Monotonic(); now >= j.toldUntil {
+		j.told, j.toldUntil = 0, now+time.Minute
+	}
+	if j.told++; j.told > toldDrops {
+		return
+	}
+	e := journal.Entry{Fields: fields}
+	j.p.Emit(trace.MessageDropped, trace.Attrs{"text": textOf(fields), "tag": e.Get("SYSLOG_IDENTIFIER"), "reason": reason})
+}
 
 // available is how much room the journal has left, looked up once a second.
 func (j *daemon) available() int64 {
@@ -394,6 +412,9 @@ func (j *daemon) write() {
 			}
 			if err = j.store.append(j.entries, j.uids); err != nil {
 				j.complain("Failed to write entry (" + strconv.Itoa(len(j.entries)) + " items), ignoring: " + libc.Strerror(err))
+				for _, e := range j.entries {
+					j.tellDrop(e.Fields, libc.Strerror(err))
+				}
 			}
 		}
 	}
