@@ -28,8 +28,6 @@
 //     estimate that never forgets.
 //   - In the mode system it is chronyd that steps the clock over a leap second,
 //     where on a machine the kernel does.
-//   - The option filter lets the median of the samples through; chronyd combines
-//     several.
 //   - chronyc settime reads dates as GNU date does: the older grammar of the real
 //     chronyc also takes days that a month does not have.
 //   - A chronyd of a host of a lab may lock its memory no more than a process without
