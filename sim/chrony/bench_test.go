@@ -3,7 +3,6 @@ package chrony_test
 import (
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"enshu/sim/chrony/clients"
@@ -12,8 +11,6 @@ import (
 	"enshu/sim/chrony/measure"
 	"enshu/sim/chrony/polling"
 	"enshu/sim/wire/ntp"
-
-	"golang.org/x/sys/unix"
 )
 
 // BenchmarkDecodeAndReply measures the codec's share of a server answer.
@@ -51,29 +48,4 @@ func BenchmarkRegression(b *testing.B) {
 		s.Add(measure.Sample{At: at, Offset: jitter, PeerDelay: 2e-3 + jitter, PeerDispersion: 1e-6, RootDelay: 2e-3, RootDispersion: 1e-6})
 		s.Regress()
 	}
-}
-
-// BenchmarkDay lets a virtual day pass for ten hosts in three strata.
-func BenchmarkDay(b *testing.B) {
-	var took time.Duration
-	b.ReportAllocs()
-	processor := func() float64 {
-		var u unix.Rusage
-		unix.Getrusage(unix.RUSAGE_SELF, &u)
-		return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
-	}
-	before := processor()
-	for b.Loop() {
-		began := time.Now()
-		// A bubble wants a test of its own, which a benchmark is not.
-		if ok := testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: "day", F: func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { day(t) })
-		}}}); !ok {
-			b.Fatal("the day was not as it should be")
-		}
-		took += time.Since(began)
-	}
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(took.Seconds()/float64(b.N), "s-day(limit:0.5)")
-	b.ReportMetric((processor()-before)/float64(b.N), "s-of-processor")
 }

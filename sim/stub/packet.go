@@ -16,9 +16,8 @@ import (
 // packetConn is udp or unixgram, connected or not.
 type packetConn struct {
 	*conn
-	gather gatherer
-
 	in, out *messages // of ReadBatch and of Reply; nil before the first
+	latest  time.Time // when ReadBatch had the newest datagram
 
 	lastMu   sync.Mutex // guards who sent last, and for how long that is believed
 	lastPID  int32

@@ -100,7 +100,7 @@ func (s *Set) readUDP(conn net.PacketConn, in *config.UDPInput) {
 	var last net.UDPAddr // of the newest datagram, and how it is written
 	var ip, port string
 	for {
-		n, err := batch.ReadBatch(read)
+		n, err := batch.ReadBatch(read, true)
 		if err != nil {
 			if s.closing.Load() || !temporary(err) {
 				return
