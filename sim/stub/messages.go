@@ -3,6 +3,7 @@ package stub
 import (
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -18,9 +19,6 @@ type messages struct {
 	part []unix.Iovec
 	name []unix.RawSockaddrInet6 // room for either family
 	oob  [][stampSpace]byte
-
-	last   unix.RawSockaddrInet6 // who sent the newest datagram
-	sender net.Addr              // the same
 }
 
 // message is struct mmsghdr.
@@ -34,10 +32,7 @@ type message struct {
 const stampSpace = 32
 
 func newMessages(n int) *messages {
-	m := &messages{
-		head: make([]message, n), part: make([]unix.Iovec, n),
-		name: make([]unix.RawSockaddrInet6, n), oob: make([][stampSpace]byte, n),
-	}
+	m := &messages{make([]message, n), make([]unix.Iovec, n), make([]unix.RawSockaddrInet6, n), make([][stampSpace]byte, n)}
 	for i := range m.head {
 		h := &m.head[i]
 		h.Iov = &m.part[i]
@@ -86,13 +81,13 @@ func (m *messages) call(nr uintptr, fd, n, flags int) (int, error) {
 	return int(done), nil
 }
 
-// from returns who sent datagram i. Many in a row come from one.
-func (m *messages) from(i int) net.Addr {
-	if m.sender == nil || m.name[i] != m.last {
-		m.last = m.name[i]
-		m.sender = net.UDPAddrFromAddrPort(getAddr(&m.last))
+// from returns who sent datagram i: known, when it was he.
+func (m *messages) from(i int, known net.Addr) net.Addr {
+	ap := getAddr(&m.name[i])
+	if u, ok := known.(*net.UDPAddr); ok && u.AddrPort() == ap {
+		return known
 	}
-	return m.sender
+	return net.UDPAddrFromAddrPort(ap)
 }
 
 // getAddr reads a socket address, whose port is in network order.
@@ -123,59 +118,55 @@ func putAddr(raw *unix.RawSockaddrInet6, a net.Addr) uint32 {
 	return unix.SizeofSockaddrInet6
 }
 
-// Each datagram that is waited for costs the lab several switches of threads, many
-// times what reading it costs. So where one follows another within streaming, those
-// that come within gathering are read together, if the reader can wait. A socket of
-// the usual size (212,992 octets) holds some 280 short ones; at 200,000 a second 50
-// come meanwhile.
-const (
-	streaming = time.Millisecond
-	gathering = 400 * time.Microsecond
-)
+// streaming is how soon one datagram follows upon another in a stream. Each one
+// that is waited for costs the lab several switches of threads, many times what
+// reading it costs.
+const streaming = time.Millisecond
 
 // ReadBatch is host.BatchConn's.
-func (c *packetConn) ReadBatch(list []host.Datagram, gather bool) (n int, err error) {
+func (c *packetConn) ReadBatch(list []host.Datagram, linger time.Duration) (n int, err error) {
 	c.in = c.in.room(len(list))
 	err = c.call("read", unix.POLLIN, func(fd int) (err error) {
-		n, err = c.in.take(fd, list)
+		n, err = c.take(fd, list)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	c.taken(list[:n])
-	if gather {
-		now := time.Now()
-		dense := now.Sub(c.latest) < streaming
-		c.latest = now
-		if dense && n < len(list) {
-			nap := unix.NsecToTimespec(int64(gathering))
-			unix.Nanosleep(&nap, nil)
+	if linger > 0 {
+		stream := time.Since(c.latest) < streaming
+		if stream && n < len(list) {
+			nap := syscall.NsecToTimespec(int64(linger))
+			syscall.Nanosleep(&nap, nil)
 			c.raw.Control(func(fd uintptr) {
-				if more, err := c.in.take(int(fd), list[n:]); err == nil {
-					c.taken(list[n : n+more])
+				if more, err := c.take(int(fd), list[n:]); err == nil {
 					n += more
 				}
 			})
-			c.latest = time.Now()
 		}
+		c.latest = time.Now()
 	}
 	if c.away() {
-		for range n - 1 { // call has told of one
+		for range n - 1 { // call has counted one
 			c.sys.proc.Clock.Timeline().Arrived()
 		}
 	}
 	return n, nil
 }
 
-// taken says of datagrams that were just taken how long they are, from whom and
-// since when.
-func (c *packetConn) taken(list []host.Datagram) {
-	now := c.sys.proc.Clock.Now()
-	for i := range list {
-		d, h := &list[i], &c.in.head[i]
-		d.N, d.From, d.At = int(h.length), c.in.from(i), c.came(c.in.oob[i][:h.Controllen], now)
+// take reads what is there and says who sent it, and when it came.
+func (c *packetConn) take(fd int, list []host.Datagram) (int, error) {
+	n, err := c.in.take(fd, list)
+	if err != nil {
+		return 0, err
 	}
+	now := c.sys.proc.Clock.Now()
+	for i := range list[:n] {
+		d, h := &list[i], &c.in.head[i]
+		d.N, d.From, d.At = int(h.length), c.in.from(i, c.from), c.came(c.in.oob[i][:h.Controllen], now)
+		c.from = d.From
+	}
+	return n, nil
 }
 
 // Reply is host.BatchConn's.
