@@ -90,7 +90,7 @@ func (t *Track) Next() (settled bool) {
 		t.period = 4 * shortest
 	case n < 14:
 		t.period = 8 * shortest
-	case n < 18:
+	case n < 21: // more were not observed
 		t.period = 16 * shortest
 	default:
 		t.period = longest
