@@ -421,3 +421,22 @@ func BenchmarkDay(b *testing.B) {
 	b.ReportMetric(day.Seconds()/float64(n), "s-day(limit:3)")
 	b.ReportMetric((cpuTime(pid)-before).Seconds()/float64(n), "s-of-processor")
 }
+
+// BenchmarkCheck checks a lab whose checks wait for chronyd, before the learner
+// has done anything and when it is solved.
+func BenchmarkCheck(b *testing.B) {
+	u := bench(b)
+	var untouched, solved time.Duration
+	n := 0
+	for b.Loop() {
+		u.enshu(0, "start", "skewed-clock", "--name", u.lab)
+		untouched += timed(func() { u.enshu(1, "check") })
+		u.enshu(0, "solve")
+		solved += timed(func() { u.enshu(0, "check") })
+		u.enshu(0, "finish")
+		n++
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(untouched.Seconds()/float64(n), "s-untouched(limit:3)")
+	b.ReportMetric(solved.Seconds()/float64(n), "s-solved(limit:3)")
+}

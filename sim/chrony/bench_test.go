@@ -1,7 +1,6 @@
 package chrony_test
 
 import (
-	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -49,46 +48,4 @@ func BenchmarkRegression(b *testing.B) {
 		s.Add(measure.Sample{At: at, Offset: jitter, PeerDelay: 2e-3 + jitter, PeerDispersion: 1e-6, RootDelay: 2e-3, RootDispersion: 1e-6})
 		s.Regress()
 	}
-}
-
-// BenchmarkServer measures answers a second of our server and of the real
-// chronyd, one after the other under the same load on the loopback interface.
-// "ours/real" is the ratio of their rates.
-func BenchmarkServer(b *testing.B) {
-	const answers = 20000
-	rate := func(port int) float64 {
-		const window = 32 // requests on their way
-		conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer conn.Close()
-		req := (&ntp.Packet{Version: 4, Mode: ntp.Client, Poll: 6, Precision: 32, Transmit: 0xc0ffee0112345678}).Append(nil)
-		buf := make([]byte, 128)
-		for range window {
-			conn.Write(req)
-		}
-		began := time.Now()
-		for range answers {
-			conn.SetReadDeadline(time.Now().Add(time.Second))
-			if _, err := conn.Read(buf); err != nil {
-				b.Fatal(err)
-			}
-			conn.Write(req)
-		}
-		return answers / time.Since(began).Seconds()
-	}
-	const config = "local stratum 1\nallow\ncmdport 0\nbindaddress 127.0.0.1\nport "
-	real := configured(b, config+"12123\n")
-	startReal(b, real)
-	ours := configured(b, config+"12124\n")
-	startOurs(b, ours.config)
-	var sumReal, sumOurs float64
-	for b.Loop() {
-		sumReal += rate(12123)
-		sumOurs += rate(12124)
-	}
-	b.ReportMetric(sumOurs/sumReal, "ours/real")
-	b.ReportMetric(sumOurs/float64(b.N), "answers/s")
-	b.ReportMetric(0, "ns/op")
 }

@@ -28,8 +28,6 @@
 //     estimate that never forgets.
 //   - In the mode system it is chronyd that steps the clock over a leap second,
 //     where on a machine the kernel does.
-//   - The option filter lets the median of the samples through; chronyd combines
-//     several.
 //   - chronyc settime reads dates as GNU date does: the older grammar of the real
 //     chronyc also takes days that a month does not have.
 //   - A chronyd of a host of a lab may lock its memory no more than a process without
@@ -40,6 +38,8 @@
 //     readings which the filter would have combined. SHM N is the receiver /dev/gpsN
 //     of the lab, whatever writes to shared memory; SOCK never delivers. The options
 //     tai, width, maxlockage and maxdispersion are read without effect.
+//   - The real-time clock is measured every eight minutes once there are twenty
+//     samples; with how many chronyd does is not known. A trim takes effect at once.
 //   - The precision of the clock is 2^-25 s unless clockprecision says otherwise.
 //   - Sources are asked in the order of the configuration; chronyd's order is that
 //     of a hash table. So is the order of chronyc clients.

@@ -162,11 +162,52 @@ func TestLivePeers(t *testing.T) {
 		}
 	})
 	t.Run("ntpdig", func(t *testing.T) {
-		cmd := peer.Command(t, "/usr/bin/ntpdig", "127.0.0.1")
-		cmd.Env = append(cmd.Env, "PYTHONPATH="+ntpModule(t))
-		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "127.0.0.1 s4") {
-			t.Errorf("%v: %s", err, out)
+		modules := ntpModule(t)
+		keys := filepath.Join(modules, "keys")
+		if err := os.WriteFile(keys, []byte("2 SHA1 abcdefghijklmnop\n4 AES-128 00112233445566778899AABBCCDDEEFF\n9 SHA1 wrong\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			program, args string
+			answer        bool
+		}{
+			{"/usr/bin/ntpdig", "127.0.0.1", true},
+			{"/usr/bin/ntpdig", "-a 2 -k " + keys + " 127.0.0.1", true},
+			{"/usr/bin/ntpdig", "-t 1 -a 9 -k " + keys + " 127.0.0.1", false},
+			{"/usr/sbin/ntpdate", "-q 127.0.0.1", true},
+		} {
+			cmd := peer.Command(t, c.program, strings.Fields(c.args)...)
+			cmd.Env = append(cmd.Env, "PYTHONPATH="+modules, "PATH="+filepath.Join(peer.Root(t), "usr/bin")+":"+os.Getenv("PATH"))
+			out, err := cmd.CombinedOutput()
+			if answer := strings.Contains(string(out), "127.0.0.1 s4"); answer != c.answer {
+				t.Errorf("%s %s: %v: %s", c.program, c.args, err, out)
+			}
+		}
+	})
+	t.Run("rate limit", func(t *testing.T) {
+		// A client of a server that answers one request in two seconds asks sixteen
+		// times a second: it loses most of them, is served all the same, and both
+		// servers count what they dropped.
+		const limited = "local stratum 3\nallow\nratelimit interval 1 burst 2 leak 2\nbindaddress 127.0.0."
+		ourLimit := configured(t, limited+"5\ncmdport 0\n")
+		startOurs(t, ourLimit.config)
+		realLimit := configured(t, limited+"6\ncmdport 0\n")
+		startReal(t, realLimit)
+		for _, c := range []struct {
+			who    string
+			server place
+			addr   string
+		}{{"our server", ourLimit, "127.0.0.5"}, {"the real server", realLimit, "127.0.0.6"}} {
+			client := configured(t, "server "+c.addr+" minpoll -4 maxpoll -4\nport 0\ncmdport 0\n")
+			startReal(t, client)
+			if out, st := realClient(t, append([]string{"-h", client.socket}, strings.Fields(synced)...)...); st != 0 {
+				t.Errorf("%s: the client is not synchronised: %s", c.who, out)
+			}
+			out, _ := realClient(t, "-c", "-h", c.server.socket, "serverstats")
+			var got, dropped int
+			if _, err := fmt.Sscanf(out, "%d,%d", &got, &dropped); err != nil || dropped == 0 || dropped >= got {
+				t.Errorf("%s: serverstats: %s", c.who, out)
+			}
 		}
 	})
 	t.Run("denied", func(t *testing.T) {

@@ -154,3 +154,48 @@ func TestAnyPacket(t *testing.T) {
 		}
 	})
 }
+
+// TestAnyConfig starts chronyd with files that are no configuration, or nearly one:
+// it says what is wrong and ends, or it runs and can be asked.
+func TestAnyConfig(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	words := strings.Fields(`server pool peer 192.0.2.1 iburst minpoll maxpoll -7 24 99999999999 1e400 nan -inf key 0 4294967296 xleave nts
+		allow deny all 192.0.2.0/33 ::/129 makestep 1 -1 maxchange 0 driftfile /nowhere/x keyfile / logdir /etc/passwd log tracking measurements
+		local stratum 16 orphan distance ratelimit interval burst leak smoothtime leaponly refclock SHM PPS /dev/gps0 poll dpoll filter refid ABCDE
+		include /etc/chrony.conf confdir /etc sourcedir bindaddress 127.0.0.1 port 70000 cmdport 123 initstepslew 30 tempcomp rtcfile /rtc rtcautotrim
+		fallbackdrift 30 2 maxslewrate 0 hwtimestamp * ! # % ; user root chrony nobody`)
+	for i := range 300 {
+		var b strings.Builder
+		switch i % 3 {
+		case 0:
+			for range r.IntN(2000) {
+				b.WriteByte(byte(r.Uint32()))
+			}
+		default:
+			for range r.IntN(12) {
+				for range 1 + r.IntN(5) {
+					b.WriteString(words[r.IntN(len(words))] + " ")
+				}
+				b.WriteByte('\n')
+			}
+		}
+		synctest.Test(t, func(t *testing.T) {
+			n := memnet.New(t)
+			h := n.Host(t, memnet.Config{Name: "h", Addrs: []string{"192.0.2.2/24"}, Programs: programs})
+			h.WriteFile("/etc/passwd", passwd)
+			h.WriteFile("/etc/hosts", "")
+			h.MkdirAll("/run", 0o755)
+			h.WriteFile("/etc/chrony.conf", b.String())
+			d := h.Spawn(host.Cmd{Path: "/usr/sbin/chronyd", Args: []string{"chronyd", "-d"}, Dir: "/run"})
+			time.Sleep(5 * time.Minute)
+			if running, _ := d.Running(); running {
+				d.Stop()
+			} else if !strings.Contains(d.Stderr.String(), "Fatal error : ") && !strings.Contains(d.Stderr.String(), "exiting") {
+				t.Errorf("ended with no word about\n%q\n%s", b.String(), d.Stderr)
+			}
+			if strings.Contains(d.Stderr.String(), "panic") {
+				t.Errorf("%q\n%s", b.String(), d.Stderr)
+			}
+		})
+	}
+}

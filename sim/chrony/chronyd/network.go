@@ -97,7 +97,7 @@ func (d *daemon) openServer(fam int, bind netip.Addr, port int) *serverSocket {
 
 // gulp is how many packets are read at once. Those of one gulp are answered
 // together: the last of many would leave long after the time that it tells.
-const gulp = 8
+const gulp = 32
 
 // readServer reads a port until it is closed.
 func (d *daemon) readServer(sock *serverSocket) {

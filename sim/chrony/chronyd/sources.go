@@ -455,6 +455,12 @@ func (d *daemon) poll(s *source) {
 		d.takeOffline(s)
 		return
 	}
+	if sample, ok := a.Filtered(); ok {
+		d.sampled(s, sample)
+		if d.quit || s.assoc != a {
+			return
+		}
+	}
 	sent := d.send(s)
 	a.Requested(sent, s.cand == d.sel.Selected)
 	if !sent && a.Config.AutoOffline {
@@ -543,17 +549,7 @@ func (d *daemon) received(s *source, b []byte, raw time.Time, local netip.Addr) 
 		return
 	}
 	if r.Take {
-		predicted := a.Candidate.Stats.Predict(r.Sample.At)
-		miss := math.Abs(-r.Sample.Offset - predicted)
-		a.Candidate.Stats.Add(r.Sample)
-		a.Candidate.Stats.Regress()
-		d.p.Emit(trace.SampleTaken, trace.Attrs{
-			"source": s.addrText(), "offset": formatSeconds(-r.Sample.Offset),
-			"delay": formatSeconds(r.Sample.PeerDelay), "stratum": fmt.Sprint(a.Candidate.Stratum),
-		})
-		d.files.statistics(d, s)
-		d.choose(a.Candidate)
-		a.AdjustPoll(a.PollAdjustment(miss, r.Sample.PeerDispersion+0.5*r.Sample.PeerDelay))
+		d.sampled(s, r.Sample)
 	} else if !r.Synced {
 		d.unreached(s)
 	}
@@ -569,6 +565,22 @@ func (d *daemon) received(s *source, b []byte, raw time.Time, local netip.Addr) 
 	if !d.quit && s.assoc == a {
 		d.setTimer(s, a.Delay(d.ourStratum(), rx.Sub(a.LocalTx).Seconds())+extra)
 	}
+}
+
+// sampled uses a sample of a source.
+func (d *daemon) sampled(s *source, sample measure.Sample) {
+	a := s.assoc
+	predicted := a.Candidate.Stats.Predict(sample.At)
+	miss := math.Abs(-sample.Offset - predicted)
+	a.Candidate.Stats.Add(sample)
+	a.Candidate.Stats.Regress()
+	d.p.Emit(trace.SampleTaken, trace.Attrs{
+		"source": s.addrText(), "offset": formatSeconds(-sample.Offset),
+		"delay": formatSeconds(sample.PeerDelay), "stratum": fmt.Sprint(a.Candidate.Stratum),
+	})
+	d.files.statistics(d, s)
+	d.choose(a.Candidate)
+	a.AdjustPoll(a.PollAdjustment(miss, sample.PeerDispersion+0.5*sample.PeerDelay))
 }
 
 // authentic reports whether a packet has the MAC, or the seal, that its source must

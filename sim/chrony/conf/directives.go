@@ -187,8 +187,6 @@ func directives() map[string]directive {
 	}
 }
 
-func isNumber(s string) bool { _, _, ok := ScanFloat(s); return ok }
-
 func (p *Parser) readTrustedCerts(args string) error {
 	switch w := Words(args); len(w) {
 	case 0:

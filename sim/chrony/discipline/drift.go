@@ -35,9 +35,11 @@ type Fallback struct {
 	drifts      []fallbackDrift
 }
 
+// fallbackDrift is the mean of twice as many seconds as it stands for, and from
+// then on an average in which what is older counts ever less.
 type fallbackDrift struct {
 	ppm  float64
-	span float64 // seconds of updates in the average
+	span float64 // seconds of updates in the mean
 }
 
 // NewFallback returns the averages that a configuration asks for.
@@ -51,16 +53,17 @@ func NewFallback(c [2]int) Fallback {
 
 // Update takes in the frequency that the clock had for some seconds, ppm.
 func (f *Fallback) Update(ppm, seconds float64) {
-	if seconds < 1 {
+	if !(seconds > 0) {
 		return
 	}
 	for i := range f.drifts {
 		d, whole := &f.drifts[i], math.Ldexp(1, f.least+i)
-		if d.span == 0 {
-			d.ppm = ppm
+		if d.span < 2*whole {
+			d.ppm = (d.ppm*d.span + ppm*seconds) / (d.span + seconds)
+			d.span += seconds
+			continue
 		}
 		d.ppm += (1 - math.Exp(-seconds/whole)) * (ppm - d.ppm)
-		d.span += seconds
 	}
 }
 
@@ -73,7 +76,7 @@ func (f *Fallback) Next(since float64) (ppm float64, use bool, wait float64) {
 		if since < whole {
 			return ppm, use, whole - since
 		}
-		if d.span >= whole {
+		if d.span >= 2*whole {
 			ppm, use = d.ppm, true
 		}
 	}

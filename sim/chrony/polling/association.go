@@ -55,7 +55,8 @@ type Association struct {
 	remotePoll int8
 	stratum    uint8 // of the last valid answer
 	gotSample  bool
-	filtered   []measure.Sample
+	filtered   []measure.Sample // of the option filter
+	polled     int              // requests sent since it made a sample of them
 	delays     delayQuantile
 
 	Report Report
@@ -412,7 +413,11 @@ func (a *Association) Receive(pkt *ntp.Packet, rx time.Time, env Environment) An
 		}
 		return r
 	}
-	r.Sample, r.Take = a.filter(r.Sample)
+	if a.Config.Filter > 1 {
+		a.filtered = append(a.filtered, r.Sample)
+		return r
+	}
+	r.Take = true
 	return r
 }
 
@@ -485,18 +490,21 @@ func tests(ok ...bool) uint16 {
 	return v & candm.TestsMask
 }
 
-// filter keeps back samples until there are as many as the option filter says
-// and then lets the median one through.
-func (a *Association) filter(s measure.Sample) (measure.Sample, bool) {
+// Filtered is called before each request. With the option filter it returns the
+// median of the samples that came since so many requests; of those that were lost
+// or refused there is none, and of all of them nothing.
+func (a *Association) Filtered() (measure.Sample, bool) {
 	if a.Config.Filter <= 1 {
-		return s, true
+		return measure.Sample{}, false
 	}
-	a.filtered = append(a.filtered, s)
-	if len(a.filtered) < a.Config.Filter {
-		return s, false
+	if a.polled++; a.polled < a.Config.Filter {
+		return measure.Sample{}, false
 	}
 	f := a.filtered
-	a.filtered = a.filtered[:0]
+	a.polled, a.filtered = 0, a.filtered[:0]
+	if len(f) == 0 {
+		return measure.Sample{}, false
+	}
 	return measure.Median(f), true
 }
 
@@ -543,7 +551,7 @@ func (a *Association) Slewed(when time.Time, dfreq, doffset float64) {
 
 // Forget drops what was measured and is not a sample yet.
 func (a *Association) Forget() {
-	a.filtered = a.filtered[:0]
+	a.filtered, a.polled = a.filtered[:0], 0
 	a.LocalRx, a.prevTx = time.Time{}, time.Time{}
 	a.Pending = false
 	a.localTxNTP, a.localRxNTP, a.remoteTx, a.remoteRx = 0, 0, 0, 0

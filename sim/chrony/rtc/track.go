@@ -86,10 +86,14 @@ func (t *Track) Next() (settled bool) {
 		t.period = shortest
 	case n < 6:
 		t.period = 2 * shortest
-	case n < 11:
+	case n < 10:
 		t.period = 4 * shortest
+	case n < 14:
+		t.period = 8 * shortest
+	case n < 21: // more were not observed
+		t.period = 16 * shortest
 	default:
-		t.period = min(8*shortest*math.Pow(2, float64((n-11)/16)), longest)
+		t.period = longest
 	}
 	if t.settle == 0 {
 		return false
