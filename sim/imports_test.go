@@ -45,6 +45,7 @@ var rules = []rule{
 	{"sim/host", "sim/clock sim/trace sim/nft", "the contract between software and the world: below both"},
 	{"sim/host/systest", "sim/host sim/libc sim/clock", "the contract as checks, run on every implementation"},
 	{"sim/libc/regex", "", "pure: regular expressions as the C library has them"},
+	{"sim/pcre", "", "pure: regular expressions as Perl has them"},
 	{"sim/libc", "sim/host sim/clock sim/trace sim/wire/... github.com/miekg/dns golang.org/x/text", "what a C library gives a program, through the contract only"},
 	{"sim/sdjournal", "sim/host sim/clock sim/libc sim/wire/...", "the files of the journal, for those who write and those who read them"},
 	{"sim/memnet", "sim/host sim/link sim/clock sim/trace sim/nft sim/wire/... golang.org/x/sys", "an implementation of the contract, for tests"},
@@ -53,7 +54,7 @@ var rules = []rule{
 		"namespaces and wires, under the software and ignorant of it"},
 	{"sim/scenario", "sim/lang sim/wire/... gopkg.in/yaml.v3 github.com/invopop/jsonschema", "what a lab file says; data for whoever builds the lab"},
 	{"sim/distro", "sim/host SUITE", "the one table that knows all software"},
-	{"sim/lab", "sim/lang sim/scenario sim/distro sim/kernel sim/stub sim/memnet sim/host sim/link sim/libc sim/clock sim/trace sim/nft/... sim/wire/... sim/systemd/pid1 sim/dnf golang.org/x/sys",
+	{"sim/lab", "sim/lang sim/scenario sim/distro sim/kernel sim/stub sim/memnet sim/host sim/link sim/libc sim/clock sim/trace sim/nft/... sim/wire/... sim/systemd/pid1 sim/dnf golang.org/x/sys golang.org/x/crypto",
 		"builds and runs a lab; of the suites it knows the one whose Program is process 1 and the one that puts packages on a running host"},
 	{"sim/peer", "", "tests only: where the real programs are that they run beside ours"},
 	{"sim/hostscript", "github.com/rogpeppe/go-internal", "tests only: scripts that command a lab, wherever it runs"},
@@ -61,17 +62,17 @@ var rules = []rule{
 	{"sim/mailoracle", "", "tests only: recordings of more than one suite, run on hosts of the distribution"},
 	{"sim/systemd/calendar", "", "pure: times as systemd writes them"},
 	{"sim/systemd/unitfile", "sim/wire/... sim/systemd/calendar", "pure: the grammar of systemd's files"},
-	{"sim/...", "sim/host sim/libc/... sim/clock sim/trace sim/wire/... sim/nft sim/sdjournal github.com/miekg/dns golang.org/x/crypto golang.org/x/net",
+	{"sim/...", "sim/host sim/libc/... sim/clock sim/trace sim/wire/... sim/nft sim/pcre sim/sdjournal github.com/miekg/dns golang.org/x/crypto golang.org/x/net",
 		"a suite meets other suites in files, sockets and commands, as on a real system, and the world through the contract"},
 	{"labs", "gopkg.in/yaml.v3", "data"},
 	{"content", "sim/lang gopkg.in/yaml.v3", "data"},
-	{"grader/report", "sim/lang grader/junit sim/lang sim/scenario sim/libc", "values and their forms; knows no check"},
+	{"grader/report", "sim/lang grader/junit sim/scenario sim/libc", "values and their forms; knows no check"},
 	{"grader/check", "sim/lang sim/scenario sim/clock sim/trace", "the contract of a kind; knows no kind"},
 	{"grader/probe", "grader/check sim/scenario sim/trace sim/wire/...", "questions that kinds share"},
 	{"grader/kinds/...", "grader/check grader/probe sim/scenario sim/trace sim/wire/...", "a kind asks a host and knows no other kind"},
 	{"grader/...", "grader/... labs content sim/lang sim/lab sim/scenario sim/trace sim/clock sim/libc sim/wire/... gopkg.in/yaml.v3",
 		"it sees what an administrator can see and the trace; no suite, or it would grade its own words"},
-	{"cmd/...", "cmd/... grader/... labs content sim/lang sim/lab sim/scenario sim/distro sim/kernel sim/stub/... sim/host sim/libc sim/trace sim/clock sim/wire/... github.com/spf13/cobra github.com/google/gopacket github.com/yuin/goldmark golang.org/x/term golang.org/x/sys",
+	{"cmd/...", "cmd/... grader/... labs content sim/lang sim/lab sim/scenario sim/distro sim/kernel sim/stub/... sim/host sim/libc sim/trace sim/clock sim/wire/... github.com/spf13/cobra github.com/gopacket/gopacket github.com/yuin/goldmark golang.org/x/term golang.org/x/sys",
 		"the product puts the parts together; what software does is the suites' matter"},
 }
 
@@ -80,7 +81,7 @@ var rules = []rule{
 // and other suites, which are as good as the real software there.
 const inTests = "sim/memnet sim/peer sim/recorded sim/hostscript sim/host/systest sim/host sim/libc sim/clock sim/trace sim/scenario sim/kernel sim/nft/... sim/distro SUITE labs " +
 	"github.com/google/nftables github.com/google/go-cmp github.com/rogpeppe/go-internal pgregory.net/rapid github.com/beevik/ntp github.com/miekg/dns gopkg.in/yaml.v3 " +
-	"mvdan.cc/sh github.com/mdlayher/netlink github.com/vishvananda/netlink golang.org/x/sys github.com/creack/pty"
+	"mvdan.cc/sh github.com/mdlayher/netlink github.com/vishvananda/netlink golang.org/x/sys golang.org/x/net/ipv4 github.com/creack/pty"
 
 // notSuites are the folders of sim that are no software of a host.
 var notSuites = []string{"clock", "trace", "wire", "link", "host", "stub", "memnet", "kernel", "distro", "scenario", "lab", "nft", "libc", "sdjournal", "peer", "mailoracle", "recorded", "hostscript"}

@@ -105,3 +105,23 @@ systemctl daemon-reload; systemctl start again`)
 		u.enshu(0, "exec", "h1", "--", "systemctl", "stop", "again")
 	})
 }
+
+// Inside a host a learner sees the clocks, and goes on to another host.
+func TestInside(t *testing.T) {
+	users(t, func(t *testing.T, u *user) {
+		u.enshu(0, "start", u.file("hour.yaml"), "--name", u.lab)
+		before := strings.Fields(u.enshu(0, "exec", "h2", "--", "enshu", "clock"))
+		if got := u.enshu(1, "exec", "h2", "--", "enshu", "clock", "advance", "1h"); !strings.Contains(got, "at a terminal only") {
+			t.Errorf("enshu clock advance in a script: %q", got)
+		}
+		if len(before) < 10 || before[len(before)-10] != "h3" {
+			t.Errorf("the last row of `enshu clock` is not that of h3: %q", before)
+		}
+		if got := u.enshu(2, "exec", "h2", "--", "sh", "-c", "enshu finish 2>&1"); !strings.Contains(got, "another terminal") {
+			t.Errorf("enshu finish inside a host: %q", got)
+		}
+		if got := u.enshu(0, "exec", "h2", "--", "ssh", "h3", "hostname"); !strings.HasPrefix(got, "h3\n") {
+			t.Errorf("ssh from h2 to h3: %q", got)
+		}
+	})
+}

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"enshu/cmd/enshu/page"
 	"enshu/cmd/enshu/session"
 )
 
@@ -52,7 +52,7 @@ func (a *app) statusCommand() *cobra.Command {
 			}
 			for _, st := range all {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  (seed %d)\n", st.Name, st.Title.In(a.lang), st.Seed)
-				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 8, 2, ' ', 0)
+				var rows [][]string
 				for _, h := range st.Hosts {
 					state := a.text("稼働中", "up")
 					if !h.Up {
@@ -61,9 +61,11 @@ func (a *app) statusCommand() *cobra.Command {
 					if len(h.Failed) > 0 {
 						state += a.text(" 失敗: ", " failed: ") + strings.Join(h.Failed, ", ")
 					}
-					fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", h.Name, strings.Join(h.Addresses, ","), a.clockText(h), state)
+					rows = append(rows, []string{"  " + h.Name, strings.Join(h.Addresses, ","), a.clockText(h), state})
 				}
-				w.Flush()
+				if err := page.Columns(cmd.OutOrStdout(), rows); err != nil {
+					return err
+				}
 			}
 			return nil
 		},

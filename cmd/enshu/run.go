@@ -74,7 +74,7 @@ func (a *app) startCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(os.Stderr, a.text("次は: enshu show · enshu shell %s · enshu check · enshu finish\n",
-				"next: enshu show · enshu shell %s · enshu check · enshu finish\n"), l.Hosts[0].Name)
+				"next: enshu show · enshu shell %s · enshu check · enshu finish\n"), l.Shell)
 			return nil
 		},
 	}
@@ -111,10 +111,12 @@ func (a *app) runCommand() *cobra.Command {
 			if err := a.read(cmd.OutOrStdout(), page.Lab(l, a.lang)); err != nil {
 				return err
 			}
-			fmt.Print(a.text("\n別の端末から: enshu shell HOST。このシェルを終了すると採点して片付けます。\n"+
-				"シェルの中で: tasks (この説明)、check、hint、why。\n\n",
-				"\nOther hosts: enshu shell HOST in another terminal. Leaving this shell grades the lab and ends it.\n"+
-					"In it: tasks (this text), check, hint, why.\n\n"))
+			fmt.Print(a.text("\nシェルの中で: tasks (この説明)、check、hint、why。\n"+
+				"ほかのホストへ: ssh HOST、または別の端末で enshu shell HOST。\n"+
+				"このシェルを終了すると、採点して片付けます。\n\n",
+				"\nIn the shell: tasks (this text), check, hint, why.\n"+
+					"To other hosts: ssh HOST, or enshu shell HOST in another terminal.\n"+
+					"Leaving the shell grades the lab and ends it.\n\n"))
 			c, err := session.Dial(started.Name)
 			if err != nil {
 				return err
@@ -126,7 +128,7 @@ func (a *app) runCommand() *cobra.Command {
 		},
 	}
 	f.add(a, c)
-	c.Flags().StringVar(&host, "host", "", a.text("シェルを開くホスト (省略すると最初のホスト)", "the host of the shell; by default the lab's first"))
+	c.Flags().StringVar(&host, "host", "", a.text("シェルを開くホスト (省略するとラボが決めたホスト)", "the host of the shell; by default the one that the lab says"))
 	return c
 }
 

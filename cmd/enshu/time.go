@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,22 +25,7 @@ func (a *app) clockCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := cmd.OutOrStdout()
-			rate := ""
-			if st.Rate != 1 {
-				rate = fmt.Sprintf(a.text("  (%g 倍速)", "  (%g times real time)"), st.Rate)
-			}
-			fmt.Fprintf(out, "%s %s%s\n", a.text("真の時刻", "true time"), st.Now.Local().Format("2006-01-02 15:04:05.000 MST"), rate)
-			w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, a.text("ホスト\tローカル時刻\tずれ\t周波数誤差\t参照先\t階層", "host\tlocal time\toffset\tfrequency\tsource\tstratum"))
-			for _, h := range st.Hosts {
-				source, stratum := "-", "-"
-				if h.Stratum > 0 {
-					source, stratum = h.Source, strconv.Itoa(h.Stratum)
-				}
-				fmt.Fprintf(w, "%s\t%s\t%+.6f s\t%+.3f ppm\t%s\t%s\n", h.Name, h.Local.Local().Format("2006-01-02 15:04:05.000"), h.Offset.Seconds(), h.Frequency, source, stratum)
-			}
-			return w.Flush()
+			return st.WriteClocks(cmd.OutOrStdout(), a.lang)
 		},
 	}
 	c.AddCommand(&cobra.Command{
@@ -52,9 +35,6 @@ func (a *app) clockCommand() *cobra.Command {
 			var d scenario.Duration
 			if err := d.UnmarshalText([]byte(args[0])); err != nil {
 				return err
-			}
-			if d < 0 {
-				return lang.Errorf("真の時刻は前にしか進みません (%v は指定できません)", "true time only goes forward, not by %v", d)
 			}
 			c, err := a.dial()
 			if err != nil {

@@ -78,12 +78,21 @@ func (v *View) Read(host, name string) (string, error) {
 	return string(b), nil
 }
 
+// MayTake tells whoever waits for the check that it may take so long yet, in the
+// lab's time, which can then be made to pass faster.
+func (v *View) MayTake(d time.Duration) {
+	if v.Waiting != nil && d > 0 {
+		v.Waiting(d)
+	}
+}
+
 // Until waits until done reports true, looking whenever something happened in
 // the lab and at least five times a second of the lab's time, at most for d.
 func (v *View) Until(ctx context.Context, host string, d time.Duration, done func() (bool, error)) (bool, error) {
 	line := v.Lab.Clock(host).Timeline()
 	end := line.Now().Add(d)
 	log := v.Lab.Trace()
+	v.MayTake(d)
 	for {
 		seen := log.Last()
 		if ok, err := done(); ok || err != nil {
@@ -93,9 +102,7 @@ func (v *View) Until(ctx context.Context, host string, d time.Duration, done fun
 		if left <= 0 || ctx.Err() != nil {
 			return false, nil
 		}
-		if v.Waiting != nil {
-			v.Waiting(left)
-		}
+		v.MayTake(left)
 		wait, cancel := context.WithCancel(ctx)
 		t := line.AfterFunc(min(left, 200*time.Millisecond), cancel)
 		log.Wait(wait, seen) // an error means that it is time to look

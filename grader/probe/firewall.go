@@ -41,14 +41,14 @@ func FirewallAdvice(step string) []check.Advice {
 			Expected: check.Text("{host} のファイアウォールが {port} を今も許可する", "the firewall of {host} allows {port} now"),
 			Seen:     check.Text("永続設定にはありますが、実行中の設定にはまだありません", "the permanent configuration has it, the running one not yet"),
 			Slip:     check.Text("--permanent は保存するだけです。firewall-cmd --reload で反映します。", "--permanent only stores it; firewall-cmd --reload puts it into force."),
-			Command:  "firewall-cmd --list-ports; firewall-cmd --permanent --list-ports",
+			Command:  "firewall-cmd --list-all; firewall-cmd --permanent --list-all",
 		},
 		{
 			Link:     "firewall-not-permanent",
 			Expected: check.Text("{host} のファイアウォールが {port} を再起動後も許可する", "the firewall of {host} still allows {port} after a reboot"),
 			Seen:     check.Text("実行中の設定にだけあり、永続設定にはありません", "only the running configuration has it, the permanent one does not"),
 			Slip:     check.Text("--permanent を付けて追加するか、firewall-cmd --runtime-to-permanent で保存します。", "Add it with --permanent, or store it with firewall-cmd --runtime-to-permanent."),
-			Command:  "firewall-cmd --permanent --list-ports",
+			Command:  "firewall-cmd --permanent --list-all",
 		},
 	}
 	if step != "" {

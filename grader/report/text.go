@@ -29,7 +29,8 @@ var words = map[string]scenario.Text{
 	"unknown":  lang.Both("判定できませんでした: %s", "could not be tried: %s"),
 	"points":   lang.Both("%d / %d 点", "%d of %d points"),
 	"passed":   lang.Both("すべて合格です。おつかれさまでした！", "Everything holds. Well done!"),
-	"failed":   lang.Both("もう少しです。上の「確認」のコマンドから見ていきましょう。", "Not yet. Start with the command at “look”."),
+	"begun":    lang.Both("これからです。上の「確認」のコマンドから見ていきましょう。", "Not yet. Start with the command at “look”."),
+	"near":     lang.Both("あと少しです。残りも「確認」のコマンドから見ていきましょう。", "Nearly there. Go on with the command at “look”."),
 	"blocked":  lang.Both("判定できない項目があります。", "Something could not be tried."),
 }
 
@@ -76,13 +77,15 @@ func WriteText(w io.Writer, r *Report, s Style) error {
 	}
 	p.line(0, "")
 	p.line(1, p.paint("1", fmt.Sprintf(p.word("points"), r.Points, r.Of)))
-	switch r.Outcome() {
-	case Pass:
+	switch last := r.Outcome(); {
+	case last == Pass:
 		p.wrapped(1, "", s.Columns, p.word("passed"), "32")
-	case Fail:
-		p.wrapped(1, "", s.Columns, p.word("failed"), "")
-	default:
+	case last != Fail:
 		p.wrapped(1, "", s.Columns, p.word("blocked"), "")
+	case 2*r.Points >= r.Of:
+		p.wrapped(1, "", s.Columns, p.word("near"), "")
+	default:
+		p.wrapped(1, "", s.Columns, p.word("begun"), "")
 	}
 	_, err := io.WriteString(w, p.out.String())
 	return err

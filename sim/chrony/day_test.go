@@ -11,8 +11,9 @@ import (
 	"enshu/sim/trace"
 )
 
-// day runs ten hosts in three strata for a virtual day and returns the trace.
-func day(t testing.TB) []byte {
+// day runs ten hosts in three strata for a virtual day, which pass lets go by, and
+// returns the trace.
+func day(t testing.TB, pass func(*memnet.Network, time.Duration)) []byte {
 	n := memnet.New(t)
 	var hosts []*memnet.Host
 	add := func(i int, conf string) {
@@ -41,7 +42,7 @@ func day(t testing.TB) []byte {
 	for _, h := range hosts {
 		daemons = append(daemons, h.Start("/usr/sbin/chronyd", "-d"))
 	}
-	time.Sleep(24 * time.Hour)
+	pass(n, 24*time.Hour)
 	for i, h := range hosts[1:] {
 		if off := h.Clock.Offset(); off.Abs() > time.Millisecond {
 			t.Errorf("host %d is off by %v after a day", i+2, off)
@@ -61,7 +62,9 @@ func day(t testing.TB) []byte {
 func TestDay(t *testing.T) {
 	var traces [2][]byte
 	for i := range traces {
-		synctest.Test(t, func(t *testing.T) { traces[i] = day(t) })
+		synctest.Test(t, func(t *testing.T) {
+			traces[i] = day(t, func(_ *memnet.Network, d time.Duration) { time.Sleep(d) })
+		})
 	}
 	if !bytes.Equal(traces[0], traces[1]) {
 		a, b := bytes.Split(traces[0], []byte("\n")), bytes.Split(traces[1], []byte("\n"))
@@ -72,4 +75,20 @@ func TestDay(t *testing.T) {
 		}
 		t.Fatal("the second trace is longer")
 	}
+}
+
+// BenchmarkDay is the day outside of a bubble, warped as a lab is.
+func BenchmarkDay(b *testing.B) {
+	n := 0
+	began := time.Now()
+	for b.Loop() {
+		n++
+		day(b, func(n *memnet.Network, d time.Duration) {
+			if err := n.Line.Advance(b.Context(), d); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(time.Since(began).Seconds()/float64(n), "s-day(limit:0.5)")
 }

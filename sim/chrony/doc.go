@@ -6,7 +6,8 @@
 // takes values and a time: conf is chrony.conf, polling asks a source and judges
 // its answers (RFC 5905 sections 8 and 9), measure turns the samples into estimates
 // and chooses among the sources, discipline corrects the clock, clients is what a
-// server knows of those who ask it; nts is Network Time Security (RFC 8915).
+// server knows of those who ask it; nts is Network Time Security (RFC 8915); rtc follows the
+// host's real-time clock.
 //
 // A reference clock is a device of the host with a time of its own, which only
 // the daemon's refclock.go reads.
@@ -19,11 +20,9 @@
 //   - NTS: a client's cookies are not kept in ntsdumpdir, a name that a server of
 //     keys gives for the NTP server is not followed (an address is), and
 //     ntsprocesses has no effect: sessions are threads.
-//   - Hardware timestamping, PTP transport, broadcast, the signing daemon of Samba
-//     and the driver of the real-time clock (rtcfile, rtcautotrim, hwclockfile,
-//     rtconutc, option -s; chronyc writertc, trimrtc and rtcdata say that there is
-//     none) are read and checked without effect. rtcsync copies the system time to
-//     the hardware clock at each update.
+//   - Hardware timestamping, PTP transport, broadcast and the signing daemon of Samba
+//     are read and checked without effect. rtcsync copies the system time to the
+//     hardware clock at each update, where a kernel does every eleven minutes.
 //   - The option xleave has no effect with a peer, whose packets stay in basic mode.
 //   - maxdelayquant takes the quantile of the last 256 delays, where chronyd has an
 //     estimate that never forgets.

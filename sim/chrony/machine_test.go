@@ -66,11 +66,28 @@ func (machine) Start(c host.Cmd) (*host.Process, error) { return nil, syscall.EN
 // stamped says when a packet was read, which is near enough here.
 type stamped struct{ *net.UDPConn }
 
-var _ host.StampConn = stamped{}
+var (
+	_ host.StampConn = stamped{}
+	_ host.BatchConn = stamped{}
+)
 
 func (s stamped) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
 	n, from, err := s.ReadFrom(b)
 	return n, from, time.Now(), err
+}
+
+func (s stamped) ReadBatch(list []host.Datagram) (n int, err error) {
+	d := &list[0]
+	if d.N, d.From, d.At, err = s.ReadFromAt(d.Buf); err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
+func (s stamped) Reply(list []host.Datagram) {
+	for _, d := range list {
+		s.WriteTo(d.Buf[:d.N], d.From)
+	}
 }
 
 // onMachine makes a process of ours on the machine. Its clock is the machine's,

@@ -101,6 +101,25 @@ func (q *Queue[T]) PutAll(ctx context.Context, values []T) error {
 	return nil
 }
 
+// TryPutAll appends the first of values, as many as there is room for, and
+// returns how many that were.
+func (q *Queue[T]) TryPutAll(values []T) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return 0
+	}
+	n := len(values)
+	if q.limit > 0 {
+		n = max(0, min(n, q.limit-len(q.values)))
+	}
+	q.values = append(q.values, values[:n]...)
+	for range n {
+		wakeOne(&q.getters)
+	}
+	return n
+}
+
 // GetAll removes the oldest values, as many as are there and buf has room for,
 // waiting for one. It returns ErrClosed once the queue is closed and empty, or
 // the cause of ctx.

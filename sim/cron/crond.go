@@ -354,7 +354,7 @@ func (c *crond) run(ctx context.Context, t *table, j job) {
 	out := &output{}
 	child, err := c.p.Start(host.Cmd{
 		Path: sh, Args: []string{sh, "-c", j.command}, Env: env, Dir: dir, Cred: libc.CredOf(c.p, u),
-		Stdin: strings.NewReader(j.input), Stdout: out, Stderr: out, Session: true,
+		Stdin: strings.NewReader(j.input), Stdout: out, Stderr: out, Session: true, Terms: &host.Terms{LoginUID: &u.UID},
 	})
 	if err != nil {
 		logCron(c.p, "CROND", c.p.PID, name, "ERROR", sh+": "+libc.Strerror(err))

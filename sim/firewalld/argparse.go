@@ -12,6 +12,7 @@ type arity int
 const (
 	flag arity = iota
 	one
+	text // one, which may be empty
 	many // one, and the option may be given again
 	rest // all that follows
 )
@@ -54,19 +55,19 @@ var options = []option{
 	{"list-all-policies", flag, wide}, {"info-zone", one, wide}, {"info-policy", one, wide}, {"info-service", one, wide},
 	{"info-icmptype", one, wide}, {"info-ipset", one, wide}, {"info-helper", one, wide},
 
-	{"new-icmptype", one, unmodelled}, {"new-icmptype-from-file", one, unmodelled}, {"delete-icmptype", one, unmodelled},
-	{"load-icmptype-defaults", one, unmodelled},
+	{"new-icmptype", one, permOnly}, {"new-icmptype-from-file", one, permOnly}, {"delete-icmptype", one, permOnly},
+	{"load-icmptype-defaults", one, permOnly},
 	{"new-service", one, permOnly}, {"new-service-from-file", one, permOnly}, {"delete-service", one, permOnly},
 	{"load-service-defaults", one, permOnly}, {"new-zone", one, permOnly}, {"new-zone-from-file", one, permOnly},
 	{"delete-zone", one, permOnly}, {"load-zone-defaults", one, permOnly},
-	{"new-policy", one, unmodelled}, {"new-policy-from-file", one, unmodelled}, {"delete-policy", one, unmodelled},
-	{"load-policy-defaults", one, unmodelled},
+	{"new-policy", one, permOnly}, {"new-policy-from-file", one, permOnly}, {"delete-policy", one, permOnly},
+	{"load-policy-defaults", one, permOnly},
 	{"new-ipset", one, permOnly}, {"new-ipset-from-file", one, permOnly}, {"delete-ipset", one, permOnly},
 	{"load-ipset-defaults", one, permOnly},
-	{"new-helper", one, unmodelled}, {"new-helper-from-file", one, unmodelled}, {"delete-helper", one, unmodelled},
-	{"load-helper-defaults", one, unmodelled},
+	{"new-helper", one, permOnly}, {"new-helper-from-file", one, permOnly}, {"delete-helper", one, permOnly},
+	{"load-helper-defaults", one, permOnly},
 	{"path-zone", one, permOnly}, {"path-service", one, permOnly}, {"path-ipset", one, permOnly},
-	{"path-policy", one, unmodelled}, {"path-icmptype", one, unmodelled}, {"path-helper", one, unmodelled},
+	{"path-policy", one, permOnly}, {"path-icmptype", one, permOnly}, {"path-helper", one, permOnly},
 	{"name", one, modifier},
 
 	{"list-lockdown-whitelist-commands", flag, whitelisting}, {"add-lockdown-whitelist-command", many, whitelisting},
@@ -79,7 +80,7 @@ var options = []option{
 	{"remove-lockdown-whitelist-user", many, whitelisting}, {"query-lockdown-whitelist-user", many, whitelisting},
 
 	{"permanent", flag, modifier}, {"zone", one, modifier}, {"timeout", one, modifier},
-	{"policy", one, unmodelled},
+	{"policy", one, modifier},
 
 	{"add-interface", many, zoned}, {"remove-interface", many, zoned}, {"query-interface", many, zoned},
 	{"change-interface", many, zoned}, {"change-zone", many, zoned}, {"list-interfaces", flag, zoned},
@@ -87,11 +88,11 @@ var options = []option{
 	{"list-sources", flag, zoned}, {"add-forward", flag, zoned}, {"remove-forward", flag, zoned}, {"query-forward", flag, zoned},
 	{"add-icmp-block-inversion", flag, zoned}, {"remove-icmp-block-inversion", flag, zoned},
 	{"query-icmp-block-inversion", flag, zoned},
-	{"add-ingress-zone", one, unmodelled}, {"remove-ingress-zone", one, unmodelled}, {"query-ingress-zone", one, unmodelled},
+	{"add-ingress-zone", many, zoned}, {"remove-ingress-zone", many, zoned}, {"query-ingress-zone", many, zoned},
 	{"list-ingress-zones", flag, zoned},
-	{"add-egress-zone", one, unmodelled}, {"remove-egress-zone", one, unmodelled}, {"query-egress-zone", one, unmodelled},
+	{"add-egress-zone", many, zoned}, {"remove-egress-zone", many, zoned}, {"query-egress-zone", many, zoned},
 	{"list-egress-zones", flag, zoned},
-	{"set-priority", one, unmodelled}, {"get-priority", flag, unmodelled},
+	{"set-priority", one, zoned}, {"get-priority", flag, zoned},
 
 	{"add-rich-rule", many, zoned}, {"remove-rich-rule", many, zoned}, {"query-rich-rule", many, zoned},
 	{"list-rich-rules", flag, zoned},
@@ -114,7 +115,7 @@ var options = []option{
 	{"ipset", one, modifier}, {"type", one, modifier}, {"option", many, modifier}, {"family", one, modifier},
 	{"add-entry", many, setOnly}, {"remove-entry", many, setOnly}, {"query-entry", many, setOnly},
 	{"get-entries", flag, setOnly},
-	{"add-entries-from-file", many, setOnly}, {"remove-entries-from-file", many, setOnly}, {"icmptype", one, unmodelled},
+	{"add-entries-from-file", many, setOnly}, {"remove-entries-from-file", many, setOnly}, {"icmptype", one, modifier},
 	{"service", one, modifier},
 	{"get-ports", flag, serviceOnly}, {"get-source-ports", flag, serviceOnly}, {"get-protocols", flag, serviceOnly},
 	{"add-module", many, serviceOnly}, {"remove-module", many, serviceOnly}, {"query-module", many, serviceOnly},
@@ -123,8 +124,8 @@ var options = []option{
 	{"remove-include", many, serviceOnly}, {"query-include", many, serviceOnly}, {"get-includes", flag, serviceOnly},
 	{"set-destination", many, serviceOnly}, {"remove-destination", many, serviceOnly}, {"query-destination", many, serviceOnly},
 	{"get-destinations", flag, serviceOnly},
-	{"add-destination", one, unmodelled}, {"helper", one, unmodelled}, {"get-family", flag, unmodelled},
-	{"set-family", one, unmodelled}, {"get-module", flag, unmodelled}, {"set-module", one, unmodelled},
+	{"add-destination", many, serviceOnly}, {"helper", one, modifier}, {"module", one, modifier}, {"get-family", flag, serviceOnly},
+	{"set-family", text, serviceOnly}, {"get-module", flag, serviceOnly}, {"set-module", one, serviceOnly},
 	{"get-helpers", flag, wide},
 
 	{"direct", flag, modifier},

@@ -184,8 +184,15 @@ func (c *command) check() error {
 			return c.misuse("Option can be used only with --permanent.")
 		}
 	case serviceOnly:
-		if !c.has("service") {
+		if !c.has("service") && !c.has("icmptype") && !c.has("helper") {
+			if strings.HasSuffix(main.name, "-destination") || main.name == "get-destinations" {
+				return c.misuse("No icmptype specified.")
+			}
 			return c.misuse("Option can be used only with --service=<service>.")
+		}
+	case zoned:
+		if err := c.checkSubject(main); err != nil {
+			return err
 		}
 	case setOnly:
 		if !c.has("ipset") {
@@ -196,7 +203,8 @@ func (c *command) check() error {
 			return c.misuse("Wrong usage of 'direct' options.")
 		}
 	}
-	if slices.Contains([]string{"get-target", "set-target", "get-short", "set-short", "get-description", "set-description"}, main.name) || c.has("service") {
+	if slices.Contains([]string{"get-target", "set-target", "get-short", "set-short", "get-description", "set-description"}, main.name) ||
+		c.has("service") || c.has("icmptype") || c.has("helper") {
 		if !perm {
 			return c.misuse("Option can be used only with --permanent.")
 		}
@@ -234,6 +242,10 @@ func (c *command) run() error {
 		if err != nil {
 			return err
 		}
+		if c.has("policy") {
+			c.say("success")
+			return nil
+		}
 		c.complain("State: " + map[bool]string{true: "running", false: "failed"}[a.Yes] + "\n\nNo options specified\n" + usageLine)
 		return exit(2)
 	}
@@ -252,13 +264,15 @@ func (c *command) run() error {
 	case whitelisting:
 		return c.whitelist(main.name)
 	}
-	if c.has("service") {
-		return c.serviceEdit(main.name)
+	for _, kind := range []conf.Kind{conf.Services, conf.ICMPNames, conf.Helpers} {
+		if c.has(string(kind)) {
+			return c.edit(kind, main.name)
+		}
 	}
 	if c.has("ipset") {
-		return c.texts(main.name, "ipset", c.get("ipset"))
+		return c.texts(main.name, conf.IPSets, c.get("ipset"))
 	}
-	return c.zoneOp(main)
+	return c.ruled(main)
 }
 
 // ask calls and returns the answer's list.
@@ -328,10 +342,13 @@ func (c *command) general(name string) error {
 		}
 		return nil
 	case "get-active-policies":
-		if _, err := c.call(request{Op: "get-policies"}); err != nil {
+		a, err := c.call(request{Op: name})
+		if err != nil {
 			return err
 		}
-		c.say(conf.HostPolicy + "\n  ingress-zones: ANY\n  egress-zones: HOST")
+		for _, p := range a.Policies {
+			c.say(p.Name + "\n  ingress-zones: " + strings.Join(p.Values(conf.KindIngress), " ") + "\n  egress-zones: " + strings.Join(p.Values(conf.KindEgress), " "))
+		}
 		return nil
 	case "get-default-zone", "get-log-denied", "version":
 		list, err := c.ask(request{Op: name})
@@ -350,9 +367,16 @@ func (c *command) general(name string) error {
 // configuration are the options about everything at once.
 func (c *command) configuration(name string) error {
 	r := request{Op: name, Permanent: c.has("permanent"), Args: c.values[name]}
-	arg := c.get(name)
+	if kind, ok := strings.CutPrefix(name, "info-"); ok {
+		return c.info(conf.Kind(kind), c.get(name))
+	}
 	switch name {
 	case "get-zones", "get-services", "get-icmptypes", "get-ipsets", "get-helpers", "get-policies":
+		kind := strings.TrimSuffix(strings.TrimPrefix(name, "get-"), "s")
+		if name == "get-policies" {
+			kind = string(conf.Policies)
+		}
+		r.Op = "get-all-" + kind
 		list, err := c.ask(r)
 		if err == nil {
 			c.say(strings.Join(list, " "))
@@ -369,56 +393,39 @@ func (c *command) configuration(name string) error {
 		}
 		c.say(list[0])
 		return nil
-	case "list-all-zones":
-		a, err := c.call(r)
-		if err != nil {
-			return err
-		}
-		for i, z := range a.Zones {
-			c.say(c.zoneText(z, a.Active[i]))
-			c.say("")
-		}
-		return nil
-	case "info-zone":
-		a, err := c.call(request{Op: "list-all", Permanent: r.Permanent, Zone: arg})
-		if err == nil {
-			c.say(c.zoneText(a.Zones[0], a.Active[0]))
-		}
-		return err
-	case "info-service":
-		a, err := c.call(r)
-		if err == nil {
-			c.say(c.serviceText(a.Service))
-		}
-		return err
-	case "info-ipset":
-		a, err := c.call(r)
-		if err == nil {
-			c.say(c.ipsetText(a.IPSet))
-		}
-		return err
 	}
-	if _, err := c.call(request{Op: "authorize"}); err != nil {
-		return err
+	a, err := c.call(r) // --list-all-zones, --list-all-policies
+	if err == nil {
+		c.sayAll(a, "\n")
 	}
-	switch name {
-	case "info-icmptype":
-		t, ok := conf.ICMPTypes[arg]
-		if !ok {
-			return conf.Fail("INVALID_ICMPTYPE", arg)
-		}
-		c.say(arg + "\n  destination: " + strings.Join(t.Destinations(), " "))
-	case "info-helper":
-		h, ok := conf.Helpers[arg]
-		if !ok {
-			return conf.Fail("INVALID_HELPER", arg)
-		}
-		c.say(arg + "\n  family: " + h.Family + "\n  module: nf_conntrack_" + strings.ReplaceAll(h.Module, "-", "_") + "\n  ports: " + joinPorts(h.Ports))
-	case "info-policy", "list-all-policies":
-		if name == "info-policy" && arg != conf.HostPolicy {
-			return conf.Fail("INVALID_POLICY", arg)
-		}
-		c.say(policyText(!r.Permanent))
+	return err
+}
+
+// info is --info-… of a definition.
+func (c *command) info(kind conf.Kind, name string) error {
+	a, err := c.call(request{Op: "info-" + string(kind), Permanent: c.has("permanent"), Args: []string{name}})
+	if err == nil {
+		c.sayAll(a, "")
 	}
-	return nil
+	return err
+}
+
+// sayAll prints every definition of an answer, and end after each.
+func (c *command) sayAll(a *reply, end string) {
+	for _, z := range a.Zones {
+		c.say(c.zoneText(z) + end)
+	}
+	for _, p := range a.Policies {
+		c.say(c.policyText(p) + end)
+	}
+	switch {
+	case a.Service != nil:
+		c.say(c.serviceText(a.Service) + end)
+	case a.IPSet != nil:
+		c.say(c.ipsetText(a.IPSet) + end)
+	case a.ICMPType != nil:
+		c.say(c.icmpText(a.ICMPType) + end)
+	case a.Helper != nil:
+		c.say(c.helperText(a.Helper) + end)
+	}
 }

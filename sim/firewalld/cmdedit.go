@@ -12,41 +12,47 @@ import (
 	"enshu/sim/libc"
 )
 
-// manage are the options that make and delete zones, services and ipsets.
+// manage are the options that make and delete definitions.
 func (c *command) manage(name string) error {
-	kind, op := "", ""
-	for _, k := range []string{"zone", "service", "ipset"} {
-		switch name {
-		case "new-" + k, "delete-" + k, "path-" + k:
-			kind, op = k, strings.TrimSuffix(name, "-"+k)
-		case "new-" + k + "-from-file", "load-" + k + "-defaults":
-			kind, op = k, strings.Replace(name, "-"+k+"-", "-", 1)
-		}
+	verb, rest, _ := strings.Cut(name, "-")
+	what, suffix, _ := strings.Cut(rest, "-")
+	r := request{Op: verb, Of: conf.Kind(what), Permanent: true, Args: []string{c.get(name)}}
+	if suffix != "" {
+		r.Op += "-" + suffix
 	}
-	r := request{Op: op, Kind: kind, Permanent: true, Args: c.values[name]}
 	switch {
-	case op == "new-from-file":
+	case suffix == "from-file":
 		file := c.get(name)
 		if base := path.Base(file); !strings.HasSuffix(base, ".xml") {
-			c.complain("Failed to load " + kind + " file '" + file + "': INVALID_NAME: '" + base + "' is missing .xml suffix")
+			c.complain("Failed to load " + what + " file '" + file + "': INVALID_NAME: '" + base + "' is missing .xml suffix")
 			return exit(2)
 		}
 		data, err := libc.ReadFile(c.p, libc.Abs(c.p, file))
 		if err != nil {
-			c.complain(fmt.Sprintf("Failed to load %s file: [Errno %d] %s: '%s'", kind, errno(err), libc.Strerror(err), file))
+			c.complain(fmt.Sprintf("Failed to load %s file: [Errno %d] %s: '%s'", what, errno(err), libc.Strerror(err), file))
 			return exit(2)
 		}
-		r.Args = []string{c.get("name"), file, string(data)}
+		name := c.get("name")
+		if _, err := r.Of.Read(name, data); err != nil {
+			c.complain(fmt.Sprintf("Failed to load %s file '%s': %s", what, file, err))
+			return exit(2)
+		}
+		r.Args = []string{name, file, string(data)}
 	case name == "new-ipset":
 		if !c.has("type") {
 			return c.misuse("No type specified.")
 		}
-		r.Args = []string{c.get(name), c.get("type")}
+		r.Args = append(r.Args, c.get("type"))
 		if f := c.get("family"); f != "" {
 			r.Args = append(r.Args, "family="+f)
 		}
 		r.Args = append(r.Args, c.values["option"]...)
-	case op == "path":
+	case name == "new-helper":
+		if !c.has("module") {
+			return c.misuse("No module specified.")
+		}
+		r.Args = append(r.Args, c.get("module"), c.get("family"))
+	case verb == "path":
 		list, err := c.ask(r)
 		if err == nil {
 			c.say(strings.Join(list, " "))
@@ -64,7 +70,7 @@ func (c *command) manage(name string) error {
 func (c *command) entries(name string) error {
 	r := request{Op: name, Permanent: c.has("permanent"), Args: []string{c.get("ipset")}}
 	if name == "get-entries" {
-		r.Op = "info-ipset"
+		r.Op = "info-" + string(conf.IPSets)
 		a, err := c.call(r)
 		if err == nil {
 			c.say(strings.Join(a.IPSet.Entries, "\n"))
@@ -106,13 +112,13 @@ func (c *command) entriesFromFile(r request, verb string, files []string) error 
 	return nil
 }
 
-// texts gets and sets the short name and the description of a service or ipset.
-func (c *command) texts(name, of, which string) error {
+// texts gets and sets the short name and the description of a definition.
+func (c *command) texts(name string, of conf.Kind, which string) error {
 	verb, kind, _ := strings.Cut(name, "-")
 	if kind != "short" && kind != "description" || !c.has("permanent") {
 		return c.misuse("Option can be used only with --permanent.")
 	}
-	r := request{Op: verb + "-" + of + "-text", Kind: kind, Permanent: true, Args: []string{which, c.get(name)}}
+	r := request{Op: verb + "-text", Of: of, Kind: kind, Permanent: true, Args: []string{which, c.get(name)}}
 	list, err := c.ask(r)
 	switch {
 	case err != nil:
@@ -125,36 +131,58 @@ func (c *command) texts(name, of, which string) error {
 	return nil
 }
 
-// serviceEdit are the options about what a service has.
-func (c *command) serviceEdit(name string) error {
-	which := c.get("service")
+// edit are the options about what a service, ICMP type or helper has.
+func (c *command) edit(of conf.Kind, name string) error {
+	which := c.get(string(of))
 	verb, kind, _ := strings.Cut(name, "-")
 	if kind == "short" || kind == "description" {
-		return c.texts(name, "service", which)
+		return c.texts(name, of, which)
 	}
-	r := request{Kind: kind, Permanent: true, Args: []string{which}}
+	r := request{Of: of, Kind: kind, Permanent: true, Args: []string{which}}
 	switch verb {
 	case "get":
-		r.Op = "info-service"
-		a, err := c.call(r)
-		if err == nil {
-			s := a.Service
-			c.say(map[string]string{"ports": joinPorts(s.Ports), "source-ports": joinPorts(s.SourcePorts), "protocols": strings.Join(s.Protocols, " "),
-				"modules": strings.Join(s.Modules, " "), "service-helpers": strings.Join(s.Helpers, " "),
-				"includes": strings.Join(s.Includes, " "), "destinations": s.Destinations()}[kind])
-		}
-		return err
+		return c.parts(of, kind, which)
 	case "query":
-		r.Op = "query-service"
+		r.Op = "query-of"
 		return c.queries(r, c.values[name])
-	case "add", "set":
-		r.Op = "add-to-service"
+	case "set":
+		if of == conf.Helpers {
+			r.Op, r.Args = "set-helper", append(r.Args, c.get(name))
+			if _, err := c.call(r); err != nil {
+				return err
+			}
+			c.say("success")
+			return nil
+		}
+		r.Op = "add-to"
+	case "add":
+		r.Op = "add-to"
 	case "remove":
-		r.Op = "remove-from-service"
+		r.Op = "remove-from"
 	default:
-		return c.misuse("Wrong usage of --service.")
+		return c.misuse("Wrong usage of --" + string(of) + ".")
 	}
 	return c.sequence(r, c.values[name])
+}
+
+// parts prints what a service, ICMP type or helper has of a kind.
+func (c *command) parts(of conf.Kind, kind, which string) error {
+	a, err := c.call(request{Op: "info-" + string(of), Permanent: true, Args: []string{which}})
+	if err != nil {
+		return err
+	}
+	switch {
+	case a.Service != nil:
+		s := a.Service
+		c.say(map[string]string{"ports": joinPorts(s.Ports), "source-ports": joinPorts(s.SourcePorts), "protocols": strings.Join(s.Protocols, " "),
+			"modules": strings.Join(s.Modules, " "), "service-helpers": strings.Join(s.Helpers, " "),
+			"includes": strings.Join(s.Includes, " "), "destinations": s.Destinations()}[kind])
+	case a.ICMPType != nil:
+		c.say(strings.Join(a.ICMPType.Families(), "\n"))
+	case a.Helper != nil:
+		c.say(map[string]string{"ports": joinPorts(a.Helper.Ports), "family": a.Helper.Family, "module": a.Helper.Module}[kind])
+	}
+	return nil
 }
 
 // direct are the options of --direct.

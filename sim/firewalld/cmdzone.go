@@ -3,6 +3,7 @@ package firewalld
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"enshu/sim/firewalld/conf"
@@ -12,7 +13,7 @@ import (
 // defaultZoneWarning tells a user who names no zone that nothing is bound to
 // the default one.
 func (c *command) defaultZoneWarning() error {
-	if c.has("zone") || c.has("quiet") {
+	if c.has("zone") || c.has("policy") || c.has("quiet") {
 		return nil
 	}
 	list, err := c.ask(request{Op: "get-default-zone"})
@@ -37,25 +38,49 @@ func (c *command) defaultZoneWarning() error {
 
 // plurals are the kinds by the options that list them.
 var plurals = map[string]string{"services": conf.KindService, "ports": conf.KindPort, "protocols": conf.KindProtocol, "icmp-blocks": conf.KindICMPBlock,
-	"forward-ports": conf.KindForwarding, "source-ports": conf.KindSourcePort, "rich-rules": conf.KindRule, "interfaces": conf.KindInterface, "sources": conf.KindSource}
+	"forward-ports": conf.KindForwarding, "source-ports": conf.KindSourcePort, "rich-rules": conf.KindRule, "interfaces": conf.KindInterface, "sources": conf.KindSource,
+	"ingress-zones": conf.KindIngress, "egress-zones": conf.KindEgress}
 
-// zoneOp are the options about a zone.
-func (c *command) zoneOp(o option) error {
+// The kinds of options that only a zone or only a policy has.
+var (
+	zoneKinds   = []string{conf.KindInterface, conf.KindSource, conf.KindForward, conf.KindInversion, "zone"}
+	policyKinds = []string{conf.KindIngress, conf.KindEgress, "priority"}
+)
+
+// checkSubject refuses an option of zones for a policy, and the other way round.
+func (c *command) checkSubject(o option) error {
+	_, kind, _ := strings.Cut(o.name, "-")
+	if k := plurals[kind]; k != "" {
+		kind = k
+	}
+	switch {
+	case c.has("policy") && c.has("zone"):
+		return c.misuse("Can't use --zone with --policy.")
+	case c.has("policy") && slices.Contains(zoneKinds, kind):
+		return c.misuse("Can't use --policy with zone only options.")
+	case c.has("zone") && slices.Contains(policyKinds, kind):
+		return c.misuse("Can't use --zone with policy only options.")
+	case !c.has("policy") && slices.Contains(policyKinds, kind):
+		return c.misuse("Must use --policy with policy only options.")
+	}
+	return nil
+}
+
+// ruled are the options about what has elements: a zone or a policy.
+func (c *command) ruled(o option) error {
 	if err := c.defaultZoneWarning(); err != nil {
 		return err
 	}
 	verb, kind, _ := strings.Cut(o.name, "-")
-	r := request{Op: verb, Kind: kind, Permanent: c.has("permanent"), Zone: c.get("zone")}
+	r := request{Op: verb, Kind: kind, Permanent: c.has("permanent"), Zone: c.get("zone"), Policy: c.get("policy")}
 	switch {
 	case o.name == "list-all":
 		r.Op, r.Kind = "list-all", ""
 		a, err := c.call(r)
 		if err == nil {
-			c.say(c.zoneText(a.Zones[0], a.Active[0]))
+			c.sayAll(a, "")
 		}
 		return err
-	case o.name == "list-ingress-zones", o.name == "list-egress-zones":
-		return c.misuse("Option can be used only with --policy.")
 	case verb == "list":
 		r.Kind = plurals[kind]
 		list, err := c.ask(r)
@@ -63,8 +88,13 @@ func (c *command) zoneOp(o option) error {
 			c.say(listText(r.Kind, list))
 		}
 		return err
-	case kind == "target", kind == "short", kind == "description":
-		return c.zoneProperty(r, o)
+	case kind == "short", kind == "description":
+		if c.has("policy") {
+			return c.texts(o.name, conf.Policies, c.get("policy"))
+		}
+		return c.texts(o.name, conf.Zones, c.get("zone"))
+	case kind == "target", kind == "priority":
+		return c.property(r, o)
 	case o.name == "change-zone":
 		r.Kind = conf.KindInterface
 	}
@@ -79,12 +109,13 @@ func (c *command) zoneOp(o option) error {
 	return c.sequence(r, items)
 }
 
-// zoneProperty gets or sets a text of a zone.
-func (c *command) zoneProperty(r request, o option) error {
-	if r.Kind != "target" {
-		r.Op += "-text"
-	} else {
-		r.Op = o.name
+// property gets or sets the target or the priority. The priority in force is
+// neither told nor changed, and nobody is told so.
+func (c *command) property(r request, o option) error {
+	r.Op = o.name
+	if r.Kind == "priority" && !r.Permanent {
+		c.say("success")
+		return nil
 	}
 	if o.arity == one {
 		r.Args = []string{c.get(o.name)}
@@ -94,11 +125,16 @@ func (c *command) zoneProperty(r request, o option) error {
 		c.say("success")
 		return nil
 	}
-	list, err := c.ask(r)
-	if err == nil {
-		c.say(strings.Join(list, " "))
+	a, err := c.call(r)
+	switch {
+	case err != nil:
+		return err
+	case r.Kind == "priority":
+		c.say(strconv.Itoa(a.Number))
+	default:
+		c.say(strings.Join(a.List, " "))
 	}
-	return err
+	return nil
 }
 
 // readItem checks what firewall-cmd itself checks before it asks firewalld.
@@ -206,7 +242,10 @@ func (c *command) queries(r request, items []string) error {
 		case len(items) == 1:
 			return c.answer(a.Yes)
 		default:
-			c.say("'" + item + "': " + map[bool]string{true: "yes", false: "no"}[a.Yes])
+			if r.Policy == "" {
+				item = "'" + item + "'"
+			}
+			c.say(item + ": " + map[bool]string{true: "yes", false: "no"}[a.Yes])
 		}
 	}
 	return nil

@@ -23,25 +23,36 @@ const (
 	directFile    = userDir + "/direct.xml"
 )
 
-// config is the permanent configuration.
+// config is the permanent configuration. A definition that is kept in it is not
+// changed any more: who edits it keeps an edited copy.
 type config struct {
 	conf   conf.Settings
-	zones  map[string]*conf.Zone
-	ipsets map[string]*conf.IPSet
 	direct conf.Direct
 	// whitelist is who may make changes under lockdown.
 	whitelist conf.Whitelist
-	stock     map[string]bool // "zones/public": comes with the package
-	user      map[string]bool // stands in userDir too
+	stock     map[key]bool // comes with the package
+	user      map[key]bool // stands in userDir too
+	defs      map[key]conf.Definition
+}
 
-	services map[string]*conf.Service // those that were read
+// key names a definition.
+type key struct {
+	kind conf.Kind
+	name string
+}
+
+// lazily are the kinds of which the package brings many: these are read when
+// they are asked for.
+var lazily = []conf.Kind{conf.Services, conf.ICMPNames, conf.Helpers}
+
+func newConfig() *config {
+	return &config{whitelist: conf.Whitelist{}, stock: map[key]bool{}, user: map[key]bool{}, defs: map[key]conf.Definition{}}
 }
 
 // loadConfig reads the configuration; without the administrator's part when
 // stockOnly is set. The error is about the first file that is wrong.
 func loadConfig(p *host.Proc, stockOnly bool) (*config, error) {
-	c := &config{zones: map[string]*conf.Zone{}, whitelist: conf.Whitelist{}, ipsets: map[string]*conf.IPSet{}, services: map[string]*conf.Service{},
-		stock: map[string]bool{}, user: map[string]bool{}}
+	c := newConfig()
 	data, err := libc.ReadFile(p, confFile)
 	if err == nil {
 		c.conf = conf.ParseSettings(data)
@@ -50,7 +61,7 @@ func loadConfig(p *host.Proc, stockOnly bool) (*config, error) {
 		if dir == userDir && stockOnly {
 			break
 		}
-		for _, kind := range []string{"services", "ipsets", "zones"} {
+		for _, kind := range conf.Kinds {
 			if err := c.loadDir(p, dir, kind); err != nil {
 				return nil, err
 			}
@@ -68,9 +79,13 @@ func loadConfig(p *host.Proc, stockOnly bool) (*config, error) {
 			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.zones)) {
-		if err := c.checkZone(p, c.zones[name]); err != nil {
-			return nil, err
+	for _, kind := range conf.Kinds {
+		for _, name := range c.names(kind) {
+			if x := c.defs[key{kind, name}]; x != nil {
+				if err := c.check(p, x); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
 	return c, nil
@@ -79,13 +94,12 @@ func loadConfig(p *host.Proc, stockOnly bool) (*config, error) {
 // clone returns a copy to which nothing is added when c changes.
 func (c *config) clone() *config {
 	k := *c
-	k.zones, k.ipsets, k.services = maps.Clone(c.zones), maps.Clone(c.ipsets), maps.Clone(c.services)
-	k.stock, k.user = maps.Clone(c.stock), maps.Clone(c.user)
+	k.stock, k.user, k.defs = maps.Clone(c.stock), maps.Clone(c.user), maps.Clone(c.defs)
 	return &k
 }
 
-func (c *config) loadDir(p *host.Proc, dir, kind string) error {
-	names, err := libc.ReadDir(p, dir+"/"+kind)
+func (c *config) loadDir(p *host.Proc, dir string, kind conf.Kind) error {
+	names, err := libc.ReadDir(p, dir+"/"+kind.Dir())
 	if err != nil {
 		return nil // a missing directory has nothing in it
 	}
@@ -94,123 +108,149 @@ func (c *config) loadDir(p *host.Proc, dir, kind string) error {
 		if !ok {
 			continue
 		}
-		key := kind + "/" + name
+		k := key{kind, name}
 		if dir == stockDir {
-			c.stock[key] = true
+			c.stock[k] = true
+			if slices.Contains(lazily, kind) {
+				continue
+			}
 		} else {
-			c.user[key] = true
+			c.user[k] = true
 		}
-		if kind == "services" && dir == stockDir {
-			continue // two hundred files that come with the package: read when asked for
-		}
-		data, err := libc.ReadFile(p, dir+"/"+kind+"/"+file)
-		if err != nil {
-			continue
-		}
-		if err := c.parse(kind, name, data); err != nil {
+		if err := c.read(p, dir, k); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *config) parse(kind, name string, data []byte) error {
-	switch kind {
-	case "zones":
-		z, err := conf.ReadZone(name, data)
-		if err != nil {
-			return err
-		}
-		c.zones[name] = z
-	case "services":
-		s, err := conf.ReadService(name, data)
-		if err != nil {
-			return err
-		}
-		c.services[name] = s
-	case "ipsets":
-		s, err := conf.ReadIPSet(name, data)
-		if err != nil {
-			return err
-		}
-		c.ipsets[name] = s
-	}
-	return nil
-}
-
-// service returns a service by its name, nil when there is none.
-func (c *config) service(p *host.Proc, name string) *conf.Service {
-	if s := c.services[name]; s != nil || !c.stock["services/"+name] {
-		return s
-	}
-	data, err := libc.ReadFile(p, stockDir+"/services/"+name+".xml")
+// read reads a definition's file in a directory, if it can be read at all.
+func (c *config) read(p *host.Proc, dir string, k key) error {
+	data, err := libc.ReadFile(p, dir+"/"+k.file())
 	if err != nil {
 		return nil
 	}
-	s, err := conf.ReadService(name, data)
-	if err != nil {
-		return nil
+	x, err := k.kind.Read(k.name, data)
+	if err == nil {
+		c.defs[k] = x
 	}
-	c.services[name] = s
-	return s
+	return err
 }
 
-// serviceNames lists every service.
-func (c *config) serviceNames() []string {
-	names := slices.Collect(maps.Keys(c.services))
-	for key := range c.stock {
-		if name, ok := strings.CutPrefix(key, "services/"); ok && c.services[name] == nil {
-			names = append(names, name)
+// file is where a definition stands, below stockDir or userDir.
+func (k key) file() string { return k.kind.Dir() + "/" + k.name + ".xml" }
+
+// find returns a definition, nil when there is none.
+func (c *config) find(p *host.Proc, kind conf.Kind, name string) conf.Definition {
+	k := key{kind, name}
+	if c.defs[k] == nil && c.stock[k] {
+		c.read(p, stockDir, k) // a file of the package that is wrong is none
+	}
+	return c.defs[k]
+}
+
+// get returns a definition of a type, nil when there is none.
+func get[T any](c *config, p *host.Proc, kind conf.Kind, name string) *T {
+	x, _ := any(c.find(p, kind, name)).(*T)
+	return x
+}
+
+func (c *config) zone(name string) *conf.Zone {
+	z, _ := c.defs[key{conf.Zones, name}].(*conf.Zone)
+	return z
+}
+
+func (c *config) has(kind conf.Kind, name string) bool {
+	k := key{kind, name}
+	return c.defs[k] != nil || c.stock[k]
+}
+
+// names lists every definition of a kind.
+func (c *config) names(kind conf.Kind) []string {
+	var names []string
+	for k := range c.defs {
+		if k.kind == kind {
+			names = append(names, k.name)
+		}
+	}
+	for k := range c.stock {
+		if k.kind == kind && c.defs[k] == nil {
+			names = append(names, k.name)
 		}
 	}
 	slices.Sort(names)
 	return names
 }
 
-func (c *config) hasService(name string) bool {
-	return c.services[name] != nil || c.stock["services/"+name]
+// check looks up what a definition names.
+func (c *config) check(p *host.Proc, x conf.Definition) error {
+	switch x := x.(type) {
+	case *conf.Zone:
+		if c.has(conf.Policies, x.Name) {
+			return conf.Fail("NAME_CONFLICT", "Zone '"+x.Name+"': Can't have the same name as a policy.")
+		}
+		return c.checkElements("Zone", x)
+	case *conf.Policy:
+		if err := c.checkElements("Policy", &x.Zone); err != nil {
+			return err
+		}
+		if c.has(conf.Zones, x.Name) {
+			return conf.Fail("NAME_CONFLICT", "Policy '"+x.Name+"': Can't have the same name as a zone.")
+		}
+		return x.Check(c.zone)
+	}
+	return nil
 }
 
-// checkZone looks up what a zone names.
-func (c *config) checkZone(p *host.Proc, z *conf.Zone) error {
+// checkElements looks up what the elements of a zone or policy name.
+func (c *config) checkElements(title string, z *conf.Zone) error {
 	for _, e := range z.Elements {
-		var missing, what string
-		var code conf.Code
+		kind, name := conf.Kind(""), e.Value
 		switch e.Kind {
 		case conf.KindService:
-			if !c.hasService(e.Value) {
-				code, missing, what = "INVALID_SERVICE", e.Value, "services"
-			}
+			kind = conf.Services
 		case conf.KindICMPBlock:
-			if _, ok := conf.ICMPTypes[e.Value]; !ok {
-				code, missing, what = "INVALID_ICMPTYPE", e.Value, "ICMP types"
-			}
+			kind = conf.ICMPNames
 		case conf.KindRule:
 			r, err := conf.ParseRule(e.Value)
 			if err != nil {
 				return err
 			}
-			name := ""
-			if r.Element != nil {
-				name = r.Element.Attrs.Get("name")
-			}
-			switch {
-			case r.Element == nil:
-			case strings.HasPrefix(r.Element.Kind, "icmp") && conf.ICMPTypes[name] == (conf.ICMPType{}):
-				code, missing, what = "INVALID_ICMPTYPE", name, "ICMP types"
+			if r.Element != nil && strings.HasPrefix(r.Element.Kind, "icmp") {
+				kind, name = conf.ICMPNames, r.Element.Attrs.Get("name")
 			}
 		}
-		if what != "" {
-			return conf.Fail(code, "Zone '"+z.Name+"': '"+missing+"' not among existing "+what)
+		if kind != "" && !c.has(kind, name) {
+			what := map[conf.Kind]string{conf.Services: "services", conf.ICMPNames: "ICMP types"}[kind]
+			return conf.Fail(conf.Code("INVALID_"+strings.ToUpper(string(kind))), title+" '"+z.Name+"': '"+name+"' not among existing "+what)
 		}
 	}
 	return nil
 }
 
-// save writes a file of the administrator's part and keeps the one before as
-// ".old".
-func (c *config) save(p *host.Proc, kind, name string, data []byte) error {
-	file := userDir + "/" + kind + "/" + name + ".xml"
+// kindOf is the kind of a definition.
+func kindOf(x conf.Definition) conf.Kind {
+	switch x.(type) {
+	case *conf.Zone:
+		return conf.Zones
+	case *conf.Policy:
+		return conf.Policies
+	case *conf.Service:
+		return conf.Services
+	case *conf.IPSet:
+		return conf.IPSets
+	case *conf.ICMPName:
+		return conf.ICMPNames
+	}
+	return conf.Helpers
+}
+
+// save keeps a definition, writes its file in the administrator's part and keeps
+// the one before as ".old".
+func (c *config) save(p *host.Proc, x conf.Definition) error {
+	k := key{kindOf(x), x.About().Name}
+	file := userDir + "/" + k.file()
+	c.defs[k] = x
 	if old, err := libc.ReadFile(p, file); err == nil {
 		if err := libc.WriteFile(p, file+".old", old, 0o644); err != nil {
 			return conf.Fail("INTERNAL_ERROR", "Backup of file '"+file+"' failed: "+libc.Strerror(err))
@@ -219,45 +259,30 @@ func (c *config) save(p *host.Proc, kind, name string, data []byte) error {
 	if err := libc.MkdirAll(p, path.Dir(file), 0o750); err != nil {
 		return conf.Fail("INTERNAL_ERROR", libc.Strerror(err))
 	}
-	if err := libc.WriteFile(p, file, data, 0o644); err != nil {
+	if err := libc.WriteFile(p, file, x.File(), 0o644); err != nil {
 		return conf.Fail("INTERNAL_ERROR", libc.Strerror(err))
 	}
-	c.user[kind+"/"+name] = true
+	c.user[k] = true
 	return nil
 }
 
-func (c *config) saveZone(p *host.Proc, z *conf.Zone) error {
-	c.zones[z.Name] = z
-	return c.save(p, "zones", z.Name, z.File())
-}
-
-func (c *config) saveService(p *host.Proc, s *conf.Service) error {
-	c.services[s.Name] = s
-	return c.save(p, "services", s.Name, s.File())
-}
-
-func (c *config) saveIPSet(p *host.Proc, s *conf.IPSet) error {
-	c.ipsets[s.Name] = s
-	return c.save(p, "ipsets", s.Name, s.File())
-}
-
 // unsave puts a file of the administrator's part aside.
-func (c *config) unsave(p *host.Proc, kind, name string) error {
-	file := userDir + "/" + kind + "/" + name + ".xml"
+func (c *config) unsave(p *host.Proc, k key) error {
+	file := userDir + "/" + k.file()
 	if err := p.Sys.Rename(file, file+".old"); err != nil && !errors.Is(err, syscall.ENOENT) {
 		return conf.Fail("INTERNAL_ERROR", libc.Strerror(err))
 	}
-	delete(c.user, kind+"/"+name)
+	delete(c.user, k)
+	delete(c.defs, k)
 	return nil
 }
 
 // path returns the file of something.
-func (c *config) path(kind, name string) string {
-	dir := stockDir
-	if c.user[kind+"/"+name] {
-		dir = userDir
+func (c *config) path(k key) string {
+	if c.user[k] {
+		return userDir + "/" + k.file()
 	}
-	return dir + "/" + kind + "/" + name + ".xml"
+	return stockDir + "/" + k.file()
 }
 
 // saveLines writes firewalld.conf and keeps the one before as ".old".

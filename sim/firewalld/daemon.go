@@ -98,7 +98,7 @@ func (d *daemon) start() {
 		d.failed = true
 		if cfg, err = loadConfig(d.p, true); err != nil {
 			d.log(err)
-			cfg = &config{zones: map[string]*conf.Zone{}}
+			cfg = newConfig()
 		}
 	}
 	d.use(cfg)
@@ -238,29 +238,35 @@ func (d *daemon) use(cfg *config) {
 	d.age++
 	d.auto = map[string]bool{}
 	d.rt = &rules.State{
-		Default: cfg.conf.Get("DefaultZone"), Zones: map[string]*conf.Zone{}, IPSets: map[string]*conf.IPSet{},
+		Default: cfg.conf.Get("DefaultZone"), Zones: map[string]*conf.Zone{}, IPSets: map[string]*conf.IPSet{}, Policies: map[string]*conf.Policy{},
 		Direct: cfg.direct.Clone(), Denied: cfg.conf.Get("LogDenied"), Panic: panicked,
 		RPFilter: cfg.conf.Yes("IPv6_rpfilter"), RFC3964: cfg.conf.Yes("RFC3964_IPv4"),
-		Service: func(name string) *conf.Service { return d.loaded.service(d.p, name) },
+		Service:  func(name string) *conf.Service { return get[conf.Service](d.loaded, d.p, conf.Services, name) },
+		Helper:   func(name string) *conf.Helper { return get[conf.Helper](d.loaded, d.p, conf.Helpers, name) },
+		ICMPType: d.icmpType,
 	}
 	if !slices.Contains(conf.LogDeniedValues, d.rt.Denied) {
 		d.rt.Denied = "off"
 	}
-	for name, z := range cfg.zones {
-		d.rt.Zones[name] = z.Clone()
-	}
-	for name, s := range cfg.ipsets {
-		c := *s
-		c.Entries = slices.Clone(s.Entries)
-		d.rt.IPSets[name] = &c
-		d.rt.Used = append(d.rt.Used, name)
+	for k, x := range cfg.defs {
+		switch x := x.Copy().(type) {
+		case *conf.Zone:
+			x.Loaded()
+			d.rt.Zones[k.name] = x
+		case *conf.Policy:
+			x.Loaded()
+			d.rt.Policies[k.name] = x
+		case *conf.IPSet:
+			d.rt.IPSets[k.name] = x
+			d.rt.Used = append(d.rt.Used, k.name)
+		}
 	}
 	slices.Sort(d.rt.Used)
 	if d.rt.Zones[d.rt.Default] == nil {
 		d.note("ERROR", "DefaultZone is '"+d.rt.Default+"' but there is no such zone; using 'public'")
 		d.rt.Default = "public"
 		if d.rt.Zones["public"] == nil {
-			d.rt.Zones["public"] = &conf.Zone{Name: "public", Target: "default"}
+			d.rt.Zones["public"] = &conf.Zone{Label: conf.Label{Name: "public"}, Target: "default"}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.rt.Zones)) {
@@ -274,6 +280,16 @@ func (d *daemon) use(cfg *config) {
 	d.rt.BeforePolicies = len(d.rt.Applied)
 	d.bindInterfaces()
 	d.p.Emit(trace.ConfigLoaded, trace.Attrs{"file": userDir, "errors": ""})
+}
+
+// icmpType returns the messages of an ICMP type, of the families that the
+// configuration gives it.
+func (d *daemon) icmpType(name string) conf.ICMPType {
+	n := get[conf.ICMPName](d.loaded, d.p, conf.ICMPNames, name)
+	if n == nil {
+		return conf.ICMPTypes[name]
+	}
+	return conf.ICMPTypes[name].Of(n.Families())
 }
 
 // bindInterfaces puts each interface that no zone names into the default zone,
@@ -297,13 +313,35 @@ func (d *daemon) applied(zone string) {
 
 // missing is the first thing that a rule in force names and that is not there.
 func (d *daemon) missing() error {
+	var parts []*conf.Zone
 	for _, name := range d.rt.Applied {
-		for _, e := range d.rt.Zones[name].Elements {
-			if e.Kind != conf.KindRule && e.Kind != conf.KindSource {
+		parts = append(parts, d.rt.Zones[name])
+	}
+	for _, name := range d.definitions(conf.Policies) {
+		if p := d.rt.Policies[name]; d.rt.Active(p) {
+			if err := d.rt.Fits(p); err != nil {
+				return err
+			}
+			parts = append(parts, &p.Zone)
+		}
+	}
+	for _, z := range parts {
+		for _, e := range z.Elements {
+			if e.Kind != conf.KindRule && e.Kind != conf.KindSource && e.Kind != conf.KindICMPBlock && e.Kind != conf.KindService {
 				continue
 			}
 			if _, err := d.lookup(e); err != nil {
 				return err
+			}
+			if e.Kind != conf.KindService {
+				continue
+			}
+			if s := d.rt.Service(e.Value); s != nil {
+				for _, h := range s.Helpers {
+					if !d.loaded.has(conf.Helpers, h) {
+						return unknown(conf.Helpers, h)
+					}
+				}
 			}
 		}
 	}

@@ -7,9 +7,10 @@
 // to the host's packet filter. Zones, and what they let by, are lists in the
 // order of their setting, because that is the order of the rules.
 //
-// Package conf is the model: zones, rich rules, and the files that hold them.
-// Package rules compiles it. Here are the daemon (daemon.go, config.go,
-// runtime.go, permanent.go) and the commands (argparse.go, cmd.go, offline.go).
+// Package conf is the model: zones, policies, services and what else has a file,
+// and rich rules. Package rules compiles it. Here are the daemon (daemon.go,
+// config.go, runtime.go, permanent.go, definitions.go) and the commands
+// (argparse.go, cmd.go, offline.go).
 //
 // Sources: firewalld(1), firewalld.conf(5), firewalld.zone(5),
 // firewalld.richlanguage(5), firewall-cmd(1), and the recordings of firewalld
@@ -27,8 +28,12 @@
 //   - Files edited by hand are read by a reload (or restart), not when they change.
 //   - Rich rules in force are listed by priority and age; firewalld's own order
 //     is that of a hash table.
-//   - Policies other than the predefined allow-host-ipv6, own ICMP types and own
-//     helpers are not modelled.
+//   - Policies get their chains in the order in which packets can meet them, and
+//     follow every change of their zones; firewalld fails on some changes of zones
+//     that several policies name (COMMAND_FAILED), and loses rules by others.
+//   - A rule for which a policy has no chain (a forwarded port from a zone to HOST)
+//     is COMMAND_FAILED as with firewalld, without its dump of the commands.
+//   - A zone that comes twice in a policy's file is passed over without a warning.
 //   - Of the lockdown whitelist users count, who are told by the socket; commands
 //     and SELinux contexts are kept and shown and let nobody in.
 //   - Direct rules and passthroughs are translated to the packet filter, not given
@@ -44,10 +49,12 @@
 //   - A quotation mark in a value of a rich rule is shown with a backslash, so
 //     that the rule can be given back.
 //   - Where firewalld ends with an error of Python (a rule "rule not accept", a
-//     range in an ipset, a priority that is no number), it is an error about the value.
+//     range in an ipset, a priority that is no number, the deletion of a built-in
+//     policy), it is an error about the value.
 //   - nflog groups 8 to 15 of rich rules are those by which a lab carries kernel
 //     messages (see package nft): such a packet is logged as well.
-//   - The descriptions of the predefined services are not those of firewalld.
+//   - The descriptions of the predefined services, ICMP types and policy are not
+//     those of firewalld.
 //   - complete-reload does what reload does: there are no kernel modules, and
 //     connection tracking is kept.
 //   - Replacing rules is one transaction, so no packet meets half of them.

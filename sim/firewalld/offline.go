@@ -76,7 +76,7 @@ func (d *daemon) offline(q request) (*reply, error) {
 	case "get-default-zone":
 		return listed([]string{d.perm.conf.Get("DefaultZone")})
 	case "set-default-zone":
-		return setting("DefaultZone", q.arg(0), d.perm.zones[q.arg(0)] != nil, &conf.Error{Code: "INVALID_ZONE", Text: q.arg(0)})
+		return setting("DefaultZone", q.arg(0), d.perm.zone(q.arg(0)) != nil, &conf.Error{Code: "INVALID_ZONE", Text: q.arg(0)})
 	case "get-log-denied":
 		return listed([]string{d.perm.conf.Get("LogDenied")})
 	case "set-log-denied":

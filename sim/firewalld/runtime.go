@@ -12,11 +12,13 @@ import (
 )
 
 // public are the calls that a user without rights may make.
-var public = []string{"get-default-zone", "get-active-zones", "get-zones", "get-services", "get-icmptypes", "get-helpers",
-	"get-ipsets", "get-policies", "get-zone-of-interface", "get-zone-of-source", "query-panic"}
+var public = []string{"get-default-zone", "get-active-zones", "get-active-policies", "get-all-zone", "get-all-service", "get-all-icmptype",
+	"get-all-helper", "get-all-ipset", "get-all-policy", "get-zone-of-interface", "get-zone-of-source", "query-panic"}
 
 // errRefused is what a user without rights is told.
 var errRefused = &conf.Error{Code: "NOT_AUTHORIZED"}
+
+const mustBeFixed = "The permanent configuration must be fixed and then firewalld restarted. Try `firewall-offline-cmd --check-config`."
 
 // handle answers a request of a user. The caller holds mu.
 func (d *daemon) handle(ctx context.Context, q request, uid int) *reply {
@@ -28,8 +30,7 @@ func (d *daemon) handle(ctx context.Context, q request, uid int) *reply {
 		case d.locked(uid):
 			return d.answer(conf.Fail("ACCESS_DENIED", "lockdown is enabled"))
 		case d.failed && q.Permanent:
-			return d.answer(conf.Fail("RUNNING_BUT_FAILED", "Changing permanent configuration is not allowed while firewalld is in FAILED state. "+
-				"The permanent configuration must be fixed and then firewalld restarted. Try `firewall-offline-cmd --check-config`."))
+			return d.answer(conf.Fail("RUNNING_BUT_FAILED", "Changing permanent configuration is not allowed while firewalld is in FAILED state. "+mustBeFixed))
 		}
 	}
 	if f, ok := general[q.Op]; ok {
@@ -94,7 +95,7 @@ var general = map[string]func(*daemon, request) (*reply, error){
 func (d *daemon) activeZones() *reply {
 	a := &reply{}
 	for _, name := range slices.Sorted(maps.Keys(d.rt.Zones)) {
-		if z := d.rt.Zones[name]; d.active(z) {
+		if z := d.rt.Zones[name]; active(z) {
 			a.Zones = append(a.Zones, z)
 		}
 	}
@@ -102,7 +103,7 @@ func (d *daemon) activeZones() *reply {
 }
 
 // active reports whether anything is bound to a zone.
-func (d *daemon) active(z *conf.Zone) bool {
+func active(z *conf.Zone) bool {
 	return len(z.Values(conf.KindInterface))+len(z.Values(conf.KindSource)) > 0
 }
 
@@ -203,19 +204,13 @@ func (d *daemon) zone(name string) (*conf.Zone, error) {
 
 // runtime answers what is about the configuration in force.
 func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
+	if kind, ok := strings.CutPrefix(q.Op, "get-all-"); ok {
+		return listed(d.definitions(conf.Kind(kind)))
+	}
+	if kind, ok := strings.CutPrefix(q.Op, "info-"); ok {
+		return d.info(conf.Kind(kind), q.arg(0))
+	}
 	switch q.Op {
-	case "get-zones":
-		return listed(slices.Sorted(maps.Keys(d.rt.Zones)))
-	case "get-services":
-		return listed(d.loaded.serviceNames())
-	case "get-icmptypes":
-		return listed(conf.ICMPTypeNames())
-	case "get-helpers":
-		return listed(slices.Sorted(maps.Keys(conf.Helpers)))
-	case "get-ipsets":
-		return listed(slices.Sorted(maps.Keys(d.rt.IPSets)))
-	case "get-policies":
-		return listed([]string{conf.HostPolicy})
 	case "get-zone-of-interface", "get-zone-of-source":
 		kind := strings.TrimPrefix(q.Op, "get-zone-of-")
 		e, err := conf.Element{Kind: kind, Value: q.arg(0)}.Normal()
@@ -226,21 +221,70 @@ func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
 			return listed([]string{z})
 		}
 		return &reply{}, nil
-	case "info-service":
-		if s := d.loaded.service(d.p, q.arg(0)); s != nil {
-			return &reply{Service: s}, nil
-		}
-		return nil, conf.Fail("INVALID_SERVICE", q.arg(0))
 	case "list-all-zones":
 		a := &reply{}
-		for _, name := range slices.Sorted(maps.Keys(d.rt.Zones)) {
-			z := d.rt.Zones[name]
-			a.Zones, a.Active = append(a.Zones, z), append(a.Active, d.active(z))
+		for _, name := range d.definitions(conf.Zones) {
+			a.Zones = append(a.Zones, d.rt.Zones[name])
 		}
 		return a, nil
-	case "info-ipset", "query-entry", "add-entry", "remove-entry":
+	case "list-all-policies", "get-active-policies":
+		a := &reply{}
+		for _, name := range d.definitions(conf.Policies) {
+			if p := d.rt.Policies[name]; q.Op == "list-all-policies" || d.rt.Active(p) {
+				a.Policies = append(a.Policies, p)
+			}
+		}
+		return a, nil
+	case "query-entry", "add-entry", "remove-entry":
 		return d.ipset(q)
 	}
+	if q.Policy != "" {
+		return d.policyCall(ctx, q)
+	}
+	return d.zoneCall(ctx, q)
+}
+
+// definitions lists the names of a kind that are in force.
+func (d *daemon) definitions(kind conf.Kind) []string {
+	switch kind {
+	case conf.Zones:
+		return slices.Sorted(maps.Keys(d.rt.Zones))
+	case conf.Policies:
+		return slices.Sorted(maps.Keys(d.rt.Policies))
+	case conf.IPSets:
+		return slices.Sorted(maps.Keys(d.rt.IPSets))
+	}
+	return d.loaded.names(kind)
+}
+
+// info returns one definition that is in force.
+func (d *daemon) info(kind conf.Kind, name string) (*reply, error) {
+	switch kind {
+	case conf.Zones:
+		if z := d.rt.Zones[name]; z != nil {
+			return &reply{Zones: []*conf.Zone{z}}, nil
+		}
+	case conf.Policies:
+		if p := d.rt.Policies[name]; p != nil {
+			return &reply{Policies: []*conf.Policy{p}}, nil
+		}
+	case conf.IPSets:
+		if s := d.rt.IPSets[name]; s != nil {
+			return &reply{IPSet: s}, nil
+		}
+	default:
+		return d.loaded.info(d.p, kind, name)
+	}
+	return nil, unknown(kind, name)
+}
+
+// unknown is that there is no definition of a name.
+func unknown(kind conf.Kind, name string) error {
+	return conf.Fail(conf.Code("INVALID_"+strings.ToUpper(string(kind))), name)
+}
+
+// zoneCall answers what is about one zone in force.
+func (d *daemon) zoneCall(ctx context.Context, q request) (*reply, error) {
 	z, err := d.zone(q.Zone)
 	if err != nil {
 		// A source is read before its zone is looked for, and what is to be taken
@@ -257,7 +301,7 @@ func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
 	}
 	switch q.Op {
 	case "list-all":
-		return &reply{Zones: []*conf.Zone{z}, Active: []bool{d.active(z)}}, nil
+		return &reply{Zones: []*conf.Zone{z}}, nil
 	case "list":
 		return listed(z.Values(q.Kind))
 	case "change":
@@ -277,14 +321,80 @@ func (d *daemon) runtime(ctx context.Context, q request) (*reply, error) {
 		if e.Kind == conf.KindInterface && q.Zone == "" {
 			d.auto[e.Value] = true // it goes along when another zone becomes the default
 		}
-		if q.Timeout > 0 {
-			d.expire(ctx, z.Name, e, time.Duration(q.Timeout)*time.Second)
-		}
+		d.expire(ctx, q.Timeout, func() error {
+			if z := d.rt.Zones[z.Name]; z != nil && z.Queries(e) {
+				return d.remove(z, e)
+			}
+			return nil
+		})
 		return &reply{}, nil
 	case "remove":
 		return done(d.remove(z, e))
 	}
 	return nil, conf.Fail("INVALID_COMMAND", q.Op)
+}
+
+// policyCall answers what is about one policy in force.
+func (d *daemon) policyCall(ctx context.Context, q request) (*reply, error) {
+	p := d.rt.Policies[q.Policy]
+	if p == nil {
+		return nil, unknown(conf.Policies, q.Policy)
+	}
+	switch q.Op {
+	case "list-all":
+		return &reply{Policies: []*conf.Policy{p}}, nil
+	case "list":
+		return listed(p.Values(q.Kind))
+	}
+	e, err := d.lookup(conf.Element{Kind: q.Kind, Value: q.arg(0)})
+	if err != nil {
+		return nil, err
+	}
+	switch q.Op {
+	case "query":
+		return &reply{Yes: p.Queries(e)}, nil
+	case "add", "remove":
+		if err := d.editPolicy(q.Policy, q.Op, e); err != nil {
+			return nil, err
+		}
+		if q.Op == "add" {
+			d.expire(ctx, q.Timeout, func() error {
+				if p := d.rt.Policies[q.Policy]; p != nil && p.Queries(e) {
+					return d.editPolicy(q.Policy, "remove", e)
+				}
+				return nil
+			})
+		}
+		return &reply{}, nil
+	}
+	return nil, conf.Fail("INVALID_COMMAND", q.Op)
+}
+
+// editPolicy adds an element to a policy in force or takes it out, unless the
+// policy would be wrong with it.
+func (d *daemon) editPolicy(name, op string, e conf.Element) error {
+	c := d.rt.Policies[name].Clone()
+	switch {
+	case op == "add" && !c.Add(e):
+		return conf.Fail("ALREADY_ENABLED", e.Quoted())
+	case op == "remove" && !c.Remove(e):
+		return conf.Fail("NOT_ENABLED", e.Quoted())
+	}
+	if err := c.Check(func(name string) *conf.Zone { return d.rt.Zones[name] }); err != nil {
+		return err
+	}
+	if err := d.rt.Fits(c); err != nil {
+		return err
+	}
+	old := d.rt.Policies[name]
+	d.rt.Policies[name] = c
+	if err := d.apply(); err != nil {
+		d.rt.Policies[name] = old
+		d.apply()
+		return err
+	}
+	d.changed("", op+" "+e.Kind+" "+e.Value+" in policy "+name)
+	return nil
 }
 
 // lookup checks an element and what it names against the loaded configuration.
@@ -318,7 +428,7 @@ func (d *daemon) lookup(e conf.Element) (conf.Element, error) {
 			switch r.Element.Kind {
 			case "service":
 				service = r.Element.Attrs.Get("name")
-				if s := d.loaded.service(d.p, service); s != nil && r.Destination != nil && len(s.Destination) > 0 {
+				if s := get[conf.Service](d.loaded, d.p, conf.Services, service); s != nil && r.Destination != nil && len(s.Destination) > 0 {
 					return e, conf.Fail("INVALID_RULE", "Destination conflict with service.")
 				}
 			case "icmp-block", "icmp-type":
@@ -327,10 +437,12 @@ func (d *daemon) lookup(e conf.Element) (conf.Element, error) {
 		}
 	}
 	switch {
-	case (service != "" || e.Kind == conf.KindService) && !d.loaded.hasService(service):
+	case (service != "" || e.Kind == conf.KindService) && !d.loaded.has(conf.Services, service):
 		return e, conf.Fail("INVALID_SERVICE", service)
-	case (icmp != "" || e.Kind == conf.KindICMPBlock) && conf.ICMPTypes[icmp] == (conf.ICMPType{}):
+	case (icmp != "" || e.Kind == conf.KindICMPBlock) && !d.loaded.has(conf.ICMPNames, icmp):
 		return e, conf.Fail("INVALID_ICMPTYPE", icmp)
+	case icmp != "" && conf.ICMPTypes[icmp] == (conf.ICMPType{}):
+		return e, conf.Fail("INVALID_ICMPTYPE", "ICMP type '"+icmp+"' not supported by nftables for ipv4")
 	case set != "" && d.rt.IPSets[set] == nil:
 		return e, conf.Fail("INVALID_IPSET", set)
 	}
@@ -424,17 +536,21 @@ func (d *daemon) change(z *conf.Zone, kind, value string) error {
 	return d.apply()
 }
 
-// expire takes an element out of its zone after a time, unless a reload did.
-func (d *daemon) expire(ctx context.Context, zone string, e conf.Element, after time.Duration) {
+// expire calls end after some seconds, unless they are none or a reload came
+// between.
+func (d *daemon) expire(ctx context.Context, seconds int, end func() error) {
+	if seconds <= 0 {
+		return
+	}
 	age := d.age
 	d.p.Go(func() {
-		if d.p.Sleep(ctx, after) != nil {
+		if d.p.Sleep(ctx, time.Duration(seconds)*time.Second) != nil {
 			return
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if z := d.rt.Zones[zone]; d.age == age && z != nil && z.Queries(e) {
-			if err := d.remove(z, e); err != nil {
+		if d.age == age {
+			if err := end(); err != nil {
 				d.log(err)
 			}
 		}
@@ -446,9 +562,6 @@ func (d *daemon) ipset(q request) (*reply, error) {
 	s := d.rt.IPSets[q.arg(0)]
 	if s == nil {
 		return nil, conf.Fail("INVALID_IPSET", q.arg(0))
-	}
-	if q.Op == "info-ipset" {
-		return &reply{IPSet: s}, nil
 	}
 	entry := q.arg(1)
 	if err := s.CheckEntry(entry); err != nil {

@@ -18,23 +18,28 @@ const socketPath = "/run/firewalld/firewalld.sock"
 
 // request is one call, named as the options of firewall-cmd name it.
 type request struct {
-	Op        string   // "add", "query", "list-all" …
-	Permanent bool     `json:",omitempty"`
-	Zone      string   `json:",omitempty"` // "" is the default zone
-	Kind      string   `json:",omitempty"` // of the element
-	Args      []string `json:",omitempty"`
-	Timeout   int      `json:",omitempty"` // seconds, 0 for ever
+	Op        string    // "add", "query", "list-all" …
+	Permanent bool      `json:",omitempty"`
+	Zone      string    `json:",omitempty"` // "" is the default zone
+	Policy    string    `json:",omitempty"` // "" when it is about a zone
+	Of        conf.Kind `json:",omitempty"` // of the definition
+	Kind      string    `json:",omitempty"` // of the element
+	Args      []string  `json:",omitempty"`
+	Timeout   int       `json:",omitempty"` // seconds, 0 for ever
 }
 
 // reply is the answer.
 type reply struct {
-	Error   string        `json:",omitempty"`
-	Yes     bool          `json:",omitempty"`
-	List    []string      `json:",omitempty"`
-	Zones   []*conf.Zone  `json:",omitempty"`
-	Active  []bool        `json:",omitempty"` // of Zones
-	Service *conf.Service `json:",omitempty"`
-	IPSet   *conf.IPSet   `json:",omitempty"`
+	Error    string         `json:",omitempty"`
+	Yes      bool           `json:",omitempty"`
+	List     []string       `json:",omitempty"`
+	Zones    []*conf.Zone   `json:",omitempty"`
+	Policies []*conf.Policy `json:",omitempty"`
+	Service  *conf.Service  `json:",omitempty"`
+	IPSet    *conf.IPSet    `json:",omitempty"`
+	ICMPType *conf.ICMPName `json:",omitempty"`
+	Helper   *conf.Helper   `json:",omitempty"`
+	Number   int            `json:",omitempty"`
 }
 
 // maxMessage bounds a line of the protocol.

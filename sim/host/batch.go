@@ -40,7 +40,7 @@ func Lstats(f Files, names []string) []Stated {
 type Step struct {
 	Call Call
 	Name string
-	To   string      // of Rename
+	To   string      // of Rename: the new name; of Symlink: what it leads to
 	Flag int         // of Open, as of OpenFile
 	Perm fs.FileMode // of Open and Create
 	Time time.Time   // of Create
@@ -53,6 +53,7 @@ const (
 	Rename Call = iota
 	Open        // of a file that opening does not wait for
 	Unlink      // of anything but a directory
+	Symlink
 	Create      // an empty file that must not exist, with just the mode Perm and modified at Time
 )
 
@@ -73,6 +74,8 @@ func Chain(f Files, steps ...Step) (done int, files []*os.File, err error) {
 			}
 		case Unlink:
 			err = f.Remove(s.Name)
+		case Symlink:
+			err = f.Symlink(s.To, s.Name)
 		case Create:
 			err = create(f, s)
 		}

@@ -47,7 +47,7 @@ type Files interface {
 // ":514", "[::1]:25"), and unix and unixgram with paths. The 6 kinds are
 // IPv6 only. Deadlines of what they return are read on the host's clock.
 // What ListenPacket returns for unixgram is a [CredConn]; what Listen and Dial
-// return for unix has [PeerCred]; udp sockets are [StampConn]s.
+// return for unix has [PeerCred] and is a [ConnCarrier]; udp sockets are [StampConn]s.
 type Sockets interface {
 	Listen(network, addr string) (net.Listener, error)
 	ListenPacket(network, addr string) (net.PacketConn, error)
@@ -60,19 +60,24 @@ type Processes interface {
 	Kill(pid int, sig syscall.Signal) error
 }
 
-// BatchConn is a datagram socket that hands over what has come together. What
-// ListenPacket returns for udp is one.
+// BatchConn is a datagram socket that takes and sends many datagrams in one step.
+// What ListenPacket returns for udp is one. Each method is called by one
+// goroutine at a time.
 type BatchConn interface {
 	// ReadBatch waits for a datagram and reads as many more as are there and
-	// there is room for. It sets N and From of those it read.
+	// there is room for. It sets N, From and At of those it read.
 	ReadBatch(list []Datagram) (n int, err error)
+	// Reply sends Buf[:N] of each datagram to its From, in order. What cannot be
+	// sent is lost, as datagrams are.
+	Reply(list []Datagram)
 }
 
-// Datagram is a buffer for one datagram and what was read into it.
+// Datagram is a buffer for one datagram, with what it holds.
 type Datagram struct {
 	Buf  []byte
 	N    int
-	From net.Addr
+	From net.Addr  // who sent it; not to be changed, it may be that of others too
+	At   time.Time // when it arrived, on the host's clock (see [StampConn])
 }
 
 // CredConn is a datagram socket that tells who sent (SCM_CREDENTIALS).
@@ -93,6 +98,16 @@ type SenderCred struct{ PID, UID, GID int }
 // PeerCred is implemented by connections that know who is at the other end (SO_PEERCRED).
 type PeerCred interface {
 	PeerCred() (SenderCred, error)
+}
+
+// ConnCarrier is implemented by connections over unix: an open connection over
+// tcp goes to whoever is at the other end (SCM_RIGHTS, unix(7)).
+type ConnCarrier interface {
+	// SendConn leaves c open here, too: it ends when both have closed it.
+	SendConn(c net.Conn) error
+	// ReceiveConn waits for the next one; io.EOF when no more can come. Other
+	// data on the same connection is not to be mixed in.
+	ReceiveConn() (net.Conn, error)
 }
 
 // Terminal is implemented by a Stdin, Stdout or Stderr that is a terminal.
@@ -120,6 +135,35 @@ type Cmd struct {
 	Stdin          io.Reader // nil is /dev/null; a connection over tcp is the child's Stdin as a net.Conn, too
 	Stdout, Stderr io.Writer // nil is /dev/null
 	Session        bool      // in a session of its own (setsid); a Stdin that is a terminal becomes the controlling one
+	Terms          *Terms    // nil: the parent's
+}
+
+// Terms are on what terms the kernel runs a process. What is not said a child has
+// of its parent, and what the parent may not grant, as near as it may. They have
+// no meaning in memory.
+type Terms struct {
+	Limits         []Limit
+	Nice           *int    // nice(2)
+	OOMScoreAdjust *int    // proc_pid_oom_score_adj(5)
+	CPUs           []int   // sched_setaffinity(2)
+	Policy         *Policy // sched_setscheduler(2)
+	IOPriority     int     // ioprio_set(2), 0 for none
+	TimerSlack     time.Duration
+	NoNewPrivs     bool // prctl(2), PR_SET_NO_NEW_PRIVS
+	IgnoreSIGPIPE  bool
+	LoginUID       *int // who logged in (pam_loginuid(8)), which stays; last(1) looks for it
+}
+
+// Limit is a resource limit (setrlimit(2)); all ones are no limit.
+type Limit struct {
+	Resource   int
+	Soft, Hard uint64
+}
+
+// Policy is how the kernel schedules a process (sched(7)).
+type Policy struct {
+	Kind, Priority int
+	ResetOnFork    bool
 }
 
 // Process is a child.

@@ -61,21 +61,30 @@ func (d *drops) follow(silent bool) error {
 	if err != nil {
 		return err
 	}
-	var flows *netlink.Conn
-	err = d.m.inside.do(func() (err error) { flows, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); return err })
+	var flows, routes *netlink.Conn
+	err = d.m.inside.do(func() (err error) {
+		if flows, err = netlink.Dial(unix.NETLINK_NETFILTER, nil); err != nil {
+			return err
+		}
+		if routes, err = netlink.Dial(unix.NETLINK_ROUTE, nil); err != nil {
+			flows.Close()
+		}
+		return err
+	})
 	if err != nil {
 		f.Close()
 		return err
 	}
 	var ctx context.Context
 	ctx, d.stop = context.WithCancel(d.ctx)
-	go d.look(ctx, f, flows)
+	go d.look(ctx, f, flows, routes)
 	return nil
 }
 
 // look reads what arrives until ctx ends.
-func (d *drops) look(ctx context.Context, f *os.File, flows *netlink.Conn) {
+func (d *drops) look(ctx context.Context, f *os.File, flows, routes *netlink.Conn) {
 	defer flows.Close()
+	defer routes.Close()
 	own := d.m.addresses()
 	name := d.m.interfaceNames()
 	var quota quota
@@ -91,7 +100,12 @@ func (d *drops) look(ctx context.Context, f *os.File, flows *netlink.Conn) {
 		p.HWHeader = make([]byte, 14)
 		copy(p.HWHeader[6:], from.Addr[:6])
 		was := p // before its destination is rewritten
-		chain, action, silent := d.m.rules.arrival(p, own)
+		chain, action, silent := d.m.rules.arrival(p, own, func(p *nft.Packet) string {
+			if out := wayOut(routes, p, uint32(from.Ifindex)); out != 0 {
+				return name(out)
+			}
+			return ""
+		})
 		if !silent || known(flows, &was) {
 			return
 		}
@@ -101,8 +115,10 @@ func (d *drops) look(ctx context.Context, f *os.File, flows *netlink.Conn) {
 }
 
 // arrival says what the rules do to a packet that opens a connection to this
-// machine; silent means that they refuse it, and that nothing but this tells.
-func (r *rulesInForce) arrival(p nft.Packet, own func(netip.Addr) bool) (chain, action string, silent bool) {
+// machine or through it; silent means that they refuse it, and that nothing but
+// this tells. wayOut names the interface by which the machine forwards a packet,
+// "" when it forwards none.
+func (r *rulesInForce) arrival(p nft.Packet, own func(netip.Addr) bool, wayOut func(*nft.Packet) string) (chain, action string, silent bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.eng == nil {
@@ -120,10 +136,14 @@ func (r *rulesInForce) arrival(p nft.Packet, own func(netip.Addr) bool) (chain, 
 				p.DstPort = out.NAT.Port()
 			}
 		}
+		hook := nft.Input
 		if p.Link == nft.ToHost && !own(p.Dst) {
-			return "", "", false // on its way to somebody else
+			hook = nft.Forward
+			if p.Out = wayOut(&p); p.Out == "" {
+				return "", "", false // it is not the rules that keep it from going on
+			}
 		}
-		out = r.eng.Eval(nft.Input, &p, now)
+		out = r.eng.Eval(hook, &p, now)
 	}
 	if out.Verdict != nft.Drop {
 		return "", "", false
@@ -243,6 +263,40 @@ func (m *Machine) addresses() func(netip.Addr) bool {
 		}
 		return own[a]
 	}
+}
+
+// wayOut asks the kernel by which interface it forwards a packet that came in by
+// another; 0 is by none.
+func wayOut(routes *netlink.Conn, p *nft.Packet, in uint32) uint32 {
+	family, bits := byte(unix.AF_INET), byte(32)
+	if p.Dst.Is6() {
+		family, bits = unix.AF_INET6, 128
+	}
+	e := netlink.NewAttributeEncoder()
+	e.Bytes(unix.RTA_DST, p.Dst.AsSlice())
+	e.Bytes(unix.RTA_SRC, p.Src.AsSlice())
+	e.Uint32(unix.RTA_IIF, in)
+	b, err := e.Encode()
+	if err != nil {
+		return 0
+	}
+	answer, err := routes.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.RTM_GETROUTE, Flags: netlink.Request},
+		Data:   append([]byte{family, bits, bits, 0, 0, 0, 0, 0, 0, 0, 0, 0}, b...), // struct rtmsg
+	})
+	if err != nil || len(answer) == 0 || len(answer[0].Data) < unix.SizeofRtMsg {
+		return 0
+	}
+	attrs, err := netlink.NewAttributeDecoder(answer[0].Data[unix.SizeofRtMsg:])
+	if err != nil {
+		return 0
+	}
+	for attrs.Next() {
+		if attrs.Type() == unix.RTA_OIF {
+			return attrs.Uint32()
+		}
+	}
+	return 0
 }
 
 // Numbers of linux/netfilter/nfnetlink_conntrack.h.

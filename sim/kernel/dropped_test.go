@@ -27,6 +27,15 @@ func firewall(end ...nft.Expr) *nft.Ruleset {
 			{nft.Port{Proto: nft.ProtoTCP, Lo: 22, Hi: 22}, nft.Verdict{Kind: nft.Accept}},
 			end,
 		}},
+		{Name: "filter_FORWARD", Base: &nft.Base{Type: "filter", Hook: nft.Forward}, Rules: []nft.Rule{
+			{nft.CTStatusDNAT{}, nft.Verdict{Kind: nft.Accept}},
+			{nft.IfName{Out: true, Name: "eth2"}, nft.Verdict{Kind: nft.Goto, Chain: "filter_FWD_drop"}},
+			{nft.Reject{With: nft.RejectICMPX}},
+		}},
+		{Name: "filter_FWD_drop", Rules: []nft.Rule{
+			{nft.Port{Proto: nft.ProtoTCP, Lo: 22, Hi: 22}, nft.Verdict{Kind: nft.Accept}},
+			end,
+		}},
 	}}}}
 }
 
@@ -47,7 +56,10 @@ func TestArrival(t *testing.T) {
 		{"let by", firewall(drop), nft.ProtoTCP, "192.0.2.10", 22, "", ""},
 		{"forwarded to a port that is open", firewall(drop), nft.ProtoTCP, "192.0.2.10", 8080, "", ""},
 		{"forwarded to another host", firewall(drop), nft.ProtoTCP, "192.0.2.10", 8081, "", ""},
-		{"for another host", firewall(drop), nft.ProtoTCP, "198.51.100.7", 514, "", ""},
+		{"for another host", firewall(drop), nft.ProtoTCP, "198.51.100.7", 514, "filter_FWD_drop", "drop"},
+		{"let by to another host", firewall(drop), nft.ProtoTCP, "198.51.100.7", 22, "", ""},
+		{"rejected on its way by another interface", firewall(drop), nft.ProtoTCP, "203.0.113.7", 514, "", ""},
+		{"for a host that no route leads to", firewall(drop), nft.ProtoTCP, "198.51.100.99", 514, "", ""},
 		{"rejected: noted by its error", firewall(nft.Reject{With: nft.RejectICMPX}), nft.ProtoTCP, "192.0.2.10", 514, "", ""},
 		{"logged: noted by its line", firewall(nft.Log{Prefix: "filter_IN_drop_DROP: ", Level: nft.LogWarning}, drop), nft.ProtoTCP, "192.0.2.10", 514, "", ""},
 		{"logged by a rule of the learner's", firewall(nft.Log{Prefix: "seen: ", Level: nft.LogWarning}, drop), nft.ProtoTCP, "192.0.2.10", 514, "filter_IN_drop", "drop"},
@@ -63,7 +75,9 @@ func TestArrival(t *testing.T) {
 				t.Fatal("no header")
 			}
 			p.In = "eth0"
-			chain, action, silent := r.arrival(p, func(a netip.Addr) bool { return a == own })
+			chain, action, silent := r.arrival(p, func(a netip.Addr) bool { return a == own }, func(p *nft.Packet) string {
+				return map[string]string{"198.51.100.7": "eth2", "203.0.113.7": "eth3"}[p.Dst.String()]
+			})
 			if chain != c.chain || action != c.action || silent != (c.chain != "") {
 				t.Errorf("%q %q %v, want %q %q", chain, action, silent, c.chain, c.action)
 			}

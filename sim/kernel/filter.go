@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
@@ -63,6 +64,7 @@ func (m *Machine) LogPackets(ctx context.Context, h *host.Host) error {
 		return err
 	}
 	name := m.interfaceNames()
+	log := packetLog{kmsg: h.Kmsg, limit: floodLimit}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	go func() {
 		defer stop()
@@ -81,7 +83,7 @@ func (m *Machine) LogPackets(ctx context.Context, h *host.Host) error {
 				if err != nil || !ours {
 					continue
 				}
-				h.Kmsg.Append(int(level), line) // of the facility kern, which is 0
+				log.print(int(level), line) // of the facility kern, which is 0
 				if attrs, ok := refused(line); ok {
 					h.Trace.Append(h.Name, "kernel", 0, trace.PacketRefused, attrs)
 				}
@@ -89,6 +91,30 @@ func (m *Machine) LogPackets(ctx context.Context, h *host.Host) error {
 		}
 	}()
 	return nil
+}
+
+// floodLimit is printk's limit of messages from one place, with its interval
+// (kernel.printk_ratelimit) and a burst of a hundred times its own: netfilter's lines
+// are not held to that one, and what a person tries must all be there, but a flood
+// must not drown the host's log, nor the lab.
+var floodLimit = nflog.Ratelimit{Interval: 5 * time.Second, Burst: 1000}
+
+// packetLog is what netfilter prints to a ring buffer.
+type packetLog struct {
+	kmsg  *host.Kmsg
+	limit nflog.Ratelimit
+}
+
+// print prints a line, and before it how many were left out.
+func (l *packetLog) print(priority int, line string) {
+	ok, before := l.limit.Allow(l.kmsg.Uptime(), "nf_log_buf_close")
+	if before != "" {
+		const warning = 4
+		l.kmsg.Append(warning, before)
+	}
+	if ok {
+		l.kmsg.Append(priority, line)
+	}
 }
 
 // interfaceNames returns a function that names the machine's interfaces by their

@@ -97,6 +97,9 @@ func (h *Host) writeFiles(m *kernel.Machine) error {
 	if err := h.writeHomes(m); err != nil {
 		return err
 	}
+	if err := h.writeKeys(m); err != nil {
+		return err
+	}
 	if err := h.enableUnits(m); err != nil {
 		return err
 	}
@@ -208,6 +211,11 @@ func (h *Host) resolvConf() string {
 	return b.String()
 }
 
+// hasHome reports whether a user is a person who can log in here.
+func (h *Host) hasHome(a distro.Account) bool {
+	return a.Name == "root" || a.UID >= firstUID && a.UID < 60000 && a.Dir != "/" && !h.lab.SingleID
+}
+
 // writeHomes makes the home directories from /etc/skel.
 func (h *Host) writeHomes(m *kernel.Machine) error {
 	setup, ok := h.lab.Distro.Find("setup")
@@ -223,15 +231,12 @@ func (h *Host) writeHomes(m *kernel.Machine) error {
 		return err
 	}
 	for _, a := range h.accounts {
-		if a.UID != 0 && a.UID < firstUID || a.UID >= 60000 || a.Dir == "/" || a.Name != "root" && a.UID == 0 {
+		if !h.hasHome(a) {
 			continue
 		}
 		mode := os.FileMode(0o700)
 		if a.Name == "root" {
 			mode = 0o550
-		}
-		if h.lab.SingleID && a.Name != "root" {
-			continue
 		}
 		if err := m.Mkdir(a.Dir, mode, a.UID, a.GID); err != nil {
 			return err

@@ -278,7 +278,7 @@ func (h *Host) Start(user string, c host.Cmd) (*host.Process, error) {
 	if cred.UID != 0 && h.lab.SingleID {
 		return nil, fmt.Errorf("%s: user %s needs an id of its own, and this lab has one only: see `enshu doctor`", h.Name(), user)
 	}
-	c.Cred = cred
+	c.Cred, c.Terms = cred, &host.Terms{LoginUID: &cred.UID}
 	if c.Dir == "" {
 		c.Dir = a.Dir
 	}

@@ -174,7 +174,7 @@ func (l *Lab) Sleep(ctx context.Context, d time.Duration) error {
 // Advance moves the lab d ahead in time, from event to event.
 func (l *Lab) Advance(ctx context.Context, d time.Duration) error {
 	if d < 0 {
-		return fmt.Errorf("true time only goes forward, not by %v", d)
+		return lang.Errorf("真の時刻は前にしか進みません (%v は指定できません)", "true time only goes forward, not by %v", d)
 	}
 	l.advance.Lock()
 	defer l.advance.Unlock()

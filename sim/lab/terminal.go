@@ -22,6 +22,7 @@ type Terminal struct {
 	Near, Far *os.File
 	host      *Host
 	user      string
+	uid       int
 	name      string // "pts/0"
 	loggedIn  bool
 }
@@ -42,7 +43,7 @@ func (h *Host) Terminal(user string, rows, cols int) (*Terminal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("terminal on %s: %w", h.Name(), err)
 	}
-	t := &Terminal{Far: far, host: h, user: user}
+	t := &Terminal{Far: far, host: h, user: user, uid: a.UID}
 	raw, err := far.SyscallConn()
 	if err == nil {
 		cerr := raw.Control(func(fd uintptr) {
@@ -88,10 +89,24 @@ func blocking(f *os.File) error {
 	return cerr
 }
 
-// Login notes in utmp(5) that the user works on the terminal.
+// Login notes in utmp(5) that the user works on the terminal, and in lastlog since
+// when.
 func (t *Terminal) Login(pid int) {
 	t.loggedIn = true
 	t.record(utmp.Record{Type: utmp.UserProcess, PID: pid, Line: t.name, ID: strings.TrimPrefix(t.name, "pts"), User: t.user})
+	if f, err := t.open(utmp.LastFile, os.O_WRONLY|os.O_CREATE); err == nil {
+		defer f.Close()
+		f.WriteAt(utmp.LastLogin{At: t.host.model.Clock.Now(), Line: t.name}.Append(nil), int64(t.uid)*int64(utmp.LastSize()))
+	}
+}
+
+// open opens a file of records. A learner may have put something else in its
+// place; then nothing is noted.
+func (t *Terminal) open(name string, flag int) (*os.File, error) {
+	t.host.mu.Lock()
+	m := t.host.machine
+	t.host.mu.Unlock()
+	return m.Open(name, flag, 0o664)
 }
 
 // Close gives the terminal back.
@@ -111,16 +126,13 @@ func (t *Terminal) Close() {
 // those of /var/log/wtmp.
 func (t *Terminal) record(r utmp.Record) {
 	r.At = t.host.model.Clock.Now()
-	t.host.mu.Lock()
-	m := t.host.machine
-	t.host.mu.Unlock()
-	if f, err := m.Open(utmp.LogFile, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o664); err == nil {
+	if f, err := t.open(utmp.LogFile, os.O_WRONLY|os.O_APPEND|os.O_CREATE); err == nil {
 		f.Write(r.Append(nil))
 		f.Close()
 	}
-	f, err := m.Open(utmp.File, os.O_RDWR|os.O_CREATE, 0o664)
+	f, err := t.open(utmp.File, os.O_RDWR|os.O_CREATE)
 	if err != nil {
-		return // a learner has put something else in its place
+		return
 	}
 	defer f.Close()
 	if old, err := io.ReadAll(io.LimitReader(f, 1<<20)); err == nil {

@@ -2,8 +2,10 @@ package libc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +28,7 @@ func Syslog(p *host.Proc, priority syslog.Priority, tag string, pid int, text st
 // library does (tzset(3)): for daemons that have much to say. The zero value is
 // ready; threads may share it. The connection goes with the process.
 type Log struct {
-	conn atomic.Pointer[net.Conn]
+	conn Datagrams
 	zone atomic.Pointer[time.Location]
 }
 
@@ -50,27 +52,49 @@ func (l *Log) Send(p *host.Proc, priority syslog.Priority, tag string, pid int, 
 		tag = fmt.Sprintf("%s[%d]", tag, pid)
 	}
 	message := fmt.Appendf(nil, "<%d>%s %s: %s", priority, p.Now().In(l.Zone(p)).Format(time.Stamp), tag, text)
-	if c := l.conn.Load(); c != nil {
-		if _, err := (*c).Write(message); err == nil {
-			return nil
-		}
-		l.conn.CompareAndSwap(c, nil)
-		(*c).Close()
-	}
-	c, err := p.Sys.Dial(context.Background(), "unixgram", "/dev/log")
-	if err != nil {
-		return err
-	}
-	if !l.conn.CompareAndSwap(nil, &c) {
-		defer c.Close() // another thread was faster
-	}
-	_, err = c.Write(message)
-	return err
+	return l.conn.Send(p, "/dev/log", message, 0)
 }
 
 // Close closes the connection.
-func (l *Log) Close() {
-	if c := l.conn.Swap(nil); c != nil {
+func (l *Log) Close() { l.conn.Close() }
+
+// Datagrams keeps the connection to a datagram socket of this host open from one
+// message to the next. The zero value is ready; threads may share it. The
+// connection goes with the process.
+type Datagrams struct{ conn atomic.Pointer[net.Conn] }
+
+// Send sends a message to the socket of that name, always the same. When its owner
+// was started anew it connects again. A queue that is full it waits for, no longer
+// than patience, if that is not 0.
+func (d *Datagrams) Send(p *host.Proc, name string, message []byte, patience time.Duration) error {
+	write := func(c net.Conn) error {
+		if patience > 0 {
+			c.SetWriteDeadline(p.Now().Add(patience))
+		}
+		_, err := c.Write(message)
+		return err
+	}
+	if c := d.conn.Load(); c != nil {
+		err := write(*c)
+		if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		d.conn.CompareAndSwap(c, nil)
+		(*c).Close()
+	}
+	c, err := p.Sys.Dial(context.Background(), "unixgram", name)
+	if err != nil {
+		return err
+	}
+	if !d.conn.CompareAndSwap(nil, &c) {
+		defer c.Close() // another thread was faster
+	}
+	return write(c)
+}
+
+// Close closes the connection.
+func (d *Datagrams) Close() {
+	if c := d.conn.Swap(nil); c != nil {
 		(*c).Close()
 	}
 }

@@ -23,6 +23,7 @@ type stream struct {
 	cred, other   host.SenderCred // of this end and of the peer
 
 	in       []byte
+	carried  []*stream     // connections that the peer gave and nobody has taken (SCM_RIGHTS)
 	eof      bool          // the peer sends no more
 	shut     bool          // this end sends no more
 	shutRead bool          // this end reads no more
@@ -46,6 +47,8 @@ type streamConn struct {
 var (
 	_ net.Conn      = (*streamConn)(nil)
 	_ host.PeerCred = (*streamConn)(nil)
+
+	_ host.ConnCarrier = (*streamConn)(nil)
 )
 
 // descriptor makes a descriptor of s for a process. The caller holds mu.
@@ -155,6 +158,52 @@ func (c *streamConn) Write(b []byte) (int, error) {
 	}
 }
 
+// SendConn gives the other end a connection, which the queue holds open.
+func (c *streamConn) SendConn(other net.Conn) error {
+	s, n := c.s, c.s.h.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	o, ok := other.(*streamConn)
+	switch {
+	case c.closed:
+		return c.fail("write", net.ErrClosed)
+	case !ok || o.closed || s.network != "unix":
+		return c.fail("write", syscall.EBADF)
+	case s.shut || s.dead || s.peer.refs == 0 || s.peer.shutRead:
+		return c.fail("write", syscall.EPIPE)
+	}
+	o.s.refs++
+	s.peer.carried = append(s.peer.carried, o.s)
+	s.peer.readers.wake()
+	return nil
+}
+
+// ReceiveConn waits for a connection that the other end gives.
+func (c *streamConn) ReceiveConn() (net.Conn, error) {
+	s, n := c.s, c.s.h.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for {
+		switch {
+		case c.closed:
+			return nil, c.fail("read", net.ErrClosed)
+		case c.rd.passed():
+			return nil, c.fail("read", os.ErrDeadlineExceeded)
+		case len(s.carried) > 0:
+			o := s.carried[0]
+			s.carried = s.carried[1:]
+			t := o.descriptor(c.sys)
+			o.refs-- // the queue's
+			return t, nil
+		case s.eof || s.dead || s.shutRead:
+			return nil, io.EOF
+		}
+		if err := n.wait(c.sys.ctx, &s.readers, c.rd); err != nil && err != os.ErrDeadlineExceeded {
+			return nil, c.fail("read", net.ErrClosed)
+		}
+	}
+}
+
 // send hands data to the peer.
 func (s *stream) send(data []byte) {
 	if s.tcp != nil {
@@ -247,11 +296,19 @@ func (c *streamConn) release() {
 	delete(c.sys.open, c)
 	s.readers.wake()
 	s.writers.wake()
+	s.unref()
+}
+
+// unref ends the stream with its last descriptor.
+func (s *stream) unref() {
 	if s.refs--; s.refs > 0 {
 		return
 	}
+	for _, o := range s.carried {
+		o.unref()
+	}
 	unread := len(s.in) > 0
-	s.in = nil
+	s.in, s.carried = nil, nil
 	switch {
 	case s.dead:
 	case s.tcp != nil && unread: // RFC 2525 section 2.17

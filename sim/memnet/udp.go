@@ -51,6 +51,7 @@ var (
 	_ net.Conn       = (*udpConn)(nil)
 	_ net.PacketConn = (*udpConn)(nil)
 	_ host.StampConn = (*udpConn)(nil)
+	_ host.BatchConn = (*udpConn)(nil)
 )
 
 func (s *udpSocket) descriptor(p *sys) *udpConn {
@@ -219,7 +220,7 @@ func (c *udpConn) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
 func (c *udpConn) ReadBatch(list []host.Datagram) (n int, err error) {
 	for n < len(list) {
 		d := &list[n]
-		if d.N, d.From, err = c.ReadFrom(d.Buf); err != nil {
+		if d.N, d.From, d.At, err = c.ReadFromAt(d.Buf); err != nil {
 			return 0, err
 		}
 		n++
@@ -231,6 +232,13 @@ func (c *udpConn) ReadBatch(list []host.Datagram) (n int, err error) {
 		}
 	}
 	return n, nil
+}
+
+// Reply is host.BatchConn's.
+func (c *udpConn) Reply(list []host.Datagram) {
+	for _, d := range list {
+		c.WriteTo(d.Buf[:d.N], d.From)
+	}
 }
 
 func (c *udpConn) Read(b []byte) (int, error) {

@@ -37,7 +37,7 @@
 //     sockets, have formats of their own. Queue files have Postfix's record
 //     format but not all of its records.
 //   - One process a service, with threads, where the real system has a process
-//     for each client; master(8) carries the bytes of SMTP sessions.
+//     for each client.
 //   - Delivery with the rights of a user is root's, after the modes on the way
 //     to the file were looked at.
 //   - After a crash a command, or another SMTP server, may get a mail twice: the

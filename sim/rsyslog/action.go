@@ -85,6 +85,7 @@ func (w *worker) handOver(a *action, m *message.Message) {
 		w.dropped(a, m, "queue full")
 		return
 	}
+	m.Kept = true
 	a.worker.TryPut(m)
 }
 
@@ -92,12 +93,12 @@ func (w *worker) handOver(a *action, m *message.Message) {
 // before, and lets out what it kept when another comes.
 func (a *action) hold(w *worker, m *message.Message) bool {
 	if p := a.previous; p != nil && p.Text == m.Text && p.Hostname() == m.Hostname() && p.Process() == m.Process() && p.App() == m.App() {
-		a.previous = m
+		a.previous, m.Kept = m, true
 		a.repeats++
 		return true
 	}
 	a.letOut(w)
-	a.previous = m
+	a.previous, m.Kept = m, true
 	return false
 }
 
@@ -210,9 +211,9 @@ func (w *worker) commit(a *action) {
 	if len(batch) == 0 {
 		return
 	}
-	texts, end := string(a.texts), len(a.texts)
+	end := len(a.texts)
 	for i := len(batch) - 1; i >= 0; i-- {
-		batch[i].Text = texts[a.starts[i]:end]
+		batch[i].Text = a.texts[a.starts[i]:end:end]
 		end = a.starts[i]
 	}
 	defer func() {
@@ -273,6 +274,11 @@ type worker struct {
 	dirty  []*action // with something pending
 	x      message.Scope
 	unsent []*message.Message
+
+	received time.Time   // when the newest message was received
+	stamp    syslog.Time // the same
+	fromIP   string      // who sent the newest message that does not say so
+	from     string      // his name
 }
 
 func (w *worker) scope(m *message.Message) *message.Scope {

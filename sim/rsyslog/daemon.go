@@ -48,6 +48,7 @@ type daemon struct {
 	queueDone    *clock.Queue[struct{}]
 
 	inputs  *input.Set
+	spare   message.Spare
 	killed  atomic.Bool
 	hups    atomic.Uint64
 	dropped atomic.Uint64 // messages that found the main queue full
@@ -74,7 +75,7 @@ func newDaemon(p *host.Proc) *daemon {
 // configure takes a configuration into use.
 func (d *daemon) configure(conf *config.Config, inv invocation) {
 	d.conf = conf
-	d.inputs = input.New(d.p, conf, &d.env, d)
+	d.inputs = input.New(d.p, conf, &d.env, d, &d.spare)
 	for _, a := range conf.Actions {
 		d.actions = append(d.actions, &action{Action: a, out: output.New(a.Output)})
 	}
@@ -167,16 +168,16 @@ func (d *daemon) runMain() {
 		if err != nil {
 			break
 		}
-		for i, m := range batch[:n] {
+		for _, m := range batch[:n] {
 			if m != nil {
 				w.process(m)
 			}
-			batch[i] = nil
 		}
 		if d.killed.Load() {
 			return
 		}
 		w.flush()
+		d.spare.Give(batch[:n])
 	}
 	if d.killed.Load() {
 		return
@@ -255,17 +256,33 @@ func (d *daemon) hup() {
 func (d *daemon) Submit(m *message.Message, wait bool) {
 	if wait {
 		d.mainQueue.Put(d.mainCtx, m)
-	} else if !d.mainQueue.TryPut(m) && d.dropped.Add(1)%1000 == 1 {
-		text := m.Text
-		if m.Unparsed {
-			text = m.Raw
-		}
-		d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": fmt.Sprintf("main queue full, %d so far", d.dropped.Load()), "text": text, "tag": m.Tag, "to": "main queue"})
+	} else if !d.mainQueue.TryPut(m) {
+		d.overflow(m)
 	}
 }
 
-// SubmitAll is submit of what came at once from a source that can be held up.
-func (d *daemon) SubmitAll(list []*message.Message) { d.mainQueue.PutAll(d.mainCtx, list) }
+// SubmitAll is Submit of what came at once. The list stays the caller's.
+func (d *daemon) SubmitAll(list []*message.Message, wait bool) {
+	if wait {
+		d.mainQueue.PutAll(d.mainCtx, list)
+		return
+	}
+	for _, m := range list[d.mainQueue.TryPutAll(list):] {
+		d.overflow(m)
+	}
+}
+
+// overflow tells of one in a thousand messages that found the main queue full.
+func (d *daemon) overflow(m *message.Message) {
+	if d.dropped.Add(1)%1000 != 1 {
+		return
+	}
+	text := m.Text
+	if m.Unparsed {
+		text = m.Raw
+	}
+	d.p.Emit(trace.MessageDropped, trace.Attrs{"reason": fmt.Sprintf("main queue full, %d so far", d.dropped.Load()), "text": text, "tag": m.Tag, "to": "main queue"})
+}
 
 // Now returns the present time in the daemon's zone.
 func (d *daemon) Now() time.Time { return d.p.Now().In(d.zone) }
@@ -296,11 +313,17 @@ func (d *daemon) traceable(now time.Time) bool {
 func (w *worker) process(m *message.Message) {
 	d := w.d
 	if m.Unparsed {
-		m.Message = syslog.Parse(d.conf.Globals.Sanitizer.CleanString(m.Raw), m.Received)
+		if m.Received != w.received { // as one is not in a batch
+			w.received, w.stamp = m.Received, syslog.TimeOf(m.Received, 6)
+		}
+		m.Parse(d.conf.Globals.Sanitizer.CleanString(m.Raw), w.stamp)
 		m.Unparsed = false
 	}
 	if m.From == "" {
-		m.From = d.nameOf(w.Ctx, m.FromIP)
+		if m.FromIP != w.fromIP || w.from == "" {
+			w.fromIP, w.from = m.FromIP, d.nameOf(w.Ctx, m.FromIP)
+		}
+		m.From = w.from
 	}
 	if m.Traced = d.traceable(m.Received); m.Traced {
 		from := m.FromIP

@@ -18,6 +18,7 @@ type Lab struct {
 	Networks   []Network  `lab:"networks,keyed" doc:"Bridges that hosts join."`
 	DNS        *DNS       `lab:"dns" doc:"The name server of the lab; without it names come from /etc/hosts."`
 	Hosts      []Host     `lab:"hosts,required,keyed" doc:"The machines."`
+	Shell      HostName   `lab:"shell" doc:"The host whose shell a learner is given; by default the first."`
 	Tasks      []Task     `lab:"tasks,required" doc:"What the learner is asked to do, in order."`
 	Solutions  []Solution `lab:"solutions" doc:"Ways that pass every check."`
 	Mistakes   []Mistake  `lab:"mistakes" doc:"Wrong ways, each with the diagnosis it must get."`

@@ -121,6 +121,9 @@ func (s *Source) fill(values map[string]string) (*Lab, Errors) {
 
 // complete puts in what the file left to the defaults.
 func (d *decoder) complete(l *Lab) {
+	if l.Shell == "" && len(l.Hosts) > 0 {
+		l.Shell = HostName(l.Hosts[0].Name)
+	}
 	for i := range l.Hosts {
 		h := &l.Hosts[i]
 		if h.Hostname == "" {

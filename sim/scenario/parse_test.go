@@ -174,6 +174,9 @@ func TestParseWhole(t *testing.T) {
 	if h.Networks[0] != (Interface{Network: "lan", Address: netip.MustParseAddr("192.168.0.10")}) {
 		t.Errorf("networks %v", h.Networks)
 	}
+	if lab.Shell != "server" {
+		t.Errorf("the shell is on %q", lab.Shell)
+	}
 	if c := lab.Host("client"); c.Timezone != "Asia/Tokyo" || c.Hostname != "client" || c.Pids != DefaultPids {
 		t.Errorf("defaults of client: %+v", c)
 	}
@@ -332,6 +335,8 @@ func TestBrokenLabs(t *testing.T) {
 			`x.yaml:10:12: int: expected two whole numbers, the smaller first`},
 		{"unknown name server", []edit{{"dns:\n  host: server", "dns:\n  host: sever"}},
 			`x.yaml:15:9: unknown host "sever"; did you mean "server"?`},
+		{"unknown host of the shell", []edit{{"tasks:", "shell: desk\ntasks:"}},
+			`x.yaml:41:8: unknown host "desk"; known: client, server`},
 		{"bad names", []edit{{"lab: whole", "lab: Whole Lab"}, {"users: [usera]", "users: [usera, User B]"}},
 			"x.yaml:1:6: lab: \"Whole Lab\" is not an identifier; use lower-case words joined by hyphens, at most 64 characters\nx.yaml:24:12: users: \"User B\" is not a user name"},
 	} {

@@ -1,6 +1,7 @@
 package sdjournal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -298,19 +299,29 @@ func (r *Reader) SeekRealtime(t time.Time) {
 }
 
 // SeekCursor moves the gap before the entry that a cursor names, or where it
-// would be.
+// would be; SeekBehindCursor behind it.
 func (r *Reader) SeekCursor(c journal.Cursor) {
 	r.seek(func(s *source) int64 {
-		return s.search(func(e *journal.Entry) bool {
-			switch {
-			case c.HasSeqnum && e.SeqnumID == c.SeqnumID:
-				return e.Seqnum >= c.Seqnum
-			case c.HasBoot && e.BootID == c.BootID:
-				return e.Monotonic >= c.Monotonic
-			}
-			return !e.Realtime.Before(c.Realtime)
-		})
+		return s.search(func(e *journal.Entry) bool { return compareCursor(e, c) >= 0 })
 	})
+}
+
+// SeekBehindCursor: see SeekCursor.
+func (r *Reader) SeekBehindCursor(c journal.Cursor) {
+	r.seek(func(s *source) int64 {
+		return s.search(func(e *journal.Entry) bool { return compareCursor(e, c) > 0 })
+	})
+}
+
+// compareCursor orders an entry and a cursor by what both have.
+func compareCursor(e *journal.Entry, c journal.Cursor) int {
+	switch {
+	case c.HasSeqnum && e.SeqnumID == c.SeqnumID:
+		return cmp.Compare(e.Seqnum, c.Seqnum)
+	case c.HasBoot && e.BootID == c.BootID:
+		return cmp.Compare(e.Monotonic, c.Monotonic)
+	}
+	return e.Realtime.Compare(c.Realtime)
 }
 
 func (r *Reader) seek(place func(*source) int64) {

@@ -163,7 +163,7 @@ func (s *session) start(command string) bool {
 	if original != command {
 		env = append(env, "SSH_ORIGINAL_COMMAND="+original)
 	}
-	c := host.Cmd{Path: shell, Args: args, Dir: s.account.Dir, Cred: libc.CredOf(s.p, s.account), Session: true, Umask: 0o022}
+	c := host.Cmd{Path: shell, Args: args, Dir: s.account.Dir, Cred: libc.CredOf(s.p, s.account), Session: true, Umask: 0o022, Terms: &host.Terms{LoginUID: &s.account.UID}}
 	if info, err := s.p.Sys.Stat(c.Dir); err != nil || !info.IsDir() {
 		fmt.Fprintf(s.ch.Stderr(), "Could not chdir to home directory %s: %s\r\n", c.Dir, libc.Strerror(errors.Join(err)))
 		c.Dir = "/"

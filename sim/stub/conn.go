@@ -334,36 +334,15 @@ func (c *Conn) doWith(files []*os.File, calls ...call) ([]ret, []int, error) {
 	defer c.asking.Unlock()
 	m, size, most := &c.request, 1, 0
 	m.Reset(guest.Calls)
+	encode(m, calls)
 	for _, k := range calls {
-		m.Int(int64(k.nr))
-		m.Int(k.flags)
-		m.Int(int64(len(k.args)))
 		size += 3 * 8
 		if k.flags&guest.PassFile != 0 {
 			most++
 		}
 		for i, v := range k.args {
-			switch v := v.(type) {
-			case int:
-				m.Int(guest.ArgInt)
-				m.Int(int64(v))
-			case string:
-				m.Int(guest.ArgIn)
-				m.In(v)
-			case out:
-				m.Int(guest.ArgOut)
-				m.Int(int64(v))
-				if k.flags&guest.OutOf(i) != 0 {
-					size += int(v)
-				}
-			case passed:
-				m.Int(guest.ArgPassed)
-				m.Int(int64(v))
-			case result:
-				m.Int(guest.ArgResult)
-				m.Int(int64(v))
-			default:
-				panic(fmt.Sprintf("stub: argument of type %T", v))
+			if v, ok := v.(out); ok && k.flags&guest.OutOf(i) != 0 {
+				size += int(v)
 			}
 		}
 	}
@@ -387,6 +366,36 @@ func (c *Conn) doWith(files []*os.File, calls ...call) ([]ret, []int, error) {
 		return rets, nil, errors.New("stub: short reply")
 	}
 	return rets, a.fds, nil
+}
+
+// encode appends calls to a message.
+func encode(m *guest.Message, calls []call) {
+	for _, k := range calls {
+		m.Int(int64(k.nr))
+		m.Int(k.flags)
+		m.Int(int64(len(k.args)))
+		for _, v := range k.args {
+			switch v := v.(type) {
+			case int:
+				m.Int(guest.ArgInt)
+				m.Int(int64(v))
+			case string:
+				m.Int(guest.ArgIn)
+				m.In(v)
+			case out:
+				m.Int(guest.ArgOut)
+				m.Int(int64(v))
+			case passed:
+				m.Int(guest.ArgPassed)
+				m.Int(int64(v))
+			case result:
+				m.Int(guest.ArgResult)
+				m.Int(int64(v))
+			default:
+				panic(fmt.Sprintf("stub: argument of type %T", v))
+			}
+		}
+	}
 }
 
 // one performs calls of which nothing but success matters.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"os"
 	"strconv"
@@ -216,6 +217,50 @@ func TestPipesWait(t *testing.T) {
 		}
 		return 0
 	}))
+}
+
+// TestTerms: a child runs on the terms it was started on, and where the host may not
+// grant one, on its parent's.
+func TestTerms(t *testing.T) {
+	_, a := newHost(t, clock.New(time.Time{}), "a", 1, nil)
+	nice, badness, impossible := 7, 300, -1000
+	const stack, descriptors = 3, 7 // RLIMIT_STACK, RLIMIT_NOFILE
+	for _, c := range []struct {
+		name  string
+		terms *host.Terms
+		show  string
+		want  string
+	}{
+		{"limits", &host.Terms{Limits: []host.Limit{{Resource: descriptors, Soft: 100, Hard: 200}, {Resource: stack, Soft: 4 << 20, Hard: 4 << 20}}}, "ulimit -n; ulimit -Hn; ulimit -s", "100\n200\n4096\n"},
+		{"a hard limit of its parent's", &host.Terms{Limits: []host.Limit{{Resource: descriptors, Soft: 50, Hard: math.MaxUint64}}}, `ulimit -n; test "$(ulimit -Hn)" != unlimited; echo $?`, "50\n0\n"},
+		{"nice", &host.Terms{Nice: &nice}, "nice", "7\n"},
+		{"oom score", &host.Terms{OOMScoreAdjust: &badness}, "cat /proc/self/oom_score_adj", "300\n"},
+		{"no oom score", &host.Terms{OOMScoreAdjust: &impossible}, "echo started", "started\n"},
+		{"processors", &host.Terms{CPUs: []int{0}}, "sed -n 's/Cpus_allowed_list:.//p' /proc/self/status", "0\n"},
+		{"policy", &host.Terms{Policy: &host.Policy{Kind: 3}}, "awk '{print $41}' /proc/self/stat", "3\n"},
+		{"no new rights", &host.Terms{NoNewPrivs: true}, "sed -n 's/NoNewPrivs:.//p' /proc/self/status", "1\n"},
+		{"SIGPIPE", &host.Terms{IgnoreSIGPIPE: true}, "sed -n 's/SigIgn:.//p' /proc/self/status", "0000000000001000\n"},
+		{"as its parent", nil, "nice; sed -n 's/NoNewPrivs:.//p' /proc/self/status", "0\n0\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a.Wait(a.Start(nil, func(ctx context.Context, p *host.Proc) int {
+				p.Ready()
+				var out bytes.Buffer
+				child, err := p.Start(host.Cmd{Path: "/usr/bin/bash", Args: []string{"bash", "-c", c.show}, Stdout: &out, Stderr: &out, Terms: c.terms})
+				if err != nil {
+					t.Error(err)
+					return 1
+				}
+				if st, err := child.Wait(ctx); err != nil || !st.Success() {
+					t.Errorf("%v %v", st, err)
+				}
+				if out.String() != c.want {
+					t.Errorf("%s\ngot  %q\nwant %q", c.show, out.String(), c.want)
+				}
+				return 0
+			}))
+		})
+	}
 }
 
 // BenchmarkRoundTrip is what a call through a stub costs, beside the call itself.

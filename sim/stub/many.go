@@ -86,6 +86,8 @@ func stepCalls(calls []call, step host.Step) []call {
 		return append(calls, call{unix.SYS_RENAMEAT2, 0, []any{atFDCWD, step.Name, atFDCWD, step.To, 0}})
 	case host.Open:
 		return append(calls, openCall(step.Name, step.Flag|unix.O_NONBLOCK, step.Perm, 0))
+	case host.Symlink:
+		return append(calls, call{unix.SYS_SYMLINKAT, 0, []any{step.To, atFDCWD, step.Name}})
 	case host.Create:
 		made := result(len(calls))
 		mode := int(host.ModeBits(step.Perm))
@@ -104,6 +106,8 @@ func stepError(s host.Step, err error) error {
 		return &os.LinkError{Op: "rename", Old: s.Name, New: s.To, Err: err}
 	case host.Open, host.Create:
 		return pathError("open", s.Name, err)
+	case host.Symlink:
+		return &os.LinkError{Op: "symlink", Old: s.To, New: s.Name, Err: err}
 	}
 	return pathError("remove", s.Name, err)
 }

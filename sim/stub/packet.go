@@ -16,6 +16,9 @@ import (
 // packetConn is udp or unixgram, connected or not.
 type packetConn struct {
 	*conn
+	gather gatherer
+
+	in, out *messages // of ReadBatch and of Reply; nil before the first
 
 	lastMu   sync.Mutex // guards who sent last, and for how long that is believed
 	lastPID  int32
@@ -33,31 +36,6 @@ func (c *packetConn) Read(b []byte) (int, error) {
 func (c *packetConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, from, _, err := c.receive(b, nil)
 	return n, from, err
-}
-
-// ReadBatch is host.BatchConn's.
-func (c *packetConn) ReadBatch(list []host.Datagram) (n int, err error) {
-	d := &list[0]
-	if d.N, d.From, err = c.ReadFrom(d.Buf); err != nil {
-		return 0, err
-	}
-	line := c.sys.proc.Clock.Timeline()
-	for n = 1; n < len(list); n++ {
-		d, got := &list[n], false
-		cerr := c.raw.Control(func(fd uintptr) {
-			var sa unix.Sockaddr
-			if d.N, _, _, sa, err = unix.Recvmsg(int(fd), d.Buf, nil, unix.MSG_DONTWAIT); err == nil {
-				got, d.From = true, c.addr(sa)
-			}
-		})
-		if cerr != nil || !got {
-			break
-		}
-		if c.away() {
-			line.Arrived()
-		}
-	}
-	return n, nil
 }
 
 // ReadFromCred reads a datagram and who sent it.
@@ -90,13 +68,31 @@ func (c *packetConn) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
 	if err != nil {
 		return 0, nil, now, err
 	}
-	scms, err := unix.ParseSocketControlMessage(oob[:oobn])
-	if err != nil || len(scms) != 1 || scms[0].Header.Type != unix.SCM_TIMESTAMPNS || len(scms[0].Data) < int(unsafe.Sizeof(unix.Timespec{})) {
-		return n, from, now, nil
+	return n, from, c.came(oob[:oobn], now), nil
+}
+
+// came is when the kernel took in a datagram that came with oob and is read now.
+func (c *packetConn) came(oob []byte, now time.Time) time.Time {
+	stamp, ok := stampOf(oob)
+	if !ok {
+		return now
 	}
-	stamp := (*unix.Timespec)(unsafe.Pointer(unsafe.SliceData(scms[0].Data)))
-	ago := time.Now().Round(0).Sub(time.Unix(stamp.Unix()))
-	return n, from, now.Add(-c.sys.proc.Clock.Timeline().Passed(max(ago, 0))), nil
+	ago := time.Now().Round(0).Sub(stamp)
+	return now.Add(-c.sys.proc.Clock.Timeline().Passed(max(ago, 0)))
+}
+
+// stampOf returns the time of the machine in the control message of a datagram,
+// which carries no other.
+func stampOf(oob []byte) (time.Time, bool) {
+	if len(oob) < unix.CmsgSpace(int(unsafe.Sizeof(unix.Timespec{}))) {
+		return time.Time{}, false
+	}
+	head := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(oob)))
+	if head.Level != unix.SOL_SOCKET || head.Type != unix.SCM_TIMESTAMPNS {
+		return time.Time{}, false
+	}
+	stamp := (*unix.Timespec)(unsafe.Pointer(&oob[unix.CmsgLen(0)]))
+	return time.Unix(stamp.Unix()), true
 }
 
 // wantStamps returns a socket for whose life the kernel stamps what arrives. It

@@ -182,6 +182,9 @@ func (s *sys) Start(c host.Cmd) (*host.Process, error) {
 	}
 	m.Int(flags)
 	m.Int(int64(c.Umask))
+	terms := s.terms(c.Terms)
+	m.Int(int64(len(terms)))
+	encode(&m, terms)
 	if other {
 		m.Int(int64(c.Cred.UID))
 		m.Int(int64(c.Cred.GID))

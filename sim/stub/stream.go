@@ -119,6 +119,59 @@ func (c *streamConn) PeerCred() (host.SenderCred, error) {
 	return c.sys.server.cred(cred), nil
 }
 
+// SendConn gives the other end a connection (SCM_RIGHTS), with a byte to carry it.
+func (c *streamConn) SendConn(other net.Conn) error {
+	o, ok := other.(*streamConn)
+	if !ok {
+		return c.fail("write", unix.EBADF)
+	}
+	var err error
+	cerr := o.raw.Control(func(given uintptr) {
+		rights := unix.UnixRights(int(given))
+		err = c.call("write", unix.POLLOUT, func(fd int) error {
+			_, err := unix.SendmsgN(fd, []byte{0}, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+			return err
+		})
+	})
+	return errors.Join(err, c.fail("write", cerr))
+}
+
+// ReceiveConn waits for a connection that the other end gives.
+func (c *streamConn) ReceiveConn() (net.Conn, error) {
+	var fds []int
+	n, b, rights := 0, make([]byte, 1), make([]byte, unix.CmsgSpace(4))
+	err := c.call("read", unix.POLLIN, func(fd int) error {
+		got, oobn, _, _, err := unix.Recvmsg(fd, b, rights, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		if err != nil {
+			return err
+		}
+		n, fds = got, received(rights[:oobn])
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case n == 0:
+		return nil, io.EOF
+	case len(fds) != 1:
+		closeAll(fds)
+		return nil, c.fail("read", unix.EBADMSG)
+	}
+	network := "tcp4"
+	if sa, err := unix.Getsockname(fds[0]); err == nil {
+		if _, six := sa.(*unix.SockaddrInet6); six {
+			network = "tcp6"
+		}
+	}
+	k, err := c.sys.newSocket(os.NewFile(uintptr(fds[0]), network), network, 0)
+	if err != nil {
+		return nil, c.fail("read", err)
+	}
+	t := &streamConn{&conn{k}}
+	c.sys.track(t)
+	return t, nil
+}
+
 // listener is a listening socket that was opened in a stub.
 type listener struct{ *socket }
 

@@ -17,6 +17,7 @@ import (
 	"enshu/sim/systemd/hostnamectl"
 	"enshu/sim/systemd/journalctl"
 	"enshu/sim/systemd/journald"
+	"enshu/sim/systemd/launch"
 	"enshu/sim/systemd/pid1"
 	"enshu/sim/systemd/systemctl"
 	"enshu/sim/wire/syslog"
@@ -26,7 +27,7 @@ import (
 func programs() map[string]host.Program {
 	return map[string]host.Program{
 		"/usr/lib/systemd/systemd":          pid1.Init,
-		"/usr/lib/systemd/systemd-executor": pid1.Executor,
+		"/usr/lib/systemd/systemd-executor": launch.Executor,
 		"/usr/lib/systemd/systemd-journald": journald.Daemon,
 		"/usr/bin/systemctl":                systemctl.Command,
 		"/usr/bin/journalctl":               journalctl.Command,

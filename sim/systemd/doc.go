@@ -7,8 +7,10 @@
 //	unitfile     what a unit file can say: grammar, words, names, settings (pure)
 //	calendar     times, spans and calendar events as systemd.time(7) has them (pure)
 //	machine      the host's identity, its processes, the links that name them
+//	tool         options, help and verbs, as all commands have them
 //	screen       where tools write: colours, special characters, pager
 //	units        units as the disk has them: load path, drop-ins, enable, preset
+//	launch       how a command of a unit becomes a process
 //	bus          how clients speak to PID 1, and the words both use
 //	pid1         process 1: units in memory, transactions, jobs, services
 //	systemctl    systemctl and the other commands that speak to PID 1

@@ -17,6 +17,8 @@
 //   - timedatectl has no systemd-timedated behind it: it reads and writes the
 //     files that the service would, and asks systemctl for the NTP unit, which
 //     is always chronyd. -H and -M are refused.
-//   - hwclock sets and reads the clock at once, without waiting for its tick; the
-//     drift of /etc/adjtime is kept at zero.
+//   - hwclock sets the hardware clock without an error of its own: what it shows
+//     afterwards is right to the microsecond. It has no parameters (--param-get)
+//     and no ISA bus, and hwclock refuses dates before 1970, which the real one
+//     takes for dates of the far future.
 package timedate

@@ -358,7 +358,7 @@ func (s *settings) setLocalRTC(args []string) int {
 		return s.fail("Failed to set local RTC: %s", needAuth)
 	}
 	zone := libc.Zone(p)
-	if err := writeAdjtime(p, adjtimeFile, 0, on); err != nil {
+	if err := setAdjtimeScale(p, on); err != nil {
 		return s.fail("Failed to set local RTC: %s", libc.Strerror(err))
 	}
 	if rtc := p.Host.RTC; rtc != nil {

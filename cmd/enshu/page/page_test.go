@@ -67,3 +67,14 @@ func FuzzWrite(f *testing.F) {
 		}
 	})
 }
+
+// TestColumns: wide characters do not push what stands behind them.
+func TestColumns(t *testing.T) {
+	var b strings.Builder
+	if err := page.Columns(&b, [][]string{{"ホスト", "時刻", "x"}, {"a", "12:00", "y"}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "ホスト  時刻   x\na       12:00  y\n"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}

@@ -111,6 +111,14 @@ type Hint struct {
 	Text   lang.Text
 }
 
+// In is the hint in a language, with where it stands.
+func (h *Hint) In(language string) string {
+	if language == "ja" {
+		return fmt.Sprintf("%s のヒント %d/%d: %s", h.Task, h.Number, h.Of, h.Text.JA)
+	}
+	return fmt.Sprintf("Hint %d of %d for %s: %s", h.Number, h.Of, h.Task, h.Text.EN)
+}
+
 // Step is one step of a solution that was run.
 type Step struct {
 	ID, Host, Run  string

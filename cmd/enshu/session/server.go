@@ -206,16 +206,25 @@ func (s *server) answer(ctx context.Context, c *client, r *Request, files []*os.
 
 func (s *server) host(l *lab.Lab, name string) (*lab.Host, error) {
 	if name == "" {
-		return l.Hosts()[0], nil
+		name = string(s.spec.Shell)
 	}
 	return l.Host(name)
 }
 
+// zone is the time zone of a host.
+func (s *server) zone(name string) *time.Location {
+	zone, err := time.LoadLocation(string(s.spec.Host(name).Timezone))
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
 func (s *server) status(ctx context.Context, l *lab.Lab) *Status {
 	st := &Status{Name: s.Name, ID: s.spec.ID, Title: s.spec.Title, Seed: s.Seed,
-		PID: s.PID, Started: s.started, Now: l.Now(), Rate: l.Timeline.Rate(), Log: s.Log}
+		PID: s.PID, Started: s.started, Now: l.Now().In(s.zone(string(s.spec.Shell))), Rate: l.Timeline.Rate(), Log: s.Log}
 	for _, h := range l.Hosts() {
-		hs := HostStatus{Name: h.Name(), Up: h.Up(), Local: h.Clock().Now(), Offset: h.Clock().Offset(),
+		hs := HostStatus{Name: h.Name(), Up: h.Up(), Local: st.Now.Add(h.Clock().Offset()).In(s.zone(h.Name())), Offset: h.Clock().Offset(),
 			Frequency: h.Clock().FrequencyError() + h.Clock().Adjustment()}
 		for _, n := range h.Scenario().Networks {
 			hs.Addresses = append(hs.Addresses, n.Address.String())
@@ -380,10 +389,9 @@ const (
 
 // hurry lets the lab's time pass faster while a check waits long.
 type hurry struct {
-	ctx   context.Context
-	lab   *lab.Lab
-	since time.Time // when the wait began; zero while nobody waits
-	calm  func()    // ends the hurry; nil when there is none
+	ctx  context.Context
+	lab  *lab.Lab
+	calm func() // ends the hurry; nil while nobody waits
 }
 
 // see notes how much longer a check waits; 0 is not at all.
@@ -391,14 +399,16 @@ func (h *hurry) see(waiting time.Duration) {
 	switch {
 	case waiting <= 0:
 		h.end()
-	case h.since.IsZero():
-		h.since = time.Now()
-	case h.calm == nil && h.lab.Timeline.Rate() < hurryRate && time.Since(h.since) > patience:
+	case h.calm == nil && h.lab.Timeline.Rate() < hurryRate:
 		ctx, cancel := context.WithCancel(h.ctx)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			h.lab.Hurry(ctx, hurryRate)
+			select {
+			case <-time.After(patience):
+				h.lab.Hurry(ctx, hurryRate)
+			case <-ctx.Done():
+			}
 		}()
 		h.calm = func() {
 			cancel()
@@ -412,7 +422,7 @@ func (h *hurry) end() {
 	if h.calm != nil {
 		h.calm()
 	}
-	h.calm, h.since = nil, time.Time{}
+	h.calm = nil
 }
 
 // noTask says which tasks there are.

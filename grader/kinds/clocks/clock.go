@@ -3,6 +3,7 @@ package clocks
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -254,6 +255,7 @@ func chronyd(ctx context.Context, v *check.View, host string, got *check.Verdict
 type ntpSource struct {
 	mode, state, name string
 	stratum           int
+	interval          int // seconds between two questions
 	reach             int // the register, octal as chronyc prints it
 }
 
@@ -270,6 +272,9 @@ func ntpSources(ctx context.Context, v *check.View, host string) ([]ntpSource, e
 		}
 		s := ntpSource{mode: f[0], state: f[1], name: f[2]}
 		fmt.Sscan(f[3], &s.stratum)
+		if poll, err := strconv.Atoi(f[4]); err == nil && poll >= 0 && poll < 32 {
+			s.interval = 1 << poll
+		}
 		fmt.Sscanf(f[5], "%o", &s.reach)
 		all = append(all, s)
 	}

@@ -81,6 +81,15 @@ func NTP() check.Kind {
 				Command:  "chronyc sources",
 			},
 			{
+				Link:     "ntp-between-polls",
+				Step:     "ntp-unreachable",
+				Expected: check.Text("{host} に {source}（{address}）の応答が届く", "{host} gets answers from {source} ({address})"),
+				Seen: check.Text("{source} は応答できる状態ですが、chronyd が次に問い合わせるのはまだ先です（{poll} 秒ごと）",
+					"{source} would answer now, but chronyd has not asked again (it does every {poll} s)"),
+				Slip:    check.Text("chronyd を再起動するか、chronyc burst 2/4 ですぐに問い合わせます。", "Restart chronyd, or have it ask at once with chronyc burst 2/4."),
+				Command: "chronyc sources",
+			},
+			{
 				Link:     "ntp-not-selected",
 				Expected: check.Text("{host} の chronyd が {source} を選んでいる（^*）", "chronyd on {host} has selected {source} (^*)"),
 				Seen:     check.Text("{source} の状態は ^{mark} です", "{source} is marked ^{mark}"),
@@ -212,7 +221,15 @@ func ntpFollows(ctx context.Context, v *check.View, a *ntpArgs, got *check.Verdi
 	got.Walked = append(got.Walked, "ntp-source-missing")
 	if mine.reach == 0 {
 		got.Broken = "ntp-unreachable"
-		return whyNoAnswer(ctx, v, source, host, got)
+		if err := whyNoAnswer(ctx, v, source, host, got); err != nil || got.Broken != "ntp-unreachable" {
+			return err
+		}
+		answered, err := answers(ctx, v, source, host)
+		if answered {
+			got.Broken = "ntp-between-polls"
+			got.Params.With("poll", strconv.Itoa(mine.interval))
+		}
+		return err
 	}
 	got.Walked = append(got.Walked, "ntp-unreachable")
 	got.Params.With("mark", mine.state)
@@ -315,8 +332,16 @@ func ntpTracking(ctx context.Context, v *check.View, a *ntpArgs, got *check.Verd
 	return nil
 }
 
-// ntpServes asks the host for the time from another one, with chronyd -Q, which
-// sets no clock.
+// answers reports whether a client gets the time from a server when it asks now,
+// with chronyd -Q, which sets no clock.
+func answers(ctx context.Context, v *check.View, server, client string) (bool, error) {
+	const timeout = 5 * time.Second
+	v.MayTake(timeout)
+	out, err := v.Sh(ctx, client, fmt.Sprintf("chronyd -Q -t %d 'server %s iburst maxsamples 1' 'cmdport 0'", int(timeout.Seconds()), v.AddressFor(server, client)))
+	return err == nil && out.Status == 0 && strings.Contains(out.Stdout+out.Stderr, "System clock wrong by"), err
+}
+
+// ntpServes asks the host for the time from another one.
 func ntpServes(ctx context.Context, v *check.View, a *ntpArgs, got *check.Verdict) error {
 	client := string(a.Serves)
 	if client == "" {
@@ -327,12 +352,10 @@ func ntpServes(ctx context.Context, v *check.View, a *ntpArgs, got *check.Verdic
 	}
 	host := string(a.Host)
 	got.Params.With("client", client).With("address", v.AddressFor(client, host))
-	timeout := v.Within(5 * time.Second)
-	out, err := v.Sh(ctx, client, fmt.Sprintf("chronyd -Q -t %d 'server %s iburst maxsamples 1' 'cmdport 0'", int(timeout.Seconds()), v.AddressFor(host, client)))
+	answered, err := answers(ctx, v, host, client)
 	if err != nil {
 		return err
 	}
-	answered := out.Status == 0 && strings.Contains(out.Stdout+out.Stderr, "System clock wrong by")
 	switch {
 	case a.Refuses != "" && answered:
 		got.Broken = "ntp-serving"

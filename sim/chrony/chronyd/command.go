@@ -173,7 +173,11 @@ func (d *daemon) execute(r *candm.Request, out *candm.Reply) {
 	case candm.GetManualList:
 		data(candm.ManualListReply, d.manual.list())
 	case candm.GetRTC, candm.WriteRTC, candm.TrimRTC:
-		out.Status = candm.NoRTC
+		report, status := d.commandRTC(r.Command)
+		if report != nil {
+			data(candm.RTCReply, report)
+		}
+		out.Status = status
 	case candm.GetSmoothing:
 		if !d.smooth.Enabled() {
 			out.Status = candm.NotEnabled

@@ -60,6 +60,7 @@ type daemon struct {
 	clients       *clients.Log
 	files         logFiles
 	manual        manualInput
+	rtc           *rtcDriver // nil when it is not followed
 	leap          leapState
 	smooth        discipline.Smoothing
 	fallback      discipline.Fallback
@@ -155,6 +156,9 @@ func (d *daemon) setUp() error {
 	}
 	d.loadKeys()
 	d.openNTS()
+	if d.opts.fromRTC {
+		d.setFromRTC()
+	}
 	d.readDrift()
 	d.setRate(d.p.Now())
 	if err := d.openRefclocks(); err != nil {
@@ -188,10 +192,7 @@ func (d *daemon) setUp() error {
 // notes logs what of the configuration cannot be had on this host.
 func (d *daemon) notes() {
 	c := d.conf
-	if c.RTCFile != "" {
-		d.log.error("Could not open RTC device " + c.RTCDevice + " : No such file or directory")
-		d.log.error("RTC driver could not be initialised")
-	}
+	d.openRTC()
 	if c.LockAll || d.opts.lock {
 		d.log.error("setrlimit() failed")
 	}
@@ -259,6 +260,9 @@ func (d *daemon) finish() {
 	}
 	d.cleanUp()
 	d.log.info("chronyd exiting")
+	if d.rtc != nil && d.rtc.track.Valid {
+		d.writeRTC(d.rtc.track.Estimate)
+	}
 }
 
 // exit ends run.
@@ -331,6 +335,9 @@ func (d *daemon) clockUnknown(jump float64) {
 	d.setRate(d.p.Now())
 	d.ref.Slewed(d.cooked(), 0, -jump)
 	d.ref.Forget()
+	if d.rtc != nil {
+		d.rtc.track.Forget()
+	}
 	d.syncStatus()
 	d.logUnsynchronised()
 	for _, s := range d.sources {
@@ -381,6 +388,9 @@ func (d *daemon) slewed(when time.Time, dfreq, doffset float64) {
 		d.smooth.Slewed(when, dfreq, doffset)
 	}
 	d.manual.slewed(when, dfreq, doffset)
+	if d.rtc != nil {
+		d.rtc.track.Slewed(when, dfreq, doffset)
+	}
 }
 
 // choose selects a source; updated has a new sample.

@@ -18,8 +18,14 @@ import (
 
 // serverSocket is an open UDP port of the NTP service.
 type serverSocket struct {
-	conn  net.PacketConn
+	conn  serverConn
 	local netip.Addr // not valid when bound to all addresses
+}
+
+// serverConn is what the host gives for a UDP port.
+type serverConn interface {
+	net.PacketConn
+	host.BatchConn
 }
 
 // network names a protocol over IPv4 or IPv6.
@@ -83,52 +89,65 @@ func (d *daemon) openServer(fam int, bind netip.Addr, port int) *serverSocket {
 		}
 		return nil
 	}
-	sock := &serverSocket{conn, bind}
+	sock := &serverSocket{conn.(serverConn), bind}
 	d.closers = append(d.closers, conn)
 	d.p.Go(func() { d.readServer(sock) })
 	return sock
 }
 
+// gulp is how many packets are read at once. Those of one gulp are answered
+// together: the last of many would leave long after the time that it tells.
+const gulp = 8
+
 // readServer reads a port until it is closed.
 func (d *daemon) readServer(sock *serverSocket) {
-	buf := make([]byte, ntp.MaxLength)
+	var read, answers [gulp]host.Datagram
+	for i := range read {
+		read[i].Buf = make([]byte, ntp.MaxLength)
+	}
+	room := make([]byte, 0, gulp*ntp.MaxLength)
 	for {
-		n, from, raw, err := sock.conn.(host.StampConn).ReadFromAt(buf)
+		n, err := sock.conn.ReadBatch(read[:])
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || d.ctx.Err() != nil {
 				return
 			}
 			continue // an ICMP error of an earlier answer
 		}
-		u, ok := from.(*net.UDPAddr)
-		if !ok {
-			continue
-		}
-		peer := u.AddrPort()
-		peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
-		if reply, done := d.request(buf[:n], peer, raw); done {
-			if reply != nil {
-				sock.conn.WriteTo(reply, from)
+		room = room[:0]
+		out := answers[:0]
+		for _, in := range read[:n] {
+			u, ok := in.From.(*net.UDPAddr)
+			if !ok {
+				continue
 			}
-			continue
+			peer := u.AddrPort()
+			peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
+			start := len(room)
+			var done bool
+			if room, done = d.request(room, in.Buf[:in.N], peer, in.At); !done {
+				b := append([]byte(nil), in.Buf[:in.N]...)
+				d.post(func() { d.packet(sock, b, peer, in.At) })
+			} else if reply := room[start:]; len(reply) > 0 {
+				out = append(out, host.Datagram{Buf: reply, N: len(reply), From: in.From})
+			}
 		}
-		b := append([]byte(nil), buf[:n]...)
-		d.post(func() { d.packet(sock, b, peer, raw) })
+		sock.conn.Reply(out)
 	}
 }
 
-// request answers what is a request of a client; done is false when the packet
-// is the business of the daemon's own thread.
-func (d *daemon) request(b []byte, from netip.AddrPort, raw time.Time) (reply []byte, done bool) {
+// request answers what is a request of a client: it appends the answer to room.
+// It is not done when the packet is the business of the daemon's own thread.
+func (d *daemon) request(room, b []byte, from netip.AddrPort, raw time.Time) (_ []byte, done bool) {
 	if len(b) == 0 || ntp.Mode(b[0]&7) != ntp.Client {
-		return nil, false
+		return room, false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if math.Abs(d.jump(raw, d.p.Clock.Monotonic())) > jumpThreshold {
-		return nil, false
+		return room, false
 	}
-	return d.serve(b, from, raw), true
+	return d.serve(room, b, from, raw), true
 }
 
 // packet takes what came to the NTP port: requests, and what peers and
@@ -141,11 +160,9 @@ func (d *daemon) packet(sock *serverSocket, b []byte, from netip.AddrPort, raw t
 			return
 		}
 	}
-	reply := d.serve(b, from, raw)
-	if reply == nil {
-		return
+	if reply := d.serve(nil, b, from, raw); len(reply) > 0 {
+		sock.conn.WriteTo(reply, net.UDPAddrFromAddrPort(from))
 	}
-	sock.conn.WriteTo(reply, net.UDPAddrFromAddrPort(from))
 }
 
 // sendRequest sends a request from a port of its own, or from the port that

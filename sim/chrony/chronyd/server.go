@@ -13,11 +13,12 @@ import (
 	"enshu/sim/wire/ntp"
 )
 
-// serve answers a request that came at a raw time; nil is no answer.
-func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
+// serve appends the answer to a request that came at a raw time to room, and
+// nothing when there is none.
+func (d *daemon) serve(room, b []byte, from netip.AddrPort, raw time.Time) []byte {
 	pkt, err := ntp.Decode(b)
 	if err != nil {
-		return nil
+		return room
 	}
 	reply := ntp.Packet{Version: pkt.Version, Poll: pkt.Poll}
 	switch {
@@ -29,22 +30,22 @@ func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
 		// NTPv1 had no modes.
 		reply.Mode = ntp.Server
 	default:
-		return nil
+		return room
 	}
 	if !d.access.Allows(from.Addr()) {
-		return nil
+		return room
 	}
 	now := d.servo.Cook(raw)
 	rec, drop := d.clients.Hit(clients.NTP, from.Addr(), now, d.rand)
 	if drop {
-		return nil
+		return room
 	}
 	asked, err := d.nts.keys.Check(&pkt, b)
 	secured := err == nil
 	key, known := d.keys[pkt.KeyID]
 	if pkt.Authenticated {
 		if !known || len(pkt.Digest) == 0 || !pkt.Verify(b, key) {
-			return nil
+			return room
 		}
 		d.clients.Authenticated++
 	}
@@ -72,7 +73,7 @@ func (d *daemon) serve(b []byte, from netip.AddrPort, raw time.Time) []byte {
 	case secured:
 		d.nts.keys.Answer(asked, &reply, d.random)
 	case err != nts.ErrNone && (d.nts.keys == nil || !nts.Refuse(asked, &reply)):
-		return nil
+		return room
 	}
-	return reply.Append(nil)
+	return reply.Append(room)
 }

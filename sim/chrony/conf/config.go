@@ -36,7 +36,9 @@ type Config struct {
 	FallbackDrift                                       [2]int
 	LeapMode                                            string
 	LeapZone                                            string
-	RTCSync                                             bool
+	RTCSync, RTCOnUTC                                   bool
+	RTCAutotrim                                         float64 // seconds; 0 is never
+	HwclockFile                                         string  // whose third line says what the RTC keeps
 	Manual                                              bool
 	AuthSelect                                          string
 	Smooth                                              Smooth
@@ -223,7 +225,7 @@ func defaultConfig() *Config {
 		MinSources: 1, MinSamples: 6, MaxSamples: 0,
 		NTS:      NTS{Port: 4460, MaxConnections: 100, Rotate: 604800, Refresh: 2419200},
 		LeapMode: "system", AuthSelect: "mix",
-		PIDFile: "/run/chrony/chronyd.pid", RTCDevice: "/dev/rtc", User: "chrony",
+		PIDFile: "/run/chrony/chronyd.pid", RTCDevice: "/dev/rtc", HwclockFile: "/etc/adjtime", User: "chrony",
 		Logs: map[string]bool{}, LogBanner: 32, LogChange: 1,
 	}
 }

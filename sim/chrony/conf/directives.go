@@ -135,6 +135,9 @@ func directives() map[string]directive {
 		"user":           stringField(func(c *Config) *string { return &c.User }),
 		"rtcfile":        stringField(func(c *Config) *string { return &c.RTCFile }),
 		"rtcdevice":      stringField(func(c *Config) *string { return &c.RTCDevice }),
+		"rtcautotrim":    floatField(func(c *Config) *float64 { return &c.RTCAutotrim }),
+		"rtconutc":       flagField(func(c *Config) *bool { return &c.RTCOnUTC }),
+		"hwclockfile":    stringField(func(c *Config) *string { return &c.HwclockFile }),
 		"ntpsigndsocket": stringField(func(c *Config) *string { return &c.NTPSigndSocket }),
 		"dumponexit": {-1, func(p *Parser, args string) error {
 			p.Conf.DumpOnExit = true
@@ -174,9 +177,6 @@ func directives() map[string]directive {
 		"dscp":           unused(isInt),
 		"ptpport":        unused(isInt),
 		"sched_priority": intField(func(c *Config) *int { return &c.SchedPriority }),
-		"rtcautotrim":    unused(isNumber),
-		"rtconutc":       {0, func(*Parser, string) error { return nil }},
-		"hwclockfile":    unused(isText),
 		"ntscachedir":    unused(isText),
 		"ntsprocesses":   unused(isInt),
 

@@ -190,3 +190,26 @@ func RobustLine(x, y []float64) (intercept, slope float64, ok bool) {
 	}
 	return intercept, slope, ok
 }
+
+// BestRobustLine is RobustLine through the newest samples: while there are fewer
+// runs of residuals of the same sign than chance would give, the oldest is
+// dropped. start is the first sample in use; runs are not counted below four.
+func BestRobustLine(x, y []float64) (intercept, slope float64, start, runs int, ok bool) {
+	residuals := make([]float64, len(x))
+	for {
+		if intercept, slope, ok = RobustLine(x[start:], y[start:]); !ok {
+			return 0, 0, 0, 0, false
+		}
+		n := len(x) - start
+		if n < 4 {
+			return intercept, slope, start, 0, true
+		}
+		for i := range n {
+			residuals[i] = y[start+i] - intercept - slope*x[start+i]
+		}
+		if runs = countRuns(residuals[:n]); runs > criticalRuns(n) {
+			return intercept, slope, start, runs, true
+		}
+		start++
+	}
+}

@@ -3,7 +3,6 @@ package conf
 import (
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"enshu/sim/nft"
@@ -62,27 +61,6 @@ func ParseSource(s string) (Source, error) {
 func CheckInterface(name string) error {
 	if name == "" || len(name) > 15 || strings.ContainsAny(name, " !/*") {
 		return Fail("INVALID_INTERFACE", name)
-	}
-	return nil
-}
-
-// CheckName refuses names that no zone, service or ipset can have. max 0 is no
-// limit.
-func CheckName(kind, name string, max int) error {
-	for _, c := range name {
-		ok := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_-/", c)
-		if !ok {
-			return Fail("INVALID_NAME", "'"+string(c)+"' is not allowed in '"+name+"'")
-		}
-	}
-	if max > 0 && len(name) > max {
-		return Fail("INVALID_NAME", kind+" '"+name+"': name has "+strconv.Itoa(len(name))+" chars, max is "+strconv.Itoa(max))
-	}
-	if kind != "Zone" && strings.Contains(name, "/") {
-		return Fail("INVALID_NAME", "'/' is not allowed in '"+name+"'")
-	}
-	if strings.HasPrefix(name, "/") || strings.HasSuffix(name, "/") || strings.Count(name, "/") > 1 || strings.Contains(name, "..") {
-		return Fail("INVALID_NAME", name)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -66,27 +67,27 @@ func TestStockFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := strings.TrimSuffix(filepath.Base(f), ".xml")
-		if strings.Contains(f, "/zones/") {
-			z, err := ReadZone(name, data)
-			if err != nil || string(z.File()) != string(data) {
-				t.Errorf("%s: %v\n%s", f, err, z.File())
-			}
+		at := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Dir() == filepath.Base(filepath.Dir(f)) })
+		if at < 0 {
+			t.Errorf("%s: no kind has files there", f)
 			continue
 		}
-		s, err := ReadService(name, data)
+		x, err := Kinds[at].Read(name, data)
 		if err != nil {
 			t.Errorf("%s: %v", f, err)
 			continue
 		}
-		again, err := ReadService(name, s.File())
-		if err != nil || !reflect.DeepEqual(s, again) {
-			t.Errorf("%s: %v: reads back different: %v %v", f, err, s, again)
+		if again, err := Kinds[at].Read(name, x.File()); err != nil || !reflect.DeepEqual(x, again) {
+			t.Errorf("%s: %v: reads back different: %v %v", f, err, x, again)
+		}
+		if Kinds[at] != Services && string(x.File()) != string(data) {
+			t.Errorf("%s is written as\n%s", f, x.File())
 		}
 	}
 }
 
 func TestPortRanges(t *testing.T) {
-	z := &Zone{Name: "z"}
+	z := &Zone{Label: Label{Name: "z"}}
 	for _, c := range []struct {
 		op, port string
 		ok       bool

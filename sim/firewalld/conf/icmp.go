@@ -1,8 +1,8 @@
 package conf
 
 import (
-	"maps"
 	"slices"
+	"strings"
 )
 
 // ICMPMessage is the type and code of an ICMP message.
@@ -18,7 +18,7 @@ func icmpCoded(kind, code uint8) *ICMPMessage { return &ICMPMessage{kind, true, 
 // ICMPType is a kind of ICMP message; a family that does not have it is nil.
 type ICMPType struct{ V4, V6 *ICMPMessage }
 
-// ICMPTypes are the predefined ones (RFC 792, RFC 4443).
+// ICMPTypes are those that the packet filter knows (RFC 792, RFC 4443).
 var ICMPTypes = map[string]ICMPType{
 	"address-unreachable":        {nil, icmpCoded(1, 3)},
 	"bad-header":                 {nil, icmpCoded(4, 0)},
@@ -67,39 +67,87 @@ var ICMPTypes = map[string]ICMPType{
 	"unknown-option":             {nil, icmpCoded(4, 2)},
 }
 
-func ICMPTypeNames() []string { return slices.Sorted(maps.Keys(ICMPTypes)) }
-
-// Destinations names the families of the type, for --info-icmptype.
-func (t ICMPType) Destinations() []string {
-	var list []string
-	if t.V4 != nil {
-		list = append(list, "ipv4")
+// Of returns the messages of the type that go to addresses of some families.
+func (t ICMPType) Of(families []string) ICMPType {
+	if !slices.Contains(families, "ipv4") {
+		t.V4 = nil
 	}
-	if t.V6 != nil {
-		list = append(list, "ipv6")
+	if !slices.Contains(families, "ipv6") {
+		t.V6 = nil
 	}
-	return list
+	return t
 }
 
-// helper is a predefined connection tracking helper.
-type helper struct {
-	Module string // name in the kernel
-	Family string // "ipv4", "" is both
-	Ports  []Port
+// ICMPName is an ICMP type as the configuration knows it: its name, and for
+// which families it is. Which messages it means is in [ICMPTypes].
+type ICMPName struct {
+	Label
+	Destination []string // families in the order of their setting; none is both
 }
 
-var Helpers = map[string]helper{
-	"Q.931":      {"Q.931", "", []Port{{1720, 1720, "tcp"}}},
-	"RAS":        {"RAS", "", []Port{{1719, 1719, "udp"}}},
-	"amanda":     {"amanda", "", []Port{{10080, 10080, "udp"}}},
-	"ftp":        {"ftp", "", []Port{{21, 21, "tcp"}}},
-	"h323":       {"h323", "", nil},
-	"irc":        {"irc", "ipv4", []Port{{194, 194, "tcp"}}},
-	"netbios-ns": {"netbios-ns", "ipv4", []Port{{137, 137, "udp"}}},
-	"pptp":       {"pptp", "ipv4", []Port{{1723, 1723, "tcp"}}},
-	"proto-gre":  {"proto-gre", "", nil},
-	"sane":       {"sane", "", []Port{{6566, 6566, "tcp"}}},
-	"sip":        {"sip", "", []Port{{5060, 5060, "tcp"}, {5060, 5060, "udp"}}},
-	"snmp":       {"snmp", "ipv4", []Port{{161, 161, "udp"}}},
-	"tftp":       {"tftp", "", []Port{{69, 69, "udp"}}},
+// Families are those of the type, in their order.
+func (n *ICMPName) Families() []string {
+	if len(n.Destination) == 0 {
+		return []string{"ipv4", "ipv6"}
+	}
+	return slices.Sorted(slices.Values(n.Destination))
+}
+
+// Copy returns a copy that shares nothing that changes.
+func (n *ICMPName) Copy() Definition {
+	c := *n
+	c.Destination = slices.Clone(n.Destination)
+	return &c
+}
+
+// Edit does something to a family of the type. As long as none is set, both are.
+func (n *ICMPName) Edit(kind, value string, do Edit) (has bool, id string, err error) {
+	if kind != "destination" {
+		return false, "", Fail("INVALID_OPTION", kind)
+	}
+	if value != "ipv4" && value != "ipv6" {
+		return false, "", Fail("INVALID_IPV", "invalid argument: "+value+" (choose from 'ipv4', 'ipv6')")
+	}
+	has = slices.Contains(n.Families(), value)
+	if do == Take && has {
+		n.Destination = n.Families()
+	}
+	if do != Put || !has {
+		edit(&n.Destination, value, do)
+	}
+	return has, value, nil
+}
+
+func readICMPName(name string, data []byte) (*ICMPName, error) {
+	n := &ICMPName{Label: Label{Name: name}}
+	return n, readSimple(ICMPNames, &n.Label, data, func(e xmlEvent) error {
+		n.Version = e.attrs.Get("version")
+		return needs(e, nil, "name", "version")
+	}, func(e xmlEvent) error {
+		if e.start != "destination" {
+			return unexpected(e.start)
+		}
+		for _, f := range []string{"ipv4", "ipv6"} {
+			if v := strings.ToLower(e.attrs.Get(f)); v == "yes" || v == "true" {
+				n.Destination = append(n.Destination, f)
+			}
+		}
+		return needs(e, nil, "ipv4", "ipv6")
+	})
+}
+
+// File returns the type as its file.
+func (n *ICMPName) File() []byte {
+	w := &xmlWriter{}
+	w.root(string(ICMPNames), [2]string{"version", n.Version})
+	w.texts(n.Label)
+	if len(n.Destination) > 0 {
+		var a Attrs
+		for _, f := range n.Destination {
+			a = append(a, [2]string{f, "yes"})
+		}
+		w.tag(1, "destination", a...)
+	}
+	w.WriteString("</icmptype>\n")
+	return []byte(w.String())
 }

@@ -10,10 +10,17 @@ import (
 
 // IPSet is a named list of addresses.
 type IPSet struct {
-	Name, Version, Short, Description string
-	Type                              string   // "hash:ip", "hash:net" or "hash:mac"
-	Options                           Attrs    // as given
-	Entries                           []string // in their order
+	Label
+	Type    string   // "hash:ip", "hash:net" or "hash:mac"
+	Options Attrs    // as given
+	Entries []string // in their order
+}
+
+// Copy returns a copy that shares nothing that changes.
+func (s *IPSet) Copy() Definition {
+	c := *s
+	c.Options, c.Entries = slices.Clone(s.Options), slices.Clone(s.Entries)
+	return &c
 }
 
 // Family is the IP family of the set's addresses.

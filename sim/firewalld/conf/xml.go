@@ -8,7 +8,7 @@ import (
 
 // xmlReader goes through the events of a file.
 type xmlReader struct {
-	kind   string // "zone", "service", "ipset"
+	kind   string // "zone", "service", "ipset" …
 	code   Code   // of a file that is not valid XML
 	events []xmlEvent
 	broken error // what stands behind the last event
@@ -70,44 +70,42 @@ func words(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // ReadZone reads a zone file.
 func ReadZone(name string, data []byte) (*Zone, error) {
-	z := &Zone{Name: name, Target: "default"}
-	x := newXMLReader("zone", data)
+	z := &Zone{Label: Label{Name: name}, Target: "default"}
+	return z, readRuled("zone", z, data, z.readRoot, z.readElement)
+}
+
+// readRuled reads the file of what has elements and rich rules: a zone or a
+// policy. root reads its outermost tag, element each that is no rule.
+func readRuled(kind string, z *Zone, data []byte, root, element func(xmlEvent) error) error {
+	x := newXMLReader(kind, data)
 	var rule *Rule
 	var part string // of the rule
 	broken := false // the rule has an error
-	finish := func() error {
-		if rule == nil {
-			return nil
+	finish := func() {
+		// A rule that is wrong is left out.
+		if rule != nil && !broken && rule.check() == nil {
+			z.Elements = append(z.Elements, Element{KindRule, rule.String()})
 		}
-		r := rule
-		rule = nil
-		if broken || r.check() != nil {
-			broken = false
-			return nil // firewalld leaves such a rule out
-		}
-		z.Elements = append(z.Elements, Element{KindRule, r.String()})
-		return nil
+		rule, broken = nil, false
 	}
 	for {
 		e, depth, err, ok := x.next()
 		if !ok || depth <= 1 {
-			if ferr := finish(); ferr != nil {
-				return nil, ferr
-			}
+			finish()
 		}
 		if !ok {
-			return z, err
+			return err
 		}
 		switch {
-		case depth == 0 && e.start == "zone":
-			err = z.readRoot(e)
+		case depth == 0 && e.start == kind:
+			err = root(e)
 		case depth == 0:
 			err = unexpected(e.start)
 		case depth == 1 && e.start == "rule":
 			rule = &Rule{}
 			err = rule.set("rule", e.attrs, false, "")
 		case depth == 1:
-			err = z.readElement(e)
+			err = element(e)
 		case depth == 2 && rule != nil && knownElement(e.start):
 			part = e.start
 			broken = rule.set(part, e.attrs, false, "") != nil || broken
@@ -117,7 +115,7 @@ func ReadZone(name string, data []byte) (*Zone, error) {
 			err = unexpected(e.start)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
@@ -153,13 +151,10 @@ func (z *Zone) readRoot(e xmlEvent) error {
 func (z *Zone) readElement(e xmlEvent) error {
 	var add Element
 	var err error
+	if z.readText(e) {
+		return needs(e, nil)
+	}
 	switch e.start {
-	case "short":
-		z.Short = words(e.text)
-		return needs(e, nil)
-	case "description":
-		z.Description = words(e.text)
-		return needs(e, nil)
 	case "service", "icmp-block":
 		err, add = needs(e, []string{"name"}), Element{e.start, e.attrs.Get("name")}
 	case "interface":
@@ -252,8 +247,7 @@ func (z *Zone) File() []byte {
 		target = ""
 	}
 	w.root("zone", [2]string{"version", z.Version}, [2]string{"target", target})
-	w.text("short", z.Short)
-	w.text("description", z.Description)
+	w.texts(z.Label)
 	for _, kind := range ZoneOrder {
 		for _, v := range z.Values(kind) {
 			writeElement(w, kind, v)
@@ -265,7 +259,7 @@ func (z *Zone) File() []byte {
 
 func writeElement(w *xmlWriter, kind, v string) {
 	switch kind {
-	case KindService, KindICMPBlock, KindInterface:
+	case KindService, KindICMPBlock, KindInterface, KindIngress, KindEgress:
 		w.tag(1, kind, [2]string{"name", v})
 	case KindPort, KindSourcePort:
 		if p, err := ParsePort(v); err == nil {
@@ -343,7 +337,7 @@ func writeRule(w *xmlWriter, r *Rule) {
 
 // ReadService reads a service file.
 func ReadService(name string, data []byte) (*Service, error) {
-	s := &Service{Name: name, Destination: map[string]string{}}
+	s := &Service{Label: Label{Name: name}, Destination: map[string]string{}}
 	x := newXMLReader("service", data)
 	for {
 		e, depth, err, ok := x.next()
@@ -368,11 +362,10 @@ func ReadService(name string, data []byte) (*Service, error) {
 func (s *Service) readElement(e xmlEvent) error {
 	list := map[string]*[]string{"module": &s.Modules, "include": &s.Includes, "helper": &s.Helpers}[e.start]
 	attr := map[string]string{"module": "name", "include": "service", "helper": "name"}[e.start]
+	if s.readText(e) {
+		return nil
+	}
 	switch e.start {
-	case "short":
-		s.Short = words(e.text)
-	case "description":
-		s.Description = words(e.text)
 	case "port", "source-port":
 		// A port without a number opens the protocol, as old files have it.
 		if e.attrs.Get("port") == "" && e.attrs.Get("protocol") != "" {
@@ -421,8 +414,7 @@ func (s *Service) readElement(e xmlEvent) error {
 func (s *Service) File() []byte {
 	w := &xmlWriter{}
 	w.root("service", [2]string{"version", s.Version})
-	w.text("short", s.Short)
-	w.text("description", s.Description)
+	w.texts(s.Label)
 	for _, p := range s.Ports {
 		w.tag(1, "port", [2]string{"port", p.ID()}, [2]string{"protocol", p.Proto})
 	}
@@ -450,7 +442,7 @@ func (s *Service) File() []byte {
 
 // ReadIPSet reads an ipset file.
 func ReadIPSet(name string, data []byte) (*IPSet, error) {
-	s := &IPSet{Name: name}
+	s := &IPSet{Label: Label{Name: name}}
 	x := newXMLReader("ipset", data)
 	for {
 		e, depth, err, ok := x.next()
@@ -463,10 +455,7 @@ func ReadIPSet(name string, data []byte) (*IPSet, error) {
 			if err = needs(e, []string{"type"}, "version"); err == nil && !slices.Contains(IPSetTypes, s.Type) {
 				err = Fail("INVALID_TYPE", s.Type+" not supported")
 			}
-		case depth == 1 && e.start == "short":
-			s.Short = words(e.text)
-		case depth == 1 && e.start == "description":
-			s.Description = words(e.text)
+		case depth == 1 && s.readText(e):
 		case depth == 1 && e.start == "option":
 			s.Options = append(s.Options, [2]string{e.attrs.Get("name"), e.attrs.Get("value")})
 		case depth == 1 && e.start == "entry":
@@ -486,8 +475,7 @@ func ReadIPSet(name string, data []byte) (*IPSet, error) {
 func (s *IPSet) File() []byte {
 	w := &xmlWriter{}
 	w.root("ipset", [2]string{"type", s.Type}, [2]string{"version", s.Version})
-	w.text("short", s.Short)
-	w.text("description", s.Description)
+	w.texts(s.Label)
 	for _, o := range s.Options {
 		w.tag(1, "option", [2]string{"name", o[0]}, [2]string{"value", o[1]})
 	}

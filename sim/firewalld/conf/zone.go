@@ -10,9 +10,9 @@ import (
 // Zone is the configuration of a zone. What it lets by stands in one list, in
 // the order in which it was set: that is the order of the packet filter's rules.
 type Zone struct {
-	Name, Version, Short, Description string
-	Target                            string // "default", "ACCEPT", "DROP" or "%%REJECT%%"
-	Elements                          []Element
+	Label
+	Target   string // "default", "ACCEPT", "DROP" or "%%REJECT%%"
+	Elements []Element
 	// ShowTarget writes the target to the file although it is the default, as
 	// firewalld does after it took a deleted service out of the zone.
 	ShowTarget bool
@@ -61,6 +61,9 @@ func (z *Zone) Clone() *Zone {
 	c.Elements = slices.Clone(z.Elements)
 	return &c
 }
+
+// Copy is Clone for a [Definition].
+func (z *Zone) Copy() Definition { return z.Clone() }
 
 // ports returns the values of a kind of ports.
 func (z *Zone) ports(kind string) []Port {
@@ -139,6 +142,17 @@ func (z *Zone) drop(e Element) {
 	z.Elements = slices.DeleteFunc(z.Elements, func(x Element) bool { return x == e })
 }
 
+// loadOrder is the order in which the elements of a file come into force.
+var loadOrder = []string{KindService, KindPort, KindMasquerade, KindForwarding, KindSourcePort, KindICMPBlock, KindRule, KindProtocol}
+
+// Loaded puts the elements in the order in which they come into force when they
+// are loaded, and not set one by one.
+func (z *Zone) Loaded() {
+	slices.SortStableFunc(z.Elements, func(a, b Element) int {
+		return slices.Index(loadOrder, a.Kind) - slices.Index(loadOrder, b.Kind)
+	})
+}
+
 // moveBlocks puts the ICMP blocks last: their rules are made anew when the
 // inversion changes.
 func (z *Zone) moveBlocks() {
@@ -167,6 +181,15 @@ func (e Element) Id() string {
 		return e.Kind
 	}
 	return e.Value
+}
+
+// Quoted is how messages about policies name an element.
+func (e Element) Quoted() string {
+	switch e.Kind {
+	case KindPort, KindSourcePort, KindForwarding:
+		return "'" + e.Id() + "'"
+	}
+	return e.Id()
 }
 
 // Normal checks the value of an element and returns it in its normal form. What
@@ -215,14 +238,6 @@ func ReadTarget(zone, s string) (string, error) {
 	return "", Fail("INVALID_TARGET", "Zone '"+zone+"': invalid target '"+s+"'")
 }
 
-// Text is the place of the short name or the description.
-func (z *Zone) Text(kind string) *string {
-	if kind == "short" {
-		return &z.Short
-	}
-	return &z.Description
-}
-
 // Queries reports whether the zone has an element, a port also as a part of a range.
 func (z *Zone) Queries(e Element) bool {
 	if e.Kind == KindPort || e.Kind == KindSourcePort {
@@ -261,6 +276,3 @@ func Sorted(kind string, list []string) []string {
 	}
 	return list
 }
-
-// HostPolicy is the predefined policy that keeps IPv6 working.
-const HostPolicy = "allow-host-ipv6"

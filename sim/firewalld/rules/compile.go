@@ -24,7 +24,11 @@ type State struct {
 	RFC3964        bool   // RFC3964_IPv4
 	Panic          bool
 	Bound          []string // interfaces in the order of their binding, the newest last
-	Service        func(name string) *conf.Service
+	Policies       map[string]*conf.Policy
+	Met            []string                        // policies that packets can meet, in the order in which they became so
+	Service        func(name string) *conf.Service // nil for none, as is each that follows
+	Helper         func(name string) *conf.Helper
+	ICMPType       func(name string) conf.ICMPType // with the messages of its families
 }
 
 // ZoneOf returns the zone that has an interface or source, "" when none has.
@@ -56,6 +60,7 @@ func jump(chain string) nft.Rule { return nft.Rule{nft.Verdict{Kind: nft.Jump, C
 
 // Compile makes the ruleset of the state.
 func (s *State) Compile() *nft.Ruleset {
+	s.meet()
 	c := &compiler{State: s, t: &nft.Table{Family: "inet", Name: "firewalld"}, chains: map[string]*nft.Chain{}, made: map[string]bool{}}
 	for _, name := range s.Used {
 		if set := s.IPSets[name]; set != nil && len(set.Parts()) == 1 {
@@ -66,7 +71,7 @@ func (s *State) Compile() *nft.Ruleset {
 	for _, z := range s.Applied[:s.BeforePolicies] {
 		c.zone(s.Zones[z])
 	}
-	c.policy()
+	c.policies()
 	for _, z := range s.Applied[s.BeforePolicies:] {
 		c.zone(s.Zones[z])
 	}
@@ -93,8 +98,11 @@ func (c *compiler) chain(name string, base *nft.Base, rules ...nft.Rule) {
 
 // add appends a rule, once: two things that come to the same rule share it. A
 // chain that is not there takes none.
-func (c *compiler) add(chain string, rule ...nft.Expr) {
-	key := chain + " " + nft.Rule(rule).String()
+func (c *compiler) add(chain string, rule ...nft.Expr) { c.addApart("", chain, rule...) }
+
+// addApart is add for rules that share none with those of another whose.
+func (c *compiler) addApart(whose, chain string, rule ...nft.Expr) {
+	key := whose + " " + chain + " " + nft.Rule(rule).String()
 	if ch := c.chains[chain]; ch != nil && !c.made[key] {
 		ch.Rules = append(ch.Rules, nft.Rule(rule))
 		c.made[key] = true
@@ -210,18 +218,6 @@ func (c *compiler) chainSet(name, policies string, end ...nft.Rule) {
 	}
 }
 
-func (c *compiler) policy() {
-	for _, k := range [][2]string{{"filter_IN", "filter_INPUT"}, {"nat_PRE", "nat_PREROUTING"}, {"mangle_PRE", "mangle_PREROUTING"}} {
-		name := k[0] + "_policy_" + conf.HostPolicy
-		c.chainSet(name, "")
-		pre := c.chains[k[1]+"_POLICIES_pre"]
-		pre.Rules = append(pre.Rules, jump(name))
-	}
-	for _, kind := range []uint8{136, 135, 134, 137} {
-		c.add("filter_IN_policy_"+conf.HostPolicy+"_allow", nft.ICMPType{V6: true, Types: []uint8{kind}}, accept)
-	}
-}
-
 // dispatch sends packets to the chains of their zone: first by source, by the
 // names of the zones, then by interface, the newest first, then to the default.
 func (c *compiler) dispatch() {
@@ -247,12 +243,17 @@ func (c *compiler) dispatch() {
 		for i := len(c.Bound) - 1; i >= 0; i-- {
 			for _, z := range names {
 				if c.Zones[z].Has(conf.KindInterface, c.Bound[i]) {
-					c.add(k.chain, nft.IfName{Out: k.out, Name: strings.Replace(c.Bound[i], "+", "*", 1)}, nft.Verdict{Kind: nft.Goto, Chain: k.zone + z})
+					c.add(k.chain, ifName(c.Bound[i], k.out), nft.Verdict{Kind: nft.Goto, Chain: k.zone + z})
 				}
 			}
 		}
 		c.add(k.chain, nft.Verdict{Kind: nft.Goto, Chain: k.zone + c.Default})
 	}
+}
+
+// ifName matches an interface; a "+" at its end stands for any.
+func ifName(name string, out bool) nft.Expr {
+	return nft.IfName{Out: out, Name: strings.Replace(name, "+", "*", 1)}
 }
 
 // sourceMatch matches a zone's source; as a destination when out is set. A MAC

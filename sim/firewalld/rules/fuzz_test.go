@@ -39,8 +39,13 @@ func FuzzZoneFile(f *testing.F) {
 		}
 		s := &State{Default: "z", Zones: map[string]*conf.Zone{"z": z}, Applied: []string{"z"}, BeforePolicies: 1, Denied: "all",
 			Service: func(name string) *conf.Service {
-				return &conf.Service{Name: name, Includes: []string{name}, Ports: []conf.Port{{Lo: 1, Hi: 2, Proto: "tcp"}}}
-			}}
+				return &conf.Service{Label: conf.Label{Name: name}, Includes: []string{name}, Ports: []conf.Port{{Lo: 1, Hi: 2, Proto: "tcp"}}}
+			},
+			Helper: func(name string) *conf.Helper {
+				return &conf.Helper{Label: conf.Label{Name: name}, Module: "nf_conntrack_" + name}
+			},
+			ICMPType: func(name string) conf.ICMPType { return conf.ICMPTypes[name] },
+		}
 		if text := s.Compile().String(); !strings.HasPrefix(text, "table inet firewalld {") {
 			t.Error(text)
 		}

@@ -1,38 +1,60 @@
 package rules
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"enshu/sim/firewalld/conf"
 	"enshu/sim/nft"
 )
 
+// part is what elements come to rules for: a zone or a policy, with the chains
+// that its rules go to. A chain that it does not have takes none.
+type part struct {
+	*conf.Zone
+	filter  string // what is let by and refused
+	clamped string // sizes of TCP segments
+	forward string // what is let by between the interfaces of a zone
+	pre     string // forwarded ports
+	post    string // masquerading
+	mangle  string // marks
+	blocked string // prefix under which blocked ICMP messages are logged
+}
+
+// sectionOf is the chain of a section of one of the part's chains.
+func sectionOf(chain, section string) string { return chain + "_" + section }
+
+// ending are the rules at the end of a chain that do what a target says, and log
+// it when it refuses.
+func (c *compiler) ending(chain, target string) []nft.Rule {
+	word, verdict := "REJECT", nft.Expr(adminReject)
+	switch target {
+	case "ACCEPT":
+		return []nft.Rule{{accept}}
+	case "CONTINUE":
+		return nil
+	case "DROP":
+		word, verdict = "DROP", drop
+	}
+	var rules []nft.Rule
+	if log, ok := c.denied(chain + "_" + word); ok {
+		rules = append(rules, log)
+	}
+	return append(rules, nft.Rule{verdict})
+}
+
 // zone makes the chains of a zone and its rules.
 func (c *compiler) zone(z *conf.Zone) {
 	var end []nft.Rule
-	refuse := func(way string) []nft.Rule {
-		word, verdict := "REJECT", nft.Expr(adminReject)
-		if z.Target == "DROP" {
-			word, verdict = "DROP", drop
-		}
-		var rules []nft.Rule
-		if z.Target == "ACCEPT" {
-			return []nft.Rule{{accept}}
-		}
-		if log, ok := c.denied("filter_" + way + "_" + z.Name + "_" + word); ok {
-			rules = append(rules, log)
-		}
-		return append(rules, nft.Rule{verdict})
-	}
+	p := part{Zone: z, filter: "filter_IN_" + z.Name, clamped: "filter_FWD_" + z.Name, forward: "filter_FWD_" + z.Name,
+		pre: "nat_PRE_" + z.Name, post: "nat_POST_" + z.Name, mangle: "mangle_PRE_" + z.Name,
+		blocked: "filter_zone_" + z.Name + "_HOST_ICMP_BLOCK"}
 	icmp := nft.L4Proto{Protos: []uint8{nft.ProtoICMP, nft.ProtoICMPv6}}
 	if z.Target == "default" {
 		// Everything about ICMP is let by, or nothing when the blocks are inverted.
 		if z.Has(conf.KindInversion, "") {
-			if log, ok := c.denied("filter_zone_" + z.Name + "_HOST_ICMP_BLOCK"); ok {
+			if log, ok := c.denied(p.blocked); ok {
 				end = append(end, append(nft.Rule{icmp}, log...))
 			}
 			end = append(end, nft.Rule{icmp, adminReject})
@@ -40,54 +62,60 @@ func (c *compiler) zone(z *conf.Zone) {
 			end = append(end, nft.Rule{icmp, accept})
 		}
 	}
-	c.chainSet("filter_IN_"+z.Name, "filter_INPUT", append(end, refuse("IN")...)...)
-	c.chainSet("nat_POST_"+z.Name, "nat_POSTROUTING")
-	c.chainSet("filter_FWD_"+z.Name, "filter_FORWARD", refuse("FWD")...)
-	c.chainSet("nat_PRE_"+z.Name, "nat_PREROUTING")
-	c.chainSet("mangle_PRE_"+z.Name, "mangle_PREROUTING")
-	for _, e := range z.Elements {
-		c.element(z, e)
+	c.chainSet(p.filter, "filter_INPUT", append(end, c.ending(p.filter, z.Target)...)...)
+	c.chainSet(p.post, "nat_POSTROUTING")
+	c.chainSet(p.forward, "filter_FORWARD", c.ending(p.forward, z.Target)...)
+	c.chainSet(p.pre, "nat_PREROUTING")
+	c.chainSet(p.mangle, "mangle_PREROUTING")
+	c.elements(p)
+}
+
+// elements makes the rules of a part's elements: rich rules with a priority
+// last, for they have chains of their own.
+func (c *compiler) elements(p part) {
+	for _, e := range p.Elements {
+		c.element(p, e)
 	}
-	for _, r := range z.Rules() {
-		if r.Priority != 0 { // they have chains of their own
-			c.rich(z, r)
+	for _, r := range p.Rules() {
+		if r.Priority != 0 {
+			c.rich(p, r)
 		}
 	}
 }
 
-// element makes the rules of one element of a zone.
-func (c *compiler) element(z *conf.Zone, e conf.Element) {
-	in, fwd := "filter_IN_"+z.Name, "filter_FWD_"+z.Name
+// element makes the rules of one element.
+func (c *compiler) element(p part, e conf.Element) {
+	allow := sectionOf(p.filter, "allow")
 	switch e.Kind {
 	case conf.KindService:
-		c.service(in+"_allow", nil, 0, e.Value, func(match nft.Rule) { c.add(in+"_allow", append(match, accept)...) })
+		c.service(allow, nil, 0, e.Value, func(match nft.Rule) { c.add(allow, append(match, accept)...) })
 	case conf.KindPort, conf.KindSourcePort:
-		if p, err := conf.ParsePort(e.Value); err == nil {
-			c.add(in+"_allow", portMatch(p, e.Kind == conf.KindSourcePort), accept)
+		if port, err := conf.ParsePort(e.Value); err == nil {
+			c.add(allow, portMatch(port, e.Kind == conf.KindSourcePort), accept)
 		}
 	case conf.KindProtocol:
 		if n, ok := nft.ProtocolNumber(e.Value); ok {
-			c.add(in+"_allow", nft.L4Proto{Protos: []uint8{n}}, accept)
+			c.add(allow, nft.L4Proto{Protos: []uint8{n}}, accept)
 		}
 	case conf.KindICMPBlock:
-		c.icmpBlock(z, nil, 0, e.Value, false)
+		c.icmpBlock(p, nil, 0, e.Value, false)
 	case conf.KindMasquerade:
-		c.masquerade(z, nft.IPv4, nil)
+		c.masquerade(p, nft.IPv4, nil, false)
 	case conf.KindForwarding:
 		if f, err := conf.ParseForwardPort(e.Value); err == nil {
-			c.forwardPort(z, nil, f)
+			c.forwardPort(p, nil, f)
 		}
 	case conf.KindInterface:
-		if z.Has(conf.KindForward, "") {
-			c.add(fwd+"_allow", nft.IfName{Out: true, Name: strings.Replace(e.Value, "+", "*", 1)}, accept)
+		if p.Has(conf.KindForward, "") {
+			c.add(sectionOf(p.forward, "allow"), ifName(e.Value, true), accept)
 		}
 	case conf.KindRule:
 		if r, err := conf.ParseRule(e.Value); err == nil && r.Priority == 0 {
-			c.rich(z, r)
+			c.rich(p, r)
 		}
 	case conf.KindSource:
-		if m, ok := c.sourceMatch(e.Value, true); ok && z.Has(conf.KindForward, "") {
-			c.add(fwd+"_allow", m, accept)
+		if m, ok := c.sourceMatch(e.Value, true); ok && p.Has(conf.KindForward, "") {
+			c.add(sectionOf(p.forward, "allow"), m, accept)
 		}
 	}
 }
@@ -139,9 +167,9 @@ func (c *compiler) serviceOnce(helped string, match nft.Rule, family uint8, name
 
 // helper attaches a connection tracking helper to the ports of a service.
 func (c *compiler) helper(chain string, match nft.Rule, name string, s *conf.Service) {
-	h := conf.Helpers[name]
+	h := c.Helper(name)
 	for _, p := range s.Ports {
-		if c.chains[chain] == nil || !slices.ContainsFunc(h.Ports, func(q conf.Port) bool { return q.Proto == p.Proto }) {
+		if h == nil || c.chains[chain] == nil || !slices.ContainsFunc(h.Ports, func(q conf.Port) bool { return q.Proto == p.Proto }) {
 			continue
 		}
 		object := "helper-" + name + "-" + p.Proto
@@ -150,7 +178,7 @@ func (c *compiler) helper(chain string, match nft.Rule, name string, s *conf.Ser
 			if h.Family == "ipv4" {
 				l3 = "ip"
 			}
-			c.t.Helpers = append(c.t.Helpers, nft.Helper{Name: object, Type: h.Module, Protocol: p.Proto, L3: l3})
+			c.t.Helpers = append(c.t.Helpers, nft.Helper{Name: object, Type: h.Type(), Protocol: p.Proto, L3: l3})
 		}
 		c.add(chain, append(slices.Clone(match), portMatch(p, false), nft.SetHelper{Name: object})...)
 	}
@@ -158,31 +186,37 @@ func (c *compiler) helper(chain string, match nft.Rule, name string, s *conf.Ser
 
 // icmpBlock refuses a type of ICMP messages, or lets it by when the zone's
 // blocks are inverted. What a rich rule refuses is not logged as denied.
-func (c *compiler) icmpBlock(z *conf.Zone, match nft.Rule, family uint8, name string, rich bool) {
-	in := "filter_IN_" + z.Name
-	for _, m := range icmpMatch(conf.ICMPTypes[name], family) {
+func (c *compiler) icmpBlock(p part, match nft.Rule, family uint8, name string, rich bool) {
+	for _, m := range icmpMatch(c.ICMPType(name), family) {
 		rule := append(slices.Clone(match), m)
-		if z.Has(conf.KindInversion, "") {
-			c.add(in+"_allow", append(rule, accept)...)
+		if p.Has(conf.KindInversion, "") {
+			c.add(sectionOf(p.filter, "allow"), append(rule, accept)...)
 			continue
 		}
-		if log, ok := c.denied("filter_zone_" + z.Name + "_HOST_ICMP_BLOCK"); ok && !rich {
-			c.add(in+"_deny", append(slices.Clone(rule), log...)...)
+		deny := sectionOf(p.filter, "deny")
+		if log, ok := c.denied(p.blocked); ok && !rich {
+			c.add(deny, append(slices.Clone(rule), log...)...)
 		}
-		c.add(in+"_deny", append(rule, adminReject)...)
+		c.add(deny, append(rule, adminReject)...)
 	}
 }
 
-// masquerade rewrites sources of a family, of both if it is 0.
-func (c *compiler) masquerade(z *conf.Zone, family uint8, match nft.Rule) {
+// masquerade rewrites sources of a family, of both if it is 0. That of a rich
+// rule shares no rule with that of the zone.
+func (c *compiler) masquerade(p part, family uint8, match nft.Rule, rich bool) {
 	rule := slices.Clone(match)
 	if family != 0 {
 		rule = append(nft.Rule{nft.NFProto{Family: family}}, match...)
 	}
-	c.add("nat_POST_"+z.Name+"_allow", append(rule, nft.IfName{Out: true, Not: true, Name: "lo"}, nft.Masquerade{})...)
+	rule = append(rule, nft.IfName{Out: true, Not: true, Name: "lo"}, nft.Masquerade{})
+	if !rich {
+		c.add(sectionOf(p.post, "allow"), rule...)
+		return
+	}
+	c.addApart("rich", sectionOf(p.post, "allow"), rule...)
 }
 
-func (c *compiler) forwardPort(z *conf.Zone, match nft.Rule, f conf.ForwardPort) {
+func (c *compiler) forwardPort(p part, match nft.Rule, f conf.ForwardPort) {
 	lo, hi, _, _ := conf.PortRange(f.ToPort)
 	if hi == lo {
 		hi = 0
@@ -196,7 +230,7 @@ func (c *compiler) forwardPort(z *conf.Zone, match nft.Rule, f conf.ForwardPort)
 		}
 	}
 	rule := append(nft.Rule{nft.NFProto{Family: family}}, match...)
-	c.add("nat_PRE_"+z.Name+"_allow", append(rule, portMatch(f.Port, false), to)...)
+	c.add(sectionOf(p.pre, "allow"), append(rule, portMatch(f.Port, false), to)...)
 }
 
 var familyNumbers = map[string]uint8{"ipv4": nft.IPv4, "ipv6": nft.IPv6}
@@ -240,7 +274,7 @@ func (c *compiler) match(r *conf.Rule) (rule nft.Rule, ok bool) {
 }
 
 // rich makes the rules of a rich rule.
-func (c *compiler) rich(z *conf.Zone, r *conf.Rule) {
+func (c *compiler) rich(p part, r *conf.Rule) {
 	match, ok := c.match(r)
 	if !ok {
 		return
@@ -252,50 +286,46 @@ func (c *compiler) rich(z *conf.Zone, r *conf.Rule) {
 	} else {
 		switch e.Kind {
 		case "service":
-			helped := "filter_IN_" + z.Name + "_" + section(r, "allow")
+			helped := sectionOf(p.filter, section(r, "allow"))
 			if r.Action == nil || r.Action.Kind != "accept" {
 				helped = "" // a chain that is not there
 			}
 			c.service(helped, match, ruleFamily(r), e.Attrs.Get("name"), func(m nft.Rule) { matches = append(matches, m) })
 		case "port", "source-port":
-			if p, err := conf.ParsePort(e.Attrs.Get("port") + "/" + e.Attrs.Get("protocol")); err == nil {
-				with(portMatch(p, e.Kind == "source-port"))
+			if port, err := conf.ParsePort(e.Attrs.Get("port") + "/" + e.Attrs.Get("protocol")); err == nil {
+				with(portMatch(port, e.Kind == "source-port"))
 			}
 		case "protocol":
 			if n, ok := nft.ProtocolNumber(e.Attrs.Get("value")); ok {
 				with(nft.L4Proto{Protos: []uint8{n}})
 			}
 		case "icmp-type":
-			for _, m := range icmpMatch(conf.ICMPTypes[e.Attrs.Get("name")], ruleFamily(r)) {
+			for _, m := range icmpMatch(c.ICMPType(e.Attrs.Get("name")), ruleFamily(r)) {
 				with(m)
 			}
 		case "icmp-block":
-			c.icmpBlock(z, match, ruleFamily(r), e.Attrs.Get("name"), true)
+			c.icmpBlock(p, match, ruleFamily(r), e.Attrs.Get("name"), true)
 		case "tcp-mss-clamp":
 			size, _ := strconv.ParseUint(e.Attrs.Get("value"), 10, 16) // 0 of "pmtu"
-			c.add("filter_FWD_"+z.Name+"_"+section(r, "allow"), append(slices.Clone(match), nft.ClampMSS{Size: uint16(size)})...)
+			c.add(sectionOf(p.clamped, section(r, "allow")), append(slices.Clone(match), nft.ClampMSS{Size: uint16(size)})...)
 		case "masquerade":
-			c.richMasquerade(z, r, match)
+			c.masquerade(p, ruleFamily(r), withoutFamily(match), true)
 		case "forward-port":
 			if f, err := e.ForwardPort(); err == nil {
-				c.forwardPort(z, withoutFamily(match), f)
+				c.forwardPort(p, withoutFamily(match), f)
 			}
 		}
 	}
 	for _, m := range matches {
-		c.richLog(z, r, m)
+		c.richLog(p, r, m)
 	}
 	for _, m := range matches {
-		c.richAction(z, r, m)
+		c.richAction(p, r, m)
 	}
 }
 
 func withoutFamily(match nft.Rule) nft.Rule {
 	return slices.DeleteFunc(slices.Clone(match), func(e nft.Expr) bool { _, ok := e.(nft.NFProto); return ok })
-}
-
-func (c *compiler) richMasquerade(z *conf.Zone, r *conf.Rule, match nft.Rule) {
-	c.masquerade(z, ruleFamily(r), withoutFamily(match))
 }
 
 // section is where a part of the rule goes: rules with a priority have places
@@ -320,8 +350,8 @@ func limited(rule nft.Rule, limit string) nft.Rule {
 	return append(rule, nft.Limit{Rate: n, Unit: unit})
 }
 
-func (c *compiler) richLog(z *conf.Zone, r *conf.Rule, match nft.Rule) {
-	chain := "filter_IN_" + z.Name + "_" + section(r, "log")
+func (c *compiler) richLog(p part, r *conf.Rule, match nft.Rule) {
+	chain := sectionOf(p.filter, section(r, "log"))
 	if l := r.Log; l != nil {
 		level := nft.LogWarning
 		if i := slices.Index(conf.LogLevels, l.Level); i >= 0 {
@@ -386,28 +416,27 @@ func onlyTCP(e nft.Expr) bool {
 	return false
 }
 
-func (c *compiler) richAction(z *conf.Zone, r *conf.Rule, match nft.Rule) {
+func (c *compiler) richAction(p part, r *conf.Rule, match nft.Rule) {
 	if r.Action == nil {
 		return
 	}
 	rule := limited(slices.Clone(match), r.Action.Limit)
-	chain := fmt.Sprintf("filter_IN_%s_", z.Name)
 	switch r.Action.Kind {
 	case "accept":
-		c.add(chain+section(r, "allow"), append(rule, accept)...)
+		c.add(sectionOf(p.filter, section(r, "allow")), append(rule, accept)...)
 	case "drop":
-		c.add(chain+section(r, "deny"), append(rule, drop)...)
+		c.add(sectionOf(p.filter, section(r, "deny")), append(rule, drop)...)
 	case "reject":
 		with := reject(r)
 		if with == (nft.Reject{With: nft.RejectTCPRst}) && !slices.ContainsFunc(rule, onlyTCP) {
 			rule = append(nft.Rule{nft.L4Proto{Protos: []uint8{nft.ProtoTCP}}}, rule...) // as nft(8) adds it
 		}
-		c.add(chain+section(r, "deny"), append(rule, with)...)
+		c.add(sectionOf(p.filter, section(r, "deny")), append(rule, with)...)
 	case "mark":
 		value, mask, _ := conf.ParseMark(r.Action.Value)
 		if mask == 1<<32-1 {
 			mask = 0
 		}
-		c.add("mangle_PRE_"+z.Name+"_"+section(r, "allow"), append(rule, nft.SetMark{Mark: value, Keep: mask})...)
+		c.add(sectionOf(p.mangle, section(r, "allow")), append(rule, nft.SetMark{Mark: value, Keep: mask})...)
 	}
 }

@@ -142,6 +142,11 @@ var files = []check{
 			wantErrno(t, "a long chain", err, syscall.ENOENT)
 			wantEqual(t, "a long chain: done", done, 150)
 			wantEqual(t, "a long chain", get(t, p, "/tmp/m150"), "far")
+			done, _, err = host.Chain(p.Sys, host.Step{Call: host.Symlink, Name: "/tmp/link.new", To: "m150"}, host.Step{Name: "/tmp/link.new", To: "/tmp/link"},
+				host.Step{Call: host.Symlink, Name: "/tmp/link", To: "elsewhere"})
+			wantErrno(t, "a link over a link", err, syscall.EEXIST)
+			wantEqual(t, "a link over a link: done", done, 2)
+			wantEqual(t, "a link", get(t, p, "/tmp/link"), "far")
 		})
 	}},
 	{"open-errors", func(t *testing.T, w *World) {

@@ -447,6 +447,71 @@ var unixSockets = []check{
 		})
 		w.A.Wait(server)
 	}},
+	{"carried-connection", func(t *testing.T, w *World) {
+		// One process accepts and another one serves, as long as it likes.
+		worker := w.A.Start(nil, func(ctx context.Context, p *host.Proc) int {
+			l, err := p.Sys.Listen("unix", "/run/worker")
+			wantErrno(t, "listen", err, 0)
+			p.Ready()
+			line, err := l.Accept()
+			if err != nil {
+				t.Error(err)
+				return 1
+			}
+			carrier := line.(host.ConnCarrier)
+			for range 2 {
+				c, err := carrier.ReceiveConn()
+				if err != nil {
+					t.Errorf("receive: %v", err)
+					return 1
+				}
+				line.Write([]byte("."))
+				wantEqual(t, "address of the client", c.RemoteAddr().(*net.TCPAddr).IP.String(), w.B.Addr4.String())
+				p.Go(func() {
+					io.Copy(c, c)
+					c.Close()
+				})
+			}
+			_, err = carrier.ReceiveConn()
+			wantEqual(t, "after the last", err, io.EOF)
+			return 0
+		})
+		port := w.A.Start(nil, func(ctx context.Context, p *host.Proc) int {
+			worker.WaitReady(ctx)
+			line := dial(t, ctx, p, "unix", "/run/worker")
+			l, err := p.Sys.Listen("tcp4", ":2525")
+			wantErrno(t, "listen", err, 0)
+			p.Ready()
+			for range 2 {
+				c, err := l.Accept()
+				if err != nil {
+					t.Error(err)
+					return 1
+				}
+				wantErrno(t, "send", line.(host.ConnCarrier).SendConn(c), 0)
+				line.Read(make([]byte, 1))
+				c.Close()
+			}
+			return 0
+		})
+		w.B.Do(nil, func(ctx context.Context, p *host.Proc) {
+			port.WaitReady(ctx)
+			for _, text := range []string{"hello", "again"} {
+				c := dial(t, ctx, p, "tcp4", at(w.A.Addr4, 2525))
+				if c == nil {
+					return
+				}
+				c.Write([]byte(text))
+				c.(interface{ CloseWrite() error }).CloseWrite()
+				got, err := io.ReadAll(c)
+				wantErrno(t, "read", err, 0)
+				wantEqual(t, "echo", string(got), text)
+				c.Close()
+			}
+		})
+		w.A.Wait(port)
+		w.A.Wait(worker)
+	}},
 	{"stream-errors", func(t *testing.T, w *World) {
 		w.A.Do(nil, func(ctx context.Context, p *host.Proc) {
 			sys := p.Sys

@@ -77,11 +77,11 @@ func (cl *cleaner) serve(ctx context.Context, w *service.WireConn) bool {
 	id, f, err := cl.Queue.Create(queue.Incoming)
 	if err != nil {
 		cl.Log.Warning("create file incoming: %s", libc.Strerror(err))
-		return w.Enc.Encode(service.CleanupAnswer{Status: service.CleanDefer, Reason: "queue file write error"}) == nil
+		return w.Send(service.CleanupAnswer{Status: service.CleanDefer, Reason: "queue file write error"}) == nil
 	}
 	defer f.Close()
 	var s service.Submission
-	if w.Enc.Encode(service.CleanupAnswer{ID: id}) != nil || w.Dec.Decode(&s) != nil {
+	if w.Send(service.CleanupAnswer{ID: id}) != nil || w.Dec.Decode(&s) != nil {
 		cl.Queue.Remove(queue.Incoming, id)
 		return false
 	}
@@ -89,7 +89,7 @@ func (cl *cleaner) serve(ctx context.Context, w *service.WireConn) bool {
 	if answer.Status != service.CleanOK || s.Abort {
 		cl.Queue.Remove(queue.Incoming, id)
 	}
-	return w.Enc.Encode(answer) == nil
+	return w.Send(answer) == nil
 }
 
 // take processes a message and queues it. When it returns cleanOK the message

@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"io/fs"
-	"path"
 	"strings"
 	"syscall"
 
@@ -11,54 +10,76 @@ import (
 	"enshu/sim/libc"
 )
 
-// access asks whether an identity may reach a file, and with want (4 read, 2
-// write) use it, by the modes on the way. Delivery runs as root; this is where
-// the rights of the user come in.
-func access(p *host.Proc, cred *host.Cred, name string, want fs.FileMode) error {
+// way is what stands on the way to a file, and the file itself. Delivery runs as
+// root; this is where the rights of the user come in.
+type way struct {
+	dirs []host.Stated // from the root on
+	file host.Stated
+}
+
+// look asks for everything on the way to a file at once; links are followed.
+func look(p *host.Proc, name string) way {
 	parts := strings.Split(strings.Trim(name, "/"), "/")
-	dir := "/"
+	names := []string{"/"}
 	for i := range parts {
-		if i > 0 {
-			dir = "/" + strings.Join(parts[:i], "/")
+		names = append(names, "/"+strings.Join(parts[:i+1], "/"))
+	}
+	if strings.HasSuffix(name, "/") { // a directory, also behind a link
+		names[len(names)-1] += "/"
+	}
+	all := host.Lstats(p.Sys, names)
+	for i, s := range all {
+		if s.Err == nil && s.Info.Mode()&fs.ModeSymlink != 0 {
+			all[i].Info, all[i].Err = p.Sys.Stat(names[i])
 		}
-		info, err := p.Sys.Stat(dir)
-		if err != nil {
-			return err
+	}
+	return way{dirs: all[:len(all)-1], file: all[len(all)-1]}
+}
+
+// dir is the directory that the file is in.
+func (w way) dir() host.Stated { return w.dirs[len(w.dirs)-1] }
+
+// open asks whether an identity may get as far as to the file.
+func (w way) open(cred *host.Cred) error {
+	for _, d := range w.dirs {
+		if d.Err != nil {
+			return d.Err
 		}
-		if !permitted(cred, info, 1) {
+		if !permitted(cred, d.Info, 1) {
 			return syscall.EACCES
 		}
 	}
-	if want == 0 {
-		return nil
-	}
-	info, err := p.Sys.Stat(name)
-	if errors.Is(err, syscall.ENOENT) && want&2 != 0 {
-		info, err = p.Sys.Stat(dir)
-		if err == nil && !permitted(cred, info, 3) {
-			err = syscall.EACCES
-		}
+	return nil
+}
+
+// access asks whether an identity may use the file (4 read, 2 write); with the
+// right to write it may make one that is not there.
+func (w way) access(cred *host.Cred, want fs.FileMode) error {
+	if err := w.open(cred); err != nil {
 		return err
 	}
-	if err != nil {
-		return err
+	on := w.file
+	if errors.Is(on.Err, syscall.ENOENT) && want&2 != 0 {
+		on, want = w.dir(), 3
 	}
-	if !permitted(cred, info, want) {
+	if on.Err != nil {
+		return on.Err
+	}
+	if !permitted(cred, on.Info, want) {
 		return syscall.EACCES
 	}
 	return nil
 }
 
-// creatable asks whether an identity may make another file beside one.
-func creatable(p *host.Proc, cred *host.Cred, name string) error {
-	if err := access(p, cred, name, 0); err != nil {
+// creatable asks whether an identity may make another file beside it.
+func (w way) creatable(cred *host.Cred) error {
+	if err := w.open(cred); err != nil {
 		return err
 	}
-	info, err := p.Sys.Stat(path.Dir(name))
-	if err == nil && !permitted(cred, info, 3) {
-		err = syscall.EACCES
+	if !permitted(cred, w.dir().Info, 3) {
+		return syscall.EACCES
 	}
-	return err
+	return nil
 }
 
 // permitted looks at one file's mode.

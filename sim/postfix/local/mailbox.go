@@ -121,17 +121,16 @@ func (l *localAgent) toMbox(ctx context.Context, s localState, box string, u lib
 	}
 	cred := libc.CredOf(l.Proc, u)
 	owner := func() (uid, gid int) { return u.UID, cred.GID }
-	if inSpool {
-		if info, err := l.Proc.Sys.Stat(path.Dir(box)); err == nil && info.Mode()&0o020 != 0 {
-			_, cred.GID = libc.Owner(info)
-		}
+	way := look(l.Proc, box)
+	if dir := way.dir(); inSpool && dir.Err == nil && dir.Info.Mode()&0o020 != 0 {
+		_, cred.GID = libc.Owner(dir.Info)
 	}
-	if info, err := l.Proc.Sys.Stat(box); err != nil || info.Mode().IsRegular() {
-		if err := creatable(l.Proc, cred, box); err != nil {
+	if way.file.Err != nil || way.file.Info.Mode().IsRegular() {
+		if err := way.creatable(cred); err != nil {
 			return fail(errnoDSN(err), fmt.Sprintf("unable to create lock file %s.lock: %s", box, libc.Strerror(err)))
 		}
 	}
-	if err := access(l.Proc, cred, box, 2); err != nil {
+	if err := way.access(cred, 2); err != nil {
 		return fail(errnoDSN(err), "cannot open file: "+libc.Strerror(err))
 	}
 	defer l.turns.take(ctx, box)()
@@ -369,18 +368,18 @@ func (l *localAgent) toFile(ctx context.Context, s localState, name string) serv
 	if strings.HasSuffix(name, "/") {
 		return l.toMaildir(ctx, s, name, u)
 	}
-	info, serr := l.Proc.Sys.Stat(name)
-	isFile := serr != nil || info.Mode().IsRegular()
+	way := look(l.Proc, name)
+	isFile := way.file.Err != nil || way.file.Info.Mode().IsRegular()
 	dotlock := true
 	if isFile {
-		if err := creatable(l.Proc, cred, name); err != nil {
+		if err := way.creatable(cred); err != nil {
 			l.Log.Warning("unable to create lock file %s.lock: %s", name, libc.Strerror(err))
 			dotlock = false
 		}
 	}
-	if err := access(l.Proc, cred, name, 2); err != nil {
+	if err := way.access(cred, 2); err != nil {
 		doing := "cannot open file: "
-		if walk := access(l.Proc, cred, name, 0); errors.Is(serr, syscall.ENOENT) && !errors.Is(walk, syscall.EACCES) {
+		if errors.Is(way.file.Err, syscall.ENOENT) && !errors.Is(way.open(cred), syscall.EACCES) {
 			doing = "cannot create file exclusively: "
 		}
 		return fail(errnoDSN(err), doing+libc.Strerror(err))

@@ -30,7 +30,7 @@ func (l *localAgent) toMaildir(ctx context.Context, s localState, dir string, u 
 		} else if err == nil {
 			continue
 		}
-		if err := access(l.Proc, cred, d, 2); err != nil {
+		if err := look(l.Proc, d).access(cred, 2); err != nil {
 			return fail(err)
 		}
 		if err := l.Proc.Sys.Mkdir(d, 0o700); err != nil {
@@ -49,7 +49,7 @@ func (l *localAgent) toMaildir(ctx context.Context, s localState, dir string, u 
 			}
 		}
 	}
-	if err := access(l.Proc, cred, tmp, 2); err != nil {
+	if err := look(l.Proc, tmp).access(cred, 2); err != nil {
 		return fail(err)
 	}
 	f, err := l.Proc.Sys.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)

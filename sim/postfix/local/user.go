@@ -134,7 +134,8 @@ func (l *localAgent) dotForward(ctx context.Context, s localState, u libc.User, 
 			continue
 		}
 		cred := libc.CredOf(l.Proc, u)
-		if access(l.Proc, cred, file, 0) != nil {
+		way := look(l.Proc, file)
+		if way.open(cred) != nil {
 			continue // in a place the user cannot see
 		}
 		uid, _ := libc.Owner(info)
@@ -148,7 +149,7 @@ func (l *localAgent) dotForward(ctx context.Context, s localState, u libc.User, 
 		case info.Mode().Perm()&0o002 != 0:
 			l.Log.Warning("file %s is world writable", file)
 			return false
-		case access(l.Proc, cred, file, 4) != nil:
+		case way.access(cred, 4) != nil:
 			l.Log.Warning("cannot open file %s: Permission denied", file)
 			return false
 		}

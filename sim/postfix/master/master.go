@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -251,53 +250,20 @@ func (m *master) bindAddresses(ctx context.Context, hostPart string) []netip.Add
 	return out
 }
 
-// accept hands the connections of a port to its service: master keeps the TCP
-// end and carries the bytes.
+// accept hands the connections of a port to its service.
 func (m *master) accept(ctx context.Context, ln net.Listener, socket string) {
-	peer := service.NewPeers(m.p, m.c)
+	peers := service.NewPeers(m.p, m.c)
 	for {
 		conn, err := ln.Accept()
 		if err != nil {
+			peers.Close()
 			return
 		}
 		m.p.Go(func() {
 			defer conn.Close()
-			var w *service.WireConn
-			for ctx.Err() == nil {
-				c, err := m.p.Sys.Dial(ctx, "unix", peer.Dir+"/"+socket)
-				if err == nil {
-					w = service.NewWireConn(c)
-					fmt.Fprintf(w, "%s %s\n", conn.RemoteAddr(), conn.LocalAddr())
-					if _, err = w.Reader.ReadByte(); err == nil {
-						break
-					}
-					c.Close()
-				}
-				if m.start(ctx, socket) != nil {
-					return
-				}
-			}
-			if ctx.Err() != nil {
-				return
-			}
-			defer w.Close()
-			splice(m.p, conn, w)
+			peers.Hand(ctx, socket, conn) // a client that nobody serves sees that it ends
 		})
 	}
-}
-
-// splice carries bytes both ways until both ends are done.
-func splice(p *host.Proc, client net.Conn, server *service.WireConn) {
-	p.Go(func() {
-		io.Copy(server.Conn, client)
-		if c, ok := server.Conn.(interface{ CloseWrite() error }); ok {
-			c.CloseWrite()
-		} else {
-			server.Close()
-		}
-	})
-	io.Copy(client, server.Reader)
-	client.Close()
 }
 
 // answer serves public/master.

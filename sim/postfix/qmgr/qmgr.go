@@ -98,7 +98,7 @@ func (m *qmgr) obey(ctx context.Context, q service.Request) {
 		if q.Arg == "" || len(m.active) >= m.Conf.Int("qmgr_message_active_limit") {
 			m.scanIncoming(ctx)
 		} else if queue.ValidID(q.Arg) {
-			m.take(ctx, queue.Incoming, q.Arg)
+			m.takeNew(ctx, q.Arg)
 		}
 	case service.VerbFlush:
 		m.scanIncoming(ctx)
@@ -185,18 +185,64 @@ func (m *qmgr) take(ctx context.Context, from, id string) {
 	}
 	msg, err := m.Queue.OpenReady(from, id, os.O_RDONLY)
 	if errors.Is(err, queue.ErrRecord) {
-		m.Log.Warning("%s: malformed queue file -- moved to corrupt", id)
-		m.Queue.Move(id, from, queue.Corrupt)
-		return
+		m.corrupt(id, from)
 	}
 	if err != nil {
 		return
 	}
-	taken := m.activate(from, msg)
+	taken := m.free(msg) && m.Queue.Move(id, from, queue.Active) == nil
 	msg.Close() // and unlocked, for those who deliver it
-	if !taken {
+	if taken {
+		m.begin(ctx, from, msg)
+	}
+}
+
+// takeNew is take for a message that cleanup(8) has just made: it is moved while
+// it is opened. After a crash in between it is new once more.
+func (m *qmgr) takeNew(ctx context.Context, id string) {
+	if m.active[id] != nil {
 		return
 	}
+	msg, err := m.Queue.OpenMoved(id, queue.Incoming, queue.Active)
+	if errors.Is(err, queue.ErrRecord) {
+		m.corrupt(id, queue.Active)
+	}
+	if err != nil {
+		return
+	}
+	taken := m.free(msg)
+	msg.Close()
+	if !taken {
+		m.Queue.Move(id, queue.Active, queue.Incoming)
+		return
+	}
+	m.begin(ctx, queue.Incoming, msg)
+}
+
+func (m *qmgr) corrupt(id, from string) {
+	m.Log.Warning("%s: malformed queue file -- moved to corrupt", id)
+	m.Queue.Move(id, from, queue.Corrupt)
+}
+
+// free reports whether a message may be taken up: not when somebody works on it,
+// or what it replaces cannot be taken away.
+func (m *qmgr) free(msg *queue.Message) bool {
+	if msg.Lock(syscall.LOCK_EX) != nil {
+		m.Log.Info("%s: skipped, still being delivered", msg.ID)
+		return false
+	}
+	if c := msg.Claimed(); c != "" {
+		if err := m.Queue.Release(c); err != nil {
+			m.Log.Warning("%s: replace %s: %s", msg.ID, c, libc.Strerror(err))
+			return false
+		}
+	}
+	return true
+}
+
+// begin begins the delivery of a message that is in the active queue now.
+func (m *qmgr) begin(ctx context.Context, from string, msg *queue.Message) {
+	id := msg.ID
 	a := &activeMessage{id: id, flush: m.flushing, e: msg.Envelope, recovered: msg.Recovered, warned: msg.Warned, taken: m.Proc.Now(), logs: map[string]bool{}}
 	m.active[id] = a
 	var open []queue.Recipient
@@ -221,22 +267,6 @@ func (m *qmgr) take(ctx context.Context, from, id string) {
 		answers, err := m.ResolveAll(ctx, a.e.Sender, addresses...)
 		m.events.TryPut(service.Happen(func() { m.assign(ctx, a, open, answers, err) }))
 	})
-}
-
-// activate moves a message to the active queue, unless somebody works on it
-// or what it replaces cannot be taken away.
-func (m *qmgr) activate(from string, msg *queue.Message) bool {
-	if msg.Lock(syscall.LOCK_EX) != nil {
-		m.Log.Info("%s: skipped, still being delivered", msg.ID)
-		return false
-	}
-	if c := msg.Claimed(); c != "" {
-		if err := m.Queue.Release(c); err != nil {
-			m.Log.Warning("%s: replace %s: %s", msg.ID, c, libc.Strerror(err))
-			return false
-		}
-	}
-	return m.Queue.Move(msg.ID, from, queue.Active) == nil
 }
 
 // assign puts the recipients of a message into the queues of their destinations.

@@ -16,7 +16,8 @@ func FuzzQueueFile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := bufio.NewReader(bytes.NewReader(data))
 		if _, err := Decode(r); err == nil {
-			io.Copy(io.Discard, &contentReader{r: r})
+			rest, _ := io.ReadAll(r)
+			appendText(nil, rest)
 		}
 	})
 }
@@ -38,7 +39,11 @@ func TestQueueFile(t *testing.T) {
 	if got.Sender != e.Sender || !reflect.DeepEqual(got.Recipients, e.Recipients) || got.Size != e.Size {
 		t.Errorf("envelope came back as %+v", got)
 	}
-	body, err := io.ReadAll(&contentReader{r: r})
+	if n := ContentSize([]byte(text), 2048); n != got.Size {
+		t.Errorf("the content takes %d bytes, and is told to take %d", got.Size, n)
+	}
+	rest, _ := io.ReadAll(r)
+	body, err := appendText(nil, rest)
 	if err != nil || string(body) != text {
 		t.Errorf("content came back as %.60q, %v", body, err)
 	}

@@ -247,11 +247,34 @@ func (q *Queue) OpenReady(queue, id string, flag int) (*Message, error) {
 	return q.open(queue, id, flag, true)
 }
 
+// OpenMoved moves a file that is ready to another queue and opens it, at once.
+func (q *Queue) OpenMoved(id, from, to string) (*Message, error) {
+	_, files, err := host.Chain(q.p.Sys,
+		host.Step{Call: host.Open, Name: q.Path(from, id), Flag: os.O_RDONLY | syscall.O_NOFOLLOW},
+		host.Step{Call: host.Rename, Name: q.Path(from, id), To: q.Path(to, id)})
+	if len(files) == 0 {
+		return nil, err
+	}
+	if err != nil {
+		err = q.Move(id, from, to)
+	}
+	if err != nil {
+		files[0].Close()
+		return nil, err
+	}
+	return q.read(files[0], to, id, false)
+}
+
 func (q *Queue) open(queue, id string, flag int, onlyReady bool) (*Message, error) {
 	f, err := q.p.Sys.OpenFile(q.Path(queue, id), flag|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
+	return q.read(f, queue, id, onlyReady)
+}
+
+// read reads the envelope of an open queue file.
+func (q *Queue) read(f *os.File, queue, id string, onlyReady bool) (*Message, error) {
 	info, err := f.Stat()
 	if err == nil && onlyReady && !Ready(info) {
 		err = ErrUnready
@@ -276,13 +299,18 @@ func (m *Message) Close() { m.file.Close() }
 // outlived an earlier qmgr, still works on.
 func (m *Message) Lock(how int) error { return flockFile(m.file, how|syscall.LOCK_NB) }
 
-// content returns a reader of the text of the message.
-func (m *Message) content() io.Reader {
-	return &contentReader{r: bufio.NewReader(io.NewSectionReader(m.file, m.dataOffset, 1<<62))}
-}
-
 // Text returns the whole content.
-func (m *Message) Text() ([]byte, error) { return io.ReadAll(m.content()) }
+func (m *Message) Text() ([]byte, error) {
+	info, err := m.file.Stat()
+	if err != nil || m.dataOffset < 0 || m.dataOffset > info.Size() {
+		return nil, ErrRecord
+	}
+	records := make([]byte, info.Size()-m.dataOffset)
+	if n, err := m.file.ReadAt(records, m.dataOffset); err != nil {
+		records = records[:n] // it has shrunk
+	}
+	return appendText(make([]byte, 0, len(records)), records)
+}
 
 // Claimed returns the claim of a message, "" when it has none.
 func (m *Message) Claimed() Claim {

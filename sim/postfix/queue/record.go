@@ -313,33 +313,53 @@ func appendLine(b []byte, line []byte, ended bool, lineLimit int) []byte {
 	return AppendRecord(b, RecNormal, line)
 }
 
-// contentReader turns the records of a message's content back into text.
-type contentReader struct {
-	r    *bufio.Reader
-	rest []byte
-	err  error
+// ContentSize is how long the content of a text is in records.
+func ContentSize(text []byte, lineLimit int) int64 {
+	n := int64(0)
+	for len(text) > 0 {
+		line, rest, ended := bytes.Cut(text, []byte("\n"))
+		for len(line) > lineLimit {
+			n += recordLen(lineLimit)
+			line = line[lineLimit:]
+		}
+		n += recordLen(len(line))
+		if !ended {
+			n += recordLen(0)
+		}
+		text = rest
+	}
+	return n
 }
 
-func (c *contentReader) Read(p []byte) (int, error) {
-	for len(c.rest) == 0 {
-		if c.err != nil {
-			return 0, c.err
+// appendText adds to b the text of the content that records begin with.
+func appendText(b, records []byte) ([]byte, error) {
+	for len(records) > 0 {
+		kind, n, rest := records[0], 0, records[1:]
+		for shift := 0; ; shift += 7 {
+			if len(rest) == 0 || shift > 28 {
+				return nil, ErrRecord
+			}
+			c := rest[0]
+			rest = rest[1:]
+			n |= int(c&0x7f) << shift
+			if c&0x80 == 0 {
+				break
+			}
 		}
-		kind, data, err := ReadRecord(c.r, MaxRecord)
-		switch {
-		case err != nil:
-			c.err = ErrRecord
-		case kind == RecNormal:
-			c.rest = append(data, '\n')
-		case kind == RecCont:
-			c.rest = data
-		case kind == RecExtract, kind == RecEnd:
-			c.err = io.EOF
+		if n > len(rest) || n > MaxRecord {
+			return nil, ErrRecord
+		}
+		switch kind {
+		case RecNormal:
+			b = append(append(b, rest[:n]...), '\n')
+		case RecCont:
+			b = append(b, rest[:n]...)
+		case RecExtract, RecEnd:
+			return b, nil
 		default:
-			c.err = ErrRecord
+			return nil, ErrRecord
 		}
+		records = rest[n:]
 	}
-	n := copy(p, c.rest)
-	c.rest = c.rest[n:]
-	return n, nil
+	return nil, ErrRecord
 }

@@ -207,7 +207,7 @@ func (x *Delivery) remember(log string, r queue.Recipient, relay string, f Fate,
 func (d *Daemon) ServeDeliveries(ctx context.Context, socket string, deliver func(ctx context.Context, x *Delivery)) int {
 	return d.Serve(ctx, socket, func(ctx context.Context, w *WireConn) bool {
 		var req DeliveryRequest
-		if w.Dec.Decode(&req) != nil {
+		if w.Dec.Decode(&req) != nil || w.Greet() != nil {
 			return false
 		}
 		m, err := d.Queue.Open(queue.Active, req.ID, os.O_RDWR)
@@ -222,7 +222,7 @@ func (d *Daemon) ServeDeliveries(ctx context.Context, socket string, deliver fun
 		x := d.newDelivery(&req)
 		x.Msg = m
 		deliver(ctx, x)
-		return ctx.Err() == nil && w.Enc.Encode(x.Answer) == nil
+		return ctx.Err() == nil && w.Send(x.Answer) == nil
 	})
 }
 

@@ -114,23 +114,24 @@ func serveResident(ctx context.Context, p *host.Proc, w *WireConn, events *clock
 	}
 	q.reply = clock.NewQueue[string](p.Clock.Timeline(), 0)
 	events.TryPut(q)
-	if _, err := w.Write([]byte(hello)); err != nil {
-		return false
-	}
+	w.out.WriteString(hello)
 	answer := "ok"
 	if q.Verb != VerbIncoming {
+		if w.Greet() != nil {
+			return false
+		}
 		var err error
 		if answer, err = q.reply.Get(ctx); err != nil {
 			return false
 		}
 	}
-	return w.Enc.Encode(answer) == nil
+	return w.Send(answer) == nil
 }
 
 // Poke asks one of the services that are always there, but does not start it.
 func (d *Daemon) Poke(ctx context.Context, socket string, q Request) error {
 	var answer string
-	w, err := d.Peers.open(ctx, socket, q, false)
+	w, err := d.Peers.open(ctx, socket, func(w *WireConn) error { return w.Send(q) }, false)
 	if err != nil {
 		return err
 	}

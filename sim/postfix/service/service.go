@@ -4,6 +4,7 @@ package service
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/gob"
 	"errors"
@@ -29,10 +30,10 @@ import (
 // A service that is needed and not there is started by master, which is asked
 // through public/master; it leaves when it has been idle for max_idle.
 //
-// A connection carries one request after another. The service says hello before
-// it begins with one; a client that was not greeted has not been heard and may
-// try again, on another connection. Clients keep connections for a while
-// (ipc_idle); a service that leaves closes those that wait.
+// A connection carries one request after another. The service says hello when it
+// begins with one, or with the answer when it does no harm to begin twice; a
+// client that was not greeted may try again, on another connection. Clients keep
+// connections for a while (ipc_idle); a service that leaves closes those that wait.
 
 const hello = "\n"
 
@@ -46,23 +47,50 @@ type Daemon struct {
 	Queue *queue.Queue
 	Name  string // of the service in master.cf
 	Peers *Peers
+
+	resolved *lastResolved
 }
 
 // WireConn is a connection that carries gob values.
 type WireConn struct {
 	net.Conn
-	Reader *bufio.Reader
-	Enc    *gob.Encoder
-	Dec    *gob.Decoder
+	Dec *gob.Decoder
 
-	peers  *Peers // of a client: who keeps it
+	reader *bufio.Reader
+	enc    *gob.Encoder
+	out    bytes.Buffer // what the next write sends
+	peers  *Peers       // of a client: who keeps it
 	socket string
 }
 
 // NewWireConn makes a connection carry values.
 func NewWireConn(c net.Conn) *WireConn {
-	r := bufio.NewReader(c)
-	return &WireConn{Conn: c, Reader: r, Enc: gob.NewEncoder(c), Dec: gob.NewDecoder(r)}
+	w := &WireConn{Conn: c, reader: bufio.NewReader(c)}
+	w.enc, w.Dec = gob.NewEncoder(&w.out), gob.NewDecoder(w.reader)
+	return w
+}
+
+// Send sends a value, with the hello of a service that has not said it yet.
+func (w *WireConn) Send(v any) error {
+	if err := w.enc.Encode(v); err != nil {
+		return err
+	}
+	return w.flush()
+}
+
+// Greet tells the client now that the service begins with the request: one that
+// is not to be made twice.
+func (w *WireConn) Greet() error {
+	if w.out.Len() == 0 {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *WireConn) flush() error {
+	_, err := w.Conn.Write(w.out.Bytes())
+	w.out.Reset()
+	return err
 }
 
 // Peers connects to services, and keeps connections for the next request.
@@ -92,18 +120,19 @@ func NewPeers(p *host.Proc, c *conf.Config) *Peers {
 // returns, the service has begun with the request. The caller reads the answer
 // and calls Done, or Close when anything went wrong.
 func (s *Peers) Open(ctx context.Context, socket string, request any) (*WireConn, error) {
-	return s.open(ctx, socket, request, true)
+	return s.open(ctx, socket, func(w *WireConn) error { return w.Send(request) }, true)
 }
 
-// open is Open; start says whether master is to start what is not there.
-func (s *Peers) open(ctx context.Context, socket string, request any, start bool) (*WireConn, error) {
+// open is Open for what request sends; start says whether master is to start
+// what is not there.
+func (s *Peers) open(ctx context.Context, socket string, request func(w *WireConn) error, start bool) (*WireConn, error) {
 	var last error
 	for tries := 0; tries < 5; {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		if w := s.take(socket); w != nil {
-			if w.request(request) == nil {
+			if w.greeted(request) == nil {
 				return w, nil
 			}
 			w.Close()
@@ -113,7 +142,7 @@ func (s *Peers) open(ctx context.Context, socket string, request any, start bool
 		conn, err := s.p.Sys.Dial(ctx, "unix", s.Dir+"/"+socket)
 		if err == nil {
 			w := NewWireConn(conn)
-			if err = w.request(request); err == nil {
+			if err = w.greeted(request); err == nil {
 				w.peers, w.socket = s, socket
 				return w, nil
 			}
@@ -130,12 +159,12 @@ func (s *Peers) open(ctx context.Context, socket string, request any, start bool
 	return nil, fmt.Errorf("connect to %s: %w", socket, last)
 }
 
-// request sends a request and waits until the service begins with it.
-func (w *WireConn) request(v any) error {
-	if err := w.Enc.Encode(v); err != nil {
+// greeted sends a request and waits until the service begins with it.
+func (w *WireConn) greeted(request func(w *WireConn) error) error {
+	if err := request(w); err != nil {
 		return err
 	}
-	_, err := w.Reader.ReadByte()
+	_, err := w.reader.ReadByte()
 	return err
 }
 
@@ -243,11 +272,11 @@ func (w *WireConn) answer(v any) error {
 }
 
 // Answers makes a handler for [Daemon.Serve] of a function that has one answer
-// to each question.
+// to each question, which may be asked twice.
 func Answers[Q, A any](f func(ctx context.Context, q Q) A) func(ctx context.Context, w *WireConn) bool {
 	return func(ctx context.Context, w *WireConn) bool {
 		var q Q
-		return w.Dec.Decode(&q) == nil && w.Enc.Encode(f(ctx, q)) == nil
+		return w.Dec.Decode(&q) == nil && w.Send(f(ctx, q)) == nil
 	}
 }
 
@@ -287,7 +316,7 @@ func New(ctx context.Context, p *host.Proc, tag string, a Args, params ...string
 	if !early.Configured(c, err) {
 		return nil, conf.ErrBad
 	}
-	d := &Daemon{Proc: p, Conf: c, Log: maillog.DaemonLog(p, c, tag), Queue: queue.Open(p, c), Name: a.Name, Peers: NewPeers(p, c)}
+	d := &Daemon{Proc: p, Conf: c, Log: maillog.DaemonLog(p, c, tag), Queue: queue.Open(p, c), Name: a.Name, Peers: NewPeers(p, c), resolved: &lastResolved{}}
 	return d, nil
 }
 
@@ -296,6 +325,11 @@ func New(ctx context.Context, p *host.Proc, tag string, a Args, params ...string
 // false means that the connection has no other. Serve returns the exit status
 // when the service was told to leave or was idle.
 func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx context.Context, w *WireConn) bool) int {
+	return d.listen(ctx, socket, func(ctx context.Context, s *server, conn net.Conn) { s.serve(ctx, NewWireConn(conn), handle) })
+}
+
+// listen runs a service that does as serve says with the connections to its socket.
+func (d *Daemon) listen(ctx context.Context, socket string, serve func(ctx context.Context, s *server, conn net.Conn)) int {
 	p := d.Proc
 	path := d.Conf.Get("queue_directory") + "/" + socket
 	// Hold the line to master: when it breaks, master is gone, and so are we.
@@ -313,7 +347,7 @@ func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx conte
 	p.Sys.Chmod(path, 0o666)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &server{d: d, ln: ln, path: path, handle: handle, conns: map[net.Conn]bool{}, last: p.Clock.Monotonic(),
+	s := &server{d: d, ln: ln, path: path, conns: map[net.Conn]bool{}, last: p.Clock.Monotonic(),
 		slots: clock.NewQueue[struct{}](p.Clock.Timeline(), 0)}
 	p.Catch(syscall.SIGHUP)
 	p.Go(func() { // signals: HUP lets the service finish what it does
@@ -342,7 +376,7 @@ func (d *Daemon) Serve(ctx context.Context, socket string, handle func(ctx conte
 			break
 		}
 		if s.add(conn) {
-			p.Go(func() { s.serve(ctx, NewWireConn(conn)) })
+			p.Go(func() { serve(ctx, s, conn) })
 		}
 	}
 	s.retire()
@@ -358,11 +392,10 @@ func WaitDone(ctx context.Context, p *host.Proc) {
 
 // server is the state of Serve.
 type server struct {
-	d      *Daemon
-	ln     net.Listener
-	path   string
-	handle func(ctx context.Context, w *WireConn) bool
-	slots  *clock.Queue[struct{}] // one for each request that may be worked on at a time
+	d     *Daemon
+	ln    net.Listener
+	path  string
+	slots *clock.Queue[struct{}] // one for each request that may be worked on at a time
 
 	mu     sync.Mutex
 	closed bool
@@ -385,10 +418,10 @@ func (s *server) add(c net.Conn) bool {
 }
 
 // serve serves one connection.
-func (s *server) serve(ctx context.Context, w *WireConn) {
+func (s *server) serve(ctx context.Context, w *WireConn, handle func(ctx context.Context, w *WireConn) bool) {
 	defer s.drop(w.Conn)
 	for more := true; more; {
-		if _, err := w.Reader.Peek(1); err != nil {
+		if _, err := w.reader.Peek(1); err != nil {
 			return
 		}
 		if _, err := s.slots.Get(ctx); err != nil {
@@ -396,8 +429,8 @@ func (s *server) serve(ctx context.Context, w *WireConn) {
 		}
 		more = s.begin(w.Conn)
 		if more {
-			_, err := w.Write([]byte(hello))
-			more = err == nil && s.handle(ctx, w)
+			w.out.WriteString(hello)
+			more = handle(ctx, w)
 			more = s.end(w.Conn) && more
 		}
 		s.slots.TryPut(struct{}{})

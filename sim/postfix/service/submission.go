@@ -82,7 +82,7 @@ type NewMail struct{ Version int }
 // whether it is; the claim of the message tells later.
 func (e *Enqueueing) Finish(s *Submission) (CleanupAnswer, error) {
 	var a CleanupAnswer
-	if err := e.w.Enc.Encode(s); err != nil {
+	if err := e.w.Send(s); err != nil {
 		return a, queue.ErrWrite
 	}
 	if err := e.w.Dec.Decode(&a); err != nil {

@@ -130,7 +130,7 @@ func (c *session) submit(ctx context.Context, text []byte, okText string) bool {
 			return fail(v)
 		}
 	}
-	size := int64(len(queue.AppendContent(nil, text, c.Conf.Int("line_length_limit"))))
+	size := queue.ContentSize(text, c.Conf.Int("line_length_limit"))
 	if limit := c.Conf.Int64("message_size_limit"); limit > 0 && size > limit {
 		c.Log.Warning("%s: queue file size limit exceeded", c.queueID)
 		c.abort(text)

@@ -55,20 +55,17 @@ func SMTPD(ctx context.Context, p *host.Proc) int {
 			s.cert = &cert
 		}
 	}
-	return d.Serve(ctx, a.Socket, func(ctx context.Context, w *service.WireConn) bool {
-		line, err := w.Reader.ReadString('\n')
-		remote, _, _ := strings.Cut(strings.TrimSpace(line), " ")
-		client, perr := netip.ParseAddrPort(remote)
-		if err != nil || perr != nil {
-			return false
+	return d.ServeSessions(ctx, a.Socket, func(ctx context.Context, conn net.Conn) {
+		client, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+		if err != nil {
+			return
 		}
 		if t := s.tables().Restarted(p); t != nil {
 			d.Log.Info("table %s(0,%s) has changed -- restarting", t.Spec, t.Flags)
 			s.open()
 		}
-		c := &session{server: s, conn: w.Conn, r: w.Reader, addr: client.Addr().Unmap()}
+		c := &session{server: s, conn: conn, r: bufio.NewReader(conn), addr: client.Addr().Unmap()}
 		c.run(ctx)
-		return false
 	})
 }
 

@@ -85,23 +85,18 @@ func (s *Set) readTCP(conn net.Conn, in *config.TCPInput, ip, port string) {
 		MaxFrame: in.MaxFrame, NoLF: in.NoLF, NoRest: in.NoRest}
 	l := &limiter{RateLimit: in.Limit}
 	var now time.Time
+	maker := message.Maker{Spare: s.pool}
 	var list []*message.Message // of one read
-	var room []message.Message  // what the next ones are made in
 	take := func(raw []byte) {
 		if len(raw) == 0 || !s.allow(l, in.Name, now, syslog.Emerg, func() string { return syslog.Parse(string(raw), now).Text }) {
 			return
 		}
-		if len(room) == 0 {
-			room = make([]message.Message, 32)
-		}
-		m := &room[0]
-		room = room[1:]
-		m.Input, m.FromIP, m.FromPort, m.Received, m.Ruleset, m.Unparsed = in.Name, ip, port, now, in.Ruleset, true
-		m.Raw = string(raw)
+		m := maker.New(raw)
+		m.Input, m.FromIP, m.FromPort, m.Received, m.Ruleset = in.Name, ip, port, now, in.Ruleset
 		list = append(list, m)
 	}
 	hand := func() {
-		s.sink.SubmitAll(list)
+		s.sink.SubmitAll(list, true)
 		clear(list)
 		list = list[:0]
 	}

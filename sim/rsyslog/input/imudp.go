@@ -80,7 +80,7 @@ func (s *Set) listenUDP(in *config.UDPInput) (opened int) {
 }
 
 // gulp is how many datagrams are read at once.
-const gulp = 64
+const gulp = 128
 
 func (s *Set) readUDP(conn net.PacketConn, in *config.UDPInput) {
 	batch, ok := conn.(host.BatchConn)
@@ -93,6 +93,8 @@ func (s *Set) readUDP(conn net.PacketConn, in *config.UDPInput) {
 	for i := range read {
 		read[i].Buf, room = room[:s.conf.Globals.MaxMessage+1], room[s.conf.Globals.MaxMessage+1:]
 	}
+	maker := message.Maker{Spare: s.pool}
+	var list []*message.Message // of one read
 	l := &limiter{RateLimit: in.Limit}
 	restricted := s.restricted("UDP")
 	var last net.UDPAddr // of the newest datagram, and how it is written
@@ -106,7 +108,7 @@ func (s *Set) readUDP(conn net.PacketConn, in *config.UDPInput) {
 			continue
 		}
 		now := s.sink.Now()
-		made := make([]message.Message, n)
+		list = list[:0]
 		for i := range read[:n] {
 			from, ok := read[i].From.(*net.UDPAddr)
 			if !ok || from.Port != last.Port || !from.IP.Equal(last.IP) {
@@ -122,10 +124,10 @@ func (s *Set) readUDP(conn net.PacketConn, in *config.UDPInput) {
 			if len(raw) == 0 || !s.allow(l, in.Name, now, syslog.Emerg, func() string { return syslog.Parse(string(raw), now).Text }) {
 				continue
 			}
-			m := &made[i]
-			m.Input, m.FromIP, m.FromPort, m.Received, m.Ruleset, m.Unparsed = in.Name, ip, port, now, in.Ruleset, true
-			m.Raw = string(raw)
-			s.sink.Submit(m, false)
+			m := maker.New(raw)
+			m.Input, m.FromIP, m.FromPort, m.Received, m.Ruleset = in.Name, ip, port, now, in.Ruleset
+			list = append(list, m)
 		}
+		s.sink.SubmitAll(list, false)
 	}
 }

@@ -26,8 +26,8 @@ type Sink interface {
 	// Submit hands a message to the rules. wait says whether its source can be
 	// held up while the queue is full; it is dropped otherwise.
 	Submit(m *message.Message, wait bool)
-	// SubmitAll is submit of what came at once from a source that can be held up.
-	SubmitAll(list []*message.Message)
+	// SubmitAll is Submit of what came at once. The list stays the caller's.
+	SubmitAll(list []*message.Message, wait bool)
 	// Report tells what is wrong, on standard error and in the log; say in the log only.
 	Report(severity syslog.Severity, code int, text string)
 	Say(severity syslog.Severity, text string)
@@ -40,6 +40,7 @@ type Set struct {
 	conf *config.Config
 	env  *message.Env
 	sink Sink
+	pool *message.Spare
 
 	closing     atomic.Bool
 	killed      atomic.Bool
@@ -52,8 +53,8 @@ type Set struct {
 }
 
 // New prepares the inputs of a configuration; Start opens them.
-func New(p *host.Proc, conf *config.Config, e *message.Env, to Sink) *Set {
-	return &Set{p: p, conf: conf, env: e, sink: to, threadDone: clock.NewQueue[struct{}](p.Clock.Timeline(), 0)}
+func New(p *host.Proc, conf *config.Config, e *message.Env, to Sink, pool *message.Spare) *Set {
+	return &Set{p: p, conf: conf, env: e, sink: to, pool: pool, threadDone: clock.NewQueue[struct{}](p.Clock.Timeline(), 0)}
 }
 
 func (s *Set) hostname() string { return s.env.Hostname }

@@ -24,10 +24,17 @@ type Message struct {
 	Tree     *Node     // $!
 	local    *Node     // $.
 	Traced   bool
-	Mark     bool   // made by immark
-	Unparsed bool   // only Raw is set, as it was received
-	reported string // Time in the form of RFC 3164, once it was asked for
-	taken    string // received likewise
+	Mark     bool     // made by immark
+	Unparsed bool     // only Raw is set, as it was received
+	Kept     bool     // somebody goes on having it when the rules are done with it
+	reported form3164 // Time, once it was asked for
+	taken    form3164 // Received likewise
+}
+
+// form3164 is a time in the form of RFC 3164.
+type form3164 struct {
+	text [15]byte
+	set  bool
 }
 
 // Hostname returns HOSTNAME: the one the message names, else its sender.
@@ -38,22 +45,24 @@ func (m *Message) Hostname() string {
 	return m.From
 }
 
-// Reported3164 returns the time that the message tells in the form of RFC 3164. As in
-// the real daemon the form that is asked for first stays: of date-rfc3164 and
+// AppendReported appends the time that the message tells in the form of RFC 3164. As
+// in the real daemon the form that is asked for first stays: of date-rfc3164 and
 // date-rfc3164-buggyday only the first one that a message meets has an effect.
-func (m *Message) Reported3164(buggyDay bool) string {
-	if m.reported == "" {
-		m.reported = string(m.Time.AppendRFC3164(nil, buggyDay))
+func (m *Message) AppendReported(b []byte, buggyDay bool) []byte {
+	if f := &m.reported; !f.set {
+		m.Time.AppendRFC3164(f.text[:0], buggyDay)
+		f.set = true
 	}
-	return m.reported
+	return append(b, m.reported.text[:]...)
 }
 
-// Received3164 is Reported3164 of the time at which the message was received.
-func (m *Message) Received3164(buggyDay bool) string {
-	if m.taken == "" {
-		m.taken = string(syslog.TimeOf(m.Received, 6).AppendRFC3164(nil, buggyDay))
+// AppendReceived is AppendReported of the time at which the message was received.
+func (m *Message) AppendReceived(b []byte, buggyDay bool) []byte {
+	if f := &m.taken; !f.set {
+		syslog.TimeOf(m.Received, 6).AppendRFC3164(f.text[:0], buggyDay)
+		f.set = true
 	}
-	return m.taken
+	return append(b, m.taken.text[:]...)
 }
 
 func (m *Message) program() string {
@@ -256,9 +265,9 @@ func (x *Scope) Get(ref Property) string {
 	case Msg:
 		return m.Text
 	case TimeReported:
-		return m.Reported3164(false)
+		return string(m.AppendReported(nil, false))
 	case TimeGenerated:
-		return m.Received3164(false)
+		return string(m.AppendReceived(nil, false))
 	case Hostname:
 		return m.Hostname()
 	case SyslogTag:

@@ -293,7 +293,7 @@ func (o *pipeOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
 		return err
 	}
 	for i := range batch {
-		if _, err := writeOnce(o.f, []byte(batch[i].Text)); err != nil {
+		if _, err := writeOnce(o.f, batch[i].Text); err != nil {
 			if errors.Is(err, syscall.EAGAIN) {
 				return ErrSuspended
 			}

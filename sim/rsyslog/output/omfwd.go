@@ -164,7 +164,7 @@ func (o *forwardOutput) Write(t *Thread, a *config.Action, batch []Entry) error 
 }
 
 // frame appends a message as RFC 6587 has it.
-func (o *forwardOutput) frame(b []byte, s string) []byte {
+func (o *forwardOutput) frame(b, s []byte) []byte {
 	if o.Counted {
 		b = strconv.AppendInt(b, int64(len(s)), 10)
 		return append(append(b, ' '), s...)
@@ -181,7 +181,7 @@ func (o *forwardOutput) writeUDP(t *Thread, a *config.Action, batch []Entry) err
 		// The error of an earlier datagram (nobody listens there) comes with this
 		// one, which then was not sent.
 		for try := 0; try < 2; try++ {
-			if _, err := o.conn.Write([]byte(batch[i].Text)); err == nil {
+			if _, err := o.conn.Write(batch[i].Text); err == nil {
 				break
 			}
 		}

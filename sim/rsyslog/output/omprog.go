@@ -23,7 +23,7 @@ func (o *shellOutput) Close(*Thread)                        {}
 
 func (o *shellOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
 	for i := range batch {
-		if err := t.start(o.Name, batch[i].Text); err != nil {
+		if err := t.start(o.Name, string(batch[i].Text)); err != nil {
 			t.Report(syslog.Err, config.CodeNone, fmt.Sprintf("error executing program '%s': %s", o.Name, libc.Strerror(err)))
 			return err
 		}
@@ -64,7 +64,7 @@ func (o *programOutput) Write(t *Thread, a *config.Action, batch []Entry) error 
 		if err := o.start(t); err != nil {
 			return err
 		}
-		if err := o.child.write(t.Ctx, batch[i].Text); err != nil {
+		if err := o.child.write(t.Ctx, string(batch[i].Text)); err != nil {
 			t.Report(syslog.Warning, config.CodeNone, fmt.Sprintf("program '%s' (pid %d) terminated; will be restarted", o.Command[0], o.child.pid))
 			o.Close(t)
 			return ErrSuspended

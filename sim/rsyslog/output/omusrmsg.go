@@ -73,7 +73,7 @@ func (o *usersOutput) Write(t *Thread, a *config.Action, batch []Entry) error {
 		for i := range batch {
 			e := &batch[i]
 			if err == nil {
-				_, err = writeOnce(f, []byte(e.Text))
+				_, err = writeOnce(f, e.Text)
 			}
 			if err == nil {
 				t.written(a, e, name)

@@ -18,7 +18,7 @@ import (
 
 // Entry is one message on its way into an action.
 type Entry struct {
-	Text    string // what the template made of it; set when the batch is written
+	Text    []byte // what the template made of it; set, and valid, while the batch is written
 	File    string // dynamic file name
 	Message *message.Message
 }

@@ -288,7 +288,7 @@ func ipv4Number(s string) int64 {
 func parseTime(s string, now time.Time) (time.Time, bool) {
 	t, _, ok := syslog.ParseRFC3339(s + " ")
 	if !ok {
-		t, _, ok = syslog.ParseRFC3164(s+" ", now)
+		t, _, ok = syslog.ParseRFC3164(s+" ", syslog.TimeOf(now, 0))
 	}
 	return t.Time(), ok
 }
@@ -296,7 +296,7 @@ func parseTime(s string, now time.Time) (time.Time, bool) {
 // isTime reports whether a text is a time in one form or, when none is named, in any.
 func isTime(s, form string, now time.Time) bool {
 	_, _, is3339 := syslog.ParseRFC3339(s + " ")
-	_, _, is3164 := syslog.ParseRFC3164(s+" ", now)
+	_, _, is3164 := syslog.ParseRFC3164(s+" ", syslog.TimeOf(now, 0))
 	_, isUnix := decimal(s)
 	switch form {
 	case "":

@@ -169,9 +169,9 @@ func (p *Part) appendTime(b []byte, m *message.Message) []byte {
 	o := &p.Opt
 	if reported := p.Ref.ID == message.TimeReported; !o.UTC && (o.date == "" || o.date == "rfc3164" || o.date == "rfc3164-buggyday") {
 		if reported {
-			return append(b, m.Reported3164(o.date == "rfc3164-buggyday")...)
+			return m.AppendReported(b, o.date == "rfc3164-buggyday")
 		}
-		return append(b, m.Received3164(o.date == "rfc3164-buggyday")...)
+		return m.AppendReceived(b, o.date == "rfc3164-buggyday")
 	} else if reported {
 		return o.appendTime(b, m.Time)
 	}

@@ -7,7 +7,7 @@ package guest
 // says what happens to it.
 const (
 	Calls = 'Q' // calls: number, flags, count, arguments; descriptors for them
-	Spawn = 'F' // path, dir, args, env, each as ArgIn has it; flags, umask, credentials; descriptors of the child
+	Spawn = 'F' // path, dir, args, env, each as ArgIn has it; flags, umask, calls as that of Calls with their number before, credentials; descriptors of the child
 	Exit  = 'X' // exit status, signal; no reply
 	Reply = 'R' // to Calls, per call: result, errno, out bytes; descriptors that were asked for. To Spawn: pid, errno
 

@@ -72,6 +72,7 @@ func (d *desk) become() syscall.Errno {
 			return errno
 		}
 	}
+	d.prepare(int(d.next()))
 	if flags&SpawnCred != 0 {
 		if errno := d.takeCred(flags); errno != 0 {
 			return errno
@@ -96,6 +97,15 @@ func (d *desk) become() syscall.Errno {
 	}
 	_, _, errno := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(args)), uintptr(unsafe.Pointer(env)))
 	return errno
+}
+
+// prepare performs calls that set on what terms the child runs. The room for
+// replies takes what they give, which nobody reads.
+func (d *desk) prepare(n int) {
+	for d.calls = 0; d.calls < n && d.calls < maxCalls && d.at < d.end; {
+		d.length = 1
+		d.call(0)
+	}
 }
 
 // takeCred makes the child whom the message says.

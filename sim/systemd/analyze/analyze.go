@@ -5,7 +5,6 @@ package analyze
 import (
 	"context"
 	"fmt"
-	"io"
 	"path"
 	"sort"
 	"strconv"
@@ -18,6 +17,7 @@ import (
 	"enshu/sim/systemd/calendar"
 	"enshu/sim/systemd/machine"
 	"enshu/sim/systemd/screen"
+	"enshu/sim/systemd/tool"
 	"enshu/sim/systemd/unitfile"
 	"enshu/sim/systemd/units"
 )
@@ -69,52 +69,40 @@ type analysis struct {
 // Command is /usr/bin/systemd-analyze with the commands of its help text.
 func Command(ctx context.Context, p *host.Proc) int {
 	s := &analysis{p: p, Screen: screen.New(p), loader: units.NewLoader(p), iterations: 1}
-	options, args, err := libc.Getopt(p.Args[1:], "h", []libc.LongOption{{Name: "help", Short: "h"}, {Name: "version"}, {Name: "no-pager"},
+	var err error
+	args, over, status := tool.Tool{Name: "systemd-analyze", Help: analyzeHelp, Long: []libc.LongOption{{Name: "no-pager"},
 		{Name: "man", Arg: libc.OptionalArgument}, {Name: "recursive-errors", Arg: libc.RequiredArgument},
 		{Name: "iterations", Arg: libc.RequiredArgument}, {Name: "base-time", Arg: libc.RequiredArgument}, {Name: "fuzz", Arg: libc.RequiredArgument},
-		{Name: "system"}})
-	if err != nil {
-		fmt.Fprintln(p.Stderr, "systemd-analyze: "+err.Error())
-		return 1
-	}
-	for _, o := range options {
+		{Name: "system"}}}.Options(p, func(o libc.Option) (over bool, status int) {
 		switch o.Name {
-		case "h":
-			io.WriteString(p.Stdout, analyzeHelp)
-			return 0
-		case "version":
-			io.WriteString(p.Stdout, "systemd "+machine.Version+"\n"+machine.Features+"\n")
-			return 0
 		case "iterations":
 			if s.iterations, err = strconv.Atoi(o.Value); err != nil || s.iterations < 0 {
 				s.Fail("Failed to parse iterations: %s", o.Value)
-				return 1
+				return true, 1
 			}
 		case "base-time":
 			ok := false
 			now := s.now()
 			if s.base, ok = calendar.ParseTimestamp(o.Value, now, calendar.Zones(now)); !ok {
 				s.Fail("Failed to parse --base-time= parameter: %s", o.Value)
-				return 1
+				return true, 1
 			}
 		}
+		return false, 0
+	})
+	if over {
+		return status
 	}
-	verb := "time"
-	if len(args) > 0 {
-		verb, args = args[0], args[1:]
-	}
-	v, ok := verbs()[verb]
-	switch {
-	case !ok:
-		s.Fail("Unknown command verb %s.", verb)
-		return 1
-	case len(args) < v.least:
-		s.Fail("Too few arguments.")
-		return 1
-	case v.most >= 0 && len(args) > v.most:
-		s.Fail("Too many arguments.")
+	all := verbs()
+	name, args, err := tool.Verb(args, "time", func(name string) (least, most int, ok bool) {
+		v, ok := all[name]
+		return v.least, v.most, ok
+	})
+	if err != nil {
+		s.Fail("%s", err)
 		return 1
 	}
+	v := all[name]
 	if v.asks {
 		if s.bus, err = bus.Dial(ctx, p); err != nil {
 			s.Fail("%s", err)

@@ -41,7 +41,7 @@ type UnitState struct {
 	Service     *ServiceState       `json:",omitempty"`
 	Listens     []string            `json:",omitempty"`
 	Accept      bool                `json:",omitempty"` // of a socket: a service for every connection
-	Settings    map[string]string   `json:",omitempty"` // that are shown and nothing else
+	Settings    map[string]string   `json:",omitempty"` // as the files have them
 	Paths       []string            `json:",omitempty"` // "PathExists /run/x"
 	Calendar    []string            `json:",omitempty"` // of a timer: OnCalendar=
 	Elapses     []unitfile.Elapse   `json:",omitempty"` // of a timer: OnBootSec= and kin
@@ -82,9 +82,9 @@ type ServiceState struct {
 
 // Exec is a configured command.
 type Exec struct {
-	Path   string
-	Argv   []string
-	Ignore bool
+	Path              string
+	Argv              []string
+	Ignore, Raw, Full bool
 }
 
 // ExecKinds are the kinds of commands in the order of status.

@@ -10,7 +10,6 @@ import (
 // in the user's zone: "2024-03-05 09:31", "yesterday", "10 min ago", "-1h",
 // "@1709631060".
 func ParseTimestamp(s string, now time.Time, zones func(string) (*time.Location, bool)) (time.Time, bool) {
-	s = strings.TrimSpace(s)
 	midnight := func(t time.Time, days int) time.Time {
 		return time.Date(t.Year(), t.Month(), t.Day()+days, 0, 0, 0, 0, t.Location())
 	}
@@ -50,7 +49,7 @@ func ParseTimestamp(s string, now time.Time, zones func(string) (*time.Location,
 	if i := strings.LastIndexByte(s, ' '); i > 0 {
 		if zone, ok := zones(s[i+1:]); ok {
 			now = now.In(zone)
-			s = strings.TrimSpace(s[:i])
+			s = s[:i]
 		}
 	}
 	switch s {
@@ -61,8 +60,13 @@ func ParseTimestamp(s string, now time.Time, zones func(string) (*time.Location,
 	case "tomorrow":
 		return midnight(now, 1), true
 	}
+	// Blanks may stand before a date and between its parts, not behind it.
+	if s = strings.TrimLeft(s, " "); strings.HasSuffix(s, " ") {
+		return time.Time{}, false
+	}
 	weekday := -1
 	if word, rest, ok := strings.Cut(s, " "); ok {
+		rest = strings.TrimLeft(rest, " ")
 		for i := range 7 {
 			name := time.Weekday(i).String()
 			if strings.EqualFold(word, name) || strings.EqualFold(word, name[:3]) {

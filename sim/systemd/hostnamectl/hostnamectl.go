@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,32 +15,26 @@ import (
 	"enshu/sim/libc"
 	"enshu/sim/systemd/machine"
 	"enshu/sim/systemd/screen"
+	"enshu/sim/systemd/tool"
 	"enshu/sim/systemd/unitfile"
 )
 
 // Command is /usr/bin/hostnamectl.
 func Command(ctx context.Context, p *host.Proc) int {
 	s := screen.New(p)
-	options, args, err := libc.Getopt(p.Args[1:], "hH:M:", []libc.LongOption{
-		{Name: "help", Short: "h"}, {Name: "version"}, {Name: "transient"}, {Name: "static"}, {Name: "pretty"}, {Name: "no-ask-password"},
-		{Name: "host", Arg: libc.RequiredArgument, Short: "H"}, {Name: "machine", Arg: libc.RequiredArgument, Short: "M"}, {Name: "json", Arg: libc.RequiredArgument},
-	})
-	if err != nil {
-		fmt.Fprintln(p.Stderr, "hostnamectl: "+err.Error())
-		return 1
-	}
 	var which []string
-	for _, o := range options {
+	args, over, status := tool.Tool{Name: "hostnamectl", Help: hostnamectlHelp, Short: "H:M:", Long: []libc.LongOption{
+		{Name: "transient"}, {Name: "static"}, {Name: "pretty"}, {Name: "no-ask-password"}, {Name: "host", Arg: libc.RequiredArgument, Short: "H"},
+		{Name: "machine", Arg: libc.RequiredArgument, Short: "M"}, {Name: "json", Arg: libc.RequiredArgument},
+	}}.Options(p, func(o libc.Option) (over bool, status int) {
 		switch o.Name {
-		case "h":
-			io.WriteString(p.Stdout, hostnamectlHelp)
-			return 0
-		case "version":
-			io.WriteString(p.Stdout, "systemd "+machine.Version+"\n"+machine.Features+"\n")
-			return 0
 		case "transient", "static", "pretty":
 			which = append(which, o.Name)
 		}
+		return false, 0
+	})
+	if over {
+		return status
 	}
 	verb := "status"
 	if len(args) > 0 {

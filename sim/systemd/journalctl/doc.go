@@ -6,9 +6,9 @@
 //
 // # Divergences
 //
-//   - --machine, --namespace, --setup-keys and --verify-key are not modelled;
-//     --header shows what files of this format have.
-//   - Regular expressions of -g are Go's, which lack backreferences.
+//   - --machine, --namespace and --setup-keys are not modelled. No file is sealed: a
+//     key of --verify-key must be well-formed, no more. --header shows what files of
+//     this format have.
 //   - -N sorts the names, and -o cat keeps the order of --output-fields, where the
 //     real one has that of a hash table.
 //   - systemd-cat starts its command, or copies, as a process of its own: _COMM of

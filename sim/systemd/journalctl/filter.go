@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -112,6 +113,10 @@ func (j *query) unitFilter(r *sdjournal.Reader) (m Matcher, only []journal.Field
 		r.Filter = nil
 	}
 	user := func(unit string) Matcher { return userUnitMatch(unit, j.p.UID) }
+	if slices.Contains(j.units, "") || slices.Contains(j.userUnits, "") {
+		j.Fail("Failed to add filter for units: Invalid argument")
+		return nil, nil, 1
+	}
 	for _, u := range j.units {
 		name := j.unitName(u)
 		if unitfile.IsGlob(name) {
@@ -148,7 +153,7 @@ func (j *query) unitFilter(r *sdjournal.Reader) (m Matcher, only []journal.Field
 func (j *query) unitName(typed string) string {
 	name := unitfile.Mangle(typed)
 	if escaped := strings.TrimSuffix(name, ".service"); strings.Contains(escaped, "\\x") && !strings.Contains(typed, "\\x") && !strings.HasPrefix(typed, "/") && !j.quiet {
-		j.Warn("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", typed, escaped)
+		j.Notice("Invalid unit name \"%s\" escaped as \"%s\" (maybe you should use systemd-escape?).", typed, escaped)
 	}
 	return name
 }

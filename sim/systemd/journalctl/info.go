@@ -3,7 +3,7 @@ package journalctl
 import (
 	"fmt"
 	"path"
-	"regexp/syntax"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -17,8 +17,6 @@ import (
 	"enshu/sim/systemd/unitfile"
 	"enshu/sim/wire/journal"
 )
-
-type syntaxError = syntax.Error
 
 // bootSpan is a boot that the journal knows of.
 type bootSpan struct {
@@ -58,7 +56,7 @@ func (j *query) findBoot(r *sdjournal.Reader) (id journal.ID, status int) {
 	}
 	if !elsewhere && !j.persistent(r) && j.bootID == (journal.ID{}) {
 		if !j.quiet {
-			j.Note("Specifying boot ID or boot offset has no effect, no persistent journal was found.")
+			j.Notice("Specifying boot ID or boot offset has no effect, no persistent journal was found.")
 		}
 		return id, 0
 	}
@@ -114,13 +112,15 @@ func (j *query) listBoots(r *sdjournal.Reader) int {
 	if j.utc {
 		zone = time.UTC
 	}
+	order := make([]int, len(list))
+	for i := range order {
+		order[i] = i
+	}
+	if j.reverse {
+		slices.Reverse(order)
+	}
 	if strings.HasPrefix(j.output, "json") {
-		var rows []string
-		for i, b := range list {
-			rows = append(rows, fmt.Sprintf(`{"index":%d,"boot_id":"%s","first_entry":%d,"last_entry":%d}`,
-				i-len(list)+1, b.id, b.first.UnixMicro(), b.last.UnixMicro()))
-		}
-		fmt.Fprintln(j.Out, "["+strings.Join(rows, ",")+"]")
+		j.bootsJSON(list, order)
 		return 0
 	}
 	width := len(fmt.Sprint(1 - len(list)))
@@ -143,17 +143,39 @@ func (j *query) listBoots(r *sdjournal.Reader) int {
 			fmt.Fprintln(j.Out, strings.TrimRight(strings.Join(cells, " "), " "))
 		}
 	}
-	for i, b := range list {
-		fmt.Fprintf(j.Out, "%*d %s %s %s\n", width, i-len(list)+1, b.id, stamp(b.first), stamp(b.last))
+	for _, i := range order {
+		fmt.Fprintf(j.Out, "%*d %s %s %s\n", width, i-len(list)+1, list[i].id, stamp(list[i].first), stamp(list[i].last))
 	}
 	return 0
+}
+
+// bootsJSON lists the boots in one of the forms of JSON.
+func (j *query) bootsJSON(list []bootSpan, order []int) {
+	pretty := j.output == "json-pretty"
+	form := `{"index":%d,"boot_id":"%s","first_entry":%d,"last_entry":%d}`
+	begin, between, end := "[", ",", "]"
+	switch {
+	case pretty:
+		form = "\t{\n\t\t\"index\" : %d,\n\t\t\"boot_id\" : \"%s\",\n\t\t\"first_entry\" : %d,\n\t\t\"last_entry\" : %d\n\t}"
+		begin, between, end = "[\n", ",\n", "\n]"
+	case j.output == "json-sse":
+		begin, end = "data: [", "]\n"
+	case j.output == "json-seq":
+		begin = "\x1e["
+	}
+	var rows []string
+	for _, i := range order {
+		b := list[i]
+		rows = append(rows, fmt.Sprintf(form, i-len(list)+1, b.id, b.first.UnixMicro(), b.last.UnixMicro()))
+	}
+	fmt.Fprintln(j.Out, begin+strings.Join(rows, between)+end)
 }
 
 // fieldValues prints the values that a field has, each once, whatever else was
 // asked for: what came last for the first time is first, as in the chains of
 // the real files.
 func (j *query) fieldValues(r *sdjournal.Reader) int {
-	if !journal.ValidName(j.argument, true) {
+	if !journal.ValidName(j.argument, true) || strings.HasPrefix(j.argument, "__") {
 		j.Fail("Failed to query unique data objects: Invalid argument")
 		return 1
 	}
@@ -178,9 +200,10 @@ func (j *query) fieldValues(r *sdjournal.Reader) int {
 		values = values[:min(j.lines, len(values))]
 	}
 	for _, v := range values {
-		fmt.Fprintln(j.Out, v)
+		text, _, _ := strings.Cut(v, "\x00")
+		fmt.Fprintln(j.Out, text)
 	}
-	if j.grep != nil && len(values) == 0 {
+	if j.patternGiven && len(values) == 0 {
 		return 1
 	}
 	return 0
@@ -247,7 +270,13 @@ func (j *query) doVacuum() int {
 	return 0
 }
 
+// verify tells which files are whole. None is sealed, so all that a key of
+// --verify-key must be is well-formed.
 func (j *query) verify(r *sdjournal.Reader) int {
+	if j.sealed && !sealingKey.MatchString(j.sealing) {
+		j.Fail("Failed to parse seed.")
+		return 1
+	}
 	for _, f := range r.Files() {
 		j.Note("PASS: %s", f)
 	}
@@ -259,6 +288,10 @@ func (j *query) verify(r *sdjournal.Reader) int {
 	}
 	return 0
 }
+
+// sealingKey is twelve bytes, perhaps parted by hyphens, and the number and the
+// length of the first interval.
+var sealingKey = regexp.MustCompile(`^(-*[0-9a-fA-F]{2}){12}/[0-9a-fA-F]+-[0-9a-fA-F]+`)
 
 // header shows what is in the heads of the files.
 func (j *query) header(r *sdjournal.Reader) int {
@@ -309,6 +342,20 @@ func (j *query) header(r *sdjournal.Reader) int {
 		fmt.Fprintf(j.Out, "Entry objects: %d\nDisk usage: %s\n", n, unitfile.FormatSize(size))
 	}
 	return 0
+}
+
+// newID draws an ID and shows it in the forms of systemd-id128(1).
+func (j *query) newID() {
+	id := machine.DrawID(j.p, "new", j.p.Now().UnixNano(), j.p.PID).String()
+	var bytes []string
+	for i := 0; i < len(id); i += 2 {
+		bytes = append(bytes, id[i:i+2])
+	}
+	bold := func(s string) string { return j.Paint(screen.Bold, s) }
+	fmt.Fprintf(j.Out, "As string:\n%s\n\nAs UUID:\n%s\n\nAs %s macro:\n%s\n\nAs Python constant:\n>>> import %s\n>>> %s\n",
+		bold(id), bold(strings.Join([]string{id[:8], id[8:12], id[12:16], id[16:20], id[20:]}, "-")),
+		j.Link("man:systemd-id128(1)", "systemd-id128(1)"), bold("#define XYZ SD_ID128_MAKE("+strings.Join(bytes, ",")+")"),
+		j.Link("https://docs.python.org/3/library/uuid.html", "uuid"), bold("XYZ = uuid.UUID('"+id+"')"))
 }
 
 // showCatalog lists or dumps the message catalogue.

@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
+	"enshu/sim/pcre"
 	"enshu/sim/sdjournal"
 	"enshu/sim/systemd/machine"
 	"enshu/sim/systemd/screen"
@@ -30,7 +31,7 @@ type query struct {
 	lines                                                  int // -1 is all
 	follow, reverse, quiet, merge, catalog, all, full, utc bool
 	noHostname, noTail, pagerEnd, noPager, showCursor      bool
-	boot                                                   bool
+	boot, bootGiven                                        bool
 	bootID                                                 journal.ID
 	bootOffset                                             int
 	kernel                                                 bool
@@ -38,12 +39,15 @@ type query struct {
 	priorities                                             uint32 // a bit set; 0 is any
 	facilities                                             []string
 	since, until                                           time.Time
-	grep                                                   *regexp.Regexp
+	grep                                                   *pcre.Regexp
 	pattern                                                string
 	caseSensitive                                          int // -1 by the pattern, else 0 or 1
 	output                                                 string
 	outputFields                                           []string
 	cursor, afterCursor, cursorFile                        string
+	cursorGiven, afterGiven, patternGiven                  bool
+	sealing                                                string // of --verify-key
+	sealed                                                 bool
 	action, root, machine                                  string
 	argument                                               string
 	vacuumSize                                             int64
@@ -68,7 +72,13 @@ func Command(ctx context.Context, p *host.Proc) int {
 	if done, status := j.settle(args); done {
 		return status
 	}
-	return j.run(args)
+	status := j.run(args)
+	// As with grep(1), a pattern that nothing was found with is a failure, also where
+	// entries are not what was asked for.
+	if status == 0 && j.patternGiven && !slices.Contains([]string{"", "field", "fields", "flush", "sync", "rotate", "relinquish-var", "smart-relinquish-var"}, j.action) {
+		return 1
+	}
+	return status
 }
 
 // run does what was asked for.
@@ -86,7 +96,7 @@ func (j *query) run(args []string) int {
 	case "update-catalog":
 		return 0
 	case "new-id128":
-		fmt.Fprintln(j.Out, machine.DrawID(j.p, "new", j.p.Now().UnixNano(), j.p.PID))
+		j.newID()
 		return 0
 	case "vacuum":
 		if j.rotate {
@@ -197,7 +207,7 @@ func (j *query) access(r *sdjournal.Reader) (status int, over bool) {
 		if _, ok := libc.GroupByName(j.p, "wheel"); ok {
 			groups += ", 'wheel'"
 		}
-		j.Note("Hint: You are currently not seeing messages from other users and the system.\n"+
+		j.Notice("Hint: You are currently not seeing messages from other users and the system.\n"+
 			"      Users in groups %s can see all messages.\n      Pass -q to turn off this notice.", groups)
 	}
 	switch {
@@ -206,7 +216,7 @@ func (j *query) access(r *sdjournal.Reader) (status int, over bool) {
 		j.Fail("No journal files were opened due to insufficient permissions.")
 		return 1, true
 	case !j.quiet:
-		j.Note("No journal files were found.")
+		j.Notice("No journal files were found.")
 	}
 	return 0, false
 }

@@ -1,16 +1,15 @@
 package journalctl
 
 import (
-	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"enshu/sim/libc"
+	"enshu/sim/pcre"
 	"enshu/sim/sdjournal"
 	"enshu/sim/systemd/calendar"
 	"enshu/sim/systemd/machine"
@@ -58,9 +57,9 @@ func joinWords(args []string) []string {
 		if len(a) > 1 && a[0] == '-' && a[1] != '-' {
 			last = lastFlag(a[1:])
 		}
-		n, err := strconv.Atoi(next)
+		n, number := parseInt(next)
 		switch {
-		case (last == 'n' || a == "--lines") && (next == "all" || err == nil && n >= 0 && next[0] != '-'):
+		case (last == 'n' || a == "--lines") && (next == "all" || number && n >= 0):
 		case (last == 'b' || a == "--boot") && isBoot(next):
 		default:
 			continue
@@ -114,9 +113,10 @@ func parseBoot(s string) (id journal.ID, offset int, all, ok bool) {
 	return id, n, false, ok
 }
 
-// parseInt reads a number as strtol(3) does with base 0.
+// parseInt reads a number as all of systemd does: blanks before it are passed
+// over, 0x, 0o, 0b and 0 tell its base.
 func parseInt(s string) (int, bool) {
-	n, err := strconv.ParseInt(s, 0, 32)
+	n, err := strconv.ParseInt(strings.TrimLeft(s, " \t\n\r"), 0, 32)
 	return int(n), err == nil && !strings.Contains(s, "_")
 }
 
@@ -167,8 +167,8 @@ func (j *query) option(o libc.Option) (done bool, status int) {
 		case o.Value == "all":
 			j.lines = -1
 		default:
-			n, err := strconv.Atoi(o.Value)
-			if err != nil || n < 0 {
+			n, ok := parseInt(o.Value)
+			if !ok || n < 0 {
 				return bad("Failed to parse lines '%s'", o.Value)
 			}
 			j.lines = n
@@ -180,7 +180,7 @@ func (j *query) option(o libc.Option) (done bool, status int) {
 	case "m":
 		j.merge = true
 	case "b":
-		j.boot, j.bootID, j.bootOffset = true, journal.ID{}, 0
+		j.boot, j.bootGiven, j.bootID, j.bootOffset = true, true, journal.ID{}, 0
 		if o.Given {
 			id, n, all, ok := parseBoot(o.Value)
 			if !ok {
@@ -208,7 +208,9 @@ func (j *query) option(o libc.Option) (done bool, status int) {
 	case "facility":
 		for _, w := range strings.Split(o.Value, ",") {
 			if w == "help" {
-				fmt.Fprintln(j.Out, "Available facilities:")
+				if !j.quiet {
+					fmt.Fprintln(j.Out, "Available facilities:")
+				}
 				for f := syslog.Kern; f <= syslog.Local7; f++ {
 					fmt.Fprintln(j.Out, facilityWord(f))
 				}
@@ -235,7 +237,7 @@ func (j *query) option(o libc.Option) (done bool, status int) {
 			j.until = t
 		}
 	case "g":
-		j.pattern = o.Value
+		j.pattern, j.patternGiven = o.Value, true
 	case "case-sensitive":
 		b := true
 		if o.Given {
@@ -246,15 +248,15 @@ func (j *query) option(o libc.Option) (done bool, status int) {
 		}
 		j.caseSensitive = map[bool]int{false: 0, true: 1}[b]
 	case "c":
-		j.cursor = o.Value
+		j.cursor, j.cursorGiven = o.Value, true
 	case "after-cursor":
-		j.afterCursor = o.Value
+		j.afterCursor, j.afterGiven = o.Value, true
 	case "cursor-file":
 		j.cursorFile = o.Value
 	case "show-cursor":
 		j.showCursor = true
 	case "D":
-		j.open.Dirs = append(j.open.Dirs, o.Value)
+		j.open.Dirs = []string{o.Value}
 	case "root":
 		j.root = o.Value
 	case "file":
@@ -281,6 +283,12 @@ func (j *query) option(o libc.Option) (done bool, status int) {
 		j.action, j.argument = "field", o.Value
 	case "N":
 		j.action = "fields"
+	case "interval":
+		if _, ok := calendar.ParseSpan(o.Value, time.Second); !ok {
+			return bad("Failed to parse sealing key change interval: %s", o.Value)
+		}
+	case "verify-key":
+		j.action, j.sealing, j.sealed = "verify", o.Value, true
 	case "list-boots", "header", "verify", "disk-usage", "list-catalog", "dump-catalog", "update-catalog", "flush", "sync", "relinquish-var", "smart-relinquish-var", "new-id128":
 		j.action = o.Name
 	case "rotate":
@@ -295,8 +303,8 @@ func (j *query) option(o libc.Option) (done bool, status int) {
 		}
 		j.vacuumSize, j.vacuum, j.action = n, true, "vacuum"
 	case "vacuum-files":
-		n, err := strconv.Atoi(o.Value)
-		if err != nil || n < 0 {
+		n, ok := parseInt(o.Value)
+		if !ok || n < 0 {
 			return bad("Failed to parse vacuum files: %s", o.Value)
 		}
 		j.vacuumFiles, j.vacuum, j.action = n, true, "vacuum"
@@ -308,7 +316,7 @@ func (j *query) option(o libc.Option) (done bool, status int) {
 		j.vacuumTime, j.vacuum, j.action = d, true, "vacuum"
 	case "M":
 		j.machine = o.Value
-	case "setup-keys", "verify-key", "namespace":
+	case "setup-keys", "namespace":
 		return bad("--%s: not modelled in this lab.", o.Name)
 	}
 	return false, 0
@@ -329,15 +337,16 @@ func parseFacility(w string) (int, bool) {
 			return int(f), true
 		}
 	}
-	n, err := strconv.ParseUint(w, 10, 8)
-	return int(n), err == nil && n < 127
+	n, ok := parseInt(w)
+	return n, ok && n >= 0 && n <= 127
 }
 
-// parsePriorities reads "err", "3" or "crit..err" as the set of severities.
+// parsePriorities reads "err", "3" or "crit..err" as the set of severities; all
+// of them are no condition, so that what has no priority is shown too.
 func parsePriorities(s string) (uint32, bool) {
 	level := func(w string) (syslog.Severity, bool) {
-		if len(w) == 1 && w[0] >= '0' && w[0] <= '7' {
-			return syslog.Severity(w[0] - '0'), true
+		if n, ok := parseInt(w); ok && n >= 0 && n <= 7 {
+			return syslog.Severity(n), true
 		}
 		for l := syslog.Emerg; l <= syslog.Debug; l++ {
 			if l.String() == w {
@@ -363,6 +372,9 @@ func parsePriorities(s string) (uint32, bool) {
 	for l := from; l <= to; l++ {
 		set |= 1 << l
 	}
+	if set == 1<<8-1 {
+		set = 0
+	}
 	return set, ok
 }
 
@@ -372,10 +384,10 @@ func (j *query) settle(args []string) (done bool, status int) {
 		j.Fail(format, args...)
 		return true, 1
 	}
-	if j.follow && !j.noTail && j.since.IsZero() && j.lines == -2 && j.cursor == "" && j.afterCursor == "" {
+	if j.follow && !j.noTail && j.since.IsZero() && j.lines == -2 && !j.cursorGiven && !j.afterGiven {
 		j.lines = 10
 	}
-	if j.pagerEnd && !j.boot && j.since.IsZero() && j.until.IsZero() && j.bootID == (journal.ID{}) {
+	if j.pagerEnd && !j.bootGiven {
 		j.boot = true
 	}
 	if j.noTail {
@@ -388,7 +400,7 @@ func (j *query) settle(args []string) (done bool, status int) {
 		}
 	}
 	starts := 0
-	for _, given := range []bool{j.cursor != "", j.afterCursor != "", !j.since.IsZero()} {
+	for _, given := range []bool{j.cursorGiven, j.afterGiven, !j.since.IsZero()} {
 		if given {
 			starts++
 		}
@@ -413,14 +425,14 @@ func (j *query) settle(args []string) (done bool, status int) {
 	if j.root != "" {
 		j.open.Dirs = append(j.open.Dirs, path.Join(j.root, sdjournal.PersistentDir, machine.ID(j.p)))
 	}
-	if j.pattern != "" {
-		expr := j.pattern
-		if j.caseSensitive == 0 || j.caseSensitive < 0 && strings.ToLower(expr) == expr {
-			expr = "(?i)" + expr
+	if j.patternGiven {
+		caseless := !strings.ContainsFunc(j.pattern, func(r rune) bool { return r >= 'A' && r <= 'Z' })
+		if j.caseSensitive >= 0 {
+			caseless = j.caseSensitive == 0
 		}
-		re, err := regexp.Compile(expr)
+		re, err := pcre.Compile(j.pattern, caseless)
 		if err != nil {
-			return bad("Bad pattern \"%s\": %s", j.pattern, pcreError(err))
+			return bad("Bad pattern \"%s\": %s", j.pattern, err)
 		}
 		j.grep = re
 		if j.lines >= 0 && !j.follow {
@@ -428,24 +440,4 @@ func (j *query) settle(args []string) (done bool, status int) {
 		}
 	}
 	return false, 0
-}
-
-// pcreError gives an error of a regular expression PCRE's words, where they
-// are known.
-func pcreError(err error) string {
-	var e *syntaxError
-	if errors.As(err, &e) {
-		switch e.Code {
-		case "missing closing ]":
-			return "missing terminating ] for character class"
-		case "trailing backslash at end of expression":
-			return "\\ at end of pattern"
-		case "missing closing )", "unexpected )":
-			return "missing closing parenthesis"
-		case "missing argument to repetition operator", "invalid nested repetition operator":
-			return "quantifier does not follow a repeatable item"
-		}
-		return string(e.Code)
-	}
-	return err.Error()
 }

@@ -89,7 +89,7 @@ func (pr *Printer) Format(e *journal.Entry) string {
 	default:
 		pr.short(&b, e)
 	}
-	if pr.explained && (strings.HasPrefix(pr.Mode, "short") || pr.Mode == "verbose" || pr.Mode == "with-unit") {
+	if pr.explained && b.Len() > 0 && (strings.HasPrefix(pr.Mode, "short") || pr.Mode == "verbose" || pr.Mode == "with-unit") {
 		pr.explain(&b, e)
 	}
 	return b.String()

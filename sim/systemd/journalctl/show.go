@@ -24,10 +24,8 @@ func (j *query) show(r *sdjournal.Reader, out io.Writer) int {
 	}
 	if j.grep != nil {
 		pr.highlight = func(text string) (int, int) {
-			if at := j.grep.FindStringIndex(text); at != nil {
-				return at[0], at[1]
-			}
-			return 0, 0
+			from, to, _, _ := j.grep.Find(text)
+			return from, to
 		}
 	}
 	buf := bufio.NewWriterSize(out, 64<<10)
@@ -67,10 +65,13 @@ func (j *query) show(r *sdjournal.Reader, out io.Writer) int {
 		}
 		return 0
 	}
+	if v.failed {
+		return 1
+	}
 	if v.shown == 0 && !j.quiet {
 		fmt.Fprintln(buf, "-- No entries --")
 	}
-	if !j.keepCursor(v, buf) || j.grep != nil && v.shown == 0 && j.lines != 0 {
+	if !j.keepCursor(v, buf) || j.patternGiven && v.shown == 0 && (j.lines != 0 || j.showCursor || j.cursorFile != "") {
 		return 1
 	}
 	return 0
@@ -102,12 +103,13 @@ func goes(n int, move func() (*journal.Entry, error)) (last *journal.Entry, err 
 
 // view prints one entry after the other.
 type view struct {
-	j     *query
-	pr    *Printer
-	out   io.Writer
-	shown int
-	at    *journal.Entry // where the reading is
-	boot  *journal.Entry // whose boot was told last
+	j      *query
+	pr     *Printer
+	out    io.Writer
+	shown  int
+	failed bool           // the search was given up
+	at     *journal.Entry // where the reading is
+	boot   *journal.Entry // whose boot was told last
 }
 
 // entry prints an entry, if it is in the time that was asked for and the
@@ -129,7 +131,16 @@ func (v *view) entry(e *journal.Entry) bool {
 	}
 	if j.grep != nil {
 		message, ok := e.Lookup("MESSAGE")
-		if !ok || !j.grep.MatchString(message) {
+		if !ok {
+			return true
+		}
+		_, _, ok, err := j.grep.Find(message)
+		if err != nil {
+			j.Fail("Pattern matching failed: %s", err)
+			v.failed = true
+			return false
+		}
+		if !ok {
 			return true
 		}
 	}
@@ -163,13 +174,13 @@ func (j *query) keepCursor(v *view, out io.Writer) bool {
 // the next one on the way is the first. status is -1 when all is well.
 func (v *view) locate(r *sdjournal.Reader) (first *journal.Entry, status int) {
 	j := v.j
-	text, skip := j.cursor, 1
-	if j.afterCursor != "" {
+	text, skip, given := j.cursor, 1, j.cursorGiven || j.afterGiven
+	if j.afterGiven {
 		text, skip = j.afterCursor, 2
 	}
 	if j.cursorFile != "" {
 		if data, err := libc.ReadFile(j.p, j.cursorFile); err == nil && strings.TrimSpace(string(data)) != "" {
-			text, skip = strings.TrimSpace(string(data)), 2
+			text, skip, given = strings.TrimSpace(string(data)), 2, true
 		}
 	}
 	// last goes back over the last lines and stands on the first of them.
@@ -181,13 +192,17 @@ func (v *view) locate(r *sdjournal.Reader) (first *journal.Entry, status int) {
 		return e
 	}
 	switch {
-	case text != "":
+	case given:
 		c, ok := journal.ParseCursor(text)
 		if !ok {
 			j.Fail("Failed to seek to cursor: Invalid argument")
 			return nil, 1
 		}
-		r.SeekCursor(c)
+		if j.reverse {
+			r.SeekBehindCursor(c)
+		} else {
+			r.SeekCursor(c)
+		}
 		v.at, _ = j.step(r, 1)
 		if skip == 1 || v.at == nil {
 			return v.at, -1

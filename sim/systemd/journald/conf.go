@@ -1,6 +1,7 @@
 package journald
 
 import (
+	"path"
 	"strconv"
 	"time"
 
@@ -23,13 +24,14 @@ type config struct {
 	system, runtime                                   limits
 	maxRetention, maxFileAge                          time.Duration // 0 is without
 	lineMax                                           int
+	console                                           string // where ForwardToConsole= writes
 }
 
 func defaultConfig() config {
 	return config{
 		storage: "auto", rateInterval: 30 * time.Second, rateBurst: 10000, toWall: true, readKmsg: true, splitUID: true,
 		maxStore: syslog.Debug, maxSyslog: syslog.Debug, maxKmsg: syslog.Notice, maxConsole: syslog.Info, maxWall: syslog.Emerg,
-		system: limits{files: 100}, runtime: limits{files: 100}, maxFileAge: 2629800 * time.Second, lineMax: lineMax,
+		system: limits{files: 100}, runtime: limits{files: 100}, maxFileAge: 2629800 * time.Second, lineMax: lineMax, console: "/dev/console",
 	}
 }
 
@@ -139,7 +141,16 @@ func (c *config) assign(s unitfile.Setting) string {
 		why := size(&n)
 		c.lineMax = int(min(max(n, 79), 1<<30))
 		return why
-	case "Compress", "Seal", "SyncIntervalSec", "TTYPath", "Audit":
+	case "TTYPath":
+		switch {
+		case s.Value == "":
+			c.console = "/dev/console"
+		case !path.IsAbs(s.Value):
+			return "TTYPath= path is not absolute, ignoring: " + s.Value
+		default:
+			c.console = path.Clean(s.Value)
+		}
+	case "Compress", "Seal", "SyncIntervalSec", "Audit":
 		return "" // known; see the package's divergences
 	default:
 		return "Unknown key name '" + s.Key + "' in section 'Journal', ignoring."

@@ -31,8 +31,8 @@
 //     sessions of a user together, as user-UID.slice.
 //   - The volatile journal is not waited for at boot: /var is there from the start,
 //     so journald opens the persistent one at once where it is wanted.
-//   - systemd-journal-flush.service is not part of the boot, so that the size of
-//     the volatile journal is told once only.
+//   - systemd-journal-flush.service is not part of the boot: journald does by itself,
+//     when it begins, what that asks for.
 //   - The messages of PID 1 have no CODE_FILE=, CODE_LINE= and CODE_FUNC=.
 //   - Nothing can be written to the kernel's log by /dev/kmsg, which hosts lack.
 //   - Who has gone by the time that a message is read has neither _COMM nor _EXE, as

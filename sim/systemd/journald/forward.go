@@ -3,6 +3,7 @@ package journald
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"syscall"
@@ -34,13 +35,10 @@ func (j *daemon) pass(m *message, sev syslog.Severity) {
 	if ident == "" {
 		ident = j.sender(m).comm
 	}
-	pid := get("SYSLOG_PID")
-	if pid == "" && m.cred.PID > 0 {
-		pid = strconv.Itoa(m.cred.PID)
-	}
+	// Of the sender, whatever it says itself.
 	tag := ident
-	if pid != "" {
-		tag += "[" + pid + "]"
+	if m.cred.PID > 0 {
+		tag += "[" + strconv.Itoa(m.cred.PID) + "]"
 	}
 	if j.conf.toSyslog && sev <= j.conf.maxSyslog {
 		raw := m.raw
@@ -57,7 +55,7 @@ func (j *daemon) pass(m *message, sev syslog.Severity) {
 		j.p.Host.Kmsg.Append(int(syslog.Make(syslog.Daemon, sev)), tag+": "+text)
 	}
 	if j.conf.toConsole && sev <= j.conf.maxConsole {
-		j.terminal("/dev/console", tag+": "+text+"\n")
+		j.toConsole(tag + ": " + text + "\n")
 	}
 	if j.conf.toWall && sev <= j.conf.maxWall {
 		machine.Wall(j.p, "systemd-journald", tag+": "+text)
@@ -84,11 +82,17 @@ func (j *daemon) toSyslog(b []byte) {
 	}
 }
 
-func (j *daemon) terminal(name, text string) {
-	f, err := j.p.Sys.OpenFile(name, os.O_WRONLY|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+// toConsole writes to the terminal of TTYPath=, behind the time since boot; what
+// is no terminal is left alone.
+func (j *daemon) toConsole(text string) {
+	f, err := j.p.Sys.OpenFile(j.conf.console, os.O_WRONLY|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}
 	defer f.Close()
-	f.WriteString(text)
+	if info, err := f.Stat(); err != nil || info.Mode()&fs.ModeCharDevice == 0 {
+		return
+	}
+	up := j.p.Host.Kmsg.Uptime().Microseconds()
+	fmt.Fprintf(f, "[%5d.%06d] %s", up/1e6, up%1e6, text)
 }

@@ -100,6 +100,9 @@ func Daemon(ctx context.Context, p *host.Proc) int {
 	j.sayUsage()
 	if j.store != nil {
 		j.tidy()
+		if !libc.Exists(p, sdjournal.FlushedFile) {
+			j.flush() // what systemd-journal-flush.service asks for at boot
+		}
 	}
 	closers, err := j.listen()
 	for _, c := range closers {

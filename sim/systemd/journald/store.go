@@ -110,11 +110,11 @@ type readers struct {
 
 func readersOf(p *host.Proc) readers {
 	var r readers
-	if g, ok := libc.GroupByName(p, "systemd-journal"); ok {
-		r.gid = g.GID
-	}
-	for _, name := range []string{"adm", "wheel"} {
-		if g, ok := libc.GroupByName(p, name); ok {
+	for _, g := range libc.Groups(p) {
+		switch g.Name {
+		case "systemd-journal":
+			r.gid = g.GID
+		case "adm", "wheel":
 			r.others = append(r.others, g.GID)
 		}
 	}

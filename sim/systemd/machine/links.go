@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 	"strings"
 
@@ -15,14 +17,25 @@ import (
 //	invocation:UNIT     → its invocation ID, as with the real PID 1
 const UnitsDir = "/run/systemd/units"
 
-// ReplaceLink makes name a symbolic link to target, whatever was there.
-func ReplaceLink(p *host.Proc, target, name string) error {
-	tmp := path.Join(path.Dir(name), "."+path.Base(name)+".new")
-	p.Sys.Remove(tmp)
-	if err := p.Sys.Symlink(target, tmp); err != nil {
-		return err
+// Link is a symbolic link and what it leads to.
+type Link struct{ Name, Target string }
+
+// ReplaceLinks makes symbolic links, whatever was there. Whoever reads them finds
+// the old or the new one.
+func ReplaceLinks(p *host.Proc, links ...Link) error {
+	var steps []host.Step
+	for _, l := range links {
+		tmp := path.Join(path.Dir(l.Name), "."+path.Base(l.Name)+".new")
+		steps = append(steps, host.Step{Call: host.Symlink, Name: tmp, To: l.Target}, host.Step{Call: host.Rename, Name: tmp, To: l.Name})
 	}
-	return p.Sys.Rename(tmp, name)
+	for {
+		done, _, err := host.Chain(p.Sys, steps...)
+		steps = steps[done:]
+		if !errors.Is(err, fs.ErrExist) || p.Sys.Remove(steps[0].Name) != nil {
+			return err
+		}
+		// One was left by somebody who was killed: it is gone now.
+	}
 }
 
 // ExecLink is the link about the last process that a unit started with an

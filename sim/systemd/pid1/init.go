@@ -20,6 +20,7 @@ import (
 	"enshu/sim/libc"
 	"enshu/sim/sdjournal"
 	"enshu/sim/systemd/bus"
+	"enshu/sim/systemd/launch"
 	"enshu/sim/systemd/machine"
 	"enshu/sim/systemd/unitfile"
 	"enshu/sim/systemd/units"
@@ -58,13 +59,13 @@ func Init(ctx context.Context, p *host.Proc) int {
 	defer l.Close()
 	p.Sys.Chmod(bus.Socket, 0o666)
 	p.Go(func() { m.accept(l) })
-	n, err := p.Sys.ListenPacket("unixgram", notifySock)
+	n, err := p.Sys.ListenPacket("unixgram", launch.NotifySocket)
 	if err != nil {
-		p.Stderr.Write([]byte("Failed to listen on " + notifySock + ": " + libc.Strerror(err) + "\n"))
+		p.Stderr.Write([]byte("Failed to listen on " + launch.NotifySocket + ": " + libc.Strerror(err) + "\n"))
 		return ExitFailure
 	}
 	defer n.Close()
-	p.Sys.Chmod(notifySock, 0o777)
+	p.Sys.Chmod(launch.NotifySocket, 0o777)
 	p.Go(func() { m.notifications(n) })
 	p.Catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPWR, syscall.SIGCHLD)
 	p.Go(func() { m.signals() })
@@ -85,7 +86,7 @@ func (m *manager) prepare() error {
 	for _, n := range names {
 		p.Sys.Remove(path.Join(machine.UnitsDir, n))
 	}
-	for _, stale := range []string{bus.Socket, notifySock, journaldPID, sdjournal.FlushedFile, sdjournal.NativeSocket, sdjournal.DevLogSocket, sdjournal.StdoutSocket} {
+	for _, stale := range []string{bus.Socket, launch.NotifySocket, journaldPID, sdjournal.FlushedFile, sdjournal.NativeSocket, sdjournal.DevLogSocket, sdjournal.StdoutSocket} {
 		p.Sys.Remove(stale)
 	}
 	m.bootID = machine.DrawID(p, "boot", p.Now().UnixNano())

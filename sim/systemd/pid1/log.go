@@ -1,7 +1,6 @@
 package pid1
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -73,14 +72,7 @@ func about(fields []journal.Field) string {
 // sendNative hands a datagram to journald. A journald that does not read must
 // not hold PID 1 up.
 func (m *manager) sendNative(b []byte) error {
-	c, err := m.p.Sys.Dial(context.Background(), "unixgram", sdjournal.NativeSocket)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	c.SetWriteDeadline(m.p.Now().Add(100 * time.Millisecond))
-	_, err = c.Write(b)
-	return err
+	return m.journal.Send(m.p, sdjournal.NativeSocket, b, 100*time.Millisecond)
 }
 
 // log writes a line about a unit.

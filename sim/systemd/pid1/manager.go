@@ -44,6 +44,7 @@ type manager struct {
 	bootID              journal.ID
 	invocations         int
 	journalUp           atomic.Bool // journald takes what is logged
+	journal             libc.Datagrams
 	started             time.Duration
 	bootDone            bool
 	startedAt           moment
@@ -310,6 +311,9 @@ func (m *manager) trigger(u *unit, d unitfile.Dep) {
 	}
 	u.say(syslog.Info, "", "Triggering %s= dependencies.", d)
 	for _, v := range list {
+		if v.svc != nil && v.isInactive() {
+			v.svc.monitored = u.monitorEnv()
+		}
 		m.enqueue(v, bus.JobStart)
 	}
 }
@@ -318,11 +322,14 @@ func (m *manager) trigger(u *unit, d unitfile.Dep) {
 // [machine.UnitsDir].
 func (m *manager) publish(u *unit, ident string, pid int) {
 	m.byPID[pid] = u
-	machine.ReplaceLink(m.p, u.name, path.Join(machine.UnitsDir, "pid:"+strconv.Itoa(pid)))
-	if ident != "" {
-		machine.ReplaceLink(m.p, strconv.Itoa(pid), machine.ExecLink(u.name, ident))
+	links := []machine.Link{
+		{Name: path.Join(machine.UnitsDir, "pid:"+strconv.Itoa(pid)), Target: u.name},
+		{Name: path.Join(machine.UnitsDir, "invocation:"+u.name), Target: u.invocation.String()},
 	}
-	machine.ReplaceLink(m.p, u.invocation.String(), path.Join(machine.UnitsDir, "invocation:"+u.name))
+	if ident != "" {
+		links = append(links, machine.Link{Name: machine.ExecLink(u.name, ident), Target: strconv.Itoa(pid)})
+	}
+	machine.ReplaceLinks(m.p, links...)
 }
 
 // withdraw forgets a process that ended; the last of them stay a while, since

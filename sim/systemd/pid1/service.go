@@ -50,6 +50,7 @@ type service struct {
 	pidAlarm     *clock.LocalTimer
 	dog          *clock.LocalTimer // WatchdogSec=
 	cred         *host.Cred        // of User= and Group=, nil without
+	monitored    []string          // what is known of the unit that triggered this one
 	leftover     []int             // processes that stayed when the service went down
 }
 
@@ -90,15 +91,16 @@ func (s *service) fail(result string) {
 // start brings the service up from dead, failed or auto-restart.
 func (s *service) start() {
 	s.disarm()
-	if !s.restartTimer {
-		s.restarts = 0
-	}
+	again := s.restartTimer
 	s.restartTimer = false
 	if s.u.limited() {
 		s.u.say(syslog.Warning, "", "Start request repeated too quickly.")
 		s.fail(bus.ResultLimit)
 		s.dead(false)
 		return
+	}
+	if !again {
+		s.restarts = 0
 	}
 	s.u.begun = s.u.m.now()
 	s.u.result = bus.ResultSuccess
@@ -355,7 +357,7 @@ func (s *service) dead(mayRestart bool) {
 			s.u.say(syslog.Info, "", "Unit process %d (%s) remains running after unit stopped.", pid, s.comm(pid))
 		}
 	}
-	s.restartTimer = false
+	s.restartTimer, s.monitored = false, nil
 	s.willRestart = mayRestart && !s.forbidden && s.shouldRestart()
 	s.setSub(end)
 	if !s.willRestart {

@@ -124,7 +124,7 @@ func (s *service) snapshot() *bus.ServiceState {
 	}
 	for kind, list := range v.Exec {
 		for _, c := range list {
-			st.Exec[kind] = append(st.Exec[kind], bus.Exec{Path: c.Path, Argv: c.Argv, Ignore: c.Ignore})
+			st.Exec[kind] = append(st.Exec[kind], bus.Exec{Path: c.Path, Argv: c.Argv, Ignore: c.Ignore, Raw: c.Raw, Full: c.Full})
 		}
 	}
 	for _, kind := range bus.ExecKinds {

@@ -126,11 +126,15 @@ func (s *Screen) complain(color, format string, args ...any) {
 	}
 }
 
-// Fail says an error, Warn a warning, Note something else, each on stderr.
+// Fail says an error, Warn a warning, Notice something notable, Note something
+// else, each on stderr.
 func (s *Screen) Fail(format string, args ...any) { s.complain(Red, format, args...) }
 
 // Warn: see Fail.
 func (s *Screen) Warn(format string, args ...any) { s.complain(Yellow, format, args...) }
+
+// Notice: see Fail.
+func (s *Screen) Notice(format string, args ...any) { s.complain(Bold, format, args...) }
 
 // Note: see Fail.
 func (s *Screen) Note(format string, args ...any) { s.complain("", format, args...) }

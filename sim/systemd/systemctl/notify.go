@@ -5,6 +5,7 @@ import (
 	"enshu/sim/host"
 	"enshu/sim/libc"
 	"enshu/sim/systemd/machine"
+	"enshu/sim/systemd/tool"
 	"errors"
 	"fmt"
 	"io"
@@ -35,27 +36,17 @@ func Notify(ctx context.Context, p *host.Proc) int {
 		fmt.Fprintf(p.Stderr, format+"\n", args...)
 		return 1
 	}
-	options, args, err := libc.Getopt(p.Args[1:], "h", []libc.LongOption{
-		{Name: "help", Short: "h"}, {Name: "version"}, {Name: "ready"}, {Name: "pid", Arg: libc.OptionalArgument},
-		{Name: "uid", Arg: libc.RequiredArgument}, {Name: "status", Arg: libc.RequiredArgument}, {Name: "booted"}, {Name: "no-block"},
-	})
-	if err != nil {
-		return fail("systemd-notify: %s", err)
-	}
 	var lines []string
-	for _, o := range options {
+	args, over, status := tool.Tool{Name: "systemd-notify", Help: systemdNotifyHelp, Long: []libc.LongOption{
+		{Name: "ready"}, {Name: "pid", Arg: libc.OptionalArgument}, {Name: "uid", Arg: libc.RequiredArgument},
+		{Name: "status", Arg: libc.RequiredArgument}, {Name: "booted"}, {Name: "no-block"},
+	}}.Options(p, func(o libc.Option) (over bool, status int) {
 		switch o.Name {
-		case "h":
-			io.WriteString(p.Stdout, systemdNotifyHelp)
-			return 0
-		case "version":
-			io.WriteString(p.Stdout, "systemd "+machine.Version+"\n"+machine.Features+"\n")
-			return 0
 		case "booted":
 			if libc.Exists(p, "/run/systemd/system") {
-				return 0
+				return true, 0
 			}
-			return 1
+			return true, 1
 		case "ready":
 			lines = append(lines, "READY=1")
 		case "status":
@@ -63,12 +54,17 @@ func Notify(ctx context.Context, p *host.Proc) int {
 		case "pid":
 			pid := p.PPID
 			if o.Given {
+				var err error
 				if pid, err = strconv.Atoi(o.Value); err != nil || pid <= 0 {
-					return fail("Failed to parse PID %s.", o.Value)
+					return true, fail("Failed to parse PID %s.", o.Value)
 				}
 			}
 			lines = append(lines, "MAINPID="+strconv.Itoa(pid))
 		}
+		return false, 0
+	})
+	if over {
+		return status
 	}
 	lines = append(lines, args...)
 	if len(lines) == 0 {

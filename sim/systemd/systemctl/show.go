@@ -171,11 +171,6 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 	known := values{}
 	add := known.add
 	stamp := func(name string, t bus.Moment) { s.stampOf(known, name, t) }
-	for name, value := range u.Settings {
-		for _, p := range settingProperties(name, value) {
-			add(p.name, p.value)
-		}
-	}
 	span := func(d time.Duration) string { return calendar.FormatSpan(d, time.Microsecond) }
 	if v := u.Service; v != nil {
 		add("Type", v.Type)
@@ -185,15 +180,23 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		add("RestartUSec", span(v.RestartSec))
 		add("TimeoutStartUSec", span(v.TimeoutStart))
 		add("TimeoutStopUSec", span(v.TimeoutStop))
-		add("TimeoutAbortUSec", span(v.TimeoutStop))
+		if u.Settings["TimeoutAbortSec"] == "" {
+			add("TimeoutAbortUSec", span(v.TimeoutStop))
+		}
 		add("RuntimeMaxUSec", span(v.RuntimeMax))
 		add("WatchdogUSec", span(v.Watchdog))
 		add("SuccessExitStatus", statusList(v.SuccessStatus))
 		add("RestartPreventExitStatus", statusList(v.RestartPrevent))
 		add("RestartForceExitStatus", statusList(v.RestartForce))
-		for key, names := range v.Directories {
-			add(key, strings.Join(names, " "))
+		var clean []string
+		for _, kind := range []string{"Runtime", "State", "Cache", "Logs", "Configuration"} {
+			names := v.Directories[kind+"Directory"]
+			add(kind+"Directory", strings.Join(names, " "))
+			if len(names) > 0 {
+				clean = append(clean, strings.ToLower(kind))
+			}
 		}
+		add("CanClean", strings.Join(clean, " "))
 		add("RemainAfterExit", yesNo(v.RemainAfterExit))
 		add("MainPID", strconv.Itoa(v.MainPID))
 		add("ControlPID", strconv.Itoa(v.ControlPID))
@@ -246,8 +249,10 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 		}
 		add("UMask", fmt.Sprintf("%04o", v.UMask))
 		add("WorkingDirectory", v.Dir)
-		add("StandardOutput", orWord(v.StandardOutput, "journal"))
-		add("StandardError", orWord(v.StandardError, "inherit"))
+		for name, output := range map[string]string{"StandardOutput": orWord(v.StandardOutput, "journal"), "StandardError": orWord(v.StandardError, "inherit")} {
+			kind, _, _ := strings.Cut(output, ":")
+			add(name, kind)
+		}
 		if v.UID != "" {
 			add("UID", v.UID)
 			add("GID", v.GID)
@@ -308,6 +313,11 @@ func (s *systemctl) unitProperties(u *bus.UnitState) []property {
 	}
 	if unitfile.Type(u.Name) != "scope" && u.Active != bus.Inactive {
 		add("InvocationID", u.Invocation)
+	}
+	for _, p := range settingProperties(u.Settings) {
+		if _, ok := known[p.name]; !ok {
+			add(p.name, p.value)
+		}
 	}
 	return known.fill(propertyTable(unitfile.Type(u.Name)))
 }
@@ -381,7 +391,7 @@ func (s *systemctl) triggerProperties(known values, u *bus.UnitState) {
 		known.add("Unit", activates)
 	}
 	if kind == "socket" {
-		known.add("FileDescriptorName", u.Name)
+		known.add("FileDescriptorName", orWord(u.Settings["FileDescriptorName"], u.Name))
 		known.add("Accept", yesNo(u.Accept))
 	}
 	for _, l := range u.Listens {
@@ -392,7 +402,7 @@ func (s *systemctl) triggerProperties(known values, u *bus.UnitState) {
 		kind, name, _ := strings.Cut(l, " ")
 		known.add("Paths", name+" ("+kind+")")
 	}
-	next := "[n/a]"
+	next := "(null)"
 	if !u.TimerNext.IsZero() {
 		next = s.stamp(u.TimerNext)
 		known.add("NextElapseUSecRealtime", s.stamp(u.TimerNext))
@@ -426,48 +436,18 @@ func (s *systemctl) execText(kind string, e bus.Exec, v *bus.ServiceState) (plai
 			stop, code, status = "["+s.stamp(r.End)+"]", r.Code, strconv.Itoa(r.Status)
 		}
 	}
-	flags := ""
-	if e.Ignore {
-		flags = "ignore-failure"
+	var flags []string
+	for _, f := range []struct {
+		set  bool
+		name string
+	}{{e.Ignore, "ignore-failure"}, {e.Full, "privileged"}, {e.Raw, "no-env-expand"}} {
+		if f.set {
+			flags = append(flags, f.name)
+		}
 	}
 	text := func(how string) string {
 		return fmt.Sprintf("{ path=%s ; argv[]=%s ; %s ; start_time=%s ; stop_time=%s ; pid=%s ; code=%s ; status=%s }",
 			e.Path, strings.Join(e.Argv, " "), how, start, stop, pid, code, status)
 	}
-	return text("ignore_errors=" + yesNo(e.Ignore)), text("flags=" + flags)
-}
-
-// settingProperties are the properties that a setting becomes which has no effect
-// on a host but is shown: limits, sandboxing, resource control.
-func settingProperties(name, value string) []property {
-	limit := func(v string) string {
-		if n, ok := unitfile.ParseSize(v); ok {
-			return strconv.FormatInt(n, 10)
-		}
-		return v
-	}
-	switch {
-	case strings.HasPrefix(name, "Limit"):
-		soft, hard, both := strings.Cut(value, ":")
-		if !both {
-			hard = soft
-		}
-		return []property{{name, limit(hard)}, {name + "Soft", limit(soft)}}
-	case name == "CPUQuota":
-		n, err := strconv.Atoi(strings.TrimSuffix(value, "%"))
-		if err != nil {
-			return nil
-		}
-		return []property{{"CPUQuotaPerSecUSec", calendar.FormatSpan(time.Duration(n)*10*time.Millisecond, time.Microsecond)}}
-	case strings.HasPrefix(name, "Memory") && !strings.HasSuffix(name, "Accounting") && name != "MemoryDenyWriteExecute", name == "TasksMax":
-		return []property{{name, limit(value)}}
-	case strings.HasSuffix(name, "Sec"):
-		if d, ok := calendar.ParseSpan(value, time.Second); ok {
-			return []property{{strings.TrimSuffix(name, "Sec") + "USec", calendar.FormatSpan(d, time.Microsecond)}}
-		}
-	}
-	if b, ok := unitfile.ParseBool(value); ok && value != "0" && value != "1" {
-		value = yesNo(b)
-	}
-	return []property{{name, value}}
+	return text("ignore_errors=" + yesNo(e.Ignore)), text("flags=" + strings.Join(flags, " "))
 }

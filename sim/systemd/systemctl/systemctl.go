@@ -17,8 +17,8 @@ import (
 	"enshu/sim/libc"
 	"enshu/sim/systemd/bus"
 	"enshu/sim/systemd/journalctl"
-	"enshu/sim/systemd/machine"
 	"enshu/sim/systemd/screen"
+	"enshu/sim/systemd/tool"
 	"enshu/sim/systemd/unitfile"
 	"enshu/sim/systemd/units"
 )
@@ -48,8 +48,8 @@ type systemctl struct {
 
 // verb is one of systemctl's commands.
 type verb struct {
-	least, most int // operands; -1 is any number
-	offline     bool
+	least, most int  // operands; -1 is any number
+	offline     bool // PID 1 need not be there
 	run         func(s *systemctl, args []string) int
 }
 
@@ -108,7 +108,7 @@ func verbTable() map[string]verb {
 }
 
 var systemctlLong = []libc.LongOption{
-	{Name: "help", Short: "h"}, {Name: "version"}, {Name: "type", Arg: libc.RequiredArgument, Short: "t"},
+	{Name: "type", Arg: libc.RequiredArgument, Short: "t"},
 	{Name: "property", Arg: libc.RequiredArgument, Short: "p"}, {Name: "all", Short: "a"}, {Name: "reverse"}, {Name: "after"}, {Name: "before"},
 	{Name: "show-types"}, {Name: "failed"}, {Name: "full", Short: "l"}, {Name: "job-mode", Arg: libc.RequiredArgument}, {Name: "fail"},
 	{Name: "ignore-inhibitors"}, {Name: "check-inhibitors", Arg: libc.RequiredArgument}, {Name: "value"}, {Name: "user"}, {Name: "system"},
@@ -132,36 +132,28 @@ func Command(ctx context.Context, p *host.Proc) int {
 	case "reboot", "poweroff", "halt", "shutdown", "telinit", "init":
 		return s.legacy(name)
 	}
-	options, args, err := libc.Getopt(p.Args[1:], "ht:p:P:alqfs:H:M:n:o:iTr.::", systemctlLong)
-	if err != nil {
-		fmt.Fprintln(s.Err, "systemctl: "+err.Error())
-		return 1
+	legend := false
+	args, over, status := tool.Tool{Name: "systemctl", Help: systemctlHelp, Short: "t:p:P:alqfs:H:M:n:o:iTr.::", Long: systemctlLong}.Options(p, func(o libc.Option) (bool, int) {
+		legend = legend || o.Name == "legend"
+		return s.option(o)
+	})
+	if over {
+		return status
 	}
-	for _, o := range options {
-		if done, status := s.option(o); done {
-			return status
-		}
-	}
-	if s.quiet && !slices.ContainsFunc(options, func(o libc.Option) bool { return o.Name == "legend" }) {
+	if s.quiet && !legend {
 		s.noLegend = true
 	}
-	name := "list-units"
-	if len(args) > 0 {
-		name, args = args[0], args[1:]
-	}
+	table := verbTable()
+	name, args, err := tool.Verb(args, "list-units", func(name string) (least, most int, ok bool) {
+		v, ok := table[name]
+		return v.least, v.most, ok
+	})
 	s.verb = name
-	v, ok := verbTable()[name]
-	switch {
-	case !ok:
-		s.Fail("Unknown command verb %s.", name)
-		return 1
-	case len(args) < v.least:
-		s.Fail("Too few arguments.")
-		return 1
-	case v.most >= 0 && len(args) > v.most:
-		s.Fail("Too many arguments.")
+	if err != nil {
+		s.Fail("%s", err)
 		return 1
 	}
+	v := table[name]
 	if s.root != "" {
 		return s.below(v, args)
 	}
@@ -174,8 +166,7 @@ func Command(ctx context.Context, p *host.Proc) int {
 		defer s.bus.Close()
 	}
 	stop := s.page(name)
-	status := v.run(s, args)
-	return stop(status)
+	return stop(v.run(s, args))
 }
 
 // below runs a verb on the system whose files are below --root=.
@@ -202,12 +193,6 @@ func (s *systemctl) below(v verb, args []string) int {
 // option applies one option; done means that nothing else is to do.
 func (s *systemctl) option(o libc.Option) (done bool, status int) {
 	switch o.Name {
-	case "h":
-		fmt.Fprint(s.Out, systemctlHelp)
-		return true, 0
-	case "version":
-		fmt.Fprint(s.Out, "systemd "+machine.Version+"\n"+machine.Features+"\n")
-		return true, 0
 	case "t":
 		for _, t := range strings.Split(o.Value, ",") {
 			switch {

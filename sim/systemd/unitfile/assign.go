@@ -29,6 +29,7 @@ func (c *Config) Assign(s Setting, expand Resolve) Verdict {
 	if v.refused {
 		return v
 	}
+	c.keep(s)
 	switch {
 	case s.Section == "Unit":
 		c.assignUnit(s)
@@ -42,10 +43,23 @@ func (c *Config) Assign(s Setting, expand Resolve) Verdict {
 		c.assignTimer(s)
 	case s.Section == "Path" && c.Path != nil:
 		c.assignPath(s)
-	default:
-		c.Settings[s.Key] = s.Value
 	}
 	return v
+}
+
+// growing are the settings of which each line adds to what those before have.
+var growing = map[string]bool{"SupplementaryGroups": true, "PassEnvironment": true, "UnsetEnvironment": true, "ReadWritePaths": true, "ReadOnlyPaths": true,
+	"InaccessiblePaths": true, "ExecPaths": true, "NoExecPaths": true, "Symlinks": true, "CPUAffinity": true, "LogExtraFields": true, "RequiresMountsFor": true}
+
+// keep notes a setting as it is shown.
+func (c *Config) keep(s Setting) {
+	switch before := c.Settings[s.Key]; {
+	case s.Section == "Install":
+	case s.Value == "":
+		delete(c.Settings, s.Key)
+	case growing[s.Key] && before != "":
+		c.Settings[s.Key] = before + " " + s.Value
+	}
 }
 
 // isCommand: the value of the key is a command line.
@@ -102,7 +116,6 @@ func (c *Config) assignUnit(s Setting) {
 	default:
 		kind, ok := conditionOf(s.Key)
 		if !ok {
-			c.Settings[s.Key] = s.Value
 			return
 		}
 		list := &c.Conditions
@@ -147,8 +160,6 @@ func (c *Config) assignTimer(s Setting) {
 		c.Timer.Monotonic = append(c.Timer.Monotonic, Elapse{s.Key, s.Value})
 	case "Unit":
 		c.Timer.Unit = s.Value
-	default:
-		c.Settings[s.Key] = s.Value
 	}
 }
 
@@ -164,8 +175,6 @@ func (c *Config) assignPath(s Setting) {
 		c.Path.Unit = s.Value
 	case "MakeDirectory":
 		c.Path.MakeDirectory, _ = ParseBool(s.Value)
-	default:
-		c.Settings[s.Key] = s.Value
 	}
 }
 

@@ -54,6 +54,7 @@ type Command struct {
 	Argv   []string
 	Ignore bool // "-": a failure counts as success
 	Raw    bool // ":": no expansion of variables
+	Full   bool // "+": with all rights, whatever User= says
 }
 
 func (c Command) String() string { return strings.Join(c.Argv, " ") }
@@ -92,7 +93,8 @@ type Config struct {
 	Path    *PathUnit
 	Install Install
 
-	// Settings are those that have no effect on a host, as they were set last.
+	// Settings are what the files say of every setting that is no command and no
+	// installation, as it was said last.
 	Settings map[string]string
 }
 

@@ -138,13 +138,11 @@ func (c *Config) assignService(s Setting) {
 	case "RuntimeDirectoryMode", "StateDirectoryMode", "LogsDirectoryMode", "CacheDirectoryMode", "ConfigurationDirectoryMode":
 		n, _ := strconv.ParseUint(s.Value, 8, 32)
 		v.DirModes[strings.TrimSuffix(s.Key, "Mode")] = int(n)
-		c.Settings[s.Key] = s.Value
 	case "RuntimeDirectoryPreserve":
 		v.KeepRuntime = s.Value == "restart"
 		if b, ok := ParseBool(s.Value); ok {
 			v.KeepRuntime = b
 		}
-		c.Settings[s.Key] = s.Value
 	case "NotifyAccess":
 		v.NotifyAccess = s.Value
 	case "SyslogLevelPrefix":
@@ -153,8 +151,6 @@ func (c *Config) assignService(s Setting) {
 		list(&v.sockets, func(w string) bool { return wrongSocket(s, w) == "" })
 	case "Slice":
 		v.Slice = s.Value
-	default:
-		c.Settings[s.Key] = s.Value
 	}
 }
 
@@ -252,7 +248,9 @@ func commandPrefix(word string) (c Command, argv0 bool) {
 			c.Raw = true
 		case '@':
 			argv0 = true
-		case '+', '!':
+		case '+':
+			c.Full = true
+		case '!':
 		default:
 			c.Path = word
 			return c, argv0

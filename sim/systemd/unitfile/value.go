@@ -84,3 +84,27 @@ func ParseBool(s string) (bool, bool) {
 	}
 	return false, false
 }
+
+// CPUList reads a list of processors like "0-3 5,7" (CPUAffinity=); none of one
+// that has a mistake.
+func CPUList(s string) []int {
+	var list []int
+	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
+		first, last, span := strings.Cut(w, "-")
+		if !span {
+			last = first
+		}
+		from, err1 := strconv.Atoi(first)
+		to, err2 := strconv.Atoi(last)
+		if err1 != nil || err2 != nil || from < 0 || to < from || to >= maxCPUs {
+			return nil
+		}
+		for n := from; n <= to; n++ {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// maxCPUs are as many as the kernel can be built for.
+const maxCPUs = 8192

@@ -58,12 +58,7 @@ func (c Sanitizer) CleanString(raw string) string {
 	if n := len(raw); n > 0 && raw[n-1] == '\n' && !c.KeepTrailingLF {
 		raw = raw[:n-1]
 	}
-	dirty := 0
-	for i := 0; i < len(raw); i++ {
-		if b := raw[i]; b < ' ' || b > 0x7f && c.Escape8Bit {
-			dirty++
-		}
-	}
+	dirty := c.dirt(raw)
 	if dirty == 0 {
 		return raw
 	}
@@ -105,27 +100,60 @@ func (c Sanitizer) CleanString(raw string) string {
 	return out.String()
 }
 
+// dirt returns how many octets of a text are to be escaped. Eight at a time are
+// passed over that are not: a text without any is the rule.
+func (c Sanitizer) dirt(s string) (n int) {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	var high uint64 // marks what an octet above 0x7f has
+	if c.Escape8Bit {
+		high = tops
+	}
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		x := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		if (x-' '*ones)&^x&tops|x&high != 0 {
+			n += c.count(s[i : i+8])
+		}
+	}
+	return n + c.count(s[i:])
+}
+
+func (c Sanitizer) count(s string) (n int) {
+	for i := 0; i < len(s); i++ {
+		if b := s[i]; b < ' ' || b > 0x7f && c.Escape8Bit {
+			n++
+		}
+	}
+	return n
+}
+
 // Parse takes a sanitized message apart as rsyslog's parsers pmrfc5424 and
 // pmrfc3164 do; now is when it was received, in local time. A message whose PRI
 // is invalid is all text.
-func Parse(raw string, now time.Time) Message {
-	m := Message{Raw: raw, Time: TimeOf(now, 6), MsgID: "-", Data: "-"}
+func Parse(raw string, now time.Time) (m Message) {
+	m.Parse(raw, TimeOf(now, 6))
+	return m
+}
+
+// Parse is the function Parse into m, which has nothing in it yet.
+func (m *Message) Parse(raw string, received Time) {
+	m.Raw, m.Time, m.MsgID, m.Data = raw, received, "-", "-"
 	pri, rest := ParsePRI(raw)
 	if pri < 0 {
 		m.Facility, m.Severity, m.Text = Invalid, Debug, raw
 		if raw == "<" {
 			m.PRILength = 1
 		}
-		return m
+		return
 	}
 	m.Facility, m.Severity = pri.Facility(), pri.Severity()
 	m.PRILength = len(raw) - len(rest)
 	if len(rest) >= 2 && rest[0] == '1' && rest[1] == ' ' {
 		m.parse5424(rest[2:])
 	} else {
-		m.parse3164(rest, now)
+		m.parse3164(rest)
 	}
-	return m
 }
 
 // ParsePRI reads the PRI part. Without one the priority is user.notice; a
@@ -206,8 +234,13 @@ func structuredData(s string) (data, rest string, ok bool) {
 	return s, "", true
 }
 
-func (m *Message) parse3164(s string, now time.Time) {
-	if t := strings.TrimLeft(s, " \t"); t != "" && (t[0] == '{' || t[0] == '[') {
+func (m *Message) parse3164(s string) {
+	now := m.Time
+	i := 0
+	for i < len(s) && (s[i] == ' ' || s[i] == '\t') {
+		i++
+	}
+	if i < len(s) && (s[i] == '{' || s[i] == '[') {
 		m.Text = s
 		return
 	}
@@ -262,7 +295,7 @@ func ParseLocal(raw string, now time.Time, keepTime bool) Message {
 	s := raw[i:]
 	t, rest, ok := ParseRFC3339(s)
 	if !ok {
-		t, rest, ok = ParseRFC3164(s, now)
+		t, rest, ok = ParseRFC3164(s, m.Time)
 	}
 	if ok {
 		s = rest

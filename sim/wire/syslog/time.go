@@ -2,7 +2,6 @@ package syslog
 
 import (
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -203,13 +202,27 @@ func (r *reader) clock(t *Time) bool {
 	return t.Second <= 60
 }
 
+// monthOf returns the month whose three letters, large or small, a text of at least
+// three begins with; 0 is none.
+func monthOf(s string) int {
+	const small = 0x20
+	a, b, c := s[0]|small, s[1]|small, s[2]|small
+	for m := 0; m < len(months); m += 3 {
+		if months[m]|small == a && months[m+1] == b && months[m+2] == c {
+			return m/3 + 1
+		}
+	}
+	return 0
+}
+
 // ParseRFC3164 reads "Mmm dd hh:mm:ss" and the blank after it, with the
 // deviations that rsyslog bears: a day of one digit, a year before the month or
 // before the time, a fraction, a colon at the end, a mark of Cisco's in front.
 // The year, where none is told, is the one of now that puts the month at most
 // one ahead; the zone is that of now.
-func ParseRFC3164(s string, now time.Time) (t Time, rest string, ok bool) {
-	t = TimeOf(now, 0)
+func ParseRFC3164(s string, now Time) (t Time, rest string, ok bool) {
+	t = now
+	t.Fraction, t.Digits = 0, 0
 	r := reader{s}
 	year := 0
 	if len(r.s) > 4 && r.s[0] >= '0' && r.s[0] <= '9' {
@@ -221,12 +234,7 @@ func ParseRFC3164(s string, now time.Time) (t Time, rest string, ok bool) {
 	if len(r.s) < 3 {
 		return t, s, false
 	}
-	month := 0
-	for m := 0; m < 12; m++ {
-		if strings.EqualFold(months[m*3:m*3+3], r.s[:3]) {
-			month = m + 1
-		}
-	}
+	month := monthOf(r.s)
 	r.s = r.s[3:]
 	if month == 0 || !r.skip(' ') {
 		return t, s, false
