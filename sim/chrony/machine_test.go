@@ -76,7 +76,7 @@ func (s stamped) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
 	return n, from, time.Now(), err
 }
 
-func (s stamped) ReadBatch(list []host.Datagram) (n int, err error) {
+func (s stamped) ReadBatch(list []host.Datagram, _ time.Duration) (n int, err error) {
 	d := &list[0]
 	if d.N, d.From, d.At, err = s.ReadFromAt(d.Buf); err != nil {
 		return 0, err

@@ -54,7 +54,7 @@ const (
 	Open        // of a file that opening does not wait for
 	Unlink      // of anything but a directory
 	Symlink
-	Create      // an empty file that must not exist, with just the mode Perm and modified at Time
+	Create // an empty file that must not exist, with just the mode Perm and modified at Time
 )
 
 // Chain makes calls in the order given, up to the first that fails: done are

@@ -65,8 +65,10 @@ type Processes interface {
 // goroutine at a time.
 type BatchConn interface {
 	// ReadBatch waits for a datagram and reads as many more as are there and
-	// there is room for. It sets N, From and At of those it read.
-	ReadBatch(list []Datagram) (n int, err error)
+	// there is room for. It sets N, From and At of those it read. Where one
+	// datagram follows upon another it may linger for more, for so long; a reader
+	// whose answers somebody waits for does not.
+	ReadBatch(list []Datagram, linger time.Duration) (n int, err error)
 	// Reply sends Buf[:N] of each datagram to its From, in order. What cannot be
 	// sent is lost, as datagrams are.
 	Reply(list []Datagram)

@@ -217,7 +217,7 @@ func (c *udpConn) ReadFromAt(b []byte) (int, net.Addr, time.Time, error) {
 }
 
 // ReadBatch is host.BatchConn's.
-func (c *udpConn) ReadBatch(list []host.Datagram) (n int, err error) {
+func (c *udpConn) ReadBatch(list []host.Datagram, _ time.Duration) (n int, err error) {
 	for n < len(list) {
 		d := &list[n]
 		if d.N, d.From, d.At, err = c.ReadFromAt(d.Buf); err != nil {

@@ -3,6 +3,8 @@ package stub
 import (
 	"net"
 	"net/netip"
+	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -116,23 +118,53 @@ func putAddr(raw *unix.RawSockaddrInet6, a net.Addr) uint32 {
 	return unix.SizeofSockaddrInet6
 }
 
+// streaming is how soon one datagram follows upon another in a stream. Each one
+// that is waited for costs the lab several switches of threads, many times what
+// reading it costs.
+const streaming = time.Millisecond
+
 // ReadBatch is host.BatchConn's.
-func (c *packetConn) ReadBatch(list []host.Datagram) (n int, err error) {
+func (c *packetConn) ReadBatch(list []host.Datagram, linger time.Duration) (n int, err error) {
 	c.in = c.in.room(len(list))
 	err = c.call("read", unix.POLLIN, func(fd int) (err error) {
-		n, err = c.in.take(fd, list)
+		n, err = c.take(fd, list)
 		return err
 	})
 	if err != nil {
 		return 0, err
 	}
-	line, now := c.sys.proc.Clock.Timeline(), c.sys.proc.Clock.Now()
+	if linger > 0 {
+		stream := time.Since(c.latest) < streaming
+		if stream && n < len(list) {
+			nap := syscall.NsecToTimespec(int64(linger))
+			syscall.Nanosleep(&nap, nil)
+			c.raw.Control(func(fd uintptr) {
+				if more, err := c.take(int(fd), list[n:]); err == nil {
+					n += more
+				}
+			})
+		}
+		c.latest = time.Now()
+	}
+	if c.away() {
+		for range n - 1 { // call has counted one
+			c.sys.proc.Clock.Timeline().Arrived()
+		}
+	}
+	return n, nil
+}
+
+// take reads what is there and says who sent it, and when it came.
+func (c *packetConn) take(fd int, list []host.Datagram) (int, error) {
+	n, err := c.in.take(fd, list)
+	if err != nil {
+		return 0, err
+	}
+	now := c.sys.proc.Clock.Now()
 	for i := range list[:n] {
 		d, h := &list[i], &c.in.head[i]
-		d.N, d.From, d.At = int(h.length), c.in.from(i, d.From), c.came(c.in.oob[i][:h.Controllen], now)
-		if i > 0 && c.away() {
-			line.Arrived() // call has counted one
-		}
+		d.N, d.From, d.At = int(h.length), c.in.from(i, c.from), c.came(c.in.oob[i][:h.Controllen], now)
+		c.from = d.From
 	}
 	return n, nil
 }

@@ -16,9 +16,10 @@ import (
 // packetConn is udp or unixgram, connected or not.
 type packetConn struct {
 	*conn
-	gather gatherer
 
 	in, out *messages // of ReadBatch and of Reply; nil before the first
+	latest  time.Time // when a stream's last datagram was read
+	from    net.Addr  // who sent that of a batch
 
 	lastMu   sync.Mutex // guards who sent last, and for how long that is believed
 	lastPID  int32

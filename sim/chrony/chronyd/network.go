@@ -107,7 +107,7 @@ func (d *daemon) readServer(sock *serverSocket) {
 	}
 	room := make([]byte, 0, gulp*ntp.MaxLength)
 	for {
-		n, err := sock.conn.ReadBatch(read[:])
+		n, err := sock.conn.ReadBatch(read[:], 0)
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) || d.ctx.Err() != nil {
 				return

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -79,8 +80,13 @@ func (s *Set) listenUDP(in *config.UDPInput) (opened int) {
 	return opened
 }
 
-// gulp is how many datagrams are read at once.
-const gulp = 128
+// gulp is how many datagrams are read at once; those of a stream that come within
+// gathering are read together. A socket of the usual size (212,992 octets) holds
+// some 280 short ones; at 200,000 a second 50 come meanwhile.
+const (
+	gulp      = 128
+	gathering = 400 * time.Microsecond
+)
 
 func (s *Set) readUDP(conn net.PacketConn, in *config.UDPInput) {
 	batch, ok := conn.(host.BatchConn)
@@ -100,7 +106,7 @@ func (s *Set) readUDP(conn net.PacketConn, in *config.UDPInput) {
 	var last net.UDPAddr // of the newest datagram, and how it is written
 	var ip, port string
 	for {
-		n, err := batch.ReadBatch(read)
+		n, err := batch.ReadBatch(read, gathering)
 		if err != nil {
 			if s.closing.Load() || !temporary(err) {
 				return
