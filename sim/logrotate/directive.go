@@ -268,10 +268,10 @@ var directives = map[string]directive{
 	"dateyesterday": on(func(s *set) *bool { return &s.dateYesterday }),
 	"datehourago":   on(func(s *set) *bool { return &s.dateHour }),
 	"dateformat": {shape: assigned, lenient: true, apply: func(s *set, arg string, _ *lookups) error {
-		if arg == "" {
+		// Without one that of an outer level is gone all the same.
+		if s.dateFormat = arg; arg == "" {
 			return errors.New("argument expected after dateformat")
 		}
-		s.dateFormat = arg
 		return nil
 	}},
 

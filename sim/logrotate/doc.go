@@ -28,5 +28,7 @@
 //     told in the order of the alphabet, not of the directory.
 //   - "Failed to remove old log" after a preremove script that failed gives the
 //     reason ENODATA; the original's is what some call before it left.
+//   - A dateformat that begins with a slash, whose directory is not there: the
+//     original also tells that it cannot be read.
 //   - EL9 starts it by logrotate.timer; hosts have a script in /etc/cron.daily.
 package logrotate

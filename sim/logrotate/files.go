@@ -357,24 +357,33 @@ func (j *job) mail(name, subject string) {
 		return
 	}
 	var body io.Reader = f
+	var unpacked error
 	if s.compress && !(s.delayCompress && s.mailFirst) {
-		plain, err := j.unpack(f)
-		if err != nil {
-			j.fail("uncompress command failed mailing %s\n", name)
-		}
-		body = plain
+		body, unpacked = j.unpack(f)
 	}
+	if !j.post(body, subject) {
+		j.fail("mail command failed for %s\n", name)
+	}
+	if unpacked != nil {
+		if errors.Is(unpacked, gzip.ErrHeader) {
+			fmt.Fprint(j.p.Stderr, "\ngzip: stdin: not in gzip format\n")
+		}
+		j.fail("uncompress command failed mailing %s\n", name)
+	}
+}
+
+// post runs the mail command and reports success.
+func (j *job) post(body io.Reader, subject string) bool {
 	child, err := j.p.Start(host.Cmd{
-		Path: j.options.mail, Args: []string{j.options.mail, "-s", subject, s.mail},
+		Path: j.options.mail, Args: []string{j.options.mail, "-s", subject, j.set.mail},
 		Stdin: body, Stdout: j.p.Stdout, Stderr: j.p.Stderr,
 	})
-	if err == nil {
-		var st host.Status
-		if st, err = child.Wait(j.ctx); err == nil && st.Success() {
-			return
-		}
+	if err != nil {
+		j.out.error("cannot execute mail command: %s\n", libc.Strerror(err))
+		return false
 	}
-	j.fail("mail command failed for %s\n", name)
+	st, err := child.Wait(j.ctx)
+	return err == nil && st.Success()
 }
 
 // unpack returns the plain contents of a compressed log.
@@ -383,7 +392,7 @@ func (j *job) unpack(f *os.File) (io.Reader, error) {
 	if j.set.uncompressCmd == j.defaults.Uncompress {
 		r, err := gzip.NewReader(f)
 		if err != nil {
-			return nil, err
+			return &plain, err
 		}
 		_, err = io.Copy(&plain, r)
 		return &plain, err

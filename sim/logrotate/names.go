@@ -34,13 +34,13 @@ func (s *set) names(log string, now time.Time) names {
 	if s.compress {
 		n.comp = s.compressExt
 	}
-	if s.extension != "" && strings.HasSuffix(n.base, s.extension) {
+	added := s.addExtension != "" && strings.HasSuffix(n.base, s.addExtension)
+	if s.extension != "" && strings.HasSuffix(n.base, s.extension) && !added {
 		n.ext = s.extension
-		n.base = strings.TrimSuffix(n.base, s.extension)
 	} else if s.addExtension != "" {
 		n.ext = s.addExtension
-		n.base = strings.TrimSuffix(n.base, s.addExtension)
 	}
+	n.base = strings.TrimSuffix(n.base, n.ext)
 	format, _ := s.format()
 	n.date, n.pattern, _ = suffix(format, s.suffixTime(now))
 	return n

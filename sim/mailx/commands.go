@@ -5,48 +5,18 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
 	"enshu/sim/libc"
-	"enshu/sim/mailx/format"
-	"enshu/sim/mailx/mbox"
 )
-
-// commandsText has a line for each command, in the order in which they are
-// listed and abbreviations are tried: its name and what it does.
-//
-//go:embed commands.txt
-var commandsText string
 
 //go:embed features.txt
 var featuresText string
 
 //go:embed help.txt
 var helpText string
-
-// commandNames are the names of all commands: an abbreviation means the first
-// that it begins.
-func commandNames() (names []string) {
-	for _, line := range strings.Split(strings.TrimSpace(commandsText), "\n") {
-		name, _, _ := strings.Cut(line, ":")
-		names = append(names, name)
-	}
-	return names
-}
-
-// explanation is what a command does, in a sentence.
-func explanation(name string) string {
-	for _, line := range strings.Split(commandsText, "\n") {
-		if text, ok := strings.CutPrefix(line, name+": "); ok {
-			return text
-		}
-	}
-	return ""
-}
 
 // listCommands prints the names of all commands in lines of 72 columns.
 func (m *program) listCommands() {
@@ -66,32 +36,6 @@ func (m *program) listCommands() {
 	fmt.Fprintln(m.p.Stdout, text)
 }
 
-// short are abbreviations of POSIX that do not follow the order of the list.
-var short = map[string]string{"a": "alias", "ch": "chdir", "r": "reply", "R": "Reply", "v": "visual", "w": "write", "u": "u", "p": "print", "P": "Print", "fwd": "forward"}
-
-// same are other names of a command.
-var same = map[string]string{"type": "print", "Type": "Print", "page": "more", "Page": "More", "xit": "exit", "preserve": "hold", "respond": "reply",
-	"Respond": "Reply", "replyall": "reply", "replysender": "Reply", "followup": "reply", "Followup": "Reply", "folder": "file", "Folder": "File",
-	"group": "alias", "ungroup": "unalias", "new": "unread", "New": "unread", "Unread": "unread", "mv": "move", "Mv": "Move", "dt": "dp",
-	"cd": "chdir", "search": "from", "Seen": "seen", "discard": "ignore"}
-
-// obsoleteCommands are told of when they are used.
-var obsoleteCommands = map[string]bool{"thread": true, "unthread": true, "mv": true, "Mv": true, "ghost": true}
-
-// needsMailbox are the commands that work on messages.
-var needsMailbox = map[string]bool{"print": true, "Print": true, "next": true, "headers": true, "from": true, "delete": true, "dp": true, "undelete": true,
-	"save": true, "copy": true, "move": true, "Save": true, "Copy": true, "Move": true, "write": true, "mbox": true, "hold": true, "unread": true, "seen": true,
-	"flag": true, "unflag": true, "answered": true, "unanswered": true, "touch": true, "size": true, "reply": true, "Reply": true, "top": true, "Top": true,
-	"more": true, "More": true, "show": true, "Show": true, "pipe": true, "Pipe": true, "z": true, "Z": true, "sort": true, "forward": true, "Forward": true,
-	"resend": true, "Resend": true, "edit": true, "visual": true, "unsort": true, "draft": true, "undraft": true}
-
-// interactive are the commands that a mere list of commands may not use.
-var interactive = map[string]bool{"mail": true, "Mail": true, "reply": true, "Reply": true, "Lreply": true, "forward": true, "Forward": true,
-	"edit": true, "visual": true, "errors": true, "shell": true, "mimeview": true}
-
-// edits are those that a read-only mailbox refuses.
-var edits = map[string]bool{"delete": true, "dp": true, "mbox": true, "hold": true, "edit": true, "visual": true, "touch": true}
-
 // commands reads and obeys until the end.
 func (s *session) commands(ctx context.Context) int {
 	if s.tty {
@@ -108,15 +52,18 @@ func (s *session) commands(ctx context.Context) int {
 			fmt.Fprintln(s.p.Stdout)
 			continue
 		}
+		if s.gone(ctx) {
+			return 1 // and the mailbox stays as it was
+		}
 		if !e.ok {
 			if s.tty {
 				fmt.Fprintln(s.p.Stdout, "^D")
 			}
 			s.quit()
-			return 0
+			return s.failed
 		}
 		stop, status := false, 0
-		if blockEnd(e.line) != "" {
+		if blockEnd(e.line) != "" && !s.misused(e.line) {
 			s.script(ctx, s.block(ctx, e.line))
 		} else {
 			stop, status = s.command(ctx, e.line)
@@ -184,6 +131,9 @@ func (s *session) command(ctx context.Context, line string) (stop bool, status i
 	}
 	verb, arg := text[:end], strings.TrimSpace(text[end:])
 	switch {
+	case end == 0 && strings.IndexByte("[]{}<>_,)", text[0]) >= 0:
+		s.complain("%s: unknown command", text[:1])
+		return false, 0
 	case end == 0:
 		s.byDefault(ctx, text)
 		return false, 0
@@ -202,24 +152,19 @@ func (s *session) command(ctx context.Context, line string) (stop bool, status i
 	}
 	if full == "" {
 		s.complain("%s: unknown command", verb)
+		s.status = 1
 		return false, 0
 	}
+	told := s.complaints
+	defer func() {
+		if s.status = 0; s.complaints > told {
+			s.status = 1
+		}
+	}()
 	if obsoleteCommands[full] {
 		s.complain("Obsoletion warning: command will be removed: %s", full)
 	}
 	return s.obey(ctx, full, arg)
-}
-
-// commandOf resolves a command's name or an abbreviation of it.
-func commandOf(verb string) string {
-	all := commandNames()
-	if slices.Contains(all, verb) {
-		return verb
-	}
-	if i := slices.IndexFunc(all, func(name string) bool { return strings.HasPrefix(name, verb) }); i >= 0 {
-		return all[i]
-	}
-	return ""
 }
 
 // cutCommand splits a line at the first semicolon that is not quoted.
@@ -306,6 +251,9 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		full = other
 	}
 	switch {
+	case s.composing && needsMailbox[full] && !whileSending[full]:
+		s.complain("%s: cannot be used while sending", verb)
+		return false, 0
 	case interactive[full] && !s.tty && !s.batch:
 		s.complain("%s: can only be used batch or interactive mode", verb)
 		return false, 0
@@ -315,6 +263,26 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 	case edits[full] && s.readOnly:
 		s.complain("%s: cannot be used in read-only mailbox", verb)
 		return false, 0
+	}
+	if open, ok := openQuote(arg); ok {
+		s.complain("No closing quote: %s", open)
+		switch {
+		case full == "set":
+		case needsMailbox[full] && !takesFile[full]:
+			s.complain("getmsglist: parsing stopped after 0 arguments (need 0+)")
+			s.complain("     Input: %s", arg)
+			s.complain("   Stopped: ")
+		default:
+			s.complain("%s: invalid argument list", verb)
+		}
+		return false, 0
+	}
+	if n, ok := arity[full]; ok {
+		if given := len(s.words(arg)); given < n.least || given > n.most {
+			s.complain("ERROR: %s: takes at least %d, and no more than %d arg(s)", verb, n.least, n.most)
+			s.complain("Synopsis: %s: %s", verb, explanation(verb))
+			return false, 0
+		}
 	}
 	switch full {
 	case "print", "Print", "more", "More", "show", "Show", "top", "Top":
@@ -332,7 +300,9 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		if arg == "" {
 			s.headers(s.dot)
 		} else if list := s.chosen(s.words(arg)); list != nil {
-			s.setDot(s.page1(list[0])[0])
+			if list[0] != s.dot {
+				s.setDot(s.page1(list[0])[0])
+			}
 			s.headers(s.dot)
 		}
 	case "z", "Z":
@@ -379,7 +349,13 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 				fmt.Fprintln(s.p.Stdout, "Waiting a second before proceeding to the next message..")
 				s.p.Sleep(ctx, time.Second)
 			}
-			s.reply(ctx, i, all)
+			s.reply(ctx, i, all, strings.HasPrefix(strings.ToLower(verb), "followup"))
+		}
+	case "mimeview":
+		if list := s.chosen(s.words(arg)); len(list) > 1 {
+			s.complain("mimeview: can yet only take one message, sorry!")
+		} else if list != nil {
+			s.print(ctx, list, showMIME, false)
 		}
 	case "forward", "Forward", "resend", "Resend":
 		s.forward(ctx, full, arg)
@@ -406,8 +382,15 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		s.help(arg)
 	case "list":
 		s.listCommands()
-	case "echo":
-		fmt.Fprintln(s.p.Stdout, strings.Join(s.words(arg), " "))
+	case "echo", "echon", "echoerr", "echoerrn":
+		w, end := s.p.Stdout, "\n"
+		if strings.HasPrefix(full, "echoerr") {
+			w = s.p.Stderr
+		}
+		if strings.HasSuffix(full, "n") {
+			end = ""
+		}
+		fmt.Fprint(w, strings.Join(s.words(arg), " "), end)
 	case "version":
 		fmt.Fprintf(s.p.Stdout, "s-nail %s, %s (built for Linux)\n%s", version, versionDate, featuresText)
 	case "errors":
@@ -441,10 +424,6 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 			s.source(ctx, libc.Abs(s.p, s.path(w)), true)
 		}
 	case "varshow":
-		if arg == "" {
-			s.complain("ERROR: varshow: takes at least 1, and no more than 511 arg(s)")
-			s.complain("Synopsis: varshow: %s", explanation(full))
-		}
 		for _, name := range s.words(arg) {
 			switch {
 			case s.isSet(name):
@@ -459,6 +438,20 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 		s.retain(arg, "type retain", sortedNames(s.shown))
 	case "ignore":
 		s.retain(arg, "type ignore", sortedNames(s.hidden))
+	case "headerpick":
+		s.headerpick(s.words(arg))
+	case "dotmove":
+		s.moveDot(arg)
+	case "spamclear", "spamforget", "spamham", "spamrate", "spamset", "spamspam":
+		s.complain("%s: no *spam-interface* set", verb)
+	case "uncommandalias":
+		for _, w := range s.words(arg) {
+			s.complain("No such `commandalias': %s", w)
+		}
+	case "rename":
+		if w := s.words(arg); true {
+			s.complain("ERROR: `rename': %s -> %s: link(2) failed: %s", w[0], w[1], noEntry)
+		}
 	case "unretain":
 		for _, name := range s.words(arg) {
 			delete(s.shown, strings.ToLower(name))
@@ -471,11 +464,36 @@ func (s *session) obey(ctx context.Context, full, arg string) (stop bool, status
 			delete(s.hidden, strings.ToLower(name))
 		}
 	default:
-		if !s.setting(append([]string{full}, s.words(arg)...)) {
+		s.allWords = full == "set"
+		words := s.words(arg)
+		s.allWords = false
+		if !s.setting(append([]string{full}, words...)) {
 			s.complain("%s: not modelled", full)
 		}
 	}
 	return false, 0
+}
+
+// misused reports whether a line would begin a block and says too little for it.
+func (s *session) misused(line string) bool { return strings.TrimSpace(line) == "if" }
+
+// openQuote returns the text from a quote on that has no end.
+func openQuote(text string) (rest string, open bool) {
+	at := -1
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && (at < 0 || text[at] == '"'):
+			i++
+		case at >= 0 && c == text[at]:
+			at = -1
+		case at < 0 && (c == '"' || c == '\''):
+			at = i
+		}
+	}
+	if at < 0 {
+		return "", false
+	}
+	return text[at:], true
 }
 
 // exitStatus is the status that a command to leave gives.
@@ -484,38 +502,6 @@ func exitStatus(arg string) int {
 		return 255
 	}
 	return number(arg)
-}
-
-// sortedNames are the names of a set, in order.
-func sortedNames(set map[string]bool) []string {
-	return slices.Sorted(maps.Keys(set))
-}
-
-// retain shows what a list of header fields covers.
-func (s *session) retain(arg, what string, names []string) {
-	switch {
-	case arg != "":
-		for _, name := range s.words(arg) {
-			if what == "type retain" {
-				s.shown[strings.ToLower(name)] = true
-			} else {
-				s.hidden[strings.ToLower(name)] = true
-			}
-		}
-	case len(names) == 0:
-		fmt.Fprintf(s.p.Stdout, "#headerpick %s currently covers no fields\n", what)
-	default:
-		text, column := "headerpick "+what, len("headerpick "+what)
-		for _, name := range names {
-			if column+1+len(name) > s.width()-1 {
-				text += " \\\n "
-				column = 1
-			}
-			text += " " + name
-			column += 1 + len(name)
-		}
-		fmt.Fprintln(s.p.Stdout, text)
-	}
 }
 
 // errors shows or clears the error ring.
@@ -530,45 +516,6 @@ func (s *session) errors(arg string) {
 	}
 	for i, e := range s.ring.entries {
 		fmt.Fprintf(s.p.Stdout, "%4d/%d   %s\n", i+1, e.times, e.text)
-	}
-}
-
-// sortBy orders the messages by a field.
-func (s *session) sortBy(full, arg string) {
-	keys := map[string]func(*mbox.Message) string{
-		"from":    func(m *mbox.Message) string { return strings.ToLower(format.NameOrAddress(m.Field("From"))) },
-		"to":      func(m *mbox.Message) string { return strings.ToLower(format.NameOrAddress(m.Field("To"))) },
-		"subject": func(m *mbox.Message) string { return format.BareSubject(m.Field("Subject")) },
-		"date":    func(m *mbox.Message) string { return fmt.Sprintf("%020d", m.Date().Unix()) },
-		"size":    func(m *mbox.Message) string { _, n := m.Size(); return fmt.Sprintf("%020d", n) },
-		"status":  func(m *mbox.Message) string { return string(m.Mark()) },
-	}
-	if full == "sort" && arg == "" {
-		by := s.sorted
-		if by == "" {
-			by = "unsorted"
-		}
-		fmt.Fprintf(s.p.Stdout, "Current sorting criterion is: %s\n", by)
-		return
-	}
-	key := keys[arg]
-	if full != "sort" || arg == "" || key == nil {
-		key = func(m *mbox.Message) string { return fmt.Sprintf("%020d", m.At) }
-	}
-	if full == "sort" && arg != "" && keys[arg] == nil && arg != "thread" && arg != "none" {
-		s.complain("sort: invalid sorting method: %s", arg)
-		return
-	}
-	if s.sorted = arg; full != "sort" || arg == "none" {
-		s.sorted = ""
-	}
-	s.order = make([]int, len(s.msgs))
-	for i := range s.order {
-		s.order[i] = i
-	}
-	sort.SliceStable(s.order, func(i, j int) bool { return key(s.msgs[s.order[i]]) < key(s.msgs[s.order[j]]) })
-	if s.isSet("header") {
-		s.headers(s.dot)
 	}
 }
 

@@ -64,6 +64,9 @@ func (m *program) sendMode(ctx context.Context, v *invocation, to []string) int 
 		if o == composeSave && d.body != "" {
 			m.dead(d.body, nil, nil)
 		}
+		if m.gone(ctx) {
+			return 1
+		}
 		return exSend
 	}
 	switch {
@@ -78,7 +81,7 @@ func (m *program) sendMode(ctx context.Context, v *invocation, to []string) int 
 		m.template(d, m.in.rest())
 	case m.tty:
 		m.in.catch(ctx)
-		if o := m.compose(ctx, d, false); o != composeSend {
+		if o := m.compose(ctx, d, false, 0); o != composeSend {
 			return status(o)
 		}
 	case m.commands:
@@ -165,51 +168,79 @@ func (m *program) template(d *draft, text string) {
 
 // head shows the addresses and the subject, and more text after them.
 func (m *program) head(d *draft, more string) {
+	m.checkAddresses(d)
+	io.WriteString(m.p.Stdout, m.envelopeLines(d, ", ")+more)
+}
+
+func (m *program) checkAddresses(d *draft) {
 	for _, a := range d.to {
 		if problem := m.check(a); problem != "" {
 			m.complain("%s", problem)
 		}
 	}
-	var b strings.Builder
-	if d.from != "" {
-		fmt.Fprintf(&b, "From: %s\n", d.from)
-	}
-	fmt.Fprintf(&b, "To: %s\n", strings.Join(d.to, ", "))
-	if d.subject != "" || d.hasSubject {
-		fmt.Fprintf(&b, "Subject: %s\n", d.subject)
-	}
-	if len(d.cc) > 0 {
-		fmt.Fprintf(&b, "Cc: %s\n", strings.Join(d.cc, ", "))
-	}
-	if len(d.bcc) > 0 {
-		fmt.Fprintf(&b, "Bcc: %s\n", strings.Join(d.bcc, ", "))
-	}
-	io.WriteString(m.p.Stdout, b.String()+more)
 }
 
-// prompt asks for a line. ok is false when ^C came instead.
+// warnOfInterrupt tells after the first ^C that the next one gives up.
+func (m *program) warnOfInterrupt() {
+	m.tell("", "\n")
+	m.complain("(Interrupt -- one more to kill letter)")
+	m.hint()
+}
+
+// gone reports whether the terminal hung up, or the program is to end.
+func (m *program) gone(ctx context.Context) bool { return m.in.gone || ctx.Err() != nil }
+
+// envelopeLines are the addresses and the subject, in the order in which they
+// are asked for.
+func (m *program) envelopeLines(d *draft, between string) string {
+	var b strings.Builder
+	line := func(name, value string, set bool) {
+		if set {
+			fmt.Fprintf(&b, "%s: %s\n", name, value)
+		}
+	}
+	line("From", d.from, d.from != "")
+	line("Sender", m.vars["sender"], m.vars["sender"] != "")
+	line("To", strings.Join(d.to, between), true)
+	subject := func() { line("Subject", d.subject, d.subject != "" || d.hasSubject) }
+	if m.isSet("bsdcompat") {
+		subject()
+	}
+	line("Cc", strings.Join(d.cc, between), len(d.cc) > 0)
+	line("Bcc", strings.Join(d.bcc, between), len(d.bcc) > 0)
+	if !m.isSet("bsdcompat") {
+		subject()
+	}
+	return b.String()
+}
+
+// prompt asks for a line. ok is false when ^C came instead; the end of the
+// input is an empty line, and ended.
 func (m *program) prompt(ctx context.Context, text string) (line string, ok bool) {
 	fmt.Fprint(m.p.Stdout, text)
 	e := m.in.next(ctx)
-	if !e.ok && !e.interrupt {
+	m.ended = !e.ok && !e.interrupt
+	if m.ended && !m.gone(ctx) {
 		fmt.Fprintln(m.p.Stdout, "^D")
 	}
 	return e.line, !e.interrupt
 }
 
 // compose reads a message from the terminal. In a session it does not show what
-// was typed with the command.
-func (m *program) compose(ctx context.Context, d *draft, session bool) outcome {
-	w, interrupts := m.p.Stdout, 0
+// was typed with the command. interrupts is how many there were already.
+func (m *program) compose(ctx context.Context, d *draft, session bool, interrupts int) outcome {
+	w := m.p.Stdout
+	between := ", "
+	if !m.isSet("fullnames") {
+		between = " "
+	}
 	// again counts an interrupt; the second one kills the letter.
 	again := func() bool {
 		m.interrupted()
 		if interrupts++; interrupts > 1 {
 			return false
 		}
-		m.tell("", "\n")
-		m.complain("(Interrupt -- one more to kill letter)")
-		m.hint()
+		m.warnOfInterrupt()
 		return true
 	}
 	ask := func(set string, text string) (string, bool) {
@@ -219,7 +250,7 @@ func (m *program) compose(ctx context.Context, d *draft, session bool) outcome {
 		line, ok := m.prompt(ctx, text)
 		return line, ok || again()
 	}
-	asked := !d.hasSubject && (m.isSet("asksub") || m.isSet("ask")) && !m.isSet("noask")
+	asked := interrupts == 0 && !d.hasSubject && (m.isSet("asksub") || m.isSet("ask")) && !m.isSet("noask")
 	if asked {
 		line, ok := m.prompt(ctx, "Subject: ")
 		if !ok && !again() {
@@ -232,12 +263,13 @@ func (m *program) compose(ctx context.Context, d *draft, session bool) outcome {
 				list []string
 			}{{"To", d.to}, {"Cc", d.cc}, {"Bcc", d.bcc}} {
 				if len(f.list) > 0 {
-					fmt.Fprintf(w, "%s: %s\n", f.name, strings.Join(f.list, ", "))
+					fmt.Fprintf(w, "%s: %s\n", f.name, strings.Join(f.list, between))
 				}
 			}
 		}
 	} else if !session || d.hasSubject {
-		m.head(d, "\n"+d.body)
+		m.checkAddresses(d)
+		io.WriteString(w, m.envelopeLines(d, between)+"\n"+d.body)
 	}
 	extra := func() bool {
 		for _, f := range []struct {
@@ -270,7 +302,7 @@ func (m *program) compose(ctx context.Context, d *draft, session bool) outcome {
 		if m.isSet("askattach") {
 			m.askAttachments(ctx, d)
 		}
-		if (m.isSet("bsdcompat") || m.isSet("askatend")) && !extra() {
+		if (m.isSet("bsdcompat") || m.isSet("askatend")) && !extra() || m.gone(ctx) {
 			return composeSave
 		}
 		if !m.isSet("asksend") {
@@ -290,17 +322,16 @@ func (m *program) compose(ctx context.Context, d *draft, session bool) outcome {
 
 // question asks whether to send. recompose is to go on writing.
 func (m *program) question(ctx context.Context, again func() bool) (o outcome, recompose bool) {
-	ends := 0
 	for ctx.Err() == nil {
 		fmt.Fprint(m.p.Stdout, "Send this message [yes/no, empty: recompose]? ")
 		e := m.in.next(ctx)
 		if e.interrupt {
 			return composeSave, again()
 		}
-		if !e.ok { // the terminal may be gone
-			if ends++; ends > 2 {
-				return composeSave, false
-			}
+		if m.gone(ctx) {
+			break
+		}
+		if !e.ok {
 			fmt.Fprintln(m.p.Stdout, "^D")
 			continue
 		}
@@ -364,6 +395,8 @@ func (m *program) lines(ctx context.Context, d *draft) outcome {
 		switch {
 		case e.interrupt:
 			m.killed = true
+			return composeSave
+		case m.gone(ctx):
 			return composeSave
 		case !e.ok:
 			if m.tty {

@@ -8,15 +8,19 @@
 //
 // Who reads on: format and mbox below are how mail is written and how a folder
 // keeps it. Here options.go is the command line, vars.go the settings, script.go
-// the language, session.go and list.go a folder that is read, commands.go its
-// commands, show.go and save.go what they do, compose.go, escapes.go and reply.go
+// the language, session.go and list.go a folder that is read, table.go what
+// commands there are, commands.go how they are obeyed, headers.go, show.go and
+// save.go what they do, compose.go, escapes.go and reply.go
 // the writing, send.go and encode.go the sending.
 //
 // # Divergences
 //
 //   - Resource files, macros (define, call) and accounts may use all commands, if
 //     and elif with one condition; hooks and key bindings are read and have no
-//     effect, csop, vexpr, read and the codecs are not modelled.
+//     effect, csop, vexpr, read, digmsg (also as ~^), tls, environ and the codecs
+//     are not modelled, nor is a command escape with a modifier (~-s).
+//   - expandaddr lets no file and no command be a recipient, whatever it says.
+//   - ~m, ~f, ~u and ~Q in send mode are refused; the original crashes of them.
 //   - Lines are edited by the terminal, not by s-nail's own editor: ^C at the
 //     prompt empties the line, and where s-nail offers a text to edit, it is
 //     shown and an empty answer means it.

@@ -5,7 +5,9 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"path"
 	"strings"
+	"unicode/utf8"
 
 	"enshu/sim/host"
 	"enshu/sim/libc"
@@ -23,7 +25,7 @@ func (m *program) escape(ctx context.Context, d *draft, line string) (stop bool,
 	if text != "" {
 		verb, arg = text[0], strings.TrimSpace(text[1:])
 	}
-	if verb == 0 || strings.IndexByte("stcbw|!", verb) >= 0 && arg == "" {
+	if verb == 0 || verb == '$' || strings.IndexByte("stcbw|!", verb) >= 0 && arg == "" {
 		m.complain("Invalid command escape usage: %s", shellQuote(line))
 		return false, 0
 	}
@@ -49,6 +51,7 @@ func (m *program) escape(ctx context.Context, d *draft, line string) (stop bool,
 	case 'p':
 		fmt.Fprint(w, "-------\nMessage contains:\n")
 		m.head(d, "\n"+d.body)
+		m.listAttachments(d)
 	case 'r', '<', 'R', 'd':
 		m.insert(ctx, d, verb, arg)
 	case 'a', 'A', 'i', 'I':
@@ -96,7 +99,7 @@ func (m *program) escape(ctx context.Context, d *draft, line string) (stop bool,
 		if m.session != nil {
 			m.session.command(ctx, arg)
 		} else {
-			(&session{program: m}).command(ctx, arg)
+			(&session{program: m, composing: true}).command(ctx, arg)
 		}
 	case 'm', 'M', 'f', 'F', 'u', 'U':
 		if m.session == nil || m.session.file == "" {
@@ -105,7 +108,8 @@ func (m *program) escape(ctx context.Context, d *draft, line string) (stop bool,
 		}
 		m.session.interpolate(d, verb, arg)
 	default:
-		m.complain("Unknown command escape: `%s'", line)
+		_, size := utf8.DecodeRuneInString(text)
+		m.complain("Unknown command escape: `~%s'", text[:size])
 	}
 	return false, 0
 }
@@ -122,7 +126,9 @@ func (m *program) insert(ctx context.Context, d *draft, verb byte, arg string) {
 		return
 	}
 	var data []byte
-	if command, ok := strings.CutPrefix(name, "!"); ok {
+	if name == "-" {
+		data = []byte(m.typed(ctx))
+	} else if command, ok := strings.CutPrefix(name, "!"); ok {
 		out, _ := m.filter(ctx, strings.TrimSpace(command), "")
 		data, shown = []byte(out), "CMD"
 	} else {
@@ -140,6 +146,29 @@ func (m *program) insert(ctx context.Context, d *draft, verb byte, arg string) {
 	fmt.Fprintf(m.p.Stdout, "%s %d/%d\n", shown, bytes.Count(data, []byte("\n")), len(data))
 	if shown == "CMD" {
 		fmt.Fprintln(m.p.Stdout, "(continue)")
+	}
+}
+
+// typed reads lines up to the end of input.
+func (m *program) typed(ctx context.Context) string {
+	var b strings.Builder
+	for ctx.Err() == nil {
+		e := m.in.next(ctx)
+		if !e.ok {
+			break
+		}
+		b.WriteString(e.line + "\n")
+	}
+	return b.String()
+}
+
+// listAttachments shows what is attached.
+func (m *program) listAttachments(d *draft) {
+	if len(d.attachments) > 0 {
+		fmt.Fprint(m.p.Stdout, "-------\nAttachments:\n")
+	}
+	for i, a := range d.attachments {
+		fmt.Fprintf(m.p.Stdout, "#%d: %s [%s -- unclassified content, incs=utf-8 -> oucs=*sendcharsets*]\n", i+1, path.Base(a), a)
 	}
 }
 
@@ -172,7 +201,7 @@ func (m *program) askHeaders(ctx context.Context, d *draft) {
 		name string
 		list *[]string
 	}{{"To", &d.to}, {"Cc", &d.cc}, {"Bcc", &d.bcc}} {
-		line, ok := m.prompt(ctx, f.name+": "+strings.Join(*f.list, ", "))
+		line, ok := m.prompt(ctx, f.name+": "+strings.Join(*f.list, " "))
 		if !ok {
 			return
 		}
@@ -184,34 +213,52 @@ func (m *program) askHeaders(ctx context.Context, d *draft) {
 	}
 }
 
-// askSenders asks for the header fields about who wrote the message.
+// askSenders asks for the header fields about who wrote the message. Several
+// authors need a sender.
 func (m *program) askSenders(ctx context.Context, d *draft) {
 	sender := m.vars["sender"]
-	for _, f := range []struct {
-		name  string
-		value *string
-	}{{"From", &d.from}, {"Reply-To", &d.replyTo}, {"Sender", &sender}} {
-		for ctx.Err() == nil {
-			line, ok := m.prompt(ctx, f.name+": "+*f.value)
-			if !ok {
-				return
-			}
-			*f.value += line
-			problem := ""
-			for _, a := range format.SplitAddresses(*f.value) {
-				if problem = m.check(a); problem != "" {
-					m.complain("%s", problem)
+	for ctx.Err() == nil {
+		for _, f := range []struct {
+			name  string
+			value *string
+		}{{"From", &d.from}, {"Reply-To", &d.replyTo}, {"Sender", &sender}} {
+			for ctx.Err() == nil {
+				line, ok := m.prompt(ctx, f.name+": "+*f.value)
+				if !ok {
+					return
+				}
+				*f.value = strings.TrimSpace(*f.value + line)
+				problem := ""
+				for _, a := range addressWords(*f.value) {
+					if problem = m.check(a); problem != "" {
+						m.complain("%s", problem)
+						m.hint()
+						break
+					}
+				}
+				if problem == "" || m.ended {
 					break
 				}
 			}
-			if problem == "" || line == "" {
-				break
-			}
 		}
+		if len(addressWords(d.from)) < 2 || sender != "" || m.ended {
+			break
+		}
+		m.complain("A Sender: is required when there are multiple addresses in From:")
+		m.hint()
 	}
 	if sender != "" {
 		m.vars["sender"] = sender
 	}
+}
+
+// addressWords splits addresses that stand apart by spaces or commas. A name
+// with spaces belongs to its address.
+func addressWords(text string) []string {
+	if !strings.ContainsAny(text, "<(\"") {
+		text = strings.Join(strings.Fields(text), ",")
+	}
+	return format.SplitAddresses(text)
 }
 
 // editDraft lets the user edit the message with a program.

@@ -44,8 +44,10 @@ func (s *session) change(arg string, readOnly bool) {
 		return
 	}
 	s.readOnly = readOnly || s.onlyRead
-	s.greet()
-	if s.isSet("header") && len(s.msgs) > 0 {
+	if !s.isSet("header") {
+		return
+	}
+	if s.greet(); len(s.msgs) > 0 {
 		s.headers(s.dot)
 	}
 }

@@ -16,6 +16,7 @@ type event struct {
 	line      string
 	ok        bool // false at the end of the input
 	interrupt bool // ^C instead
+	hangup    bool // the terminal is gone, and with it the input
 }
 
 // input reads lines, and on a terminal also sees ^C. A line is only read ahead
@@ -27,6 +28,7 @@ type input struct {
 	queue   *clock.Queue[event]
 	reading bool
 	catches bool
+	gone    bool // the terminal hung up
 }
 
 func newInput(p *host.Proc, q *clock.Queue[event]) *input {
@@ -39,13 +41,14 @@ func (in *input) catch(ctx context.Context) {
 		return
 	}
 	in.catches = true
-	in.p.Catch(syscall.SIGINT)
+	in.p.Catch(syscall.SIGINT, syscall.SIGHUP)
 	in.p.Go(func() {
 		for {
-			if _, err := in.p.WaitSignal(ctx); err != nil {
+			sig, err := in.p.WaitSignal(ctx)
+			if err != nil {
 				return
 			}
-			in.queue.TryPut(event{interrupt: true})
+			in.queue.TryPut(event{interrupt: sig == syscall.SIGINT, hangup: sig == syscall.SIGHUP})
 		}
 	})
 }
@@ -57,7 +60,10 @@ func (in *input) read() event {
 
 // next waits for a line or an interrupt.
 func (in *input) next(ctx context.Context) event {
-	if !in.catches {
+	switch {
+	case in.gone:
+		return event{hangup: true}
+	case !in.catches:
 		return in.read()
 	}
 	if !in.reading {
@@ -70,7 +76,8 @@ func (in *input) next(ctx context.Context) event {
 	if err != nil {
 		return event{}
 	}
-	if !e.interrupt {
+	in.gone = e.hangup
+	if !e.interrupt && !e.hangup {
 		in.reading = false
 	}
 	return e
@@ -106,6 +113,7 @@ func (m *program) complain(format string, args ...any) {
 // in a row is counted.
 func (m *program) tell(text, end string) {
 	r := &m.ring
+	m.complaints++
 	if r.open {
 		r.entries[len(r.entries)-1].text += text
 		r.open = end == ""

@@ -23,16 +23,29 @@ const (
 func (s *session) list(words []string, deleted bool) (out []int, problem string) {
 	hit := make([]bool, len(s.msgs))
 	named := false // messages were named by number, not searched for
-	for i, w := range words {
-		if n := strings.TrimRight(w, "0123456789-"); n == "" && strings.HasSuffix(w, "-") && len(w) > 1 && i+1 < len(words) {
-			return nil, badEndpoint
+	defer func() {
+		if s.last = out; problem != "" {
+			s.last = nil
+		}
+	}()
+	for i := 0; i < len(words); i++ {
+		w, first := words[i], i == 0
+		if n, open := strings.CutSuffix(w, "-"); open && n != "" && strings.Trim(n, "0123456789") == "" && i+1 < len(words) {
+			i++
+			if _, _, ok, _ := s.position(words[i], deleted); !ok {
+				return nil, badEndpoint
+			}
+			w += words[i]
 		}
 		if problem := s.select1(w, deleted, hit, &named); problem != "" {
 			return nil, problem
 		}
+		if first {
+			s.lead = max(slices.Index(hit, true), 0)
+		}
 	}
 	for i, h := range hit {
-		if h && s.msgs[i].Deleted == deleted {
+		if h && (s.msgs[i].Deleted == deleted || deleted && named) { // what is not deleted is undeleted all the same
 			out = append(out, i)
 		} else if h && named {
 			return nil, fmt.Sprintf("%d: inappropriate message", i+1)
@@ -41,7 +54,6 @@ func (s *session) list(words []string, deleted bool) (out []int, problem string)
 	if len(out) == 0 {
 		return nil, noMessages
 	}
-	s.last = out
 	return out, ""
 }
 
@@ -68,7 +80,13 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 		return ""
 	case strings.HasPrefix(w, "("):
 		return searchHelp
+	case w == "/" && s.search == "": // the last one again, and there was none
+		return ""
+	case w == "/":
+		mark(func(m *mbox.Message) bool { return mbox.Contains(format.DecodeHeader(m.Field("Subject")), s.search) })
+		return ""
 	case strings.HasPrefix(w, "/"):
+		s.search = w[1:]
 		mark(func(m *mbox.Message) bool { return mbox.Contains(format.DecodeHeader(m.Field("Subject")), w[1:]) })
 		return ""
 	case strings.HasPrefix(w, "@"):
@@ -101,7 +119,7 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 	*named = true
 	last := first
 	if text, ranged := strings.CutPrefix(rest, "-"); ranged && w[0] >= '0' && w[0] <= '9' {
-		if text == "" && first >= 0 && first < len(s.msgs) && s.msgs[first].Deleted != deleted {
+		if text == "" && first >= 0 && first < len(s.msgs) && s.msgs[first].Deleted && !deleted {
 			return fmt.Sprintf("%d: inappropriate message", first+1)
 		} else if text == "" {
 			return noEndpoint
@@ -115,6 +133,9 @@ func (s *session) select1(w string, deleted bool, hit []bool, named *bool) strin
 	}
 	if rest != "" {
 		return fmt.Sprintf(badSyntax+": %s (in %s)", shellQuote(rest), shellQuote(w))
+	}
+	if w == "." && deleted && first >= 0 && first < len(s.msgs) && !s.msgs[first].Deleted {
+		return fmt.Sprintf("%d: inappropriate message", first+1)
 	}
 	for _, n := range []int{first, last} {
 		if n < 0 || n >= len(s.msgs) {

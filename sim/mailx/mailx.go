@@ -51,10 +51,15 @@ type program struct {
 	// The header fields that print shows (retain) or does not (ignore).
 	shown, hidden map[string]bool
 
-	session *session // whose command composes a message
-	killed  bool     // ^C ended the input of lines
-	ring    ring
-	hinted  bool // the first error has been followed by the hint about the ring
+	session    *session // whose command composes a message
+	ended      bool     // the last prompt was answered by the end of the input
+	killed     bool     // ^C ended the input of lines
+	ring       ring
+	allWords   bool // a # begins no comment: of the command set
+	complaints int  // how many there were
+	status     int  // of the last command: $?
+	failed     int  // the exit status that a letter which was not sent left, for the end of the input
+	hinted     bool // the first error has been followed by the hint about the ring
 
 	envelope     string // of -r: the sender for the mail system
 	envelopeName string // of -r: its display name

@@ -94,7 +94,8 @@ func (s *session) undelete(arg string) {
 		return
 	}
 	for _, i := range list {
-		s.msgs[i].Deleted = false
+		m := s.msgs[i]
+		m.Deleted, m.Read, m.Touched = false, true, true
 		s.setDot(i)
 	}
 }

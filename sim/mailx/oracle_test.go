@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -209,8 +210,10 @@ func (r *recording) run(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.WriteFile("/etc/s-nail.rc", string(rc))
+	// Without the sticky bit: the kernel would let nobody but its owner append to a
+	// mailbox, and here all is done by the user of the test (fs.protected_regular).
 	h.MkdirAll("/var/spool/mail", 0o777)
-	h.Chmod("/var/spool/mail", 0o777|os.ModeSticky)
+	h.Chmod("/var/spool/mail", 0o777)
 	h.Symlink("spool/mail", "/var/mail")
 	h.MkdirAll("/tmp", 0o777)
 	h.MkdirAll("/home/usera", 0o755)
@@ -264,6 +267,9 @@ func (r *recording) run(t *testing.T) {
 		}
 		synctest.Wait()
 		term.Hangup()
+		if len(h.Processes()) > 0 {
+			d.Signal(syscall.SIGHUP) // as the kernel does to whom a terminal controls
+		}
 		status = d.End()
 		_, columns := term.Size()
 		alike(t, "screen", screen(r.Expected.Screen, columns), screen(term.Screen(), columns))

@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"enshu/sim/mailx/format"
 	"enshu/sim/mailx/mbox"
 )
 
-// reply answers a message; all adds its other recipients.
-func (s *session) reply(ctx context.Context, i int, all bool) {
+// reply answers a message; all adds its other recipients, and record keeps a
+// copy in a folder named after the first one.
+func (s *session) reply(ctx context.Context, i int, all, record bool) {
 	m := s.msgs[i]
 	s.setDot(i)
+	s.seen = true
 	to := m.Field("Reply-To")
 	if to == "" {
 		to = m.Field("From")
@@ -25,25 +28,37 @@ func (s *session) reply(ctx context.Context, i int, all bool) {
 		d.subject = "Re: " + d.subject
 	}
 	if all {
-		seen := map[string]bool{s.user.Name: !s.isSet("metoo")}
-		for _, a := range d.to {
-			seen[format.AddressOf(a)] = true
+		others := &d.to
+		if s.isSet("recipients-in-cc") {
+			others = &d.cc
 		}
-		for _, field := range []string{"To", "Cc"} {
-			for _, a := range format.SplitAddresses(m.Field(field)) {
-				if address := format.AddressOf(a); !seen[address] {
-					seen[address] = true
-					d.cc = append(d.cc, a)
+		for _, f := range []struct {
+			name string
+			list *[]string
+		}{{"To", others}, {"Cc", &d.cc}} {
+			for _, a := range format.SplitAddresses(m.Field(f.name)) {
+				if format.AddressOf(a) != s.user.Name || s.isSet("metoo") {
+					*f.list = append(*f.list, a)
 				}
 			}
 		}
+	}
+	if !s.isSet("fullnames") {
+		for _, list := range [][]string{d.to, d.cc} {
+			for k := range list {
+				list[k] = format.AddressOf(list[k])
+			}
+		}
+	}
+	if record && len(d.to) > 0 {
+		d.record, _, _ = strings.Cut(format.AddressOf(d.to[0]), "@")
 	}
 	m.Read, m.Touched = true, true
 	if s.isSet("quote") {
 		d.body = fmt.Sprintf("%s wrote:\n\n", strings.Join(format.SplitAddresses(format.DecodeHeader(m.Field("From"))), ", ")) +
 			indent(strings.TrimRight(s.text(m), "\n")+"\n", s.vars["indentprefix"])
 	}
-	if s.letter(ctx, d) {
+	if s.letter(ctx, d, 0) {
 		m.Answered = s.isSet("markanswered")
 	}
 }
@@ -51,16 +66,22 @@ func (s *session) reply(ctx context.Context, i int, all bool) {
 // text is the text of a message without its header.
 func (s *session) text(m *mbox.Message) string {
 	var b bytes.Buffer
-	s.body(&b, m)
+	s.body(&b, m, false)
 	return strings.TrimPrefix(b.String(), "\n")
 }
 
-// letter composes a draft and sends it. It reports whether it went.
-func (s *session) letter(ctx context.Context, d *draft) bool {
+// letter composes a draft and sends it, after some interrupts already. It
+// reports whether it went.
+func (s *session) letter(ctx context.Context, d *draft, interrupts int) (sent bool) {
 	s.session = s
-	defer func() { s.session = nil }()
+	defer func() {
+		s.session = nil
+		if !sent {
+			s.failed = exSend
+		}
+	}()
 	if s.tty {
-		switch s.compose(ctx, d, true) {
+		switch s.compose(ctx, d, true, interrupts) {
 		case composeSave:
 			if d.body != "" {
 				s.dead(d.body, nil, nil)
@@ -78,15 +99,27 @@ func (s *session) letter(ctx context.Context, d *draft) bool {
 // mail writes a new message.
 func (s *session) mail(ctx context.Context, arg string) {
 	d := &draft{to: s.words(arg), from: s.vars["from"]}
+	interrupts := 0
 	if len(d.to) == 0 && s.tty {
-		line, ok := s.prompt(ctx, "To: ")
-		if !ok {
-			s.interrupted()
-			return
+		for text := ""; ctx.Err() == nil; {
+			line, ok := s.prompt(ctx, "To: "+text)
+			if !ok {
+				s.interrupted()
+				s.warnOfInterrupt()
+				interrupts = 1
+				break
+			}
+			text = strings.TrimSpace(text + line)
+			d.to = addressWords(text)
+			at := slices.IndexFunc(d.to, func(a string) bool { return s.check(a) != "" })
+			if at < 0 || s.ended {
+				break
+			}
+			s.complain("%s", s.check(d.to[at]))
+			s.hint()
 		}
-		d.to = format.SplitAddresses(strings.ReplaceAll(strings.TrimSpace(line), " ", ","))
 	}
-	s.letter(ctx, d)
+	s.letter(ctx, d, interrupts)
 }
 
 // forward passes messages on: forward in a new one, resend as they are.
@@ -101,19 +134,19 @@ func (s *session) forward(ctx context.Context, how, arg string) {
 	for _, i := range s.chosen(words[:n-1]) {
 		m := s.msgs[i]
 		s.setDot(i)
-		m.Touched = true
+		s.seen, m.Touched = true, true
 		if how == "resend" || how == "Resend" {
 			m.Read = true
 			s.program.send(ctx, &draft{to: to, raw: s.resent(m, to, how == "resend")})
 			continue
 		}
 		d := &draft{to: to, from: s.vars["from"], hasSubject: true, subject: "Fwd: " + format.DecodeHeader(m.Field("Subject"))}
+		m.Read = true
 		d.body = s.original(m, showAll)
 		if how == "Forward" {
 			d.record, _, _ = strings.Cut(format.AddressOf(to[0]), "@")
 		}
-		m.Read = true
-		s.letter(ctx, d)
+		s.letter(ctx, d, 0)
 	}
 }
 

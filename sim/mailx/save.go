@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -29,17 +30,21 @@ func (s *session) save(ctx context.Context, how, arg string) {
 		return
 	}
 	if bySender {
-		name, _, _ = strings.Cut(format.AddressOf(s.msgs[list[0]].Field("From")), "@")
+		name, _, _ = strings.Cut(format.AddressOf(s.msgs[s.leader(list)].Field("From")), "@")
 	}
 	if name == "" {
 		name = s.path(s.vars["MBOX"])
 	}
 	file := s.folder(name)
+	if !s.isSet("bsdcompat") {
+		name = s.path(name)
+	}
 	if strings.ContainsAny(name[:1], "%&#+") {
 		name = file
 	}
 	file = libc.Abs(s.p, file)
 	var b bytes.Buffer
+	var parts []*mbox.Message
 	for _, i := range list {
 		m := s.msgs[i]
 		switch {
@@ -47,7 +52,10 @@ func (s *session) save(ctx context.Context, how, arg string) {
 			b.Write(s.message(m))
 			continue
 		case strings.HasPrefix(m.Field("Content-Type"), "multipart/"):
-			s.writeParts(ctx, m)
+			parts = append(parts, m)
+			if s.tty {
+				s.writeParts(ctx, m)
+			}
 		default:
 			b.Write(bytes.TrimSuffix(format.DecodeBody(m.Field("Content-Transfer-Encoding"), bytes.TrimPrefix(m.Body, []byte("\n"))), []byte("\n")))
 		}
@@ -66,6 +74,11 @@ func (s *session) save(ctx context.Context, how, arg string) {
 		s.complain("%s: %s", name, strerror(err))
 		return
 	}
+	for _, m := range parts {
+		if !s.tty { // nobody is asked for names
+			s.writeParts(ctx, m)
+		}
+	}
 	fmt.Fprintf(s.p.Stdout, "%s %s %d bytes\n", shellQuote(name), state, b.Len())
 	for _, i := range list {
 		m := s.msgs[i]
@@ -81,6 +94,14 @@ func (s *session) save(ctx context.Context, how, arg string) {
 	if how == "move" || how == "Move" {
 		s.dotAfter(list[len(list)-1])
 	}
+}
+
+// leader is the message of a list that was named first.
+func (s *session) leader(list []int) int {
+	if slices.Contains(list, s.lead) {
+		return s.lead
+	}
+	return list[0]
 }
 
 // chosenFor returns the messages of a command that takes a file or a command
@@ -126,7 +147,9 @@ func (m *program) ctime() string { return libc.LocalTime(m.p).Format("Mon Jan _2
 // writeParts asks for a file name for each part; the part's own name is what an
 // empty answer means.
 func (s *session) writeParts(ctx context.Context, m *mbox.Message) {
-	fmt.Fprintln(s.p.Stdout, "# All file names need to be sh(1)ell-style quoted, everywhere")
+	if s.tty {
+		fmt.Fprintln(s.p.Stdout, "# All file names need to be sh(1)ell-style quoted, everywhere")
+	}
 	for _, p := range m.Parts("1") {
 		if p.Multiple {
 			continue
@@ -192,6 +215,12 @@ func (s *session) quit() {
 	kept.Write(fresh)
 	if moved > 0 {
 		file := s.path(s.vars["MBOX"])
+		if !s.isSet("append") { // put before what was there, with an empty line between
+			old, _ := libc.ReadFile(s.p, libc.Abs(s.p, file))
+			mbox.WriteByte('\n')
+			mbox.Write(old)
+			s.p.Sys.Remove(file)
+		}
 		if err := libc.AppendFile(s.p, file, mbox.Bytes(), 0o600); err != nil {
 			s.complain("%s: %s", file, strerror(err))
 			return

@@ -217,7 +217,9 @@ func (m *program) parameter(c byte) string {
 		return fmt.Sprint(len(m.params))
 	case c == '*' || c == '@':
 		return strings.Join(m.params, " ")
-	case c == '?' || c == '!':
+	case c == '?':
+		return fmt.Sprint(m.status)
+	case c == '!':
 		return "0"
 	}
 	return ""

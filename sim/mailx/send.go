@@ -164,7 +164,7 @@ func (m *program) send(ctx context.Context, d *draft) int {
 		m.complain("P(seudo)R(andom)N(umber)G(enerator): *TLS RAND_*")
 	}
 	if d.body == "" && d.raw == nil {
-		if d.subject == "" {
+		if d.subject == "" && !d.hasSubject {
 			m.complain("No message, no subject; hope that's ok")
 		} else {
 			m.complain("Null message body; hope that's ok")
@@ -303,10 +303,19 @@ func (m *program) dead(body string, head []byte, bcc []string) {
 	}
 	head = withBcc(head, bcc)
 	file := m.path(m.vars["DEAD"])
+	lines := strings.Count(body, "\n") + 2
+	if head == nil { // a text alone is taken for a message without a header
+		if body = strings.TrimLeft(body, "\n"); body == "" {
+			lines++
+		}
+	}
 	text := m.boxed(body, head)
+	if head != nil || !strings.HasSuffix(body, "\n") && body != "" {
+		lines = bytes.Count(text, []byte("\n"))
+	}
 	if err := libc.WriteFile(m.p, file, text, 0o600); err != nil {
 		m.complain("%s: %s", file, strerror(err))
 		return
 	}
-	fmt.Fprintf(m.p.Stdout, "%s %d/%d\n", file, bytes.Count(text, []byte("\n")), len(text))
+	fmt.Fprintf(m.p.Stdout, "%s %d/%d\n", file, lines, len(text))
 }

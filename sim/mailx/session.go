@@ -19,14 +19,15 @@ import (
 // session is a folder that is being read; without one msgs is nil.
 type session struct {
 	*program
-	file     string
-	before   string // the folder before this one: #
-	system   bool   // the user's inbox: read mail stays or goes to mbox on quit
-	maildir  bool
-	readOnly bool
-	onlyRead bool // -R: every folder is read-only
-	batch    bool // -#: commands from a pipe may do what a user may
-	owner    string
+	file      string
+	before    string // the folder before this one: #
+	system    bool   // the user's inbox: read mail stays or goes to mbox on quit
+	maildir   bool
+	readOnly  bool
+	onlyRead  bool // -R: every folder is read-only
+	composing bool // there is no folder, but a letter in send mode
+	batch     bool // -#: commands from a pipe may do what a user may
+	owner     string
 
 	data   []byte // of the file when it was read
 	msgs   []*mbox.Message
@@ -34,6 +35,8 @@ type session struct {
 	old    int  // index of the one that was current before
 	seen   bool // the current message has been shown
 	last   []int
+	search string // the last text that / looked for
+	lead   int    // the first message of the first word of the last message list
 	sorted string // what sort was told last
 	order  []int  // in which the summary lists messages; nil is that of the folder
 }
@@ -87,7 +90,7 @@ func (s *session) run(ctx context.Context, v *invocation) int {
 			s.complain("%s", problem)
 			return 0
 		}
-		s.dot = -1
+		s.dot = 0
 		for _, i := range list {
 			s.summary(i, 21)
 		}
@@ -284,9 +287,6 @@ func (s *session) screen() int {
 
 // columns is the width of the subject.
 func (s *session) columns() int {
-	if !s.tty {
-		return 21
-	}
 	return max(s.width()-58, 0)
 }
 
@@ -296,8 +296,9 @@ func (s *session) width() int {
 		if _, c := t.Size(); c > 0 {
 			return c
 		}
+		return 80
 	}
-	return 80
+	return 79
 }
 
 // summary prints one line of the header summary.
@@ -434,14 +435,17 @@ func (s *session) live(i int) (list []int, at int) {
 // scroll obeys the command z: to another screenful.
 func (s *session) scroll(arg string) {
 	live, at := s.live(s.dot)
-	if len(live) == 0 {
+	per := s.screen()
+	page, lastPage := max(min(at, len(live)-1), 0)/per, max(len(live)-1, 0)/per
+	want := page
+	step, signed := strings.CutPrefix(arg, "-")
+	if !signed {
+		step, signed = strings.CutPrefix(arg, "+")
+	}
+	switch {
+	case len(live) == 0:
 		s.complain(noMessages)
 		return
-	}
-	per := s.screen()
-	page, lastPage := min(at, len(live)-1)/per, (len(live)-1)/per
-	want := page
-	switch {
 	case arg == "" || arg == "+":
 		want++
 	case arg == "-":
@@ -451,11 +455,11 @@ func (s *session) scroll(arg string) {
 	case arg == "0" || arg == "^":
 		want = 0
 	case strings.Trim(arg, "0123456789") == "":
-		want += number(arg)
-	case len(s.words(arg)) > 1:
-		s.complain("ERROR: z: takes at least 0, and no more than 1 arg(s)")
-		s.complain("Synopsis: z: %s", explanation("z"))
-		return
+		want = number(arg)
+	case signed && strings.Trim(step, "0123456789") == "" && arg[0] == '-':
+		want -= number(step)
+	case signed && strings.Trim(step, "0123456789") == "":
+		want += number(step)
 	default:
 		s.complain("Unrecognized scrolling command: %s", arg)
 		return

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"enshu/sim/host"
@@ -24,6 +25,7 @@ const (
 	showRaw                    // Show: as it stands in the folder
 	showTop                    // top: the first lines
 	showTopAll                 // Top: those with the chosen fields
+	showMIME                   // mimeview: the chosen fields, the text is for others to show
 )
 
 // print shows messages, by the pager when they do not fit on the screen.
@@ -74,6 +76,10 @@ func (s *session) render(w *bytes.Buffer, i int, how fullness) {
 	m := s.msgs[i]
 	lines, size := m.Size()
 	fmt.Fprintf(w, "[-- Message %2d -- %d lines, %d bytes --]:\n", i+1, lines, size)
+	unseen := how == showMIME
+	if unseen {
+		how = showShort
+	}
 	if how == showShort && len(s.shown) == 0 && len(s.hidden) == 0 {
 		how = showAll
 	}
@@ -84,12 +90,19 @@ func (s *session) render(w *bytes.Buffer, i int, how fullness) {
 	case showTop, showTopAll:
 		n := number(s.vars["toplines"])
 		var text bytes.Buffer
+		if how == showTopAll && len(s.shown) == 0 && len(s.hidden) == 0 {
+			text.Write(m.From)
+		}
 		for _, f := range m.Fields() {
 			if name := strings.ToLower(f.Name); how == showTop && topFields[name] || how == showTopAll && s.shows(name) {
-				fmt.Fprintf(&text, "%s: %s\n", f.Name, s.visible(format.DecodeHeader(mbox.Unfold(f.Value))))
+				value := mbox.Unfold(f.Value)
+				if name == "received" {
+					value = strings.Join(strings.Fields(value), " ")
+				}
+				fmt.Fprintf(&text, "%s: %s\n", f.Name, s.visible(format.DecodeHeader(value)))
 			}
 		}
-		s.body(&text, m)
+		s.body(&text, m, false)
 		for k, line := range bytes.SplitAfter(text.Bytes(), []byte("\n")) {
 			if k < n {
 				w.Write(line)
@@ -119,29 +132,47 @@ func (s *session) render(w *bytes.Buffer, i int, how fullness) {
 			fmt.Fprintf(w, "X-Status: %s\n", x)
 		}
 	}
-	s.body(w, m)
+	if unseen {
+		w.WriteString("\n" + noHandler)
+		return
+	}
+	s.body(w, m, how == showAll)
 }
 
-// body shows the text of a message, part by part when it has several.
-func (s *session) body(w *bytes.Buffer, m *mbox.Message) {
+// noHandler stands for what cannot be shown here.
+const noHandler = "[-- No MIME handler installed, or not applicable --]\n"
+
+// body shows the text of a message, part by part when it has several; these
+// with their header fields when all are to be seen.
+func (s *session) body(w *bytes.Buffer, m *mbox.Message, all bool) {
 	kind := m.Field("Content-Type")
 	w.WriteByte('\n')
 	if !strings.HasPrefix(strings.ToLower(kind), "multipart/") {
 		w.WriteString(s.visible(format.ToUTF8(format.Parameter(kind, "charset"), format.DecodeBody(m.Field("Content-Transfer-Encoding"), bytes.TrimPrefix(m.Body, []byte("\n"))))))
 		return
 	}
-	s.parts(w, m, "1")
+	s.parts(w, m, "1", all)
 }
 
-func (s *session) parts(w *bytes.Buffer, m *mbox.Message, number string) {
+func (s *session) parts(w *bytes.Buffer, m *mbox.Message, number string, all bool) {
 	for _, p := range m.Parts(number) {
 		text := strings.HasPrefix(p.Kind, "text/")
 		mark := ""
-		if !text && s.tty {
+		if !text && s.isSet("mime-counter-evidence") {
 			mark = "+"
 		}
-		fmt.Fprintf(w, "\n[-- #%s %d/%d %s%s, %s, %s --]\n", p.Number, p.Lines, p.Bytes, mark, p.Kind, p.Encoding, p.Charset)
-		if p.Name != "" {
+		what := []string{mark + p.Kind, p.Encoding, p.Charset}
+		if all { // what the header says is seen there
+			what = slices.DeleteFunc(what, func(s string) bool {
+				return s == p.Encoding && p.Field("Content-Transfer-Encoding") != "" || s != p.Encoding && p.Field("Content-Type") != ""
+			})
+		}
+		fmt.Fprintf(w, "\n[-- %s --]\n", strings.TrimSpace(fmt.Sprintf("#%s %d/%d %s", p.Number, p.Lines, p.Bytes, strings.Join(what, ", "))))
+		if all {
+			for _, f := range p.Fields() {
+				fmt.Fprintf(w, "%s: %s\n", f.Name, s.visible(format.DecodeHeader(mbox.Unfold(f.Value))))
+			}
+		} else if p.Name != "" {
 			fmt.Fprintf(w, "[-- %s --]\n", p.Name)
 		}
 		w.WriteByte('\n')
@@ -150,7 +181,7 @@ func (s *session) parts(w *bytes.Buffer, m *mbox.Message, number string) {
 		case text:
 			w.WriteString(s.visible(format.ToUTF8(p.Charset, p.Text)))
 		default:
-			w.WriteString("[-- No MIME handler installed, or not applicable --]\n")
+			w.WriteString(noHandler)
 		}
 	}
 }

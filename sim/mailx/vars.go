@@ -176,7 +176,7 @@ func (m *program) words(s string) []string {
 		switch {
 		case quote != 0 && c == quote:
 			quote = 0
-		case c == '#' && quote == 0 && !in:
+		case c == '#' && quote == 0 && !in && !m.allWords:
 			return out // a comment
 		case c == '$' && quote != '\'' && i+1 < len(s) && strings.IndexByte("?!#*@123456789", s[i+1]) >= 0:
 			i, in = i+1, true
