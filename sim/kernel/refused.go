@@ -114,13 +114,13 @@ func (m *Machine) NoteRefusals(ctx context.Context, h *host.Host) error {
 	if err != nil {
 		return err
 	}
-	name := m.interfaceNames()
+	name, own := m.interfaceNames(), m.addresses()
 	var quota quota
 	go readPackets(ctx, f, func(b []byte, from *unix.SockaddrLinklayer) {
 		if !quota.left() {
 			return
 		}
-		if attrs, ok := m.rules.refusedBy(b, name(uint32(from.Ifindex))); ok {
+		if attrs, ok := m.rules.refusedBy(b, name(uint32(from.Ifindex)), own); ok {
 			quota.take()
 			h.Trace.Append(h.Name, "kernel", 0, trace.PacketRefused, attrs)
 		}
@@ -182,11 +182,11 @@ func readPackets(ctx context.Context, f *os.File, each func(b []byte, from *unix
 
 // refusedBy reads an ICMP error of the machine and finds the rule that sent it.
 // iface is where the error went out, which is where the packet came in.
-// Not ok is an error that no rule sent, or one about a packet that is logged
-// and so noted already.
-func (r *rulesInForce) refusedBy(b []byte, iface string) (trace.Attrs, bool) {
-	own, code, quoted, ok := quotation(b)
-	if !ok {
+// Not ok is an error that no rule sent, one of another machine that passes through
+// this one, or one about a packet that is logged and so noted already.
+func (r *rulesInForce) refusedBy(b []byte, iface string, own func(netip.Addr) bool) (trace.Attrs, bool) {
+	sender, code, quoted, ok := quotation(b)
+	if !ok || !own(sender) {
 		return nil, false
 	}
 	p, ok := header(quoted)
@@ -194,7 +194,7 @@ func (r *rulesInForce) refusedBy(b []byte, iface string) (trace.Attrs, bool) {
 		return nil, false
 	}
 	p.In = iface
-	v6 := own.Is6()
+	v6 := sender.Is6()
 	switch {
 	case !v6 && (code == icmpNetProhibited || code == icmpHostProhib || code == icmpAdminProhib):
 	case v6 && (code == icmp6AdminProhib || code == icmp6FailedRule || code == icmp6RejectRoute):
@@ -203,7 +203,7 @@ func (r *rulesInForce) refusedBy(b []byte, iface string) (trace.Attrs, bool) {
 		return nil, false
 	}
 	hook := nft.Input
-	if p.Dst != own {
+	if p.Dst != sender {
 		hook = nft.Forward
 	}
 	chain, logged := r.refusal(p, hook)

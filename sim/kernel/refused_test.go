@@ -44,6 +44,7 @@ func TestRefusedBy(t *testing.T) {
 		{"udp", "eth0", false, icmpError(server, 3, 13, udp), "192.0.2.10:514", "filter_IN_public"},
 		{"icmp", "eth0", false, icmpError(server, 3, 13, echo), "192.0.2.10:", "filter_IN_public"},
 		{"forwarded", "eth0", false, icmpError(server, 3, 13, through), "198.51.100.7:80", "filter_FORWARD"},
+		{"another machine's, which passes through", "eth0", false, icmpError(other, 3, 13, through), "", ""},
 		{"tcp by a rich rule without a type", "eth0", false, icmpError(server, 3, 3, tcp), "192.0.2.10:514", "filter_IN_public"},
 		{"a closed port of udp", "eth0", false, icmpError(server, 3, 3, udp), "", ""},
 		{"no route", "eth0", false, icmpError(server, 3, 0, tcp), "", ""},
@@ -54,7 +55,7 @@ func TestRefusedBy(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var r rulesInForce
 			r.set(rules(c.log))
-			attrs, ok := r.refusedBy(c.frame, c.iface)
+			attrs, ok := r.refusedBy(c.frame, c.iface, func(a netip.Addr) bool { return a == server })
 			if ok != (c.to != "") || attrs["to"] != c.to || attrs["chain"] != c.chain {
 				t.Errorf("%v %v, want to %q by %q", ok, attrs, c.to, c.chain)
 			}
@@ -69,6 +70,6 @@ func FuzzRefusedBy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r rulesInForce
 		r.set(nil)
-		r.refusedBy(b, "eth0")
+		r.refusedBy(b, "eth0", func(netip.Addr) bool { return true })
 	})
 }
