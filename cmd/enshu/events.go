@@ -41,7 +41,7 @@ func (a *app) eventsCommand() *cobra.Command {
 					return trace.Write(cmd.OutOrStdout(), events)
 				}
 				for _, e := range events {
-					fmt.Fprintf(cmd.OutOrStdout(), "%6d %s %-8s %s\n", e.Seq, e.At.Local().Format("15:04:05.000"), e.Host, story.Line(e, a.lang))
+					fmt.Fprintf(cmd.OutOrStdout(), "%6d %s %-8s %s\n", e.Seq, e.At.Format("15:04:05.000"), e.Host, story.Line(e, a.lang))
 				}
 				return nil
 			})

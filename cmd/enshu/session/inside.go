@@ -208,7 +208,7 @@ func (s *server) whyProgram(ctx context.Context, p *host.Proc) int {
 		where = p.Args[2]
 	}
 	s.settle(l, p.Args[1], func() error { return p.Sleep(ctx, settleStep) })
-	told, err := story.Tell(p.Stdout, l.Trace().Since(0), s.storyHosts(), p.Args[1], where, languageOf(p))
+	told, err := story.Tell(p.Stdout, s.eventsSince(l, 0), s.storyHosts(), p.Args[1], where, languageOf(p))
 	if err != nil {
 		complain(p, err)
 		return 2

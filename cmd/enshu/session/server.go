@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ import (
 	"enshu/sim/lab"
 	"enshu/sim/lang"
 	"enshu/sim/scenario"
+	"enshu/sim/trace"
 )
 
 // server answers clients in a lab process.
@@ -248,6 +250,17 @@ func (s *server) status(ctx context.Context, l *lab.Lab) *Status {
 	return st
 }
 
+// eventsSince are the events after a number, their times in the zone of the
+// learner's shell, as the logs there have them.
+func (s *server) eventsSince(l *lab.Lab, number uint64) []trace.Event {
+	zone := s.zone(string(s.spec.Shell))
+	events := slices.Clone(l.Trace().Since(number))
+	for i := range events {
+		events[i].At = events[i].At.In(zone)
+	}
+	return events
+}
+
 func (s *server) events(ctx context.Context, l *lab.Lab, c *client, r *Request) error {
 	if r.About != "" {
 		s.settle(l, r.About, func() error {
@@ -258,7 +271,7 @@ func (s *server) events(ctx context.Context, l *lab.Lab, c *client, r *Request) 
 	}
 	since := r.Since
 	for {
-		events := l.Trace().Since(since)
+		events := s.eventsSince(l, since)
 		for len(events) > 0 {
 			n := min(len(events), 200)
 			if err := c.send(&Reply{Events: events[:n]}); err != nil {

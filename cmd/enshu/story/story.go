@@ -159,7 +159,7 @@ func write(w io.Writer, story []trace.Event, language string) {
 		for i+n < len(story) && story[i+n].Host == e.Host && tell(story[i+n], language) == text {
 			n++
 		}
-		fmt.Fprintf(w, "%6d %s %-*s %s", e.Seq, e.At.Local().Format("15:04:05.000"), width, e.Host+":", text)
+		fmt.Fprintf(w, "%6d %s %-*s %s", e.Seq, e.At.Format("15:04:05.000"), width, e.Host+":", text)
 		if n > 1 {
 			fmt.Fprintf(w, " (×%d)", n)
 		}
@@ -238,7 +238,7 @@ func localTime(text string, at time.Time) string {
 	if err != nil {
 		return text
 	}
-	t, at = t.Local(), at.Local()
+	t = t.In(at.Location())
 	if t.Format(time.DateOnly) == at.Format(time.DateOnly) {
 		return t.Format(time.TimeOnly)
 	}

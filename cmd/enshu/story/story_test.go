@@ -147,9 +147,7 @@ func TestWrite(t *testing.T) {
 // TestTellMail holds what is said of mail beside its sentence: a stale database,
 // and when a mail that waits is tried again.
 func TestTellMail(t *testing.T) {
-	local := time.Local
-	time.Local = time.FixedZone("JST", 9*60*60)
-	defer func() { time.Local = local }()
+	jst := time.FixedZone("JST", 9*60*60)
 	expanded := trace.Attrs{"id": "A1", "from": "team", "to": "usera", "file": "/etc/aliases", "line": "7"}
 	stale := trace.Attrs{"id": "A1", "from": "team", "to": "usera", "file": "/etc/aliases", "line": "7", "stale": "yes"}
 	for _, c := range []struct {
@@ -170,7 +168,7 @@ func TestTellMail(t *testing.T) {
 			"A1: /etc/aliases:7 に team はあるが、データベースにはない（データベースは /etc/aliases より古い: newaliases がまだ）",
 			"A1: /etc/aliases:7 has team, the database does not (it is older than /etc/aliases: newaliases has not been run)"},
 	} {
-		e := trace.Event{At: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), Kind: c.kind, Attrs: c.attrs}
+		e := trace.Event{At: time.Date(2026, 11, 22, 9, 0, 0, 0, jst), Kind: c.kind, Attrs: c.attrs}
 		if got := tell(e, "ja"); got != c.ja {
 			t.Errorf("ja: %s, want %s", got, c.ja)
 		}
