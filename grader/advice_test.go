@@ -51,7 +51,7 @@ var sample = check.Params{
 	With("selector", "mail.info").With("to", "192.168.0.11:514").With("name", "sever").With("listening", "514/tcp").
 	With("query", "journalctl -u chronyd").With("from", "client").With("every", "weekly").With("keep", "4").With("old", "/var/log/x.1").
 	With("offset", "1.5s").With("agrees", "client").With("stepat", "chronyd").With("source", "ntp").With("sources", "192.168.0.1").
-	With("client", "client").With("mark", "x").With("selected", "192.0.2.9").With("stratum", "3").With("is", "UTC").With("reason", "Connection refused").
+	With("client", "client").With("mark", "x").With("poll", "64").With("selected", "192.0.2.9").With("stratum", "3").With("is", "UTC").With("reason", "Connection refused").
 	With("user", "usera").With("mailbox", "/var/spool/mail/root").With("via", "relay").With("passed", "client, server").
 	With("skew", "5s").With("difference", "10m0s").With("chain", "filter_IN_public_deny").With("line", "Nov 22 10:00:00 client enshu: probe")
 
