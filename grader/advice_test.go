@@ -52,7 +52,7 @@ var sample = check.Params{
 	With("query", "journalctl -u chronyd").With("from", "client").With("every", "weekly").With("keep", "4").With("old", "/var/log/x.1").
 	With("offset", "1.5s").With("agrees", "client").With("stepat", "chronyd").With("source", "ntp").With("sources", "192.168.0.1").
 	With("client", "client").With("mark", "x").With("poll", "64").With("selected", "192.0.2.9").With("stratum", "3").With("is", "UTC").With("reason", "Connection refused").
-	With("user", "usera").With("mailbox", "/var/spool/mail/root").With("via", "relay").With("passed", "client, server").
+	With("user", "usera").With("subject", "Alert x").With("subjects", "hello, test").With("text", "disk failure").With("mailbox", "/var/spool/mail/root").With("via", "relay").With("passed", "client, server").
 	With("skew", "5s").With("difference", "10m0s").With("chain", "filter_IN_public_deny").With("line", "Nov 22 10:00:00 client enshu: probe")
 
 var parameter = regexp.MustCompile(`\{[a-z]+\}`)

@@ -24,6 +24,7 @@ func kinds() []check.Kind {
 		clocks.NTP(),
 		system.Port(),
 		mail.Queue(),
+		mail.Mailbox(),
 		logs.Rotated(),
 		logs.Rule(),
 		system.Service(),

@@ -111,12 +111,11 @@ func (a *app) runCommand() *cobra.Command {
 			if err := a.read(cmd.OutOrStdout(), page.Lab(l, a.lang)); err != nil {
 				return err
 			}
-			fmt.Print(a.text("\nシェルの中で: tasks (この説明)、check、hint、why。\n"+
-				"ほかのホストへ: ssh HOST、または別の端末で enshu shell HOST。\n"+
-				"このシェルを終了すると、採点して片付けます。\n\n",
-				"\nIn the shell: tasks (this text), check, hint, why.\n"+
-					"To other hosts: ssh HOST, or enshu shell HOST in another terminal.\n"+
-					"Leaving the shell grades the lab and ends it.\n\n"))
+			fmt.Println(a.text("\nシェルの中で: tasks (この説明)、check、hint、why。", "\nIn the shell: tasks (this text), check, hint, why."))
+			if len(l.Hosts) > 1 {
+				fmt.Println(a.text("ほかのホストへ: ssh HOST、または別の端末で enshu shell HOST。", "To other hosts: ssh HOST, or enshu shell HOST in another terminal."))
+			}
+			fmt.Print(a.text("このシェルを終了すると、採点して片付けます。\n\n", "Leaving the shell grades the lab and ends it.\n\n"))
 			c, err := session.Dial(started.Name)
 			if err != nil {
 				return err
