@@ -196,8 +196,7 @@ func (w *mailWalk) elsewhere(ctx context.Context, e *trace.Event) error {
 	if done, err := w.aliasStale(ctx, e.Host); done || err != nil {
 		return err
 	}
-	local, _, _ := strings.Cut(e.Attrs["to"], "@")
-	if ignored, err := w.forwardIgnored(e.Host, local); ignored || err != nil {
+	if ignored, err := w.forwardIgnored(e.Host); ignored || err != nil {
 		return err
 	}
 	w.Params.With("mailbox", e.Attrs["mailbox"])
@@ -226,20 +225,16 @@ func (w *mailWalk) aliasStale(ctx context.Context, host string) (bool, error) {
 	return true, nil
 }
 
-// forwardIgnored breaks the walk when a user has a .forward that was not used.
-func (w *mailWalk) forwardIgnored(host, user string) (bool, error) {
-	name := "/home/" + user + "/.forward"
-	if user == "root" {
-		name = "/root/.forward"
+// forwardIgnored breaks the walk when a .forward was not obeyed.
+func (w *mailWalk) forwardIgnored(host string) (bool, error) {
+	unread := check.Pick(w.story, host, trace.MailUnread)
+	if len(unread) == 0 {
+		return false, nil
 	}
-	for _, e := range w.story {
-		if e.Host == host && strings.HasSuffix(e.Attrs["file"], "/.forward") {
-			return false, nil // it was used
-		}
-	}
+	name := unread[0].Attrs["file"]
 	info, err := w.v.Lab.Stat(host, name)
 	if err != nil {
-		return false, nil // there is none
+		return false, nil // it is gone by now
 	}
 	owner, err := probe.Owner(w.v, host, info)
 	if err != nil {
