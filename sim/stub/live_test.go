@@ -239,7 +239,7 @@ func TestTerms(t *testing.T) {
 		{"processors", &host.Terms{CPUs: []int{0}}, "sed -n 's/Cpus_allowed_list:.//p' /proc/self/status", "0\n"},
 		{"policy", &host.Terms{Policy: &host.Policy{Kind: 3}}, "awk '{print $41}' /proc/self/stat", "3\n"},
 		{"no new rights", &host.Terms{NoNewPrivs: true}, "sed -n 's/NoNewPrivs:.//p' /proc/self/status", "1\n"},
-		{"SIGPIPE", &host.Terms{IgnoreSIGPIPE: true}, "sed -n 's/SigIgn:.//p' /proc/self/status", "0000000000001000\n"},
+		{"SIGPIPE", &host.Terms{IgnoreSIGPIPE: true}, "echo $((0x$(sed -n 's/SigIgn:.//p' /proc/self/status) >> 12 & 1))", "1\n"},
 		{"as its parent", nil, "nice; sed -n 's/NoNewPrivs:.//p' /proc/self/status", "0\n0\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

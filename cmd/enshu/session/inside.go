@@ -11,6 +11,7 @@ import (
 	"enshu/grader/report"
 	"enshu/sim/distro"
 	"enshu/sim/host"
+	"enshu/sim/lab"
 	"enshu/sim/lang"
 	"enshu/sim/libc"
 	"enshu/sim/scenario"
@@ -42,6 +43,24 @@ func complain(p *host.Proc, err error) {
 	fmt.Fprintf(p.Stderr, "%s: %s\n", path.Base(p.Args[0]), lang.Tell(err, languageOf(p)))
 }
 
+// up returns the lab, or complains that it does not run yet and returns nil.
+func (s *server) up(p *host.Proc) *lab.Lab {
+	l := s.running.Load()
+	if l == nil {
+		complain(p, errStarting)
+	}
+	return l
+}
+
+// outside does what waits in true time like anybody outside the lab: the waiting
+// of a command itself must not hold the lab's time up.
+func outside(p *host.Proc, do func()) {
+	line := p.Clock.Timeline()
+	line.Release()
+	defer line.Hold()
+	do()
+}
+
 var errStarting = lang.Errorf("ラボはまだ起動中です", "the lab is still starting")
 
 // enshuProgram is `enshu VERB …` inside a host: what a learner may type there as
@@ -60,18 +79,15 @@ func (s *server) enshuProgram(ctx context.Context, p *host.Proc) int {
 
 // clockProgram is `enshu clock [advance DURATION]` inside a host.
 func (s *server) clockProgram(ctx context.Context, p *host.Proc) int {
-	l := s.running.Load()
+	l := s.up(p)
 	if l == nil {
-		complain(p, errStarting)
 		return 2
 	}
 	var err error
-	line := p.Clock.Timeline()
 	switch args := p.Args[1:]; {
 	case len(args) == 0:
-		line.Release()
-		st := s.status(ctx, l)
-		line.Hold()
+		var st *Status
+		outside(p, func() { st = s.status(ctx, l) })
 		err = st.WriteClocks(p.Stdout, languageOf(p))
 	case len(args) == 2 && args[0] == "advance":
 		var d scenario.Duration
@@ -82,9 +98,7 @@ func (s *server) clockProgram(ctx context.Context, p *host.Proc) int {
 			err = errScript
 			break
 		}
-		line.Release()
-		err = l.Advance(ctx, time.Duration(d))
-		line.Hold()
+		outside(p, func() { err = l.Advance(ctx, time.Duration(d)) })
 	default:
 		fmt.Fprintln(p.Stderr, "usage: enshu clock [advance DURATION]")
 		return 2
@@ -128,28 +142,25 @@ func (s *server) tasksProgram(_ context.Context, p *host.Proc) int {
 
 // checkProgram is `check [TASK…]` inside a host.
 func (s *server) checkProgram(ctx context.Context, p *host.Proc) int {
-	l := s.running.Load()
+	l := s.up(p)
 	if l == nil {
-		complain(p, errStarting)
 		return 2
 	}
-	// The grader waits in true time like anybody outside: this command's own
-	// waiting must not hold the lab's time up.
-	line := p.Clock.Timeline()
 	language := languageOf(p)
 	terminal, live := libc.Terminal(p.Stdout)
 	var progress func(report.Progress)
 	if live {
 		_, cols := terminal.Size()
 		progress = func(now report.Progress) {
+			line := p.Clock.Timeline()
 			line.Hold()
 			defer line.Release()
 			fmt.Fprint(p.Stdout, "\r\x1b[K", now.Line(language, cols))
 		}
 	}
-	line.Release()
-	result, err := s.check(ctx, l, p.Args[1:], progress)
-	line.Hold()
+	var result *report.Report
+	var err error
+	outside(p, func() { result, err = s.check(ctx, l, p.Args[1:], progress) })
 	if live {
 		fmt.Fprint(p.Stdout, "\r\x1b[K")
 	}
@@ -198,9 +209,8 @@ func (s *server) whyProgram(ctx context.Context, p *host.Proc) int {
 		fmt.Fprintln(p.Stderr, "usage: why TEXT|NUMBER [HOST:FILE]")
 		return 2
 	}
-	l := s.running.Load()
+	l := s.up(p)
 	if l == nil {
-		complain(p, errStarting)
 		return 2
 	}
 	where := ""
