@@ -45,8 +45,9 @@ func (t Tool) Options(p *host.Proc, take func(o libc.Option) (over bool, status 
 }
 
 // Verb takes the verb from the arguments, or the one that is meant without any.
-// limits tells how many arguments it takes, if it is one; most is -1 for any number. The error is what a command says of a verb
-// that it does not have, or that has too few or too many arguments.
+// limits tells how many arguments it takes, if it is one; most is -1 for any number.
+// The error is what a command says of a verb that it does not have, or that has too
+// few or too many arguments.
 func Verb(args []string, without string, limits func(name string) (least, most int, ok bool)) (name string, rest []string, err error) {
 	name = without
 	if len(args) > 0 {
