@@ -100,7 +100,7 @@ func (s *server) clockProgram(ctx context.Context, p *host.Proc) int {
 		}
 		outside(p, func() { err = l.Advance(ctx, time.Duration(d)) })
 	default:
-		fmt.Fprintln(p.Stderr, "usage: enshu clock [advance DURATION]")
+		fmt.Fprintln(p.Stderr, lang.Both("使い方: enshu clock [advance 期間]", "usage: enshu clock [advance DURATION]").In(languageOf(p)))
 		return 2
 	}
 	if err != nil {
@@ -206,7 +206,7 @@ func (s *server) hintProgram(ctx context.Context, p *host.Proc) int {
 // whyProgram is `why TEXT|NUMBER [HOST:FILE]` inside a host.
 func (s *server) whyProgram(ctx context.Context, p *host.Proc) int {
 	if len(p.Args) != 2 && len(p.Args) != 3 {
-		fmt.Fprintln(p.Stderr, "usage: why TEXT|NUMBER [HOST:FILE]")
+		fmt.Fprintln(p.Stderr, lang.Both("使い方: why 文字列|番号 [HOST:FILE]", "usage: why TEXT|NUMBER [HOST:FILE]").In(languageOf(p)))
 		return 2
 	}
 	l := s.up(p)
@@ -218,7 +218,7 @@ func (s *server) whyProgram(ctx context.Context, p *host.Proc) int {
 		where = p.Args[2]
 	}
 	s.settle(l, p.Args[1], func() error { return p.Sleep(ctx, settleStep) })
-	told, err := story.Tell(p.Stdout, s.eventsSince(l, 0), s.storyHosts(), p.Args[1], where, languageOf(p))
+	told, err := story.Tell(p.Stdout, inZone(l.Trace().Since(0), s.zone(string(s.spec.Shell))), s.storyHosts(), p.Args[1], where, languageOf(p))
 	if err != nil {
 		complain(p, err)
 		return 2

@@ -250,11 +250,10 @@ func (s *server) status(ctx context.Context, l *lab.Lab) *Status {
 	return st
 }
 
-// eventsSince are the events after a number, their times in the zone of the
-// learner's shell, as the logs there have them.
-func (s *server) eventsSince(l *lab.Lab, number uint64) []trace.Event {
-	zone := s.zone(string(s.spec.Shell))
-	events := slices.Clone(l.Trace().Since(number))
+// inZone are the events with their times in a zone: that of the learner's shell
+// is the one that the logs there have.
+func inZone(events []trace.Event, zone *time.Location) []trace.Event {
+	events = slices.Clone(events)
 	for i := range events {
 		events[i].At = events[i].At.In(zone)
 	}
@@ -269,9 +268,9 @@ func (s *server) events(ctx context.Context, l *lab.Lab, c *client, r *Request) 
 			return l.Timeline.Sleep(ctx, settleStep)
 		})
 	}
-	since := r.Since
+	since, zone := r.Since, s.zone(string(s.spec.Shell))
 	for {
-		events := s.eventsSince(l, since)
+		events := inZone(l.Trace().Since(since), zone)
 		for len(events) > 0 {
 			n := min(len(events), 200)
 			if err := c.send(&Reply{Events: events[:n]}); err != nil {

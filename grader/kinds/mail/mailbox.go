@@ -72,8 +72,12 @@ func Mailbox() check.Kind {
 
 func runMailbox(ctx context.Context, v *check.View, a *mailboxArgs) check.Verdict {
 	return v.Settle(ctx, string(a.Host), func() (check.Verdict, error) {
+		home := "/home/" + string(a.User)
+		if a.User == "root" {
+			home = "/root"
+		}
 		var all []letter
-		for _, file := range []string{"/var/spool/mail/" + string(a.User), "/home/" + string(a.User) + "/mbox"} {
+		for _, file := range []string{"/var/spool/mail/" + string(a.User), home + "/mbox"} {
 			text, err := v.Read(string(a.Host), file)
 			if err != nil {
 				return check.Verdict{}, err
