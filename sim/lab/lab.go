@@ -45,6 +45,7 @@ type Lab struct {
 	Timeline *clock.Timeline
 	trace    *trace.Log
 	kernel   *kernel.Kernel
+	login    keyPair
 	ctx      context.Context
 	end      context.CancelFunc
 	hosts    []*Host // in the order of the scenario
@@ -64,12 +65,16 @@ func Start(ctx context.Context, c Config) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
+	login, err := newKeyPair(c.Seed, c.Name)
+	if err != nil {
+		return nil, err
+	}
 	k, err := kernel.Setup(kernel.Config{Cache: c.Cache, Layers: layers, Hidden: hidden, SingleID: c.SingleID, Group: c.Group})
 	if err != nil {
 		return nil, err
 	}
 	line := clock.New(c.Start)
-	l := &Lab{Config: c, Timeline: line, trace: trace.NewLog(line), kernel: k}
+	l := &Lab{Config: c, Timeline: line, trace: trace.NewLog(line), kernel: k, login: login}
 	l.ctx, l.end = context.WithCancel(context.Background())
 	index := map[string]int{}
 	for i, n := range c.Scenario.Networks {
